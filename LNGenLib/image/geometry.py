@@ -1,0 +1,66 @@
+"""Coordinates: RAS mm outside, (z, y, x) voxel indices inside, isotropic patches between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+_LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
+
+
+def array_spacing(image: sitk.Image) -> np.ndarray:
+    """Spacing in mm in array order (z, y, x)."""
+    return np.array(image.GetSpacing()[::-1])
+
+
+def index_to_ras(image: sitk.Image, index: np.ndarray) -> np.ndarray:
+    """RAS mm (..., 3) of continuous array indices (..., 3) in (z, y, x) order."""
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    lps = (np.asarray(index)[..., ::-1] * image.GetSpacing()) @ direction.T + image.GetOrigin()
+    return lps * _LPS_TO_RAS
+
+
+def ras_to_index(image: sitk.Image, ras: np.ndarray) -> np.ndarray:
+    """Continuous array indices (..., 3) in (z, y, x) order of RAS mm (..., 3)."""
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    lps = np.asarray(ras) * _LPS_TO_RAS - image.GetOrigin()
+    return ((lps @ np.linalg.inv(direction).T) / image.GetSpacing())[..., ::-1]
+
+
+def box_mask(image: sitk.Image, box: Sequence[float]) -> np.ndarray:
+    """Voxels (z, y, x, bool) whose center lies in a box (R1, R2, A1, A2, S1, S2) in RAS mm."""
+    low, high = np.sort(np.reshape(box, (3, 2)), axis=1).T
+    size = image.GetSize()[::-1]
+    corners = np.stack(np.meshgrid(*zip(low, high, strict=True), indexing="ij"), -1).reshape(-1, 3)
+    index = ras_to_index(image, corners)
+    start = np.clip(np.floor(index.min(0)), 0, size).astype(int)
+    stop = np.clip(np.ceil(index.max(0)) + 1, 0, size).astype(int)
+    mask = np.zeros(size, bool)
+    grid = np.stack(np.mgrid[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))], -1)
+    ras = index_to_ras(image, grid)
+    mask[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))] = (
+        (ras >= low) & (ras <= high)
+    ).all(-1)
+    return mask
+
+
+def extract_patch(
+    array: np.ndarray, spacing: np.ndarray, center: np.ndarray, step: float, size: int
+) -> np.ndarray:
+    """Isotropic cube (size^3, float32) of `array` round `center`, linearly interpolated.
+
+    `center` in continuous (z, y, x) indices, `spacing` and `step` in mm; axes along the array's
+    own. Beyond the border the nearest voxel repeats.
+    """
+    offsets = (np.arange(size) - (size - 1) / 2) * step
+    axes = [center[k] + offsets / spacing[k] for k in range(3)]
+    low = [
+        int(np.clip(np.floor(a[0]) - 1, 0, n - 1)) for a, n in zip(axes, array.shape, strict=True)
+    ]
+    high = [int(np.clip(np.ceil(a[-1]) + 2, 1, n)) for a, n in zip(axes, array.shape, strict=True)]
+    part = array[tuple(slice(a, b) for a, b in zip(low, high, strict=True))].astype(np.float32)
+    grid = np.meshgrid(*(a - b for a, b in zip(axes, low, strict=True)), indexing="ij")
+    return ndimage.map_coordinates(part, grid, order=1, mode="nearest")

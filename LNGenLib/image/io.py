@@ -1,0 +1,116 @@
+"""Reading and writing of images with SimpleITK, and what counts as a usable CT.
+
+An image is a `SimpleITK.Image` (LPS, x y z); arrays are numpy (z, y, x).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from LNGenLib.errors import InputError
+
+to_array = sitk.GetArrayFromImage
+
+
+def read_image(path: str | Path) -> sitk.Image:
+    """Read a 3D scalar image: NIfTI, NRRD, MHA or any other SimpleITK format, or a DICOM folder.
+
+    A DICOM folder must hold exactly one series. Raises InputError where there is no such image.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path} does not exist: check the path")
+    try:
+        image = _read_dicom(path) if path.is_dir() else sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise InputError(
+            f"{path} is not an image that can be read: give NIfTI, NRRD, MHA or a DICOM folder"
+        ) from error
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        raise InputError(f"{path} has several values a voxel (RGB?): give a scalar CT")
+    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
+        image = image[..., 0]
+    if image.GetDimension() != 3 or min(image.GetSize()) < 2:
+        raise InputError(
+            f"{path} has the size {' x '.join(map(str, image.GetSize()))}: give one 3D volume"
+        )
+    return image
+
+
+def _read_dicom(folder: Path) -> sitk.Image:
+    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    if len(series) != 1:
+        raise InputError(
+            f"{folder} holds {len(series)} DICOM series: give a folder with exactly one"
+        )
+    return sitk.ReadImage(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0]))
+
+
+def as_ct(image: sitk.Image, name: str = "the CT") -> sitk.Image:
+    """The image as int16 HU; raises InputError where the values are plainly not HU."""
+    values = sitk.GetArrayViewFromImage(image)
+    if not np.isfinite(values).all():
+        raise InputError(f"{name} has NaN or infinite values: replace them, by -1024 say")
+    low, high = float(values.min()), float(values.max())
+    if low >= 0 or (low >= -1 and high <= 1):
+        raise InputError(
+            f"{name} is not in HU (values {low:g} to {high:g}): give the CT before any rescaling"
+        )
+    if low < -32768 or high > 32767:
+        raise InputError(f"{name} has values {low:g} to {high:g}, beyond any CT's: check the file")
+    return image if image.GetPixelID() == sitk.sitkInt16 else sitk.Cast(image, sitk.sitkInt16)
+
+
+def check_same_geometry(image: sitk.Image, other: sitk.Image, name: str) -> None:
+    """Raise InputError unless `other` lies on the grid of `image` (0.01 mm, 1e-4 in direction)."""
+    same = (
+        image.GetSize() == other.GetSize()
+        and np.allclose(image.GetSpacing(), other.GetSpacing(), atol=1e-3)
+        and np.allclose(image.GetOrigin(), other.GetOrigin(), atol=1e-2)
+        and np.allclose(image.GetDirection(), other.GetDirection(), atol=1e-4)
+    )
+    if not same:
+        raise InputError(f"{name} has another geometry than the CT: resample it to the CT's grid")
+
+
+def read_labels(path: str | Path, ct: sitk.Image) -> sitk.Image:
+    """Read an integer label map on the grid of `ct`; raises InputError otherwise."""
+    labels = read_image(path)
+    check_same_geometry(ct, labels, str(path))
+    values = to_array(labels)
+    if not np.isfinite(values).all() or (values != np.round(values)).any() or values.min() < 0:
+        raise InputError(f"{path} is not a label map: give whole numbers from 0 up")
+    return sitk.Cast(labels, sitk.sitkUInt16)
+
+
+def like(array: np.ndarray, reference: sitk.Image) -> sitk.Image:
+    """An image of `array` (z, y, x) with the geometry of `reference`."""
+    image = sitk.GetImageFromArray(array)
+    image.CopyInformation(reference)
+    return image
+
+
+def isotropic_image(array: np.ndarray, spacing: float) -> sitk.Image:
+    """An image of `array` (z, y, x) with isotropic `spacing` in mm, centered at the origin."""
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing([spacing] * 3)
+    image.SetOrigin([-(n - 1) / 2 * spacing for n in image.GetSize()])
+    return image
+
+
+def write_image(image: sitk.Image, path: str | Path) -> None:
+    """Write compressed, whole or not at all: to a temporary name first, then renamed."""
+    path = Path(path)
+    suffix = "".join(path.suffixes[-2:]) if path.name.endswith(".nii.gz") else path.suffix
+    handle, temporary = tempfile.mkstemp(suffix=suffix, prefix=".writing-", dir=path.parent)
+    os.close(handle)
+    try:
+        sitk.WriteImage(image, temporary, useCompression=True)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
