@@ -1,0 +1,1 @@
+"""What structure and texture share: an autoencoder, a latent diffusion model, their training."""

@@ -1,0 +1,106 @@
+"""One Lightning training loop for every network of LNGen: steps, EMA, checkpoints, resume."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger
+from torch.utils.data import DataLoader, Dataset
+
+BATCHES_PER_EPOCH = 100
+
+
+class _EndlessBatches(torch.utils.data.Sampler):
+    """Random indices with replacement; an epoch is BATCHES_PER_EPOCH batches."""
+
+    def __init__(self, size: int, batch_size: int):
+        self.size, self.batch_size = size, batch_size
+
+    def __len__(self) -> int:
+        return BATCHES_PER_EPOCH * self.batch_size
+
+    def __iter__(self):
+        return iter(torch.randint(self.size, (len(self),)).tolist())
+
+
+class Task(pl.LightningModule):
+    """A network with a `loss(batch)`; AdamW with warm-up and cosine decay."""
+
+    def __init__(self, steps: int, learning_rate: float):
+        super().__init__()
+        self.steps, self.learning_rate = steps, learning_rate
+
+    @abstractmethod
+    def loss(self, batch) -> torch.Tensor:
+        """Scalar loss of a batch as the data set yields it."""
+
+    def training_step(self, batch, _index):
+        loss = self.loss(batch)
+        self.log("train", loss, on_step=False, on_epoch=True, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch, _index):
+        self.log("validation", self.loss(batch), prog_bar=True)
+
+    def configure_optimizers(self):
+        optimizer = torch.optim.AdamW(
+            [p for p in self.parameters() if p.requires_grad], self.learning_rate, weight_decay=1e-4
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, self.learning_rate, total_steps=self.steps + 1, pct_start=0.05
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+def fit(
+    task: Task,
+    train: Dataset,
+    validation: Dataset,
+    folder: Path,
+    batch_size: int,
+    seed: int,
+    ema_decay: float = 0.999,
+    precision: str = "bf16-mixed",
+) -> None:
+    """Train `task` for its number of steps; afterwards it holds the averaged (EMA) weights.
+
+    Resumes from `folder/last.ckpt` where a run was interrupted; a finished run is loaded as it
+    is. Losses of each 100 steps are in `folder/metrics.csv`.
+    """
+    pl.seed_everything(seed, workers=True, verbose=False)
+    last = folder / "last.ckpt"
+    trainer = pl.Trainer(
+        default_root_dir=folder,
+        max_steps=task.steps,
+        precision=precision,
+        accelerator="auto",
+        devices=1,
+        gradient_clip_val=1.0,
+        callbacks=[
+            ModelCheckpoint(
+                folder,
+                filename="last",
+                save_weights_only=False,
+                every_n_train_steps=BATCHES_PER_EPOCH,
+                enable_version_counter=False,
+            ),
+            EMAWeightAveraging(decay=ema_decay),
+        ],
+        logger=CSVLogger(folder, name=None, version=""),
+        log_every_n_steps=BATCHES_PER_EPOCH,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        check_val_every_n_epoch=5,
+    )
+    loaders = [
+        DataLoader(train, batch_size, sampler=_EndlessBatches(len(train), batch_size)),
+        DataLoader(validation, batch_size),
+    ]
+    trainer.fit(task, *loaders, ckpt_path=last if last.exists() else None)

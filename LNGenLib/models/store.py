@@ -1,0 +1,76 @@
+"""How weights are saved, found, checked and loaded: safetensors and a JSON, no pickles."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from LNGenLib import __version__
+from LNGenLib.errors import InputError
+
+SHIPPED = Path(__file__).parent
+
+
+def sha256(path: Path) -> str:
+    """Hex SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def save_weights(module: nn.Module, config: Any, path: Path, **card: Any) -> None:
+    """Write half-precision weights to `path` (.safetensors), config and hash to the .json beside.
+
+    `config` is a dataclass; `card` is any further JSON (steps, data, metrics).
+    """
+    from safetensors.torch import save_file
+
+    tensors = {
+        name: t.detach().half().contiguous().cpu() for name, t in module.state_dict().items()
+    }
+    save_file(tensors, path)
+    description = {
+        "version": __version__,
+        "sha256": sha256(path),
+        "config": dataclasses.asdict(config),
+        **card,
+    }
+    path.with_suffix(".json").write_text(json.dumps(description, indent=1) + "\n")
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """The JSON beside the weights `path`, after checking the weights' SHA-256 against it.
+
+    Raises InputError where a file is missing or damaged.
+    """
+    description = path.with_suffix(".json")
+    for file in (path, description):
+        if not file.is_file():
+            raise InputError(
+                f"no model file {file}: give the .safetensors that `lngen train` wrote"
+            )
+    content = json.loads(description.read_text())
+    if sha256(path) != content["sha256"]:
+        raise InputError(f"{path} does not match the SHA-256 in {description}: get it again")
+    return content
+
+
+def config_of(kind: type, description: dict[str, Any]) -> Any:
+    """The configuration dataclass `kind` from a model's description."""
+    values = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in description["config"].items()
+    }
+    return kind(**values)
+
+
+def load_weights(module: nn.Module, path: Path, device: str | torch.device) -> nn.Module:
+    """Load weights written by `save_weights` into `module`, in single precision, for inference."""
+    from safetensors.torch import load_file
+
+    module.load_state_dict(load_file(path))
+    return module.float().to(device).eval()

@@ -1,0 +1,1 @@
+"""What shape a lymph node has (LN-Gen section III-A): TSDF, VAE, latent DDPM, adapter, sizes."""

@@ -1,0 +1,103 @@
+"""A lymph node: a structure with a size, turned and placed on the grid of a CT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from skimage import measure
+
+from LNGenLib.structure.shape import Structure
+from LNGenLib.structure.tsdf import diameter, surface
+
+Box = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True, eq=False)
+class LymphNode:
+    """One lymph node in a CT grid with `spacing` (z, y, x) in mm.
+
+    `rotation` (3, 3) turns the structure's frame into the array's, both (z, y, x) in mm;
+    `center` is the frame's center as a continuous array index (z, y, x).
+    """
+
+    structure: Structure
+    long_axis: float
+    rotation: np.ndarray
+    center: np.ndarray
+    spacing: np.ndarray
+
+    def at(self, center: np.ndarray) -> LymphNode:
+        """The same node elsewhere."""
+        return LymphNode(self.structure, self.long_axis, self.rotation, center, self.spacing)
+
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        """Truncated signed distance in mm at `points` (..., 3), mm from the center, array axes."""
+        return self.structure.distance(points @ self.rotation, self.long_axis)
+
+    def _to_index(self, points: np.ndarray) -> np.ndarray:
+        return points @ self.rotation.T / self.spacing + self.center
+
+    def long_axis_ends(self) -> np.ndarray:
+        """Ends (2, 3) of the long axis as continuous array indices."""
+        return self._to_index(self.structure.axis_points(self.long_axis))
+
+    def box(self, margin: float) -> Box:
+        """The voxels the node covers and `margin` mm round it; may leave the grid."""
+        index = self._to_index(self.structure.vertices(self.long_axis))
+        pad = margin / self.spacing
+        low = np.floor(index.min(0) - pad).astype(int)
+        high = np.ceil(index.max(0) + pad).astype(int) + 1
+        return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+
+    def occupancy(self, box: Box) -> np.ndarray:
+        """Share of each voxel of `box` that lies inside the node, 0 to 1, float32.
+
+        Each voxel is supersampled at steps of at most a twentieth of the long axis, so that a node
+        smaller than a voxel keeps its volume.
+        """
+        counts = np.maximum(np.ceil(20 * self.spacing / self.long_axis), 2).astype(int)
+        axes = []
+        for k in range(3):
+            sub = (np.arange(counts[k]) + 0.5) / counts[k] - 0.5
+            index = np.arange(box[k].start, box[k].stop)[:, None] + sub
+            axes.append((index.ravel() - self.center[k]) * self.spacing[k])
+        step = float((self.spacing / counts).max())
+        inside = np.empty([len(a) for a in axes], np.float32)
+        for start in range(0, len(axes[0]), counts[0]):  # a slice at a time bounds the memory
+            part = slice(start, start + counts[0])
+            points = np.stack(np.meshgrid(axes[0][part], *axes[1:], indexing="ij"), -1)
+            inside[part] = np.clip(0.5 - self.distance(points) / step, 0, 1)
+        shape = [n for k in range(3) for n in (len(axes[k]) // counts[k], counts[k])]
+        return inside.reshape(shape).mean((1, 3, 5))
+
+    def measured_long_axis(self) -> float:
+        """Long axis in mm of the zero level set of the placed SDF, sampled anew at 64^3."""
+        half = 0.55 * self.long_axis
+        axis = np.linspace(-half, half, 64)
+        middle = (
+            self._to_index(self.structure.vertices(self.long_axis)) - self.center
+        ) * self.spacing
+        offset = (middle.min(0) + middle.max(0)) / 2
+        grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1) + offset
+        return diameter(surface(self.distance(grid))[0] * (axis[1] - axis[0]))[0]
+
+    def recist_axis(self) -> float:
+        """Largest in-plane diameter in mm over the CT's own slices that cut the node.
+
+        A node that lies between two slice centers is cut at its own center.
+        """
+        box = self.box(0)
+        slices = [(z - self.center[0]) * self.spacing[0] for z in range(box[0].start, box[0].stop)]
+        longest = max((self._section(z) for z in slices), default=0.0)
+        return longest or self._section(0.0)
+
+    def _section(self, z: float) -> float:
+        half = 0.6 * self.long_axis
+        axis = np.linspace(-half, half, 49)
+        points = np.stack(np.meshgrid([z], axis, axis, indexing="ij"), -1)[0]
+        contours = measure.find_contours(self.distance(points), 0.0)
+        if not contours:
+            return 0.0
+        outline = np.concatenate(contours)
+        return diameter(outline)[0] * (axis[1] - axis[0]) if len(outline) > 3 else 0.0

@@ -1,0 +1,84 @@
+"""A structure: the shape of one lymph node, of no size until it is scaled to a long axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import ndimage, spatial
+
+from LNGenLib.structure.tsdf import GRID, SAMPLE, TRUNCATION, diameter, surface
+
+_CENTER = (GRID - 1) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """A normalized TSDF (32, 32, 32) in the frame of `LNGenLib.structure.tsdf`.
+
+    Sizes are measured on its own zero level set, so that a structure scaled to a long axis has
+    that long axis whatever the networks made of it.
+    """
+
+    tsdf: np.ndarray
+
+    @cached_property
+    def _vertices(self) -> np.ndarray:
+        """Zero level set (n, 3) in samples, relative to the grid's center."""
+        return surface(self.tsdf)[0] - _CENTER
+
+    @cached_property
+    def _axis(self) -> tuple[float, np.ndarray]:
+        return diameter(self._vertices)
+
+    def sample_mm(self, long_axis: float) -> float:
+        """Distance between TSDF samples in mm where the structure's long axis is `long_axis` mm."""
+        return long_axis / self._axis[0]
+
+    def axis_points(self, long_axis: float) -> np.ndarray:
+        """The two end points (2, 3) of the long axis, mm from the frame's center, (z, y, x)."""
+        return self._axis[1] * self.sample_mm(long_axis)
+
+    def vertices(self, long_axis: float) -> np.ndarray:
+        """Surface points (n, 3), mm from the frame's center, (z, y, x)."""
+        return self._vertices * self.sample_mm(long_axis)
+
+    def distance(self, points: np.ndarray, long_axis: float) -> np.ndarray:
+        """Truncated signed distance in mm at `points` (..., 3), mm from the center, (z, y, x)."""
+        sample = self.sample_mm(long_axis)
+        index = np.moveaxis(np.asarray(points) / sample + _CENTER, -1, 0)
+        value = ndimage.map_coordinates(self.tsdf, index, order=1, mode="constant", cval=TRUNCATION)
+        return value * (sample / SAMPLE)
+
+    def volume(self, long_axis: float) -> float:
+        """Volume in mm3 inside the zero level set, by the divergence theorem on its mesh."""
+        vertices, faces = surface(self.tsdf)
+        a, b, c = ((vertices - _CENTER)[faces[:, k]] for k in range(3))
+        return (
+            abs(np.einsum("ij,ij->i", a, np.cross(b, c)).sum()) / 6 * self.sample_mm(long_axis) ** 3
+        )
+
+    def short_axis(self, long_axis: float) -> float:
+        """Largest width in mm perpendicular to the long axis."""
+        length, ends = self._axis
+        direction = (ends[1] - ends[0]) / length
+        points = self._vertices
+        across = points - np.outer(points @ direction, direction)
+        basis = np.linalg.svd(across - across.mean(0), full_matrices=False)[2][:2]
+        return diameter(across @ basis.T)[0] * self.sample_mm(long_axis)
+
+    def full_distance(self, long_axis: float) -> np.ndarray:
+        """Signed distance (32, 32, 32) in mm, not truncated, float32."""
+        sample = self.sample_mm(long_axis)
+        near = self.tsdf * (sample / SAMPLE)
+        grid = np.stack(np.meshgrid(*[np.arange(GRID) - _CENTER] * 3, indexing="ij"), -1)
+        far = spatial.cKDTree(self._vertices).query(grid)[0] * sample
+        truncated = np.abs(self.tsdf) >= TRUNCATION * 0.98
+        return np.where(truncated, np.sign(self.tsdf) * far, near).astype(np.float32)
+
+    def as_image(self, long_axis: float):
+        """`full_distance` as a SimpleITK image, isotropic, centered at the origin."""
+        from LNGenLib.image.io import isotropic_image
+
+        return isotropic_image(self.full_distance(long_axis), self.sample_mm(long_axis))
