@@ -1,0 +1,1 @@
+"""What a lymph node looks like in CT (LN-Gen section III-B): conditional latent diffusion."""

@@ -1,0 +1,189 @@
+"""Training patches for texture: real lesions, node-like bodies found in CT, shapes over tissue.
+
+Few lymph nodes are labeled, so tissue comes from three sources: the given masks of lesions and
+masses; compact bodies of soft tissue surrounded by fat (nodes, vessels cut across, bowel, muscle
+bellies), found in the CTs themselves; and real node shapes drawn over soft tissue, masses
+included. The split is by scan, as `splits.csv` fixes it.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+from skimage.feature import peak_local_max
+from skimage.segmentation import watershed
+
+from LNGenLib.image.geometry import array_spacing, extract_patch
+from LNGenLib.image.hu import FAT, SOFT_TISSUE, normalize
+from LNGenLib.structure.shape import Structure
+from LNGenLib.structure.tsdf import signed_distance
+from LNGenLib.texture.patch import (
+    PATCH,
+    SDF_TRUNCATION,
+    extend_tissue,
+    patch_points,
+    patch_step,
+)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A CT (z, y, x) in HU, its spacing (z, y, x) in mm, and a lesion mask where one is given."""
+
+    hu: np.ndarray
+    spacing: np.ndarray
+    lesion: np.ndarray | None
+
+    def between(self, low: float, high: float) -> np.ndarray:
+        """Voxels of low..high HU after light in-plane smoothing."""
+        smooth = ndimage.gaussian_filter(self.hu.astype(np.float32), (0, 1, 1))
+        return (smooth > low) & (smooth < high)
+
+
+@dataclass(frozen=True)
+class Body:
+    """A compact body in a scan: its mask in a box, the box's start index, its long axis in mm."""
+
+    mask: np.ndarray
+    start: tuple[int, int, int]
+    long_axis: float
+
+
+def find_bodies(scan: Scan, smallest: float = 5.0, largest: float = 40.0) -> list[Body]:
+    """Compact soft-tissue bodies of `smallest` to `largest` mm surrounded by fat.
+
+    Basins of the distance transform of soft tissue, kept where at least 40 % of the voxels just
+    outside are fat (partial volume included), the extents differ at most by a factor of three,
+    and the body spans at least two slices.
+    """
+    soft = scan.between(*SOFT_TISSUE)
+    fat = scan.between(FAT[0], SOFT_TISSUE[0])
+    depth = ndimage.distance_transform_edt(soft, sampling=scan.spacing)
+    depth = ndimage.gaussian_filter(depth, 1.0 / scan.spacing)
+    footprint = np.ones([2 * int(np.ceil(2.0 / s)) + 1 for s in scan.spacing])
+    peaks = peak_local_max(depth, footprint=footprint, threshold_abs=1.5, exclude_border=False)
+    peaks = peaks[depth[tuple(peaks.T)] < largest / 2]
+    markers = np.zeros(soft.shape, np.int32)
+    markers[tuple(peaks.T)] = 1 + np.arange(len(peaks))
+    basins = watershed(-depth, markers, mask=soft)
+    bodies = []
+    for label, box in enumerate(ndimage.find_objects(basins), 1):
+        if box is None:
+            continue
+        size = np.array([b.stop - b.start for b in box])
+        extent = size * scan.spacing
+        at_border = any(b.start == 0 or b.stop == n for b, n in zip(box, soft.shape, strict=True))
+        if at_border or size.min() < 2 or not smallest <= extent.max() <= largest:
+            continue
+        if extent.max() > 3 * extent.min():
+            continue
+        around = tuple(slice(b.start - 1, b.stop + 1) for b in box)
+        mask = basins[around] == label
+        shell = ndimage.binary_dilation(mask, np.ones((3, 3, 3))) & ~mask
+        if fat[around][shell].mean() >= 0.4 and mask.sum() >= 0.3 * size.prod():
+            start = tuple(int(b.start) for b in around)
+            bodies.append(Body(mask, start, float(extent.max())))
+    return bodies
+
+
+def _body_patch(scan: Scan, body: Body, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    long_axis = body.long_axis * rng.uniform(0.9, 1.2)
+    step = patch_step(long_axis)
+    pad = np.ceil(1.2 * body.long_axis / scan.spacing).astype(int)
+    distance = signed_distance(np.pad(body.mask, [(p, p) for p in pad]), tuple(scan.spacing))
+    center = np.array(body.mask.shape) / 2 - 0.5 + rng.normal(0, 0.05, 3) * long_axis / scan.spacing
+    hu = extract_patch(scan.hu, scan.spacing, center + body.start, step, PATCH)
+    sdf = extract_patch(distance, scan.spacing, center + pad, step, PATCH) / step
+    return extend_tissue(hu, sdf, 0.7 * scan.spacing[2] / step), sdf
+
+
+def _drawn_patch(
+    scan: Scan, soft: np.ndarray, depth: np.ndarray, shapes: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray] | None:
+    structure = Structure(shapes[rng.integers(len(shapes))].astype(np.float32))
+    long_axis = rng.uniform(1.7, 30)
+    step = patch_step(long_axis)
+    candidates = np.flatnonzero(depth > 0.25 * long_axis)
+    if not len(candidates):
+        return None
+    center = np.array(np.unravel_index(rng.choice(candidates), depth.shape)) + rng.uniform(
+        -0.5, 0.5, 3
+    )
+    turn = Rotation.random(rng=rng).as_matrix()
+    sdf = structure.distance(patch_points(step) @ turn, long_axis) / step
+    inside = extract_patch(soft, scan.spacing, center, step, PATCH)[sdf < 0]
+    if not len(inside) or inside.mean() < 0.97:
+        return None
+    return extract_patch(scan.hu, scan.spacing, center, step, PATCH), sdf
+
+
+def _patches(
+    scan: Scan, shapes: np.ndarray, count: int, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """`count` patches (HU, SDF in samples): up to half of bodies, the rest of drawn shapes."""
+    bodies = find_bodies(scan)
+    if scan.lesion is not None:
+        box = ndimage.find_objects(scan.lesion.astype(int))[0]
+        extent = max((b.stop - b.start) * s for b, s in zip(box, scan.spacing, strict=True))
+        if extent <= 60:
+            start = tuple(int(b.start) for b in box)
+            bodies += [Body(scan.lesion[box], start, float(extent))] * 5
+    soft = scan.between(*SOFT_TISSUE)
+    depth = ndimage.distance_transform_edt(soft, sampling=scan.spacing)
+    in_lesion = depth if scan.lesion is None else depth * scan.lesion
+    of_bodies = min(count // 2, 8 * len(bodies))
+    for _ in range(of_bodies):
+        yield _body_patch(scan, bodies[rng.integers(len(bodies))], rng)
+    made, tries = of_bodies, 0
+    while made < count and tries < 20 * count:
+        tries += 1
+        patch = _drawn_patch(scan, soft, in_lesion if tries % 2 else depth, shapes, rng)
+        if patch is not None:
+            made += 1
+            yield patch
+
+
+def prepare(
+    data: Path, shapes: np.ndarray, output: Path, per_scan: int = 180, seed: int = 0
+) -> None:
+    """Write training patches of all scans in `data/splits.csv` of the parts train and validation.
+
+    The table has the columns `file` and `split`; a lesion's mask, where there is one, lies beside
+    its CT as `NAME_mask.nii.gz`. `shapes` are TSDFs (n, 32, 32, 32) of real nodes of the training
+    part. Arrays in `output` (.npz): `hu` and `sdf` (n, 32, 32, 32) uint8 (the HU window, and
+    +-4 samples, over 0..255), `split` (n,), `scan` (n,).
+    """
+    from LNGenLib.image.io import read_image, to_array
+
+    with open(data / "splits.csv", newline="") as table:
+        rows = [row for row in csv.DictReader(table) if row["split"] != "test"]
+    arrays: dict[str, list] = {"hu": [], "sdf": [], "split": [], "scan": []}
+    for number, row in enumerate(rows):
+        path = data / row["file"]
+        image = read_image(path)
+        mask = path.with_name(path.name.replace(".nii.gz", "_mask.nii.gz"))
+        lesion = to_array(read_image(mask)) > 0 if mask.exists() else None
+        scan = Scan(to_array(image), array_spacing(image), lesion)
+        rng = np.random.default_rng([seed, number])
+        for hu, sdf in _patches(scan, shapes, per_scan, rng):
+            arrays["hu"].append(to_uint8(normalize(hu)))
+            arrays["sdf"].append(to_uint8(np.clip(sdf / SDF_TRUNCATION, -1, 1)))
+            arrays["split"].append(row["split"])
+            arrays["scan"].append(row["file"])
+    np.savez_compressed(output, **{name: np.stack(values) for name, values in arrays.items()})
+
+
+def to_uint8(values: np.ndarray) -> np.ndarray:
+    """[-1, 1] over 0..255."""
+    return np.round((values + 1) * 127.5).astype(np.uint8)
+
+
+def from_uint8(values: np.ndarray) -> np.ndarray:
+    """0..255 over [-1, 1], float32."""
+    return values.astype(np.float32) / 127.5 - 1

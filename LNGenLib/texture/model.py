@@ -1,0 +1,81 @@
+"""Sampling of tissue: CT patch and shape -> conditional latent diffusion -> decoder -> HU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from LNGenLib.image.geometry import extract_patch
+from LNGenLib.image.hu import denormalize, normalize
+from LNGenLib.latent.diffusion import StepCallback
+from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
+from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.texture.networks import TextureConfig, TextureNetworks
+from LNGenLib.texture.patch import PATCH, SDF_TRUNCATION, patch_points, patch_step
+
+BATCH = 8
+STEPS = 10
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """Generated tissue (32, 32, 32) in HU on the patch of a node with samples `step` mm apart."""
+
+    hu: np.ndarray
+    step: float
+
+
+class TextureModel:
+    """The trained texture model; `path` is a .safetensors of `lngen train texture`."""
+
+    def __init__(self, path: Path | None = None, device: str = "cpu"):
+        self.path = path or SHIPPED / "texture.safetensors"
+        self.description = read_description(self.path)
+        self.device = device
+        networks = TextureNetworks(config_of(TextureConfig, self.description))
+        self.networks = load_weights(networks, self.path, device)
+
+    def sample(
+        self,
+        hu: np.ndarray,
+        nodes: Sequence[LymphNode],
+        means: Sequence[float],
+        seeds: Sequence[int],
+        steps: int = STEPS,
+        on_step: StepCallback | None = None,
+    ) -> list[Tissue]:
+        """Tissue for each node in the CT `hu` (z, y, x), of about the wanted mean HU inside.
+
+        The noise of each node comes from its own seed.
+        """
+        tissues: list[Tissue] = []
+        for start in range(0, len(nodes), BATCH):
+            part = slice(start, start + BATCH)
+            tissues += self._batch(hu, nodes[part], means[part], seeds[part], steps, on_step)
+        return tissues
+
+    def _batch(self, hu, nodes, means, seeds, steps, on_step) -> list[Tissue]:
+        grid = self.networks.LATENT_GRID
+        shape = (self.networks.config.latent_channels, grid, grid, grid)
+        distances = [patch_step(node.long_axis) for node in nodes]
+        ct, sdf, noise = [], [], []
+        for node, step, seed in zip(nodes, distances, seeds, strict=True):
+            ct.append(normalize(extract_patch(hu, node.spacing, node.center, step, PATCH)))
+            samples = node.distance(patch_points(step)) / step
+            sdf.append(np.clip(samples / SDF_TRUNCATION, -1, 1).astype(np.float32))
+            noise.append(torch.randn(shape, generator=torch.Generator().manual_seed(seed)))
+        with torch.inference_mode():
+            condition = self.networks.condition(
+                torch.from_numpy(np.stack(ct))[:, None].to(self.device),
+                torch.from_numpy(np.stack(sdf))[:, None].to(self.device),
+                torch.from_numpy(normalize(np.array(means))).to(self.device),
+            )
+            z = self.networks.diffusion.sample(
+                torch.stack(noise).to(self.device), condition, steps, on_step
+            )
+            patches = self.networks.autoencoder.decode(z).float().cpu().numpy()[:, 0]
+        return [Tissue(denormalize(p), s) for p, s in zip(patches, distances, strict=True)]
