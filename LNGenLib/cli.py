@@ -1,0 +1,286 @@
+"""The `lngen` command. Heavy modules are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from LNGenLib import __version__
+from LNGenLib.errors import InputError
+
+app = typer.Typer(
+    help="Synthetic lymph nodes in CT (LN-Gen). Not a medical device.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+console = Console()
+
+
+class Device(str, Enum):
+    """Where the networks run."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Part(str, Enum):
+    """Which model to train."""
+
+    structure = "structure"
+    texture = "texture"
+
+
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
+Seed = Annotated[int, typer.Option(help="Same seed, same result.")]
+Count = Annotated[int, typer.Option(help="Number of lymph nodes.")]
+LongAxis = Annotated[
+    tuple[float, float], typer.Option(metavar="MIN MAX", help="Long axis in mm, uniform.")
+]
+DeviceOption = Annotated[Device, typer.Option(help="Where the networks run.")]
+Steps = Annotated[int, typer.Option(help="Sampling steps of the texture diffusion.")]
+Weights = Annotated[Optional[Path], typer.Option(help="Own weights (.safetensors).")]
+
+
+def main() -> None:
+    """Entry point: an InputError becomes one line on stderr and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"lngen: {error}", markup=False)
+        raise SystemExit(2) from None
+
+
+@contextmanager
+def output_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder whose files move into `path` when the block ends without an error."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file: give a folder for the results")
+    parent = path.absolute().parent
+    while not parent.exists():
+        parent = parent.parent
+    temporary = Path(tempfile.mkdtemp(prefix=".lngen-", dir=parent))
+    try:
+        yield temporary
+        path.mkdir(parents=True, exist_ok=True)
+        for file in sorted(temporary.iterdir()):
+            file.replace(path / file.name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def shown_progress():
+    """A `Progress` drawn as one bar a stage, with the time left."""
+    from LNGenLib.synthesis.progress import Progress
+
+    columns = (
+        TextColumn("{task.description:>10}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(compact=True),
+    )
+    with Bars(*columns, console=console) as bars:
+        tasks: dict[str, int] = {}
+
+        def report(stage: str, done: int, steps: int) -> None:
+            if stage not in tasks:
+                for task in tasks.values():
+                    bars.update(task, completed=bars.tasks[task].total)
+                tasks[stage] = bars.add_task(stage, total=steps)
+            bars.update(tasks[stage], completed=done, total=steps)
+
+        yield Progress(report)
+        for task in tasks.values():
+            bars.update(task, completed=bars.tasks[task].total)
+
+
+@app.command()
+def synthesize(
+    ct: Annotated[Path, typer.Argument(help="CT: NIfTI, NRRD, MHA or a DICOM folder.")],
+    output: Output,
+    anatomy: Annotated[
+        Optional[Path], typer.Option(help="TotalSegmentator labels on the CT's grid.")
+    ] = None,
+    region_box: Annotated[
+        Optional[tuple[float, float, float, float, float, float]],
+        typer.Option(metavar="R1 R2 A1 A2 S1 S2", help="Box in RAS mm where nodes may lie."),
+    ] = None,
+    region_mask: Annotated[
+        Optional[Path], typer.Option(help="Mask on the CT's grid where nodes may lie.")
+    ] = None,
+    count: Count = 5,
+    long_axis: LongAxis = (1.7, 30.0),
+    seed: Seed = 0,
+    device: DeviceOption = Device.auto,
+    steps: Steps = 10,
+    structure_weights: Weights = None,
+    texture_weights: Weights = None,
+) -> None:
+    """Paint synthetic lymph nodes into a CT: ct.nii.gz, nodes.nii.gz, nodes.json, preview.png."""
+    from LNGenLib.image.io import as_ct, read_image, read_labels
+    from LNGenLib.synthesis.records import SynthesisRequest
+
+    request = SynthesisRequest(count, long_axis, seed, region_box, texture_steps=steps)
+    image = as_ct(read_image(ct), str(ct))
+    labels = None if anatomy is None else read_labels(anatomy, image)
+    mask = None if region_mask is None else read_labels(region_mask, image)
+    _synthesize(image, request, output, labels, mask, device, structure_weights, texture_weights)
+
+
+@app.command()
+def demo(
+    output: Output, count: Count = 6, seed: Seed = 0, device: DeviceOption = Device.auto
+) -> None:
+    """The main job on a procedural phantom of a pelvis: phantom -> lymph nodes -> preview."""
+    from LNGenLib.image.phantom import pelvic_phantom
+    from LNGenLib.synthesis.records import SynthesisRequest
+
+    console.print("Painting a pelvic CT phantom (no patient data) ...")
+    phantom = pelvic_phantom(seed, spacing=(0.9, 0.9, 2.5))
+    request = SynthesisRequest(count, (4.0, 20.0), seed)
+    _synthesize(phantom.ct, request, output, phantom.labels, None, device)
+
+
+def _synthesize(ct, request, output, labels, mask, device, structure=None, texture=None) -> None:
+    from LNGenLib.synthesis.engine import Models, synthesize
+    from LNGenLib.synthesis.preview import render_preview
+
+    with shown_progress() as progress:
+        progress.stage("models")
+        models = Models.load(device.value, structure, texture)
+        result = synthesize(ct, request, labels, mask, models, progress)
+        progress.stage("writing")
+        with output_folder(output) as folder:
+            result.write(folder)
+            picture = render_preview(ct, result.ct, result.nodes, result.records)
+            picture.save(folder / "preview.png")
+        progress.finish()
+    _print_records(result.records)
+    _print_seconds(progress.seconds)
+    console.print(f"SYNTHETIC lymph nodes written to {output}", soft_wrap=True)
+
+
+def _print_records(records) -> None:
+    table = Table("node", "center RAS mm", "long", "short", "in-plane", "mm3", "HU", "around")
+    for r in records:
+        center = ", ".join(f"{v:.0f}" for v in r.center_ras_mm)
+        around = "-" if r.surrounding_mean_hu is None else f"{r.surrounding_mean_hu:.0f}"
+        table.add_row(
+            str(r.label),
+            center,
+            f"{r.long_axis_mm:.1f}",
+            f"{r.short_axis_mm:.1f}",
+            f"{r.recist_axis_mm:.1f}",
+            f"{r.volume_mm3:.0f}",
+            f"{r.mean_hu:.0f}",
+            around,
+        )
+    console.print(table)
+
+
+def _print_seconds(seconds: dict[str, float]) -> None:
+    parts = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
+    console.print(f"seconds: {parts}; {sum(seconds.values()):.1f} in all", soft_wrap=True)
+
+
+@app.command()
+def structures(
+    output: Output,
+    count: Count = 10,
+    seed: Seed = 0,
+    long_axis: Annotated[
+        Optional[float], typer.Option(help="Long axis in mm; without it uniform 1.7 to 30.")
+    ] = None,
+    device: DeviceOption = Device.auto,
+    weights: Weights = None,
+) -> None:
+    """Draw lymph-node shapes: signed distances in mm, negative inside, and structures.json."""
+    from LNGenLib.image.io import write_image
+    from LNGenLib.randomness import node_rng
+    from LNGenLib.structure.model import StructureModel
+    from LNGenLib.synthesis.engine import choose_device
+    from LNGenLib.synthesis.records import SynthesisRequest, write_json
+
+    axis = (long_axis, long_axis) if long_axis else SynthesisRequest.long_axis_mm
+    request = SynthesisRequest(count, axis, seed)
+    with shown_progress() as progress:
+        progress.stage("models")
+        model = StructureModel(weights, choose_device(device.value))
+        progress.stage("structures")
+        samples = model.sample(count, seed, on_step=progress.step)
+        progress.stage("writing", count)
+        rows = []
+        with output_folder(output) as folder:
+            for k, structure in enumerate(samples.structures):
+                size = float(node_rng(seed, k, "size").uniform(*request.long_axis_mm))
+                name = f"structure_{k:05d}.nii.gz"
+                write_image(structure.as_image(size), folder / name)
+                rows.append(
+                    {
+                        "file": name,
+                        "long_axis_mm": round(size, 3),
+                        "short_axis_mm": round(structure.short_axis(size), 3),
+                        "volume_mm3": round(structure.volume(size), 3),
+                        "repaired": samples.repaired[k],
+                    }
+                )
+                progress.step(k + 1, count)
+            content = {
+                "synthetic": True,
+                "seed": seed,
+                "software": f"LNGen {__version__}",
+                "weights": model.description["sha256"],
+                "structures": rows,
+            }
+            write_json(content, folder / "structures.json")
+        progress.finish()
+    share = sum(samples.repaired) / count
+    console.print(f"{count} structures written to {output}; {share:.1%} repaired", soft_wrap=True)
+    _print_seconds(progress.seconds)
+
+
+@app.command()
+def train(
+    part: Annotated[Part, typer.Argument(help="Which model.")],
+    data: Annotated[Path, typer.Option(help="Folder with the table of cases (docs/training.md).")],
+    output: Output,
+    config: Annotated[Optional[Path], typer.Option(help="JSON with sizes to change.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Train a model on own data; the same command resumes an interrupted run."""
+    from LNGenLib.training import run
+
+    changes = {} if config is None else read_config(config)
+    weights = run(part.value, data, output, changes, seed)
+    console.print(f"weights: {weights}", soft_wrap=True)
+
+
+def read_config(path: Path) -> dict:
+    """The JSON object of a configuration file; InputError where it is none."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is not a JSON file that can be read: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f'{path} holds no JSON object: give {{"batch_size": 32}}, say')
+    return content
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    console.print(__version__)

@@ -1,0 +1,119 @@
+"""Candidate regions from organ labels or from HU and a region the user gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+from LNGenLib.errors import InputError
+from LNGenLib.image.geometry import array_spacing, index_to_ras
+from LNGenLib.image.hu import FAT
+from LNGenLib.image.io import to_array
+
+# TotalSegmentator v2, task "total"
+COLON, SACRUM = 20, 25
+ILIAC_VESSELS = (65, 66, 67, 68)
+
+ALONG_VESSELS = 20.0  # mm: iliac nodes lie beside the vessels
+ROUND_RECTUM = 30.0  # mm: the mesorectal envelope
+RECTUM_TO_SACRUM = 60.0  # mm: the colon nearer to the sacrum, below its top, is the rectum
+BELOW_SKIN = 25.0  # mm: no nodes in subcutaneous fat
+
+
+@dataclass(frozen=True)
+class CandidateRegion:
+    """Voxels (z, y, x, bool) of a CT: where centers may lie, and what a node must keep off.
+
+    `forbidden` voxels hold a label or lie outside the body; `fat` is what a node should replace.
+    """
+
+    centers: np.ndarray
+    forbidden: np.ndarray
+    fat: np.ndarray
+
+
+def find_region(
+    ct: sitk.Image, anatomy: sitk.Image | None, region: np.ndarray | None
+) -> CandidateRegion:
+    """Fat that lymph nodes may lie in.
+
+    With `region` (z, y, x, bool) that is the fat inside it; else, from TotalSegmentator's labels
+    in `anatomy` (0 is background), the fat within 20 mm of the iliac vessels or 30 mm of the
+    rectum. All labels are forbidden. Raises InputError where nothing tells the place.
+    """
+    hu, spacing = to_array(ct), array_spacing(ct)
+    labels = None if anatomy is None else to_array(anatomy)
+    fat = _fat(hu, spacing)
+    outside = _outside(hu)
+    forbidden = outside if labels is None else outside | (labels > 0)
+    if region is None:
+        if labels is None:
+            raise InputError(
+                "no place for lymph nodes is known: give --anatomy, --region-box or --region-mask"
+            )
+        region = pelvic_region(ct, labels)
+        region &= ndimage.distance_transform_edt(~outside, sampling=spacing) > BELOW_SKIN
+    elif not region.any():
+        raise InputError("the region holds no voxel of the CT: check its RAS coordinates in mm")
+    return CandidateRegion(region & fat & ~forbidden, forbidden, fat)
+
+
+def pelvic_region(ct: sitk.Image, labels: np.ndarray) -> np.ndarray:
+    """Voxels near rectum and iliac vessels; InputError where the labels have neither."""
+    spacing = array_spacing(ct)
+    vessels = np.isin(labels, ILIAC_VESSELS)
+    rectum = find_rectum(ct, labels)
+    if not vessels.any() and not rectum.any():
+        raise InputError(
+            "the anatomy has neither iliac vessels (65-68) nor a rectum (colon 20 before the "
+            "sacrum 25): give --region-box or --region-mask, or TotalSegmentator labels of a pelvis"
+        )
+    return _within(vessels, ALONG_VESSELS, spacing) | _within(rectum, ROUND_RECTUM, spacing)
+
+
+def find_rectum(ct: sitk.Image, labels: np.ndarray) -> np.ndarray:
+    """The colon below the top of the sacrum, near it and to the midline (z, y, x, bool).
+
+    TotalSegmentator has no label for the rectum; this is an estimate.
+    """
+    sacrum, colon = labels == SACRUM, labels == COLON
+    if not sacrum.any() or not colon.any():
+        return np.zeros(labels.shape, bool)
+    bone = index_to_ras(ct, np.argwhere(sacrum))
+    points = np.argwhere(colon)
+    ras = index_to_ras(ct, points)
+    below = ras[:, 2] < bone[:, 2].max() - 0.25 * np.ptp(bone[:, 2])
+    central = np.abs(ras[:, 0] - bone[:, 0].mean()) < 45
+    near = _distance(sacrum, array_spacing(ct))[tuple(points.T)] < RECTUM_TO_SACRUM
+    rectum = np.zeros(labels.shape, bool)
+    rectum[tuple(points[below & central & near].T)] = True
+    return rectum
+
+
+def _fat(hu: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    """Fat after smoothing by about a millimeter in-plane, so that noise makes no holes."""
+    smooth = ndimage.gaussian_filter(hu.astype(np.float32), (0, *np.minimum(1 / spacing[1:], 1.5)))
+    return (smooth > FAT[0]) & (smooth < FAT[1])
+
+
+def _outside(hu: np.ndarray) -> np.ndarray:
+    """Air and everything not connected to the body (table, clothes)."""
+    body = ndimage.binary_opening(hu > -250, iterations=1)
+    labels, count = ndimage.label(body)
+    if not count:
+        raise InputError("the CT holds no body (no voxels above -250 HU): check its HU")
+    body = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+    return ~np.stack([ndimage.binary_fill_holes(part) for part in body]) | (hu < -300)
+
+
+def _distance(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    return ndimage.distance_transform_edt(~mask, sampling=spacing)
+
+
+def _within(mask: np.ndarray, reach: float, spacing: np.ndarray) -> np.ndarray:
+    if not mask.any():
+        return np.zeros(mask.shape, bool)
+    return _distance(mask, spacing) <= reach

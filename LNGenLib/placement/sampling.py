@@ -1,0 +1,102 @@
+"""Finding room: the whole node at its size must fit, in fat, off labels and other nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from LNGenLib.errors import InputError
+from LNGenLib.placement.anatomy import CandidateRegion
+from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.structure.shape import Structure
+
+LEAST_FAT = 0.85  # share of the node's volume that replaces fat
+MOST_FORBIDDEN = 0.02  # share of the node's volume on labels, as partial volume only
+GAP = 2.0  # mm between nodes
+TURNS = 12
+TRIES = 400  # places a turn
+
+
+def place(
+    structures: Sequence[Structure],
+    long_axes: Sequence[float],
+    region: CandidateRegion,
+    spacing: np.ndarray,
+    rngs: Sequence[np.random.Generator],
+) -> list[LymphNode]:
+    """A place for each structure at its long axis (mm), the largest first.
+
+    Turns and places are drawn by the node's own generator until the node fits; sizes are never
+    redrawn. Raises InputError, naming how many fit, where one finds no room.
+    """
+    forbidden = region.forbidden.copy()
+    placed: dict[int, LymphNode] = {}
+    for number in np.argsort(-np.asarray(long_axes), kind="stable"):
+        node = _find_room(
+            structures[number], long_axes[number], region, forbidden, spacing, rngs[number]
+        )
+        if node is None:
+            raise InputError(
+                f"only {len(placed)} of {len(structures)} lymph nodes fit; the next is "
+                f"{long_axes[number]:.1f} mm long: ask for fewer, for smaller ones, or give a "
+                "wider region"
+            )
+        placed[int(number)] = node
+        box = _inside_grid(node.box(GAP), forbidden.shape)
+        occupied = node.occupancy(box) > 0
+        gap = ndimage.distance_transform_edt(~occupied, sampling=spacing) <= GAP
+        forbidden[box] |= gap | ndimage.binary_dilation(occupied, np.ones((3, 3, 3)))
+    return [placed[number] for number in range(len(structures))]
+
+
+def _find_room(
+    structure: Structure,
+    long_axis: float,
+    region: CandidateRegion,
+    forbidden: np.ndarray,
+    spacing: np.ndarray,
+    rng: np.random.Generator,
+) -> LymphNode | None:
+    radius = _inscribed_radius(structure, long_axis)
+    room = ndimage.distance_transform_edt(~forbidden, sampling=spacing)
+    candidates = np.argwhere(region.centers & (room >= 0.8 * radius))
+    if not len(candidates):
+        return None
+    for _ in range(TURNS):
+        turn = Rotation.random(rng=rng).as_matrix()
+        jitter = rng.uniform(-0.5, 0.5, 3)
+        node = LymphNode(structure, long_axis, turn, jitter, spacing)
+        box = node.box(0)
+        occupancy = node.occupancy(box)
+        start = np.array([b.start for b in box])
+        for place in candidates[rng.integers(len(candidates), size=TRIES)]:
+            if _fits(occupancy, start + place, region.fat, forbidden):
+                return node.at(place + jitter)
+    return None
+
+
+def _fits(occupancy: np.ndarray, start: np.ndarray, fat: np.ndarray, forbidden: np.ndarray) -> bool:
+    stop = start + occupancy.shape
+    if (start < 1).any() or (stop > np.array(fat.shape) - 1).any():
+        return False
+    box = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
+    taken = forbidden[box]
+    volume = occupancy.sum()
+    return (
+        not (taken & (occupancy >= 0.5)).any()
+        and (occupancy * taken).sum() <= MOST_FORBIDDEN * volume
+        and (occupancy * fat[box]).sum() >= LEAST_FAT * volume
+    )
+
+
+def _inscribed_radius(structure: Structure, long_axis: float) -> float:
+    """Radius in mm of the largest sphere inside the structure."""
+    inside = ndimage.distance_transform_edt(structure.tsdf < 0)
+    return float(inside.max()) * structure.sample_mm(long_axis)
+
+
+def _inside_grid(box: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple(slice(max(b.start, 0), min(b.stop, n)) for b, n in zip(box, shape, strict=True))

@@ -1,0 +1,225 @@
+"""The main job: sizes -> structures -> places -> tissue -> a new CT with labels and records."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+from LNGenLib import __version__
+from LNGenLib.errors import InputError
+from LNGenLib.image.geometry import array_spacing, box_mask, index_to_ras
+from LNGenLib.image.hu import MUSCLE
+from LNGenLib.image.io import as_ct, check_same_geometry, like, to_array
+from LNGenLib.image.noise import Noise, local_deviation, measure_noise
+from LNGenLib.placement.anatomy import find_region
+from LNGenLib.placement.sampling import place
+from LNGenLib.randomness import node_rng, node_seed
+from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.structure.model import StructureModel
+from LNGenLib.synthesis.progress import Progress
+from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisRequest, SynthesisResult
+from LNGenLib.texture.inpainting import Inpainting, inpaint, within_reach
+from LNGenLib.texture.model import TextureModel
+
+TYPICAL_MUSCLE = 55.0  # HU, where a scan shows no muscle
+ENHANCEMENT = (8.0, 8.0)  # HU over muscle: mean and standard deviation over lymph nodes
+NOISE_NEIGHBORHOOD = 40.0  # mm
+
+
+@dataclass(frozen=True)
+class Models:
+    """The trained models, loaded once."""
+
+    structure: StructureModel
+    texture: TextureModel
+
+    @classmethod
+    def load(
+        cls, device: str = "auto", structure: Path | None = None, texture: Path | None = None
+    ) -> Models:
+        """Shipped weights, or own by path; device auto, cpu or cuda."""
+        device = choose_device(device)
+        return cls(StructureModel(structure, device), TextureModel(texture, device))
+
+
+def choose_device(device: str) -> str:
+    """cpu or cuda; auto is cuda where there is one. Raises InputError."""
+    import torch
+
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"device {device}: give auto, cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("no CUDA device is available: use --device cpu")
+    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def synthesize(
+    ct: sitk.Image,
+    request: SynthesisRequest,
+    anatomy: sitk.Image | None = None,
+    region_mask: sitk.Image | None = None,
+    models: Models | None = None,
+    progress: Progress | None = None,
+) -> SynthesisResult:
+    """Paint `request.count` lymph nodes into `ct`; the input images are not modified.
+
+    `anatomy` holds TotalSegmentator's labels, `region_mask` is nonzero where nodes may lie; both
+    on the CT's grid. Raises InputError for unusable input or where the nodes do not fit.
+    """
+    progress = progress or Progress()
+    ct = as_ct(ct)
+    for image, name in ((anatomy, "the anatomy"), (region_mask, "the region mask")):
+        if image is not None:
+            check_same_geometry(ct, image, name)
+    hu, spacing = to_array(ct), array_spacing(ct)
+
+    progress.stage("anatomy")
+    region = find_region(ct, anatomy, _user_region(ct, request, region_mask))
+
+    progress.stage("models")
+    models = models or Models.load()
+
+    numbers = range(request.count)
+    progress.stage("structures", request.structure_steps)
+    samples = models.structure.sample(
+        request.count, request.seed, request.structure_steps, progress.step
+    )
+    sizes = [node_rng(request.seed, k, "size").uniform(*request.long_axis_mm) for k in numbers]
+
+    progress.stage("placement")
+    turns = [node_rng(request.seed, k, "place") for k in numbers]
+    nodes = place(samples.structures, sizes, region, spacing, turns)
+
+    progress.stage("texture", request.texture_steps)
+    muscle = muscle_level(hu)
+    means = [
+        float(
+            np.clip(muscle + node_rng(request.seed, k, "enhancement").normal(*ENHANCEMENT), 0, 130)
+        )
+        for k in numbers
+    ]
+    seeds = [node_seed(request.seed, k, "texture") for k in numbers]
+    tissues = models.texture.sample(hu, nodes, means, seeds, request.texture_steps, progress.step)
+
+    progress.stage("painting", request.count)
+    new = hu.copy()
+    labels, changed = np.zeros(hu.shape, np.uint16), np.zeros(hu.shape, np.uint8)
+    records = []
+    for k, (node, tissue) in enumerate(zip(nodes, tissues, strict=True)):
+        noise = noise_near(hu, node)
+        painted = inpaint(hu, node, tissue, noise, node_rng(request.seed, k, "noise"))
+        new[painted.box] = np.where(painted.changed, painted.hu, new[painted.box])
+        labels[painted.box][painted.label] = k + 1
+        changed[painted.box][painted.changed] = 1
+        records.append(
+            _record(ct, hu, node, painted, k + 1, noise, samples.repaired[k], request.seed)
+        )
+        progress.step(k + 1, request.count)
+    progress.finish()
+    return SynthesisResult(
+        like(new, ct),
+        like(labels, ct),
+        like(changed, ct),
+        tuple(records),
+        _provenance(request, models),
+    )
+
+
+def _user_region(
+    ct: sitk.Image, request: SynthesisRequest, mask: sitk.Image | None
+) -> np.ndarray | None:
+    if request.region_box is not None and mask is not None:
+        raise InputError("both a region box and a region mask were given: give one")
+    if request.region_box is not None:
+        return box_mask(ct, request.region_box)
+    return None if mask is None else to_array(mask) > 0
+
+
+def muscle_level(hu: np.ndarray) -> float:
+    """HU of muscle: the mode of homogeneous voxels in muscle's range."""
+    deviation = local_deviation(hu)
+    values = hu[(hu > MUSCLE[0]) & (hu < MUSCLE[1]) & (deviation < 25)]
+    if len(values) < 1000:
+        return TYPICAL_MUSCLE
+    counts, edges = np.histogram(values, bins=np.arange(MUSCLE[0], MUSCLE[1] + 1))
+    return float(edges[ndimage.gaussian_filter1d(counts.astype(float), 4).argmax()])
+
+
+def noise_near(hu: np.ndarray, node: LymphNode) -> Noise:
+    """Noise of the soft tissue within some centimeters of a node."""
+    box = tuple(
+        slice(max(b.start, 0), min(b.stop, n))
+        for b, n in zip(node.box(NOISE_NEIGHBORHOOD), hu.shape, strict=True)
+    )
+    part = hu[box]
+    tissue = (part > MUSCLE[0]) & (part < MUSCLE[1])
+    return measure_noise(part, ndimage.binary_erosion(tissue, np.ones((1, 3, 3))))
+
+
+def _record(
+    ct: sitk.Image,
+    hu: np.ndarray,
+    node: LymphNode,
+    painted: Inpainting,
+    label: int,
+    noise: Noise,
+    repaired: bool,
+    seed: int,
+) -> LymphNodeRecord:
+    around = within_reach(painted.label, node.spacing) & ~painted.changed
+    start = np.array([b.start for b in painted.box])
+    weights = painted.occupancy
+    middle = np.array([(weights * g).sum() for g in np.indices(weights.shape)]) / weights.sum()
+    voxel = float(np.prod(node.spacing))
+    return LymphNodeRecord(
+        label=label,
+        center_ras_mm=_point(index_to_ras(ct, start + middle)),
+        wanted_long_axis_mm=round(float(node.long_axis), 3),
+        long_axis_mm=round(node.measured_long_axis(), 3),
+        short_axis_mm=round(node.structure.short_axis(node.long_axis), 3),
+        recist_axis_mm=round(node.recist_axis(), 3),
+        long_axis_ras_mm=tuple(_point(end) for end in index_to_ras(ct, node.long_axis_ends())),
+        volume_mm3=round(node.structure.volume(node.long_axis), 3),
+        grid_volume_mm3=round(float(weights.sum()) * voxel, 3),
+        mean_hu=round(float(painted.hu[painted.label].mean()), 2),
+        surrounding_mean_hu=round(float(hu[painted.box][around].mean()), 2)
+        if around.any()
+        else None,
+        noise_hu=round(noise.level, 2),
+        structure_repaired=repaired,
+        seed=seed,
+    )
+
+
+def _point(values: Sequence[float]) -> tuple[float, float, float]:
+    return tuple(round(float(v), 3) for v in values)
+
+
+def _provenance(request: SynthesisRequest, models: Models) -> dict[str, Any]:
+    import monai
+    import torch
+
+    return {
+        "software": f"LNGen {__version__}",
+        "versions": {
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "torch": torch.__version__,
+            "monai": monai.__version__,
+            "SimpleITK": sitk.Version_VersionString(),
+        },
+        "weights": {
+            "structure": models.structure.description["sha256"],
+            "texture": models.texture.description["sha256"],
+        },
+        "request": dataclasses.asdict(request),
+        "device": models.texture.device,
+    }

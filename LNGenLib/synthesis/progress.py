@@ -1,0 +1,45 @@
+"""Progress and cancellation of a synthesis."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from LNGenLib.errors import Canceled
+
+STAGES = ("models", "anatomy", "structures", "placement", "texture", "painting")
+
+
+@dataclass
+class Progress:
+    """Tells `report(stage, step, steps)` what is under way and keeps seconds by stage.
+
+    `canceled()` is asked between steps; where it answers True, `Canceled` is raised.
+    """
+
+    report: Callable[[str, int, int], None] | None = None
+    canceled: Callable[[], bool] | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    _stage: str = ""
+    _since: float = 0.0
+
+    def stage(self, name: str, steps: int = 1) -> None:
+        """A new stage begins."""
+        self.finish()
+        self._stage, self._since = name, time.perf_counter()
+        self.step(0, steps)
+
+    def step(self, done: int, steps: int) -> None:
+        """`done` of `steps` steps of the stage are done."""
+        if self.canceled and self.canceled():
+            raise Canceled
+        if self.report:
+            self.report(self._stage, done, steps)
+
+    def finish(self) -> None:
+        """The last stage is over."""
+        if self._stage:
+            spent = time.perf_counter() - self._since
+            self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + spent
+            self._stage = ""

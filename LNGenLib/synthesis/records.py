@@ -1,0 +1,143 @@
+"""What is asked for, what comes out: frozen dataclasses that turn into JSON and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk
+
+from LNGenLib.errors import InputError
+from LNGenLib.image.io import read_image, write_image
+
+SMALLEST, LARGEST = 1.7, 30.0  # mm, LN-Gen Fig. 1
+MOST_NODES = 1000
+
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class SynthesisRequest:
+    """How many lymph nodes of which long axis (uniform over `long_axis_mm`), where, by which seed.
+
+    `region_box` is (R1, R2, A1, A2, S1, S2) in RAS mm. Raises InputError for values out of range.
+    """
+
+    count: int = 5
+    long_axis_mm: tuple[float, float] = (SMALLEST, LARGEST)
+    seed: int = 0
+    region_box: tuple[float, float, float, float, float, float] | None = None
+    texture_steps: int = 10
+    structure_steps: int = 50
+
+    def __post_init__(self):
+        low, high = self.long_axis_mm
+        if not SMALLEST <= low <= high <= LARGEST:
+            raise InputError(
+                f"long axis {low:g} to {high:g} mm: give MIN <= MAX within "
+                f"{SMALLEST} to {LARGEST:g} mm"
+            )
+        if not 1 <= self.count <= MOST_NODES:
+            raise InputError(f"count {self.count}: ask for 1 to {MOST_NODES} lymph nodes")
+        if self.seed < 0:
+            raise InputError(f"seed {self.seed}: give a whole number from 0 up")
+        for name in ("texture_steps", "structure_steps"):
+            if not 1 <= getattr(self, name) <= 1000:
+                raise InputError(f"{name} {getattr(self, name)}: give 1 to 1000 sampling steps")
+        box = self.region_box
+        if box is not None and any(box[k] == box[k + 1] for k in (0, 2, 4)):
+            raise InputError(f"region box {box} is flat: give two different values along each axis")
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> SynthesisRequest:
+        """The request of `dataclasses.asdict`'s JSON; InputError for unknown fields."""
+        return _from_json(cls, values)
+
+
+@dataclass(frozen=True)
+class LymphNodeRecord:
+    """One synthetic lymph node. Lengths in mm, positions in RAS mm, intensities in HU.
+
+    `recist_axis_mm` is the largest diameter in the CT's own slices; `long_axis_ras_mm` the ends of
+    the 3D long axis; `surrounding_mean_hu` of unchanged voxels within 3 mm of the label.
+    """
+
+    label: int
+    center_ras_mm: Point
+    wanted_long_axis_mm: float
+    long_axis_mm: float
+    short_axis_mm: float
+    recist_axis_mm: float
+    long_axis_ras_mm: tuple[Point, Point]
+    volume_mm3: float
+    grid_volume_mm3: float
+    mean_hu: float
+    surrounding_mean_hu: float
+    noise_hu: float
+    structure_repaired: bool
+    seed: int
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> LymphNodeRecord:
+        """The record of `dataclasses.asdict`'s JSON."""
+        return _from_json(cls, values)
+
+
+@dataclass(frozen=True, eq=False)
+class SynthesisResult:
+    """New CT, instance labels (uint16) and changed region (uint8: 1 where HU may differ).
+
+    All three have the input CT's geometry; `provenance` says how they came about.
+    """
+
+    ct: sitk.Image
+    nodes: sitk.Image
+    changed: sitk.Image
+    records: tuple[LymphNodeRecord, ...]
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    IMAGES = {"ct": "ct.nii.gz", "nodes": "nodes.nii.gz", "changed": "changed.nii.gz"}
+
+    def to_json(self) -> dict[str, Any]:
+        """Records and provenance."""
+        return {
+            "synthetic": True,
+            "records": [dataclasses.asdict(record) for record in self.records],
+            "provenance": self.provenance,
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write images and `nodes.json` into an existing folder, each whole or not at all."""
+        for name, file in self.IMAGES.items():
+            write_image(getattr(self, name), folder / file)
+        write_json(self.to_json(), folder / "nodes.json")
+
+    @classmethod
+    def read(cls, folder: Path) -> SynthesisResult:
+        """The result that `write` left in a folder."""
+        content = json.loads((folder / "nodes.json").read_text())
+        images = {name: read_image(folder / file) for name, file in cls.IMAGES.items()}
+        records = tuple(LymphNodeRecord.from_json(values) for values in content["records"])
+        return cls(**images, records=records, provenance=content["provenance"])
+
+
+def write_json(content: Any, path: Path) -> None:
+    """Write JSON whole or not at all."""
+    temporary = path.with_name(f".writing-{path.name}")
+    temporary.write_text(json.dumps(content, indent=1) + "\n")
+    os.replace(temporary, path)
+
+
+def _from_json(kind: type, values: dict[str, Any]) -> Any:
+    unknown = set(values) - {f.name for f in dataclasses.fields(kind)}
+    if unknown:
+        raise InputError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")
+    return kind(**{name: _tupled(value) for name, value in values.items()})
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(_tupled(v) for v in value) if isinstance(value, list) else value

@@ -1,0 +1,68 @@
+"""`lngen train`: prepare the arrays once, then train; resumable at every point."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from LNGenLib.errors import InputError
+
+
+def run(part: str, data: Path, output: Path, changes: dict[str, Any], seed: int) -> Path:
+    """Train `part` (structure or texture) on `data`; returns the path of the weights.
+
+    `data` holds `nodes.csv` or `nodes/nodes.csv` with masks (structure), and `splits.csv` with CTs
+    (texture, which draws shapes of the structure data too). The arrays prepared from it are kept
+    as `output/PART.npz`; where that file is there already, `data` is not read, so that a machine
+    without SimpleITK can train.
+    """
+    config = _config(part, changes)
+    arrays = output / f"{part}.npz"
+    output.mkdir(parents=True, exist_ok=True)
+    if not arrays.exists():
+        unfinished = arrays.with_suffix(".unfinished.npz")
+        _prepare(part, data, output, unfinished)
+        unfinished.replace(arrays)
+    if part == "structure":
+        from LNGenLib.structure.training import train
+    else:
+        from LNGenLib.texture.training import train
+    train(arrays, output, config, seed)
+    return output / f"{part}.safetensors"
+
+
+def _config(part: str, changes: dict[str, Any]) -> Any:
+    if part == "structure":
+        from LNGenLib.structure.networks import StructureConfig as Config
+    else:
+        from LNGenLib.texture.networks import TextureConfig as Config
+    unknown = set(changes) - {field.name for field in dataclasses.fields(Config)}
+    if unknown:
+        raise InputError(
+            f"the {part} configuration has no {', '.join(sorted(unknown))}: "
+            f"it has {', '.join(field.name for field in dataclasses.fields(Config))}"
+        )
+    return Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()})
+
+
+def _prepare(part: str, data: Path, output: Path, arrays: Path) -> None:
+    from LNGenLib.structure import dataset as structure
+
+    nodes = data if (data / "nodes.csv").exists() else data / "nodes"
+    if not (nodes / "nodes.csv").exists():
+        raise InputError(f"{data} holds no nodes.csv (columns file, split): see docs/training.md")
+    if part == "structure":
+        structure.prepare(nodes, arrays)
+        return
+    from LNGenLib.texture import dataset as texture
+
+    if not (data / "splits.csv").exists():
+        raise InputError(f"{data} holds no splits.csv (columns file, split): see docs/training.md")
+    shapes = output / "structure.npz"
+    if not shapes.exists():
+        structure.prepare(nodes, shapes)
+    with np.load(shapes) as content:
+        texture.prepare(data, content["tsdf"][content["split"] == "train"], arrays)

@@ -1,0 +1,191 @@
+"""Tests of the preview picture on small synthetic CTs."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from LNGenLib.synthesis import preview
+from LNGenLib.synthesis.preview import CROP, render_preview
+
+LPS_TO_RAS = np.array((-1, -1, 1))
+CENTER_LPS_MM = np.array((13.0, -21.0, 35.0))
+MIDDLE = CROP // 2
+
+TILT = np.radians(20)
+DIRECTIONS = {
+    "identity": np.eye(3),
+    "flipped": np.diag((-1.0, -1.0, 1.0)),
+    "slices downward": np.diag((1.0, -1.0, -1.0)),
+    "permuted": np.array(((0.0, 0.0, 1.0), (1.0, 0.0, 0.0), (0.0, -1.0, 0.0))),
+    "oblique": np.array(
+        (
+            (np.cos(TILT), 0.0, np.sin(TILT)),
+            (0.0, 1.0, 0.0),
+            (-np.sin(TILT), 0.0, np.cos(TILT)),
+        )
+    ),
+}
+
+
+def empty_ct(direction: np.ndarray, spacing=(1.0, 1.0, 2.0), size=(60, 60, 60)) -> sitk.Image:
+    """Return a CT of fat (-100 HU) whose middle is at CENTER_LPS_MM."""
+    ct = sitk.Image(size, sitk.sitkInt16) - 100
+    ct.SetSpacing(spacing)
+    ct.SetDirection(direction.ravel().tolist())
+    middle = direction @ ((np.array(size) - 1) / 2 * spacing)
+    ct.SetOrigin((CENTER_LPS_MM - middle).tolist())
+    return ct
+
+
+def paste_ball(image: sitk.Image, center_lps: np.ndarray, radius: float, value: int) -> sitk.Image:
+    """Return the image with `value` inside the ball (mm, LPS)."""
+    source = sitk.PhysicalPointSource(
+        sitk.sitkVectorFloat64,
+        image.GetSize(),
+        image.GetOrigin(),
+        image.GetSpacing(),
+        image.GetDirection(),
+    )
+    distance = np.linalg.norm(sitk.GetArrayFromImage(source) - center_lps, axis=-1)
+    array = sitk.GetArrayFromImage(image)
+    array[distance <= radius] = value
+    pasted = sitk.GetImageFromArray(array)
+    pasted.CopyInformation(image)
+    return pasted
+
+
+def make_record(center_lps: np.ndarray, diameter: float, label: int = 1) -> SimpleNamespace:
+    """Return a record of a ball whose long axis runs from right to left."""
+    half = np.array((diameter / 2, 0, 0))
+    ends = ((center_lps - half) * LPS_TO_RAS, (center_lps + half) * LPS_TO_RAS)
+    return SimpleNamespace(
+        label=label,
+        center_ras_mm=tuple(center_lps * LPS_TO_RAS),
+        long_axis_mm=diameter,
+        short_axis_mm=diameter,
+        mean_hu=62.0,
+        long_axis_ras_mm=tuple(tuple(end) for end in ends),
+    )
+
+
+def render_ball(before: sitk.Image, center_lps: np.ndarray, diameter: float = 12.0, count: int = 1):
+    """Return the picture (rows, columns, RGB) of a ball of 62 HU shown `count` times."""
+    after = paste_ball(before, center_lps, diameter / 2, 62)
+    nodes = paste_ball(sitk.Cast(before * 0, sitk.sitkUInt16), center_lps, diameter / 2, 1)
+    records = [make_record(center_lps, diameter)] * count
+    return np.asarray(render_preview(before, after, nodes, records)).astype(int)
+
+
+def crops(picture: np.ndarray, row: int) -> list[np.ndarray]:
+    """Return the six crops of the first block's plain (0) or outlined (1) row."""
+    top = preview.HEADER + preview.LINE + row * (CROP + preview.GAP)
+    return [picture[top : top + CROP, left : left + CROP] for left in preview.LEFTS]
+
+
+def gray(hu: float) -> int:
+    return round((hu + 175) / 425 * 255)
+
+
+def test_before_and_after_differ_only_at_the_node():
+    plain = crops(render_ball(empty_ct(np.eye(3)), CENTER_LPS_MM), 0)
+    for before, after in zip(plain[:3], plain[3:]):
+        assert (before == gray(-100)).all()
+        assert (after[MIDDLE, MIDDLE] == gray(62)).all()
+        assert (after[:40] == before[:40]).all()
+
+
+def test_crops_are_isotropic_on_thick_slices():
+    """A ball of 20 mm spans a third of the field of view (60 mm) in every direction."""
+    picture = render_ball(empty_ct(np.eye(3), (0.8, 0.8, 5.0), (80, 80, 16)), CENTER_LPS_MM, 20.0)
+    for crop in crops(picture, 0)[3:]:
+        bright = crop[..., 0] > gray(-19)
+        for extent in (bright.any(axis=0).sum(), bright.any(axis=1).sum()):
+            assert extent * 60 / CROP == pytest.approx(20, abs=5)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS.values(), ids=DIRECTIONS.keys())
+def test_orientation_is_radiological_for_any_direction(direction):
+    """A marker to the patient's left, back and head lies right and down, or up, in the crops."""
+    offset = np.array((10.0, 6.0, 14.0))  # LPS
+    right, down = {}, {}
+    for axis, unit in enumerate(np.eye(3)):
+        ct = paste_ball(empty_ct(direction), CENTER_LPS_MM + unit * offset, 3, 250)
+        picture = render_ball(ct, CENTER_LPS_MM, 4.0)
+        for plane, crop in zip(preview.PLANES, crops(picture, 0)):
+            where = np.argwhere(crop[..., 0] > 200)
+            if len(where):
+                down[plane, axis], right[plane, axis] = (where.mean(0) - MIDDLE) * 40 / CROP
+    assert set(right) == {
+        *(("axial", 0), ("axial", 1), ("coronal", 0), ("coronal", 2)),
+        *(("sagittal", 1), ("sagittal", 2)),
+    }
+    assert right["axial", 0] == pytest.approx(10, abs=1)
+    assert down["axial", 1] == pytest.approx(6, abs=1)
+    assert right["coronal", 0] == pytest.approx(10, abs=1)
+    assert down["coronal", 2] == pytest.approx(-14, abs=1)
+    assert right["sagittal", 1] == pytest.approx(6, abs=1)
+    assert down["sagittal", 2] == pytest.approx(-14, abs=1)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS.values(), ids=DIRECTIONS.keys())
+def test_outline_and_long_axis_are_drawn_in_the_second_row(direction):
+    picture = render_ball(empty_ct(direction), CENTER_LPS_MM, 12.0)
+    assert all(np.ptp(crop, axis=-1).max() == 0 for crop in crops(picture, 0))
+    for plane, crop in zip([*preview.PLANES] * 2, crops(picture, 1)):
+        red, green, _ = np.moveaxis(crop, -1, 0)
+        rows, columns = np.nonzero(green - red > 60)
+        radius = np.hypot(rows - MIDDLE, columns - MIDDLE) * 40 / CROP
+        assert radius == pytest.approx(np.full_like(radius, 6), abs=1.6)
+        axis = np.argwhere(red - green > 60)
+        if plane == "sagittal":
+            assert np.abs(axis - MIDDLE).max(initial=0) <= 2
+        else:
+            assert np.abs(axis[:, 0] - MIDDLE).max() <= 1
+            assert np.ptp(axis[:, 1]) * 40 / CROP == pytest.approx(12, abs=1)
+
+
+def test_outline_follows_an_elongated_label():
+    """A label from 4 mm right to 14 mm left of the center is outlined there."""
+    ct = empty_ct(DIRECTIONS["oblique"])
+    nodes = sitk.Cast(ct * 0, sitk.sitkUInt16)
+    for left in (0, 5, 10):
+        nodes = paste_ball(nodes, CENTER_LPS_MM + (left, 0, 0), 4, 1)
+    picture = render_preview(ct, ct, nodes, [make_record(CENTER_LPS_MM, 8.0)])
+    for crop in crops(np.asarray(picture).astype(int), 1)[:2]:
+        outline = np.argwhere(crop[..., 1] - crop[..., 0] > 60)
+        extent = (np.stack((outline.min(0), outline.max(0))) - MIDDLE) * 40 / CROP
+        assert extent == pytest.approx(np.array(((-4, -4), (4, 14))), abs=1.6)
+
+
+def test_scale_bar_is_10_mm():
+    crop = crops(render_ball(empty_ct(np.eye(3)), CENTER_LPS_MM), 1)[0]
+    assert (crop.min(axis=-1) > 240).sum(axis=1).max() == pytest.approx(10 * CROP / 40, abs=1)
+
+
+def test_node_at_the_border_is_black_outside():
+    """The left face of the volume is 29.5 mm from its middle; the ball is cut by it."""
+    center = CENTER_LPS_MM + (27.0, 0.0, 0.0)
+    axial, _, _, after, _, _ = crops(render_ball(empty_ct(np.eye(3)), center), 0)
+    assert (axial[:, -60:] == 0).all()
+    assert (axial[:, :90] == gray(-100)).all()
+    assert (after[MIDDLE, MIDDLE] == gray(62)).all()
+
+
+def test_only_the_first_12_records_are_shown():
+    ct = empty_ct(np.eye(3))
+    one, twelve, thirteen = (render_ball(ct, CENTER_LPS_MM, count=n) for n in (1, 12, 13))
+    assert one.shape == (preview.HEADER + preview.BLOCK, 1148, 3)
+    assert twelve.shape == thirteen.shape == (preview.HEADER + 12 * preview.BLOCK, 1148, 3)
+    assert (one[: preview.HEADER] == twelve[: preview.HEADER]).all()
+    assert (thirteen[: preview.HEADER] != twelve[: preview.HEADER]).any()
+    assert (thirteen[preview.HEADER :] == twelve[preview.HEADER :]).all()
+
+
+def test_no_records_raise():
+    ct = empty_ct(np.eye(3))
+    with pytest.raises(ValueError, match="at least one"):
+        render_preview(ct, ct, sitk.Cast(ct * 0, sitk.sitkUInt16), [])
