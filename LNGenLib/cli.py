@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,6 +59,7 @@ Weights = Annotated[Optional[Path], typer.Option(help="Own weights (.safetensors
 
 def main() -> None:
     """Entry point: an InputError becomes one line on stderr and exit code 2."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that temporary files are removed
     try:
         app()
     except InputError as error:

@@ -31,10 +31,10 @@ class Noise:
         pad = [int(np.ceil(3 * s)) for s in self.sigma]
         white = rng.standard_normal([n + 2 * p for n, p in zip(shape, pad, strict=True)])
         smooth = ndimage.gaussian_filter(white.astype(np.float32), self.sigma, truncate=4)
-        impulse = [
-            ndimage.gaussian_filter1d(np.eye(1, 65, 32)[0], s, truncate=4) for s in self.sigma
-        ]
-        gain = np.prod([np.sqrt((k**2).sum()) for k in impulse])
+        impulse = np.zeros((1, 65))
+        impulse[0, 32] = 1
+        kernels = [ndimage.gaussian_filter(impulse, (0, s), truncate=4) for s in self.sigma]
+        gain = np.prod([np.sqrt((k**2).sum()) for k in kernels])
         return smooth[tuple(slice(p, p + n) for p, n in zip(pad, shape, strict=True))] / gain
 
 

@@ -66,7 +66,7 @@ def fit(
     folder: Path,
     batch_size: int,
     seed: int,
-    ema_decay: float = 0.999,
+    ema_decay: float = 0.995,
     precision: str = "bf16-mixed",
 ) -> None:
     """Train `task` for its number of steps; afterwards it holds the averaged (EMA) weights.
@@ -91,7 +91,8 @@ def fit(
                 every_n_train_steps=BATCHES_PER_EPOCH,
                 enable_version_counter=False,
             ),
-            EMAWeightAveraging(decay=ema_decay),
+            # begun half-way: an average that starts at the random weights keeps a share of them
+            EMAWeightAveraging(decay=ema_decay, update_starting_at_step=task.steps // 2),
         ],
         logger=CSVLogger(folder, name=None, version=""),
         log_every_n_steps=BATCHES_PER_EPOCH,

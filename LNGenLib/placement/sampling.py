@@ -32,11 +32,15 @@ def place(
     Turns and places are drawn by the node's own generator until the node fits; sizes are never
     redrawn. Raises InputError, naming how many fit, where one finds no room.
     """
+    box = _surroundings(region.centers, max(long_axes, default=0) + GAP, spacing)
+    start = np.array([b.start for b in box])
+    region = CandidateRegion(region.centers[box], region.forbidden[box], region.fat[box])
     forbidden = region.forbidden.copy()
+    room = ndimage.distance_transform_edt(~forbidden, sampling=spacing)
     placed: dict[int, LymphNode] = {}
     for number in np.argsort(-np.asarray(long_axes), kind="stable"):
         node = _find_room(
-            structures[number], long_axes[number], region, forbidden, spacing, rngs[number]
+            structures[number], long_axes[number], region, forbidden, room, spacing, rngs[number]
         )
         if node is None:
             raise InputError(
@@ -49,7 +53,8 @@ def place(
         occupied = node.occupancy(box) > 0
         gap = ndimage.distance_transform_edt(~occupied, sampling=spacing) <= GAP
         forbidden[box] |= gap | ndimage.binary_dilation(occupied, np.ones((3, 3, 3)))
-    return [placed[number] for number in range(len(structures))]
+        room[forbidden] = 0
+    return [placed[number].at(placed[number].center + start) for number in range(len(structures))]
 
 
 def _find_room(
@@ -57,11 +62,15 @@ def _find_room(
     long_axis: float,
     region: CandidateRegion,
     forbidden: np.ndarray,
+    room: np.ndarray,
     spacing: np.ndarray,
     rng: np.random.Generator,
 ) -> LymphNode | None:
+    """The node at a place where it fits; `room` is each voxel's distance to what is forbidden.
+
+    Room taken by nodes placed before is not in that distance, only in `forbidden`.
+    """
     radius = _inscribed_radius(structure, long_axis)
-    room = ndimage.distance_transform_edt(~forbidden, sampling=spacing)
     candidates = np.argwhere(region.centers & (room >= 0.8 * radius))
     if not len(candidates):
         return None
@@ -96,6 +105,14 @@ def _inscribed_radius(structure: Structure, long_axis: float) -> float:
     """Radius in mm of the largest sphere inside the structure."""
     inside = ndimage.distance_transform_edt(structure.tsdf < 0)
     return float(inside.max()) * structure.sample_mm(long_axis)
+
+
+def _surroundings(mask: np.ndarray, margin: float, spacing: np.ndarray) -> tuple[slice, ...]:
+    """The box of a mask and `margin` mm round it, within the grid."""
+    pad = np.ceil(margin / spacing).astype(int)
+    boxes = ndimage.find_objects(mask.astype(np.uint8)) or [tuple(slice(0, n) for n in mask.shape)]
+    grown = [slice(b.start - p, b.stop + p) for b, p in zip(boxes[0], pad)]
+    return _inside_grid(tuple(grown), mask.shape)
 
 
 def _inside_grid(box: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:

@@ -72,15 +72,15 @@ class LymphNode:
         return inside.reshape(shape).mean((1, 3, 5))
 
     def measured_long_axis(self) -> float:
-        """Long axis in mm of the zero level set of the placed SDF, sampled anew at 64^3."""
-        half = 0.55 * self.long_axis
-        axis = np.linspace(-half, half, 64)
-        middle = (
-            self._to_index(self.structure.vertices(self.long_axis)) - self.center
-        ) * self.spacing
-        offset = (middle.min(0) + middle.max(0)) / 2
-        grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1) + offset
-        return diameter(surface(self.distance(grid))[0] * (axis[1] - axis[0]))[0]
+        """Long axis in mm of the placed SDF's zero level set, sampled anew along the CT's axes."""
+        step = self.long_axis / 80
+        points = self.structure.vertices(self.long_axis) @ self.rotation.T
+        axes = [
+            np.arange(a - 2 * step, b + 2 * step, step)
+            for a, b in zip(points.min(0), points.max(0), strict=True)
+        ]
+        grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
+        return diameter(surface(self.distance(grid))[0])[0] * step
 
     def recist_axis(self) -> float:
         """Largest in-plane diameter in mm over the CT's own slices that cut the node.
@@ -100,4 +100,4 @@ class LymphNode:
         if not contours:
             return 0.0
         outline = np.concatenate(contours)
-        return diameter(outline)[0] * (axis[1] - axis[0]) if len(outline) > 3 else 0.0
+        return float(diameter(outline)[0] * (axis[1] - axis[0])) if len(outline) > 3 else 0.0

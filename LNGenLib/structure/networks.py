@@ -21,11 +21,11 @@ class StructureConfig:
     latent_channels: int = 4
     unet_channels: tuple[int, ...] = (32, 64, 96)
     adapter_channels: int = 32
-    vae_steps: int = 2000
-    diffusion_steps: int = 6000
+    vae_steps: int = 2500
+    diffusion_steps: int = 5000
     batch_size: int = 64
-    learning_rate: float = 4e-4
-    kl_weight: float = 1e-3
+    learning_rate: float = 6e-4
+    kl_weight: float = 1e-4
     adapter_weight: float = 1.0  # lambda of eq. 5
     adapter_noise: float = 0.4  # largest standard deviation of G in eq. 3, in latent units
 
