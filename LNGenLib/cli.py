@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import sys
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-console = Console()
+console = Console(markup=False, emoji=False)  # paths may hold brackets and colons
 
 
 class Device(str, Enum):
@@ -63,19 +64,29 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"lngen: {error}", markup=False)
+        print(f"lngen: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def check_output(path: Path) -> Path:
+    """`path`, or the nearest folder above it that exists; InputError where nothing can be written.
+
+    A temporary folder in it is on the file system of `path`, a mounted volume too.
+    """
+    folder = path.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        raise InputError(f"{folder} is a file: give a folder for the results")
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{folder} can't be written to: give another folder for the results")
+    return folder
 
 
 @contextmanager
 def output_folder(path: Path) -> Iterator[Path]:
     """A temporary folder whose files move into `path` when the block ends without an error."""
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file: give a folder for the results")
-    parent = path.absolute().parent
-    while not parent.exists():
-        parent = parent.parent
-    temporary = Path(tempfile.mkdtemp(prefix=".lngen-", dir=parent))
+    temporary = Path(tempfile.mkdtemp(prefix=".lngen-", dir=check_output(path)))
     try:
         yield temporary
         path.mkdir(parents=True, exist_ok=True)
@@ -138,6 +149,13 @@ def synthesize(
     from LNGenLib.synthesis.records import SynthesisRequest
 
     request = SynthesisRequest(count, long_axis, seed, region_box, texture_steps=steps)
+    check_output(output)
+    if anatomy is None and region_box is None and region_mask is None:
+        raise InputError(
+            "no place for lymph nodes is known: give --anatomy, --region-box or --region-mask"
+        )
+    if region_box is not None and region_mask is not None:
+        raise InputError("both --region-box and --region-mask were given: give one")
     image = as_ct(read_image(ct), str(ct))
     labels = None if anatomy is None else read_labels(anatomy, image)
     mask = None if region_mask is None else read_labels(region_mask, image)
@@ -152,9 +170,10 @@ def demo(
     from LNGenLib.image.phantom import pelvic_phantom
     from LNGenLib.synthesis.records import SynthesisRequest
 
+    request = SynthesisRequest(count, (4.0, 20.0), seed)
+    check_output(output)
     console.print("Painting a pelvic CT phantom (no patient data) ...")
     phantom = pelvic_phantom(seed, spacing=(0.9, 0.9, 2.5))
-    request = SynthesisRequest(count, (4.0, 20.0), seed)
     _synthesize(phantom.ct, request, output, phantom.labels, None, device)
 
 
@@ -213,13 +232,16 @@ def structures(
 ) -> None:
     """Draw lymph-node shapes: signed distances in mm, negative inside, and structures.json."""
     from LNGenLib.image.io import write_image
+    from LNGenLib.synthesis.records import SynthesisRequest, write_json
+
+    axis = SynthesisRequest.long_axis_mm if long_axis is None else (long_axis, long_axis)
+    request = SynthesisRequest(count, axis, seed)
+    check_output(output)
+
     from LNGenLib.randomness import node_rng
     from LNGenLib.structure.model import StructureModel
     from LNGenLib.synthesis.engine import choose_device
-    from LNGenLib.synthesis.records import SynthesisRequest, write_json
 
-    axis = (long_axis, long_axis) if long_axis else SynthesisRequest.long_axis_mm
-    request = SynthesisRequest(count, axis, seed)
     with shown_progress() as progress:
         progress.stage("models")
         model = StructureModel(weights, choose_device(device.value))
@@ -268,6 +290,7 @@ def train(
     from LNGenLib.training import run
 
     changes = {} if config is None else read_config(config)
+    check_output(output)
     weights = run(part.value, data, output, changes, seed)
     console.print(f"weights: {weights}", soft_wrap=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ def run(part: str, data: Path, output: Path, changes: dict[str, Any], seed: int)
     """
     config = _config(part, changes)
     arrays = output / f"{part}.npz"
-    output.mkdir(parents=True, exist_ok=True)
     if not arrays.exists():
+        nodes = _check_tables(part, data)
+        output.mkdir(parents=True, exist_ok=True)
         unfinished = arrays.with_suffix(".unfinished.npz")
-        _prepare(part, data, output, unfinished)
+        _prepare(part, data, nodes, output, unfinished)
         unfinished.replace(arrays)
     if part == "structure":
         from LNGenLib.structure.training import train
@@ -48,19 +50,30 @@ def _config(part: str, changes: dict[str, Any]) -> Any:
     return Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()})
 
 
-def _prepare(part: str, data: Path, output: Path, arrays: Path) -> None:
+def _check_tables(part: str, data: Path) -> Path:
+    """The folder of `nodes.csv`; InputError where a table or one of its columns is missing."""
+    nodes = data if (data / "nodes.csv").exists() else data / "nodes"
+    tables = [nodes / "nodes.csv"] + ([data / "splits.csv"] if part == "texture" else [])
+    for table in tables:
+        if not table.exists():
+            raise InputError(
+                f"{data} holds no {table.name} (columns file, split): see docs/training.md"
+            )
+        with table.open(newline="") as file:
+            columns = next(csv.reader(file), [])
+        if not {"file", "split"} <= set(columns):
+            raise InputError(f"{table} lacks the columns file and split: see docs/training.md")
+    return nodes
+
+
+def _prepare(part: str, data: Path, nodes: Path, output: Path, arrays: Path) -> None:
     from LNGenLib.structure import dataset as structure
 
-    nodes = data if (data / "nodes.csv").exists() else data / "nodes"
-    if not (nodes / "nodes.csv").exists():
-        raise InputError(f"{data} holds no nodes.csv (columns file, split): see docs/training.md")
     if part == "structure":
         structure.prepare(nodes, arrays)
         return
     from LNGenLib.texture import dataset as texture
 
-    if not (data / "splits.csv").exists():
-        raise InputError(f"{data} holds no splits.csv (columns file, split): see docs/training.md")
     shapes = output / "structure.npz"
     if not shapes.exists():
         structure.prepare(nodes, shapes)

@@ -5,8 +5,10 @@ An image is a `SimpleITK.Image` (LPS, x y z); arrays are numpy (z, y, x).
 
 from __future__ import annotations
 
+import gzip
 import os
 import tempfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +29,14 @@ def read_image(path: str | Path) -> sitk.Image:
         raise InputError(f"{path} does not exist: check the path")
     try:
         image = _read_dicom(path) if path.is_dir() else sitk.ReadImage(str(path))
-    except RuntimeError as error:
+        if path.is_file() and path.name.endswith((".nii", ".nii.gz")):
+            _check_nifti(path, image)
+    except (RuntimeError, OSError, EOFError, zlib.error) as error:
         raise InputError(
             f"{path} is not an image that can be read: give NIfTI, NRRD, MHA or a DICOM folder"
         ) from error
-    if image.GetNumberOfComponentsPerPixel() > 1:
-        raise InputError(f"{path} has several values a voxel (RGB?): give a scalar CT")
+    if image.GetNumberOfComponentsPerPixel() > 1 or "complex" in image.GetPixelIDTypeAsString():
+        raise InputError(f"{path} has several values a voxel (RGB?): give a scalar image")
     if image.GetDimension() == 4 and image.GetSize()[3] == 1:
         image = image[..., 0]
     if image.GetDimension() != 3 or min(image.GetSize()) < 2:
@@ -42,8 +46,35 @@ def read_image(path: str | Path) -> sitk.Image:
     return image
 
 
+def _check_nifti(path: Path, image: sitk.Image) -> None:
+    """Raise where a NIfTI file is cut, damaged or has NaN: ITK reads zeros there without a word."""
+    with open(path, "rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if compressed else open(path, "rb") as file:
+        content = file.read()
+    start, bits = (int(float(image.GetMetaData(key))) for key in ("vox_offset", "bitpix"))
+    count = image.GetNumberOfPixels()
+    if len(content) < start + count * bits // 8:
+        raise EOFError(f"{path} ends early")
+    kind = {"16": "f4", "64": "f8"}.get(image.GetMetaData("datatype"))
+    if kind is not None:
+        little = int.from_bytes(content[:4], "little") in (348, 540)  # size of the header
+        values = np.frombuffer(content, ("<" if little else ">") + kind, count, start)
+        _check_finite(values, str(path))
+
+
+def _check_finite(values: np.ndarray, name: str) -> None:
+    if not np.isfinite(values).all():
+        raise InputError(f"{name} has NaN or infinite values: replace them (in a CT by -1024)")
+
+
 def _read_dicom(folder: Path) -> sitk.Image:
-    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.GlobalWarningDisplayOff()  # ITK warns of no series; the error below says it
+    try:
+        series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(shown)
     if len(series) != 1:
         raise InputError(
             f"{folder} holds {len(series)} DICOM series: give a folder with exactly one"
@@ -52,10 +83,9 @@ def _read_dicom(folder: Path) -> sitk.Image:
 
 
 def as_ct(image: sitk.Image, name: str = "the CT") -> sitk.Image:
-    """The image as int16 HU; raises InputError where the values are plainly not HU."""
+    """The image as int16 HU, rounded; raises InputError where the values are plainly not HU."""
     values = sitk.GetArrayViewFromImage(image)
-    if not np.isfinite(values).all():
-        raise InputError(f"{name} has NaN or infinite values: replace them, by -1024 say")
+    _check_finite(values, name)
     low, high = float(values.min()), float(values.max())
     if low >= 0 or (low >= -1 and high <= 1):
         raise InputError(
@@ -63,7 +93,11 @@ def as_ct(image: sitk.Image, name: str = "the CT") -> sitk.Image:
         )
     if low < -32768 or high > 32767:
         raise InputError(f"{name} has values {low:g} to {high:g}, beyond any CT's: check the file")
-    return image if image.GetPixelID() == sitk.sitkInt16 else sitk.Cast(image, sitk.sitkInt16)
+    if image.GetPixelID() == sitk.sitkInt16:
+        return image
+    if values.dtype.kind == "f":
+        image = sitk.Round(image)
+    return sitk.Cast(image, sitk.sitkInt16)
 
 
 def check_same_geometry(image: sitk.Image, other: sitk.Image, name: str) -> None:
@@ -104,13 +138,9 @@ def isotropic_image(array: np.ndarray, spacing: float) -> sitk.Image:
 
 
 def write_image(image: sitk.Image, path: str | Path) -> None:
-    """Write compressed, whole or not at all: to a temporary name first, then renamed."""
+    """Write compressed, whole or not at all: in a temporary folder first, then moved."""
     path = Path(path)
-    suffix = "".join(path.suffixes[-2:]) if path.name.endswith(".nii.gz") else path.suffix
-    handle, temporary = tempfile.mkstemp(suffix=suffix, prefix=".writing-", dir=path.parent)
-    os.close(handle)
-    try:
+    with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
+        temporary = os.path.join(folder, path.name)
         sitk.WriteImage(image, temporary, useCompression=True)
         os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
+from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader, Dataset
 
 BATCHES_PER_EPOCH = 100
@@ -71,9 +72,14 @@ def fit(
 ) -> None:
     """Train `task` for its number of steps; afterwards it holds the averaged (EMA) weights.
 
-    Resumes from `folder/last.ckpt` where a run was interrupted; a finished run is loaded as it
-    is. Losses of each 100 steps are in `folder/metrics.csv`.
+    Resumes from `folder/last.ckpt` where a run was interrupted; the weights of a finished run are
+    loaded from `folder/averaged.safetensors`. Losses of each 100 steps since the last start are in
+    `folder/metrics.csv`.
     """
+    averaged = folder / "averaged.safetensors"
+    if averaged.exists():
+        task.load_state_dict(load_file(averaged))
+        return
     pl.seed_everything(seed, workers=True, verbose=False)
     last = folder / "last.ckpt"
     trainer = pl.Trainer(
@@ -105,3 +111,4 @@ def fit(
         DataLoader(validation, batch_size),
     ]
     trainer.fit(task, *loaders, ckpt_path=last if last.exists() else None)
+    save_file(task.state_dict(), averaged)

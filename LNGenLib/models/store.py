@@ -53,14 +53,27 @@ def read_description(path: Path) -> dict[str, Any]:
             raise InputError(
                 f"no model file {file}: give the .safetensors that `lngen train` wrote"
             )
-    content = json.loads(description.read_text())
-    if sha256(path) != content["sha256"]:
+    try:
+        content = json.loads(description.read_text())
+        expected, _ = content["sha256"], content["config"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{description} is no description of weights: get it again") from error
+    if sha256(path) != expected:
         raise InputError(f"{path} does not match the SHA-256 in {description}: get it again")
     return content
 
 
 def config_of(kind: type, description: dict[str, Any]) -> Any:
-    """The configuration dataclass `kind` from a model's description."""
+    """The configuration dataclass `kind` from a model's description.
+
+    Raises InputError where the description is of another kind of model.
+    """
+    unknown = set(description["config"]) - {field.name for field in dataclasses.fields(kind)}
+    if unknown:
+        raise InputError(
+            f"the weights are of another model ({kind.__name__} has no "
+            f"{', '.join(sorted(unknown))}): give structure and texture weights each by its option"
+        )
     values = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in description["config"].items()

@@ -57,7 +57,7 @@ def find_region(
             )
         region = pelvic_region(ct, labels) & ~_within(outside, BELOW_SKIN, spacing)
     elif not region.any():
-        raise InputError("the region holds no voxel of the CT: check its RAS coordinates in mm")
+        raise InputError("the region holds no voxel of the CT: check the mask or the box (RAS mm)")
     return CandidateRegion(region & fat & ~forbidden, forbidden, fat)
 
 

@@ -12,9 +12,10 @@ from scipy import ndimage
 from LNGenLib.latent.diffusion import StepCallback
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
 from LNGenLib.randomness import node_seed
+from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.networks import StructureConfig, StructureNetworks
 from LNGenLib.structure.shape import Structure
-from LNGenLib.structure.tsdf import TRUNCATION, largest_component
+from LNGenLib.structure.tsdf import largest_component
 
 BATCH = 32
 STEPS = 50

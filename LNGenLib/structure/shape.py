@@ -8,14 +8,15 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage, spatial
 
-from LNGenLib.structure.tsdf import GRID, SAMPLE, TRUNCATION, diameter, surface
+from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
+from LNGenLib.structure.tsdf import diameter, surface
 
 _CENTER = (GRID - 1) / 2
 
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """A normalized TSDF (32, 32, 32) in the frame of `LNGenLib.structure.tsdf`.
+    """A normalized TSDF (32, 32, 32) in the frame of `LNGenLib.structure.frame`.
 
     Sizes are measured on its own zero level set, so that a structure scaled to a long axis has
     that long axis whatever the networks made of it.

@@ -12,8 +12,8 @@ from monai.transforms import Compose, RandAxisFlip, RandRotate90
 from LNGenLib.latent.autoencoder import vae_loss
 from LNGenLib.latent.training import Task, fit
 from LNGenLib.models.store import save_weights
+from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.networks import StructureConfig, StructureNetworks
-from LNGenLib.structure.tsdf import TRUNCATION
 
 PLANES = ((0, 1), (0, 2), (1, 2))
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,9 @@ class SynthesisRequest:
     structure_steps: int = 50
 
     def __post_init__(self):
+        for name in ("count", "seed", "texture_steps", "structure_steps"):
+            if not isinstance(getattr(self, name), Integral):
+                raise InputError(f"{name} {getattr(self, name)!r}: give a whole number")
         low, high = self.long_axis_mm
         if not SMALLEST <= low <= high <= LARGEST:
             raise InputError(
@@ -49,12 +54,16 @@ class SynthesisRequest:
             if not 1 <= getattr(self, name) <= 1000:
                 raise InputError(f"{name} {getattr(self, name)}: give 1 to 1000 sampling steps")
         box = self.region_box
-        if box is not None and any(box[k] == box[k + 1] for k in (0, 2, 4)):
+        if box is None:
+            return
+        if len(box) != 6 or not all(math.isfinite(value) for value in box):
+            raise InputError(f"region box {box}: give six values R1 R2 A1 A2 S1 S2 in RAS mm")
+        if any(box[k] == box[k + 1] for k in (0, 2, 4)):
             raise InputError(f"region box {box} is flat: give two different values along each axis")
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> SynthesisRequest:
-        """The request of `dataclasses.asdict`'s JSON; InputError for unknown fields."""
+        """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
         return _from_json(cls, values)
 
 
@@ -83,7 +92,7 @@ class LymphNodeRecord:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> LymphNodeRecord:
-        """The record of `dataclasses.asdict`'s JSON."""
+        """The record of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
         return _from_json(cls, values)
 
 
@@ -128,15 +137,25 @@ class SynthesisResult:
 def write_json(content: Any, path: Path) -> None:
     """Write JSON whole or not at all."""
     temporary = path.with_name(f".writing-{path.name}")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _from_json(kind: type, values: dict[str, Any]) -> Any:
+    if not isinstance(values, dict):
+        raise InputError(f"{kind.__name__} is a JSON object, not {values!r}")
     unknown = set(values) - {f.name for f in dataclasses.fields(kind)}
     if unknown:
         raise InputError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")
-    return kind(**{name: _tupled(value) for name, value in values.items()})
+    try:
+        return kind(**{name: _tupled(value) for name, value in values.items()})
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:  # a field missing or of another type
+        raise InputError(f"{kind.__name__} can't be made of {values}: {error}") from error
 
 
 def _tupled(value: Any) -> Any:

@@ -25,8 +25,8 @@ from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import signed_distance
 from LNGenLib.texture.patch import (
     PATCH,
+    RIM,
     SDF_TRUNCATION,
-    extend_tissue,
     patch_points,
     patch_step,
 )
@@ -90,6 +90,21 @@ def find_bodies(scan: Scan, smallest: float = 5.0, largest: float = 40.0) -> lis
             start = tuple(int(b.start) for b in around)
             bodies.append(Body(mask, start, float(extent.max())))
     return bodies
+
+
+def extend_tissue(hu: np.ndarray, sdf: np.ndarray, margin: float) -> np.ndarray:
+    """Fill the rim of a real body's patch with the body's own tissue, mirrored at its surface.
+
+    `hu` (32^3) as scanned, `sdf` (32^3) of the body in samples; voxels deeper than `margin`
+    samples (in a thin body, than half its depth) are free of partial volume and stay, those out
+    to the rim take the value at the mirror image of their position, or at the nearest inner voxel
+    where the body is too thin.
+    """
+    inner = sdf < max(-margin, sdf.min() * 0.5)
+    nearest = ndimage.distance_transform_edt(~inner, return_distances=False, return_indices=True)
+    mirrored = np.clip(2 * nearest - np.indices(hu.shape), 0, PATCH - 1)
+    source = np.where(inner[tuple(mirrored)], mirrored, nearest)
+    return np.where((sdf < RIM) & ~inner, hu[tuple(source)], hu)
 
 
 def _body_patch(scan: Scan, body: Body, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -67,7 +67,9 @@ def inpaint(
     label = label_of(occupancy)
     sigma = blur_mm(node.spacing) / node.spacing
     weight = ndimage.gaussian_filter(occupancy, (0, sigma[1], sigma[2]), truncate=3)
-    weight = np.where(within_reach(label, node.spacing) & (weight >= LEAST_WEIGHT), weight, 0)
+    kept = within_reach(label, node.spacing) & ((weight >= LEAST_WEIGHT) | label)
+    weight = np.where(kept, weight, 0)
+    weight = np.minimum(weight * (occupancy.sum() / weight.sum()), 1)
 
     grid = np.meshgrid(*(np.arange(b.start, b.stop) for b in box), indexing="ij")
     offset = (np.stack(grid) - node.center.reshape(3, 1, 1, 1)) * node.spacing.reshape(3, 1, 1, 1)
@@ -75,10 +77,10 @@ def inpaint(
         tissue.hu, offset / tissue.step + (PATCH - 1) / 2, order=1, mode="nearest"
     )
     carried = float(np.median(local_deviation(own)[label]))
-    missing = np.sqrt(max(noise.level**2 - carried**2, 0.0))
-    fresh = missing * noise.draw(own.shape, rng)
+    missing = (1 - (1 - weight) ** 2) * noise.level**2 - (weight * carried) ** 2
+    fresh = np.sqrt(np.maximum(missing, 0)) * noise.draw(own.shape, rng)
     old = hu[box].astype(np.float32)
-    new = (1 - weight) * old + weight * own + np.sqrt(1 - (1 - weight) ** 2) * fresh
+    new = (1 - weight) * old + weight * own + fresh
     changed = weight > 0
     new = np.where(changed, np.clip(np.round(new), -1024, 3071), old).astype(hu.dtype)
     return Inpainting(box, new, occupancy, label, changed)

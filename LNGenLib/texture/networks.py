@@ -21,7 +21,7 @@ class TextureConfig:
     latent_channels: int = 4
     unet_channels: tuple[int, ...] = (16, 32, 64)
     vae_steps: int = 2500
-    diffusion_steps: int = 12000
+    diffusion_steps: int = 6000
     batch_size: int = 16
     learning_rate: float = 4e-4
     kl_weight: float = 1e-3

@@ -10,7 +10,6 @@ keeps its edge and its contrast however small it is.
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 PATCH = 32
 SMALLEST_STEP = 0.4  # mm between samples
@@ -28,17 +27,3 @@ def patch_points(step: float) -> np.ndarray:
     """Sample positions (32, 32, 32, 3) in mm from the patch's center, (z, y, x)."""
     axis = (np.arange(PATCH) - (PATCH - 1) / 2) * step
     return np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1)
-
-
-def extend_tissue(hu: np.ndarray, sdf: np.ndarray, margin: float) -> np.ndarray:
-    """Fill the rim of a real body's patch with the body's own tissue, mirrored at its surface.
-
-    `hu` (32^3) as scanned, `sdf` (32^3) of the body in samples; voxels deeper than `margin`
-    samples are free of partial volume and stay, those out to the rim take the value at the
-    mirror image of their position, or at the nearest inner voxel where the body is too thin.
-    """
-    inner = sdf < min(-margin, sdf.min() * 0.5)
-    nearest = ndimage.distance_transform_edt(~inner, return_distances=False, return_indices=True)
-    mirrored = np.clip(2 * nearest - np.indices(hu.shape), 0, PATCH - 1)
-    source = np.where(inner[tuple(mirrored)], mirrored, nearest)
-    return np.where((sdf < RIM) & ~inner, hu[tuple(source)], hu)

@@ -1,0 +1,265 @@
+"""Tests of painting into a CT: conserved through partial volume, bit for bit outside."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from LNGenLib.image.noise import Noise
+from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.structure.shape import Structure
+from LNGenLib.structure.tsdf import tsdf_from_mask
+from LNGenLib.texture.dataset import extend_tissue
+from LNGenLib.texture.inpainting import inpaint
+from LNGenLib.texture.model import Tissue
+from LNGenLib.texture.patch import PATCH, RIM, patch_points, patch_step
+
+FAT, TISSUE = -100, 60
+QUIET = Noise(0.0, (0.0, 0.0, 0.0))
+THICK, THIN, COARSE = (5.0, 0.8, 0.8), (1.0, 0.7, 0.7), (3.0, 3.0, 3.0)
+SHAPE = (21, 64, 64)
+
+
+def structure(*radii: float) -> Structure:
+    axis = np.arange(-max(radii) - 1, max(radii) + 1.01, 0.5) + 0.13
+    grid = np.meshgrid(axis, axis, axis, indexing="ij")
+    return Structure(
+        tsdf_from_mask(sum((g / r) ** 2 for g, r in zip(grid, radii)) <= 1, (0.5,) * 3)[0]
+    )
+
+
+SHAPES = [structure(10, 10, 10), structure(6, 7, 10)]
+
+
+def node(long_axis: float, spacing=THICK, seed: int = 0, center=(10, 32, 32)) -> LymphNode:
+    """A node of a random shape, turn and sub-voxel place."""
+    rng = np.random.default_rng(seed)
+    turn = Rotation.random(rng=rng).as_matrix()
+    place = np.array(center) + rng.uniform(-0.5, 0.5, 3)
+    return LymphNode(SHAPES[seed % 2], long_axis, turn, place, np.array(spacing))
+
+
+def constant_tissue(long_axis: float) -> Tissue:
+    return Tissue(np.full((PATCH,) * 3, TISSUE, np.float32), patch_step(long_axis))
+
+
+def paint(lymph_node, hu=None, noise=QUIET, tissue=None, seed=0):
+    """The CT before and after, and label and changed voxels on its whole grid."""
+    hu = np.full(SHAPE, FAT, np.int16) if hu is None else hu
+    before = hu.copy()
+    tissue = tissue or constant_tissue(lymph_node.long_axis)
+    painted = inpaint(hu, lymph_node, tissue, noise, np.random.default_rng(seed))
+    assert np.array_equal(hu, before)  # the input is not modified
+    after, label, changed = hu.copy(), np.zeros(hu.shape, bool), np.zeros(hu.shape, bool)
+    after[painted.box], label[painted.box], changed[painted.box] = (
+        painted.hu,
+        painted.label,
+        painted.changed,
+    )
+    assert painted.hu.dtype == hu.dtype
+    return before, after, label, changed
+
+
+def conserved(long_axis: float, spacing, seed: int) -> float:
+    """Share of contrast x volume that is found in the CT afterwards."""
+    lymph_node = node(long_axis, spacing, seed)
+    before, after, _, _ = paint(lymph_node)
+    gain = (after.astype(float) - before).sum() * np.prod(spacing)
+    return gain / ((TISSUE - FAT) * lymph_node.structure.volume(long_axis))
+
+
+@pytest.mark.parametrize("spacing", [THICK, THIN, COARSE])
+def test_center_of_a_node_is_the_tissue(spacing):
+    lymph_node = node(16, spacing, seed=1)
+    _, after, label, _ = paint(lymph_node)
+    center = tuple(np.round(lymph_node.center).astype(int))
+    assert after[center] == pytest.approx(TISSUE, abs=2) and label[center]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(1.7, 25), st.sampled_from([THICK, THIN, COARSE]), st.integers(0, 1000))
+def test_only_voxels_near_the_label_change(long_axis, spacing, seed):
+    rng = np.random.default_rng(seed)
+    hu = rng.normal(FAT, 15, SHAPE).round().astype(np.int16)
+    before, after, label, changed = paint(
+        node(long_axis, spacing, seed), hu, Noise(15.0, (0.0, 0.6, 0.6))
+    )
+    assert np.array_equal(after[~changed], before[~changed])
+    labeled = np.argwhere(label)
+    for voxel in np.argwhere(changed)[rng.permutation(changed.sum())[:200]]:
+        apart = np.abs(labeled - voxel)
+        assert (apart.max(1) <= 1).any() or (
+            np.linalg.norm(apart * spacing, axis=1).min() <= 3.0 + 1e-6
+        )
+
+
+@pytest.mark.parametrize("spacing", [THICK, THIN, COARSE])
+@pytest.mark.parametrize("long_axis", [4.0, 9.0, 18.0])
+def test_without_noise_values_lie_between_fat_and_tissue(long_axis, spacing):
+    _, after, label, _ = paint(node(long_axis, spacing, seed=2))
+    assert after.min() >= FAT and after.max() <= TISSUE
+    assert after[label].mean() > after[~label].mean() + 30
+
+
+@pytest.mark.parametrize(
+    "long_axis, spacing",
+    [
+        *((x, spacing) for x in (9.0, 12.0, 20.0) for spacing in (THICK, THIN, COARSE)),
+        (4.0, THIN),
+        *((x, THICK) for x in (2.0, 3.0, 4.0, 6.0)),
+        *((x, COARSE) for x in (2.0, 3.0)),
+    ],
+)
+def test_contrast_times_volume_is_conserved_through_partial_volume(long_axis, spacing):
+    shares = [conserved(long_axis, spacing, seed) for seed in range(10)]
+    assert min(shares) > 0.9 and max(shares) < 1.1
+
+
+def test_label_is_never_written_where_nothing_changed():
+    corner = LymphNode(SHAPES[0], 2.0, np.eye(3), np.array([10.49, 32.49, 32.49]), np.array(COARSE))
+    _, _, label, changed = paint(corner)
+    assert label.any() and changed[label].all()
+
+
+@pytest.mark.parametrize("spacing", [THICK, COARSE])
+def test_tiny_node_that_fills_no_voxel_by_half_gets_one_label_voxel(spacing):
+    for seed in range(4):
+        lymph_node = node(1.7, spacing, seed)
+        assert lymph_node.occupancy(lymph_node.box(0)).max() < 0.5 or spacing == THICK
+        _, _, label, _ = paint(lymph_node)
+        assert 1 <= label.sum() <= 4
+        apart = np.abs(np.argwhere(label) - lymph_node.center).max()
+        assert apart < 2 and (label.sum() == 1 or spacing == THICK)
+
+
+@pytest.mark.parametrize("spacing", [THICK, THIN])
+def test_label_volume_is_that_of_the_node(spacing):
+    for seed in range(4):
+        lymph_node = node(18, spacing, seed)
+        _, _, label, _ = paint(lymph_node)
+        volume = lymph_node.structure.volume(18)
+        assert label.sum() * np.prod(spacing) == pytest.approx(volume, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    "center", [(0, 32, 32), (20, 32, 32), (10, 0, 0), (10, 63, 32), (0, 0, 63)]
+)
+@pytest.mark.parametrize("long_axis", [3.0, 14.0])
+def test_node_at_the_border_of_the_volume_is_cut_off(center, long_axis):
+    clipped = node(long_axis, THICK, seed=3).at(np.array(center, float))
+    inner = node(long_axis, THICK, seed=3).at(np.array([10.0, 32, 32]))
+    _, after, label, changed = paint(clipped)
+    assert label.any() and after[center] > FAT + 20
+    assert label.sum() <= paint(inner)[2].sum()
+    assert changed.sum() <= paint(inner)[3].sum()
+
+
+def band_of(lymph_node: LymphNode) -> np.ndarray:
+    """The node's share of each voxel as a noiseless painting shows it."""
+    before, after, _, _ = paint(lymph_node)
+    return (after.astype(float) - before) / (TISSUE - FAT)
+
+
+def residual_noise(lymph_node: LymphNode, noise: Noise, tissue: Tissue, seed: int) -> np.ndarray:
+    """What is left of a noisy painting after the expected values are taken away."""
+    field = Noise(1.0, noise.sigma).draw(SHAPE, np.random.default_rng([seed, 1]))
+    hu = np.round(FAT + noise.level * field).astype(np.int16)
+    _, after, _, _ = paint(lymph_node, hu, noise, tissue, seed)
+    return after - (FAT + (TISSUE - FAT) * band_of(lymph_node))
+
+
+def test_noise_inside_a_node_has_the_wanted_level():
+    noise, lymph_node = Noise(14.0, (0.0, 0.6, 0.6)), node(24, THIN, seed=4)
+    share = band_of(lymph_node)
+    left = residual_noise(lymph_node, noise, constant_tissue(24), 0)[share > 0.99]
+    assert left.size > 2000
+    assert left.std() == pytest.approx(14, rel=0.2)
+    assert abs(left.mean()) < 2
+
+
+@pytest.mark.parametrize("carried", [0.0, 24.0])
+def test_noise_has_no_dip_in_the_band(carried):
+    """The level between node and fat, also where the tissue itself carries noise.
+
+    Between the samples of its patch a white grain of 24 HU comes to about 14.
+    """
+    noise, lymph_node = Noise(14.0, (0.0, 0.6, 0.6)), node(12, THIN, seed=4)
+    share = band_of(lymph_node)
+    bands = [(share > a) & (share <= a + 0.2) for a in (0.1, 0.3, 0.5, 0.7)]
+    rows = []
+    for seed in range(4):
+        grain = carried * np.random.default_rng([seed, 2]).standard_normal((PATCH,) * 3)
+        tissue = Tissue((TISSUE + grain).astype(np.float32), patch_step(12))
+        left = residual_noise(lymph_node, noise, tissue, seed)
+        rows.append([left[band] for band in bands] + [left[share > 0.99]])
+    *levels, inside = (np.concatenate(part).std() for part in zip(*rows))
+    assert inside == pytest.approx(14, rel=0.2)
+    assert min(levels) > 0.88 * inside
+
+
+def test_same_rng_seed_paints_the_same_and_another_another():
+    noise, lymph_node = Noise(14.0, (0.0, 0.6, 0.6)), node(9, THICK, seed=1)
+    first, again, other = (paint(lymph_node, noise=noise, seed=s)[1] for s in (1, 1, 2))
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
+def test_structure_in_the_tissue_lands_at_its_place():
+    """A tissue bright on one side along each array axis is bright there in the CT."""
+    step = patch_step(20)
+    lymph_node = LymphNode(SHAPES[0], 20, np.eye(3), np.array([10.0, 32, 32]), np.array(THIN))
+    for axis in range(3):
+        half = np.where(patch_points(step)[..., axis] > 0, 90, 30).astype(np.float32)
+        _, after, _, _ = paint(lymph_node, tissue=Tissue(half, step))
+        row = np.moveaxis(after, axis, 0)
+        middle = int(lymph_node.center[axis])
+        others = tuple(int(c) for k, c in enumerate(lymph_node.center) if k != axis)
+        offset = int(round(5 / THIN[axis]))
+        assert row[(middle + offset, *others)] == 90 and row[(middle - offset, *others)] == 30
+
+
+def test_patch_step_grows_with_the_node_from_a_lower_bound():
+    assert patch_step(1.7) == patch_step(5.0) == 0.4
+    assert patch_step(20) == pytest.approx(1.25)  # 32 samples over two long axes
+    points = patch_points(0.4)
+    assert points.shape == (32, 32, 32, 3)
+    assert points[0, 0, 0] == pytest.approx([-6.2] * 3)
+    assert points[1, 0, 0] - points[0, 0, 0] == pytest.approx([0.4, 0, 0])
+
+
+@pytest.fixture(scope="module")
+def scanned_body() -> tuple[np.ndarray, np.ndarray]:
+    """A blurred ball of 60 HU, radius 8 samples, in fat; and its distance in samples."""
+    sdf = np.linalg.norm(patch_points(1.0), axis=-1) - 8
+    return FAT + (TISSUE - FAT) / (1 + np.exp(sdf / 0.5)), sdf
+
+
+def test_rim_takes_the_tissue_and_not_the_fat(scanned_body):
+    hu, sdf = scanned_body
+    extended = extend_tissue(hu, sdf, 2.0)
+    assert hu[(sdf > 0) & (sdf < RIM)].mean() < 0
+    assert extended[sdf < RIM] == pytest.approx(TISSUE, abs=6)
+
+
+def test_beyond_the_rim_and_deep_inside_nothing_is_extended(scanned_body):
+    hu, sdf = scanned_body
+    extended = extend_tissue(hu, sdf, 2.0)
+    kept = (sdf >= RIM) | (sdf < -2.0)
+    assert np.array_equal(extended[kept], hu[kept])
+
+
+def test_rim_of_a_thin_body_takes_its_innermost_tissue():
+    sdf = np.abs(patch_points(1.0)[..., 0]) - 1.0  # a plate, thinner than the margin
+    hu = np.where(sdf < -0.4, TISSUE, FAT).astype(float)
+    extended = extend_tissue(hu, sdf, 2.0)
+    assert (extended[sdf < RIM] == TISSUE).all() and (extended[sdf >= RIM] == FAT).all()
+
+
+def test_extended_texture_mirrors_the_body():
+    """A body with a gradient along its radius does not end in one flat value."""
+    sdf = np.linalg.norm(patch_points(1.0), axis=-1) - 10
+    hu = np.where(sdf < 0, 60 + 5 * sdf, FAT)
+    extended = extend_tissue(hu, sdf, 1.0)
+    rim = (sdf > 0) & (sdf < RIM)
+    assert extended[rim].min() > FAT + 100
+    assert np.corrcoef(extended[rim], sdf[rim])[0, 1] < -0.8

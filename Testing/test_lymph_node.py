@@ -1,0 +1,177 @@
+"""Tests of lymph nodes on CT grids: volume, axes and box survive any grid and turn."""
+
+import csv
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.structure.shape import Structure
+from LNGenLib.structure.tsdf import tsdf_from_mask
+
+GRIDS = [(1, 0.6, 0.6), (5, 1, 1), (5, 0.8, 0.8), (1.25, 0.7, 0.7), (3, 3, 3)]
+CENTER = np.array([30.0, 40, 50])
+
+
+def structure(*radii: float) -> Structure:
+    """An ellipsoid, out of a fine mask off the grid's symmetry."""
+    axis = np.arange(-max(radii) - 1, max(radii) + 1.01, 0.25) + 0.06
+    grid = np.meshgrid(axis, axis, axis, indexing="ij")
+    mask = sum((g / r) ** 2 for g, r in zip(grid, radii)) <= 1
+    return Structure(tsdf_from_mask(mask, (0.25,) * 3)[0])
+
+
+SPHERE = structure(10, 10, 10)
+SHAPES = [SPHERE, structure(6, 7, 10), structure(10, 4, 6)]
+
+
+@st.composite
+def nodes(draw) -> LymphNode:
+    """Ellipsoid nodes of all sizes, turns, sub-voxel places and grids."""
+    turn = Rotation.random(rng=np.random.default_rng(draw(st.integers(0, 10_000)))).as_matrix()
+    center = CENTER + [draw(st.floats(-0.5, 0.5)) for _ in range(3)]
+    return LymphNode(
+        draw(st.sampled_from(SHAPES)),
+        draw(st.floats(1.7, 30)),
+        turn,
+        center,
+        np.array(draw(st.sampled_from(GRIDS)), float),
+    )
+
+
+@pytest.fixture(scope="module")
+def real_structures(shared) -> list[Structure]:
+    """Three real lymph nodes: a small, a middling and a large one."""
+    from LNGenLib.image.io import read_image, to_array
+
+    with open(shared / "nodes" / "nodes.csv", newline="") as table:
+        rows = sorted(csv.DictReader(table), key=lambda row: float(row["max_diameter_mm"]))
+    picked = [rows[len(rows) * k // 10] for k in (1, 5, 9)]
+    images = [read_image(shared / "nodes" / row["file"]) for row in picked]
+    return [Structure(tsdf_from_mask(to_array(i) > 0, i.GetSpacing()[::-1])[0]) for i in images]
+
+
+def painted_volume(node: LymphNode) -> float:
+    return float(node.occupancy(node.box(0)).sum() * np.prod(node.spacing))
+
+
+def ends_apart(node: LymphNode) -> float:
+    ends = node.long_axis_ends()
+    return float(np.linalg.norm((ends[1] - ends[0]) * node.spacing))
+
+
+@settings(max_examples=40, deadline=None)
+@given(nodes())
+def test_volume_on_the_grid_is_that_of_the_structure(node):
+    volume = node.structure.volume(node.long_axis)
+    assert painted_volume(node) == pytest.approx(volume, rel=0.05)
+
+
+def test_sphere_on_the_grid_has_a_spheres_volume():
+    node = LymphNode(SPHERE, 12, np.eye(3), CENTER + 0.3, np.array([5, 0.8, 0.8]))
+    assert painted_volume(node) == pytest.approx(np.pi * 12**3 / 6, rel=0.05)
+
+
+@settings(max_examples=12, deadline=None)
+@given(nodes())
+def test_measured_long_axis_is_the_wanted_one(node):
+    assert node.measured_long_axis() == pytest.approx(node.long_axis, rel=0.02)
+
+
+@settings(max_examples=25, deadline=None)
+@given(nodes())
+def test_long_axis_ends_are_a_long_axis_apart_and_within_the_box(node):
+    assert ends_apart(node) == pytest.approx(node.long_axis, rel=1e-6)
+    box = node.box(0)
+    ends = node.long_axis_ends()
+    assert all((ends[:, k] >= box[k].start).all() for k in range(3))
+    assert all((ends[:, k] <= box[k].stop - 1).all() for k in range(3))
+
+
+@settings(max_examples=25, deadline=None)
+@given(nodes())
+def test_recist_axis_is_positive_and_no_longer_than_the_long_axis(node):
+    assert 0 < node.recist_axis() <= 1.02 * node.long_axis
+
+
+@settings(max_examples=20, deadline=None)
+@given(nodes())
+def test_box_covers_the_whole_node(node):
+    whole = tuple(slice(b.start - 3, b.stop + 3) for b in node.box(0))
+    around = node.occupancy(whole)
+    inner = around[3:-3, 3:-3, 3:-3]
+    assert np.count_nonzero(around) == np.count_nonzero(inner) > 0
+    assert 0 <= around.min() and around.max() <= 1
+    assert np.allclose(inner, node.occupancy(node.box(0)), atol=1e-4)
+
+
+def test_box_grows_by_the_margin_in_mm():
+    node = LymphNode(SPHERE, 10, np.eye(3), CENTER, np.array([5.0, 1, 0.5]))
+    tight, wide = node.box(0), node.box(10)
+    assert [a.start - b.start for a, b in zip(tight, wide)] == [2, 10, 20]
+    assert [b.stop - a.stop for a, b in zip(tight, wide)] == [2, 10, 20]
+
+
+def test_occupancy_is_full_deep_inside_and_zero_outside():
+    node = LymphNode(SPHERE, 20, np.eye(3), CENTER, np.ones(3))
+    box = node.box(2)
+    points = np.stack(np.meshgrid(*[np.arange(b.start, b.stop) for b in box], indexing="ij"), -1)
+    radius = np.linalg.norm(points - CENTER, axis=-1)
+    occupancy = node.occupancy(box)
+    assert occupancy.dtype == np.float32
+    assert (occupancy[radius < 8.5] == 1).all() and (occupancy[radius > 11.5] == 0).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(nodes(), st.tuples(*[st.integers(-20, 20)] * 3))
+def test_moved_by_whole_voxels_a_node_looks_the_same(node, shift):
+    moved = node.at(node.center + np.array(shift))
+    box = node.box(0)
+    there = tuple(slice(b.start + s, b.stop + s) for b, s in zip(box, shift))
+    assert np.allclose(moved.occupancy(there), node.occupancy(box), atol=1e-4)
+
+
+def test_rotation_turns_the_long_axis_of_the_structure():
+    elongated = SHAPES[2]  # along z
+    quarter = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])  # z -> -x, x -> z
+    for rotation, axis in ((np.eye(3), 0), (quarter, 2)):
+        node = LymphNode(elongated, 20, rotation, CENTER, np.ones(3))
+        occupancy = node.occupancy(node.box(0))
+        spread = [
+            np.average((g - g.mean()) ** 2, weights=occupancy) for g in np.indices(occupancy.shape)
+        ]
+        assert int(np.argmax(spread)) == axis
+        ends = node.long_axis_ends()
+        assert int(np.argmax(np.abs(ends[1] - ends[0]))) == axis
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.2, 0.5])
+def test_recist_axis_of_a_sphere_is_that_of_its_widest_slice(offset):
+    node = LymphNode(SPHERE, 20, np.eye(3), CENTER + [offset, 0, 0], np.array([5.0, 0.8, 0.8]))
+    assert node.recist_axis() == pytest.approx(2 * np.sqrt(10**2 - (5 * offset) ** 2), rel=0.02)
+
+
+def test_recist_axis_ignores_the_extent_through_the_slices():
+    node = LymphNode(SHAPES[2], 20, np.eye(3), CENTER, np.ones(3))  # 20 x 8 x 12 mm, 20 along z
+    assert node.recist_axis() == pytest.approx(12, rel=0.06)
+
+
+def test_node_between_two_slices_is_cut_at_its_own_center():
+    between = LymphNode(SPHERE, 3, np.eye(3), CENTER + [0.5, 0, 0], np.array([5, 0.8, 0.8]))
+    assert between.recist_axis() == pytest.approx(3, rel=0.03)
+
+
+@pytest.mark.parametrize("long_axis", [1.7, 6.0, 22.0])
+@pytest.mark.parametrize("grid", [(5, 0.8, 0.8), (1, 0.6, 0.6)])
+def test_real_nodes_keep_their_volume_and_axes(real_structures, long_axis, grid):
+    rng = np.random.default_rng(3)
+    for shape in real_structures:
+        turn, center = Rotation.random(rng=rng).as_matrix(), CENTER + rng.uniform(-0.5, 0.5, 3)
+        node = LymphNode(shape, long_axis, turn, center, np.array(grid, float))
+        assert painted_volume(node) == pytest.approx(shape.volume(long_axis), rel=0.05)
+        assert node.measured_long_axis() == pytest.approx(long_axis, rel=0.02)
+        assert 0 < node.recist_axis() <= 1.02 * long_axis
+        assert 0 < shape.short_axis(long_axis) <= long_axis

@@ -1,0 +1,188 @@
+"""End to end with the shipped weights, on real CTs and on the phantom."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from LNGenLib.errors import Canceled
+from LNGenLib.image.geometry import array_spacing, index_to_ras
+from LNGenLib.image.io import as_ct, read_image, read_labels, to_array
+from LNGenLib.image.noise import local_deviation
+from LNGenLib.placement.anatomy import ILIAC_VESSELS, find_rectum
+from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.synthesis import engine
+from LNGenLib.synthesis.engine import synthesize
+from LNGenLib.synthesis.progress import Progress
+from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
+
+
+@pytest.fixture(scope="module")
+def pelvis(shared):
+    ct = read_image(shared / "ct/totalsegmentator_pelvis.nii.gz")
+    return as_ct(ct), read_labels(shared / "ct/totalsegmentator_pelvis_seg.nii.gz", ct)
+
+
+@pytest.fixture(scope="module")
+def pelvis_result(pelvis, models):
+    """The run of the issue: 6 nodes of 8-20 mm, seed 7; with the nodes as they were painted."""
+    painted: list[LymphNode] = []
+    inpaint = engine.inpaint
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            engine,
+            "inpaint",
+            lambda hu, node, *rest: painted.append(node) or inpaint(hu, node, *rest),
+        )
+        ct, anatomy = pelvis
+        result = synthesize(ct, SynthesisRequest(6, (8, 20), 7), anatomy, models=models)
+    return result, painted
+
+
+@pytest.fixture(scope="module")
+def abdomen_result(shared, models):
+    """Mesenteric fat of a 5 mm CT, no labels: 4 nodes of 5-15 mm in a box."""
+    ct = as_ct(read_image(shared / "ct/crlm1004.nii.gz"))
+    request = SynthesisRequest(4, (5, 15), 7, (-12, 48, 1, 61, -365, -325))
+    return ct, synthesize(ct, request, models=models)
+
+
+@pytest.fixture(scope="module")
+def phantom_result(phantom, models):
+    request = SynthesisRequest(3, (6, 12), 5)
+    return phantom.ct, synthesize(phantom.ct, request, phantom.labels, models=models)
+
+
+@pytest.fixture(params=["pelvis", "abdomen", "phantom"])
+def any_result(request):
+    """(CT before, result) of each of the three runs."""
+    if request.param == "pelvis":
+        return request.getfixturevalue("pelvis")[0], request.getfixturevalue("pelvis_result")[0]
+    return request.getfixturevalue(f"{request.param}_result")
+
+
+def test_pelvis_gives_six_nodes_off_every_label(pelvis, pelvis_result):
+    result, painted = pelvis_result
+    anatomy = to_array(pelvis[1])
+    assert [r.label for r in result.records] == list(range(1, 7))
+    assert set(np.unique(to_array(result.nodes))) == set(range(7))
+    for node in painted:
+        box = node.box(1.0)
+        occupancy, taken = node.occupancy(box), anatomy[box] > 0
+        assert not (taken & (occupancy >= 0.5)).any()
+        assert (occupancy * taken).sum() <= 0.02 * occupancy.sum()
+
+
+def test_pelvis_nodes_lie_near_rectum_or_iliac_vessels(pelvis, pelvis_result):
+    ct, anatomy = pelvis
+    labels = to_array(anatomy)
+    landmarks = np.isin(labels, ILIAC_VESSELS) | find_rectum(ct, labels)
+    points = index_to_ras(ct, np.argwhere(landmarks))
+    for record in pelvis_result[0].records:
+        assert np.linalg.norm(points - record.center_ras_mm, axis=1).min() < 60
+
+
+def test_every_node_is_visible_without_labels(abdomen_result):
+    """Mean absolute change inside is at least twice the local noise on some slice."""
+    ct, result = abdomen_result
+    before, after, nodes = to_array(ct), to_array(result.ct), to_array(result.nodes)
+    assert len(result.records) == 4
+    for record in result.records:
+        inside = nodes == record.label
+        per_slice = [
+            np.abs(after[z].astype(int) - before[z])[inside[z]].mean()
+            for z in np.flatnonzero(inside.any((1, 2)))
+        ]
+        assert max(per_slice) >= 2 * record.noise_hu
+
+
+def test_nothing_outside_the_changed_region_differs(any_result):
+    ct, result = any_result
+    before, after, changed = to_array(ct), to_array(result.ct), to_array(result.changed) > 0
+    assert np.array_equal(before[~changed], after[~changed])
+    assert (before[changed] != after[changed]).mean() > 0.5
+    labels = to_array(result.nodes) > 0
+    near = ndimage.distance_transform_edt(~labels, sampling=array_spacing(ct)) <= 3
+    near |= ndimage.binary_dilation(labels, np.ones((3, 3, 3)))
+    assert not (changed & ~near).any()
+    for image in (result.ct, result.nodes, result.changed):
+        assert image.GetSize() == ct.GetSize()
+        assert image.GetSpacing() == ct.GetSpacing()
+        assert image.GetOrigin() == ct.GetOrigin()
+        assert image.GetDirection() == ct.GetDirection()
+    assert result.ct.GetPixelID() == ct.GetPixelID()
+
+
+def test_sizes_are_what_was_asked_for(any_result):
+    _, result = any_result
+    for r in result.records:
+        assert r.long_axis_mm == pytest.approx(r.wanted_long_axis_mm, rel=0.02)
+        assert r.grid_volume_mm3 == pytest.approx(r.volume_mm3, rel=0.10)
+        assert 0 < r.short_axis_mm <= r.long_axis_mm
+        assert 0 < r.recist_axis_mm <= 1.02 * r.long_axis_mm
+        ends = np.array(r.long_axis_ras_mm)
+        assert np.linalg.norm(ends[1] - ends[0]) == pytest.approx(r.wanted_long_axis_mm, rel=0.01)
+
+
+def test_nodes_look_like_soft_tissue(any_result):
+    """Brighter than the fat around, not flat, not noisier than twice the scan."""
+    _, result = any_result
+    after, nodes = to_array(result.ct), to_array(result.nodes)
+    deviation = local_deviation(after)
+    for r in result.records:
+        if r.long_axis_mm < 8:  # partial volume rules
+            continue
+        core = ndimage.binary_erosion(nodes == r.label, np.ones((1, 3, 3)))
+        if core.sum() < 5:
+            continue
+        assert 0 < after[core].mean() < 130
+        assert 0.3 * r.noise_hu < after[core].std() < 3 * r.noise_hu + 10
+        assert np.isfinite(deviation[core]).all()
+
+
+def test_same_seed_same_result_other_seed_another(phantom, models, phantom_result):
+    _, first = phantom_result
+    again = synthesize(phantom.ct, SynthesisRequest(3, (6, 12), 5), phantom.labels, models=models)
+    assert np.array_equal(to_array(first.ct), to_array(again.ct))
+    assert np.array_equal(to_array(first.nodes), to_array(again.nodes))
+    assert again.records == first.records
+    other = synthesize(phantom.ct, SynthesisRequest(3, (6, 12), 6), phantom.labels, models=models)
+    for a, b in zip(first.records, other.records, strict=True):
+        assert a.center_ras_mm != b.center_ras_mm
+        assert a.short_axis_mm / a.long_axis_mm != b.short_axis_mm / b.long_axis_mm
+        assert a.mean_hu != b.mean_hu
+
+
+def test_result_survives_disk(phantom_result, tmp_path):
+    _, result = phantom_result
+    result.write(tmp_path)
+    back = SynthesisResult.read(tmp_path)
+    assert back.records == result.records
+    assert back.provenance == json.loads(json.dumps(result.provenance))
+    assert np.array_equal(to_array(back.nodes), to_array(result.nodes))
+    content = json.loads((tmp_path / "nodes.json").read_text())
+    assert content["synthetic"] is True
+    assert len(content["provenance"]["weights"]["structure"]) == 64
+
+
+def test_inputs_are_not_modified(phantom, models):
+    before, labels = to_array(phantom.ct).copy(), to_array(phantom.labels).copy()
+    synthesize(phantom.ct, SynthesisRequest(1, (8, 8), 2), phantom.labels, models=models)
+    assert np.array_equal(to_array(phantom.ct), before)
+    assert np.array_equal(to_array(phantom.labels), labels)
+
+
+def test_progress_is_told_and_cancel_stops_between_steps(phantom, models):
+    seen: list[tuple[str, int, int]] = []
+    progress = Progress(
+        lambda *step: seen.append(step), lambda: bool(seen) and seen[-1][:2] == ("texture", 2)
+    )
+    with pytest.raises(Canceled):
+        synthesize(
+            phantom.ct, SynthesisRequest(1, (8, 8), 2), phantom.labels, None, models, progress
+        )
+    assert seen[-1] == ("texture", 2, 10)
+    assert {"anatomy", "structures", "placement"} <= set(progress.seconds)

@@ -1,0 +1,102 @@
+"""`lngen train` on a tiny data set: it runs, resumes, and its weights load and sample."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from LNGenLib import training
+from LNGenLib.errors import InputError
+from LNGenLib.structure.model import StructureModel
+from LNGenLib.texture.model import TextureModel
+
+TINY = {"vae_channels": 8, "unet_channels": [8, 16], "vae_steps": 2, "diffusion_steps": 2,
+        "batch_size": 2}  # fmt: skip
+
+
+def write(array: np.ndarray, path, spacing=(1.0, 1.0, 1.0)) -> None:
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing(spacing)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(image, str(path))
+
+
+def table(path, rows) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "split"])
+        writer.writerows(rows)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Four ellipsoid masks and two CTs of fat with balls of soft tissue in it."""
+    folder = tmp_path_factory.mktemp("data")
+    z, y, x = np.ogrid[-10:11, -10:11, -10:11]
+    rows = []
+    for k in range(4):
+        ball = (z / (5 + k)) ** 2 + (y / 6) ** 2 + (x / 8) ** 2 <= 1
+        write(ball.astype(np.uint8), folder / f"nodes/{k}.nii.gz", (0.8, 0.8, 1.0))
+        rows.append((f"{k}.nii.gz", "train" if k < 3 else "validation"))
+    table(folder / "nodes/nodes.csv", rows)
+    rng = np.random.default_rng(0)
+    for k in range(2):
+        hu = np.full((24, 64, 64), -100.0)
+        for center in ((12, 20, 20), (12, 44, 44), (12, 20, 44)):
+            grid = np.indices(hu.shape) - np.reshape(center, (3, 1, 1, 1))
+            hu[(grid**2).sum(0) < 64] = 50
+        noisy = (hu + rng.normal(0, 8, hu.shape)).astype(np.int16)
+        write(noisy, folder / f"ct/{k}.nii.gz")
+    table(folder / "splits.csv", [("ct/0.nii.gz", "train"), ("ct/1.nii.gz", "validation")])
+    return folder
+
+
+def test_structure_trains_resumes_and_samples(data, tmp_path):
+    weights = training.run("structure", data, tmp_path, TINY, seed=0)
+    description = json.loads(weights.with_suffix(".json").read_text())
+    assert description["config"]["unet_channels"] == [8, 16]
+    first = weights.read_bytes()
+    (tmp_path / "ddpm/averaged.safetensors").unlink()  # as if interrupted in the second stage
+    (tmp_path / "ddpm/last.ckpt").unlink(missing_ok=True)
+    weights.unlink()
+    assert training.run("structure", tmp_path / "gone", tmp_path, TINY, seed=0) == weights
+    assert len(weights.read_bytes()) == len(first)
+    networks = StructureModel(weights).networks
+    assert float(networks.autoencoder.latent_std.min()) > 0
+    z = networks.autoencoder.encode(_tsdfs(tmp_path))
+    assert abs(float(z.std()) - 1) < 0.3
+
+
+def _tsdfs(folder):
+    import torch
+
+    with np.load(folder / "structure.npz") as arrays:
+        return torch.from_numpy(
+            arrays["tsdf"][arrays["split"] == "train"][:, None].astype("f4") * 5
+        )
+
+
+def test_texture_trains_and_loads(data, tmp_path, monkeypatch):
+    from LNGenLib.texture import dataset
+
+    prepare = dataset.prepare
+    monkeypatch.setattr(dataset, "prepare", lambda *a: prepare(*a, per_scan=8))
+    weights = training.run("texture", data, tmp_path, TINY, seed=0)
+    with np.load(tmp_path / "texture.npz") as arrays:
+        assert set(arrays["split"]) == {"train", "validation"}
+        assert arrays["hu"].shape[1:] == (32, 32, 32)
+    assert TextureModel(weights).networks.config.vae_channels == 8
+
+
+def test_unknown_configuration_is_refused(data, tmp_path):
+    with pytest.raises(InputError, match="colour"):
+        training.run("structure", data, tmp_path, {"colour": 1}, seed=0)
+
+
+def test_folder_without_tables_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"nodes\.csv"):
+        training.run("structure", tmp_path, tmp_path / "out", {}, seed=0)
