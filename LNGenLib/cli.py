@@ -182,8 +182,7 @@ def _synthesize(ct, request, output, labels, mask, device, structure=None, textu
     from LNGenLib.synthesis.preview import render_preview
 
     with shown_progress() as progress:
-        progress.stage("models")
-        models = Models.load(device.value, structure, texture)
+        models = Models(device.value, structure, texture)
         result = synthesize(ct, request, labels, mask, models, progress)
         progress.stage("writing")
         with output_folder(output) as folder:
@@ -302,7 +301,7 @@ def read_config(path: Path) -> dict:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is not a JSON file that can be read: {error}") from error
     if not isinstance(content, dict):
-        raise InputError(f'{path} holds no JSON object: give {{"batch_size": 32}}, say')
+        raise InputError(f'{path} holds no JSON object: give {{"diffusion_steps": 9000}}, say')
     return content
 
 

@@ -30,4 +30,4 @@ def models():
     """The shipped models on the CPU."""
     from LNGenLib.synthesis.engine import Models
 
-    return Models.load("cpu")
+    return Models("cpu")

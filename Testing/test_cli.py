@@ -74,9 +74,9 @@ def inputs(phantom, tmp_path_factory) -> Path:
     (folder / "alone.safetensors").write_bytes(b"weights")
     (folder / "mute.safetensors").write_bytes(b"weights")
     (folder / "mute.json").write_text("{}")
-    (folder / "bad.json").write_text("{'batch_size': 3")
+    (folder / "bad.json").write_text("{'diffusion_steps': 3")
     (folder / "list.json").write_text("[32]")
-    (folder / "unknown.json").write_text('{"batch_size": 3, "batchsize": 3}')
+    (folder / "unknown.json").write_text('{"diffusion_steps": 3, "batchsize": 3}')
     return folder
 
 
@@ -298,8 +298,8 @@ def test_more_nodes_than_fit_are_refused(lngen, inputs, tmp_path, phantom, model
 BAD_CONFIGS = {
     "missing": ("{i}/nowhere.json", "nowhere.json is not a JSON file", "can be read"),
     "bad JSON": ("{i}/bad.json", "bad.json is not a JSON file", "line 1"),
-    "no object": ("{i}/list.json", "list.json holds no JSON object", "batch_size"),
-    "unknown key": ("{i}/unknown.json", "no batchsize:", "batch_size"),
+    "no object": ("{i}/list.json", "list.json holds no JSON object", "diffusion_steps"),
+    "unknown key": ("{i}/unknown.json", "no batchsize:", "diffusion_steps"),
 }
 
 
@@ -359,7 +359,6 @@ def synthesized(monkeypatch, phantom):
         nodes[tuple(slice(n // 2 - 1, n // 2 + 2) for n in nodes.shape)] = 1
         return SynthesisResult(ct, like(nodes, ct), like(nodes.astype(np.uint8), ct), (RECORD,))
 
-    monkeypatch.setattr(engine.Models, "load", lambda *_: None)
     monkeypatch.setattr(engine, "synthesize", unchanged)
 
 

@@ -14,8 +14,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.structure.model import StructureModel
 from LNGenLib.texture.model import TextureModel
 
-TINY = {"vae_channels": 8, "unet_channels": [8, 16], "vae_steps": 2, "diffusion_steps": 2,
-        "batch_size": 2}  # fmt: skip
+TINY = {"vae_channels": 8, "unet_channels": [8, 16], "vae_steps": 2, "diffusion_steps": 2}
 
 
 def write(array: np.ndarray, path, spacing=(1.0, 1.0, 1.0)) -> None:

@@ -15,6 +15,8 @@ from LNGenLib.structure.shape import Structure
 
 LEAST_FAT = 0.85  # share of the node's volume that replaces fat
 MOST_FORBIDDEN = 0.02  # share of the node's volume on labels, as partial volume only
+LEAST_FAT_AROUND = 0.7  # share of the unlabeled voxels within SHELL mm of the node
+SHELL = 3.0  # mm, or one voxel where that is more
 GAP = 2.0  # mm between nodes
 TURNS = 12
 TRIES = 400  # places a turn
@@ -32,7 +34,7 @@ def place(
     Turns and places are drawn by the node's own generator until the node fits; sizes are never
     redrawn. Raises InputError, naming how many fit, where one finds no room.
     """
-    box = _surroundings(region.centers, max(long_axes, default=0) + GAP, spacing)
+    box = _surroundings(region.centers, max(long_axes) + SHELL + GAP, spacing)
     start = np.array([b.start for b in box])
     region = CandidateRegion(region.centers[box], region.forbidden[box], region.fat[box])
     forbidden = region.forbidden.copy()
@@ -78,18 +80,30 @@ def _find_room(
         turn = Rotation.random(rng=rng).as_matrix()
         jitter = rng.uniform(-0.5, 0.5, 3)
         node = LymphNode(structure, long_axis, turn, jitter, spacing)
-        box = node.box(0)
+        box = node.box(float(max(SHELL, spacing.max())))
         occupancy = node.occupancy(box)
+        shell = _shell(occupancy > 0, spacing)
         start = np.array([b.start for b in box])
         for place in candidates[rng.integers(len(candidates), size=TRIES)]:
-            if _fits(occupancy, start + place, region.fat, forbidden):
+            if _fits(occupancy, shell, start + place, region.fat, forbidden):
                 return node.at(place + jitter)
     return None
 
 
-def _fits(occupancy: np.ndarray, start: np.ndarray, fat: np.ndarray, forbidden: np.ndarray) -> bool:
+def _shell(inside: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    near = ndimage.distance_transform_edt(~inside, sampling=spacing) <= SHELL
+    return (near | ndimage.binary_dilation(inside)) & ~inside
+
+
+def _fits(
+    occupancy: np.ndarray,
+    shell: np.ndarray,
+    start: np.ndarray,
+    fat: np.ndarray,
+    forbidden: np.ndarray,
+) -> bool:
     stop = start + occupancy.shape
-    if (start < 1).any() or (stop > np.array(fat.shape) - 1).any():
+    if (start < 0).any() or (stop > np.array(fat.shape)).any():
         return False
     box = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
     taken = forbidden[box]
@@ -98,7 +112,12 @@ def _fits(occupancy: np.ndarray, start: np.ndarray, fat: np.ndarray, forbidden: 
         not (taken & (occupancy >= 0.5)).any()
         and (occupancy * taken).sum() <= MOST_FORBIDDEN * volume
         and (occupancy * fat[box]).sum() >= LEAST_FAT * volume
+        and _share(fat[box], shell & ~taken) >= LEAST_FAT_AROUND
     )
+
+
+def _share(what: np.ndarray, where: np.ndarray) -> float:
+    return float(what[where].mean()) if where.any() else 0.0
 
 
 def _inscribed_radius(structure: Structure, long_axis: float) -> float:

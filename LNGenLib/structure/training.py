@@ -63,8 +63,15 @@ def train(arrays: Path, folder: Path, config: StructureConfig, seed: int = 0) ->
 
     torch.manual_seed(seed)
     networks = StructureNetworks(config)
-    fit(AutoencoderTask(networks), turned, validation, folder / "vae", config.batch_size, seed)
+    fit(AutoencoderTask(networks), turned, validation, folder / "vae", config.vae_batch_size, seed)
     networks.autoencoder.eval()
     networks.autoencoder.measure_latents(real)
-    fit(StructureTask(networks), flipped, validation, folder / "ddpm", config.batch_size, seed)
+    fit(
+        StructureTask(networks),
+        flipped,
+        validation,
+        folder / "ddpm",
+        config.diffusion_batch_size,
+        seed,
+    )
     save_weights(networks, config, folder / "structure.safetensors")

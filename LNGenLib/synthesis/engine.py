@@ -6,11 +6,13 @@ import dataclasses
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+import torch
 from scipy import ndimage
 
 from LNGenLib import __version__
@@ -36,23 +38,25 @@ NOISE_NEIGHBORHOOD = 40.0  # mm
 
 @dataclass(frozen=True)
 class Models:
-    """The trained models, loaded once."""
+    """The trained models, loaded once, when first used: shipped weights, or own by path."""
 
-    structure: StructureModel
-    texture: TextureModel
+    device: str = "auto"
+    structure_weights: Path | None = None
+    texture_weights: Path | None = None
 
-    @classmethod
-    def load(
-        cls, device: str = "auto", structure: Path | None = None, texture: Path | None = None
-    ) -> Models:
-        """Shipped weights, or own by path; device auto, cpu or cuda."""
-        device = choose_device(device)
-        return cls(StructureModel(structure, device), TextureModel(texture, device))
+    @cached_property
+    def structure(self) -> StructureModel:
+        """The structure model on its device; InputError for unusable weights."""
+        return StructureModel(self.structure_weights, choose_device(self.device))
+
+    @cached_property
+    def texture(self) -> TextureModel:
+        """The texture model on its device; InputError for unusable weights."""
+        return TextureModel(self.texture_weights, choose_device(self.device))
 
 
 def choose_device(device: str) -> str:
     """cpu or cuda; auto is cuda where there is one. Raises InputError."""
-    import torch
 
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"device {device}: give auto, cpu or cuda")
@@ -84,12 +88,15 @@ def synthesize(
     progress.stage("anatomy")
     region = find_region(ct, anatomy, _user_region(ct, request, region_mask))
 
-    progress.stage("models")
-    models = models or Models.load()
+    progress.stage("models", 2)
+    models = models or Models()
+    structure_model = models.structure
+    progress.step(1, 2)
+    texture_model = models.texture
 
     numbers = range(request.count)
     progress.stage("structures", request.structure_steps)
-    samples = models.structure.sample(
+    samples = structure_model.sample(
         request.count, request.seed, request.structure_steps, progress.step
     )
     sizes = [node_rng(request.seed, k, "size").uniform(*request.long_axis_mm) for k in numbers]
@@ -107,7 +114,7 @@ def synthesize(
         for k in numbers
     ]
     seeds = [node_seed(request.seed, k, "texture") for k in numbers]
-    tissues = models.texture.sample(hu, nodes, means, seeds, request.texture_steps, progress.step)
+    tissues = texture_model.sample(hu, nodes, means, seeds, request.texture_steps, progress.step)
 
     progress.stage("painting", request.count)
     new = hu.copy()
@@ -205,7 +212,6 @@ def _point(values: Sequence[float]) -> tuple[float, float, float]:
 
 def _provenance(request: SynthesisRequest, models: Models) -> dict[str, Any]:
     import monai
-    import torch
 
     return {
         "software": f"LNGen {__version__}",

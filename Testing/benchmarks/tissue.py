@@ -51,7 +51,7 @@ def main(
     muscle = box_mask(image, muscle_box) if labels is None else np.isin(to_array(labels), MUSCLES)
     muscle = hu[erode(muscle, slice_mm)]
 
-    models = Models.load("cpu")
+    models = Models("cpu")
     painted, refused, seed = [], 0, 0
     for _ in track(range(count), "painting"):
         while True:
