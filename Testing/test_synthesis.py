@@ -165,6 +165,8 @@ def test_result_survives_disk(phantom_result, tmp_path):
     assert np.array_equal(to_array(back.nodes), to_array(result.nodes))
     content = json.loads((tmp_path / "nodes.json").read_text())
     assert content["synthetic"] is True
+    assert read_image(tmp_path / "ct.nii.gz").GetMetaData("descrip").startswith("SYNTHETIC")
+    assert set(content["provenance"]["input_voxels_sha256"]) == {"ct", "anatomy"}
     assert len(content["provenance"]["weights"]["structure"]) == 64
 
 

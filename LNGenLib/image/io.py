@@ -16,6 +16,8 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 
+SYNTHETIC = "SYNTHETIC lymph nodes painted by LNGen"
+
 to_array = sitk.GetArrayFromImage
 
 
@@ -126,6 +128,12 @@ def like(array: np.ndarray, reference: sitk.Image) -> sitk.Image:
     """An image of `array` (z, y, x) with the geometry of `reference`."""
     image = sitk.GetImageFromArray(array)
     image.CopyInformation(reference)
+    return image
+
+
+def marked_synthetic(image: sitk.Image) -> sitk.Image:
+    """The image with a note in its header (NIfTI: descrip) that it holds synthetic lymph nodes."""
+    image.SetMetaData("ITK_FileNotes", SYNTHETIC)
     return image
 
 

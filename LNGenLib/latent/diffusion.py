@@ -14,6 +14,19 @@ TRAIN_STEPS = 1000
 StepCallback = Callable[[int, int], None]
 
 
+def of_batches(on_step: StepCallback | None, batch: int, batches: int) -> StepCallback | None:
+    """A callback for one of several batches, counting the steps of all of them."""
+    if on_step is None:
+        return None
+    return lambda done, steps: on_step(batch * steps + done, batches * steps)
+
+
+def seeded_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> torch.Tensor:
+    """Standard normal noise (n, *shape), each of the n drawn from its own seed, on the CPU."""
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return torch.stack([torch.randn(shape, generator=generator) for generator in generators])
+
+
 class LatentDiffusion(nn.Module):
     """DDPM over latents z (n, c, s, s, s), optionally conditioned on channels of the same grid.
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from LNGenLib.latent.diffusion import StepCallback
+from LNGenLib.latent.diffusion import StepCallback, of_batches, seeded_noise
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
 from LNGenLib.randomness import node_seed
 from LNGenLib.structure.frame import TRUNCATION
@@ -43,30 +43,29 @@ class StructureModel:
         self, count: int, seed: int, steps: int = STEPS, on_step: StepCallback | None = None
     ) -> Samples:
         """Draw `count` structures; the noise of number k depends on (seed, k) alone."""
-        grid = self.networks.LATENT_GRID
-        shape = (self.networks.config.latent_channels, grid, grid, grid)
         structures, repaired = [], []
-        for start in range(0, count, BATCH):
+        batches = range(0, count, BATCH)
+        for batch, start in enumerate(batches):
             numbers = range(start, min(start + BATCH, count))
-            noise = torch.stack(
-                [
-                    torch.randn(
-                        shape,
-                        generator=torch.Generator().manual_seed(
-                            node_seed(seed, number, "structure")
-                        ),
-                    )
-                    for number in numbers
-                ]
-            )
-            with torch.inference_mode():
-                z = self.networks.diffusion.sample(noise.to(self.device), None, steps, on_step)
-                tsdfs = self.networks.decode(z).float().cpu().numpy()[:, 0] * TRUNCATION
-            for tsdf in tsdfs:
+            seeds = [node_seed(seed, number, "structure") for number in numbers]
+            tsdfs = self._draw(seeds, steps, of_batches(on_step, batch, len(batches)))
+            for number, tsdf in zip(numbers, tsdfs, strict=True):
+                if tsdf.min() >= 0:  # no shape at all
+                    tsdf = self._draw([node_seed(seed, number, "structure again")], steps)[0]
                 sound, changed = repair(tsdf)
                 structures.append(Structure(sound))
                 repaired.append(changed)
         return Samples(structures, repaired)
+
+    def _draw(
+        self, seeds: list[int], steps: int, on_step: StepCallback | None = None
+    ) -> np.ndarray:
+        """TSDFs (n, 32, 32, 32) as the adapter leaves them."""
+        grid = self.networks.LATENT_GRID
+        noise = seeded_noise(seeds, (self.networks.config.latent_channels, grid, grid, grid))
+        with torch.inference_mode():
+            z = self.networks.diffusion.sample(noise.to(self.device), None, steps, on_step)
+            return self.networks.decode(z).float().cpu().numpy()[:, 0] * TRUNCATION
 
 
 def repair(tsdf: np.ndarray) -> tuple[np.ndarray, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from LNGenLib import __version__
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing, box_mask, index_to_ras
 from LNGenLib.image.hu import MUSCLE
-from LNGenLib.image.io import as_ct, check_same_geometry, like, to_array
+from LNGenLib.image.io import as_ct, check_same_geometry, like, marked_synthetic, to_array
 from LNGenLib.image.noise import Noise, local_deviation, measure_noise
 from LNGenLib.placement.anatomy import find_region
 from LNGenLib.placement.sampling import place
@@ -122,7 +123,7 @@ def synthesize(
     records = []
     for k, (node, tissue) in enumerate(zip(nodes, tissues, strict=True)):
         noise = noise_near(hu, node)
-        painted = inpaint(hu, node, tissue, noise, node_rng(request.seed, k, "noise"))
+        painted = inpaint(new, node, tissue, noise, node_rng(request.seed, k, "noise"))
         new[painted.box] = np.where(painted.changed, painted.hu, new[painted.box])
         labels[painted.box][painted.label] = k + 1
         changed[painted.box][painted.changed] = 1
@@ -132,11 +133,9 @@ def synthesize(
         progress.step(k + 1, request.count)
     progress.finish()
     return SynthesisResult(
-        like(new, ct),
-        like(labels, ct),
-        like(changed, ct),
+        *(marked_synthetic(like(array, ct)) for array in (new, labels, changed)),
         tuple(records),
-        _provenance(request, models),
+        _provenance(request, models, {"ct": ct, "anatomy": anatomy, "region_mask": region_mask}),
     )
 
 
@@ -210,7 +209,9 @@ def _point(values: Sequence[float]) -> tuple[float, float, float]:
     return tuple(round(float(v), 3) for v in values)
 
 
-def _provenance(request: SynthesisRequest, models: Models) -> dict[str, Any]:
+def _provenance(
+    request: SynthesisRequest, models: Models, inputs: dict[str, sitk.Image | None]
+) -> dict[str, Any]:
     import monai
 
     return {
@@ -227,5 +228,10 @@ def _provenance(request: SynthesisRequest, models: Models) -> dict[str, Any]:
             "texture": models.texture.description["sha256"],
         },
         "request": dataclasses.asdict(request),
+        "input_voxels_sha256": {
+            name: hashlib.sha256(sitk.GetArrayViewFromImage(image).tobytes()).hexdigest()
+            for name, image in inputs.items()
+            if image is not None
+        },
         "device": models.texture.device,
     }

@@ -11,7 +11,7 @@ import torch
 
 from LNGenLib.image.geometry import extract_patch
 from LNGenLib.image.hu import denormalize, normalize
-from LNGenLib.latent.diffusion import StepCallback
+from LNGenLib.latent.diffusion import StepCallback, of_batches, seeded_noise
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.texture.networks import TextureConfig, TextureNetworks
@@ -53,21 +53,22 @@ class TextureModel:
         The noise of each node comes from its own seed.
         """
         tissues: list[Tissue] = []
-        for start in range(0, len(nodes), BATCH):
+        batches = range(0, len(nodes), BATCH)
+        for batch, start in enumerate(batches):
             part = slice(start, start + BATCH)
-            tissues += self._batch(hu, nodes[part], means[part], seeds[part], steps, on_step)
+            told = of_batches(on_step, batch, len(batches))
+            tissues += self._batch(hu, nodes[part], means[part], seeds[part], steps, told)
         return tissues
 
     def _batch(self, hu, nodes, means, seeds, steps, on_step) -> list[Tissue]:
         grid = self.networks.LATENT_GRID
         shape = (self.networks.config.latent_channels, grid, grid, grid)
         distances = [patch_step(node.long_axis) for node in nodes]
-        ct, sdf, noise = [], [], []
-        for node, step, seed in zip(nodes, distances, seeds, strict=True):
+        ct, sdf = [], []
+        for node, step in zip(nodes, distances, strict=True):
             ct.append(normalize(extract_patch(hu, node.spacing, node.center, step, PATCH)))
             samples = node.distance(patch_points(step)) / step
             sdf.append(np.clip(samples / SDF_TRUNCATION, -1, 1).astype(np.float32))
-            noise.append(torch.randn(shape, generator=torch.Generator().manual_seed(seed)))
         with torch.inference_mode():
             condition = self.networks.condition(
                 torch.from_numpy(np.stack(ct))[:, None].to(self.device),
@@ -75,7 +76,7 @@ class TextureModel:
                 torch.from_numpy(normalize(np.array(means))).to(self.device),
             )
             z = self.networks.diffusion.sample(
-                torch.stack(noise).to(self.device), condition, steps, on_step
+                seeded_noise(seeds, shape).to(self.device), condition, steps, on_step
             )
             patches = self.networks.autoencoder.decode(z).float().cpu().numpy()[:, 0]
         return [Tissue(denormalize(p), s) for p, s in zip(patches, distances, strict=True)]
