@@ -33,7 +33,7 @@ from LNGenLib.texture.inpainting import Inpainting, inpaint, within_reach
 from LNGenLib.texture.model import TextureModel
 
 TYPICAL_MUSCLE = 55.0  # HU, where a scan shows no muscle
-ENHANCEMENT = (8.0, 8.0)  # HU over muscle: mean and standard deviation over lymph nodes
+ENHANCEMENT = (8.0, 5.0)  # HU over muscle: mean and standard deviation over lymph nodes
 NOISE_NEIGHBORHOOD = 40.0  # mm
 
 
@@ -183,11 +183,10 @@ def _record(
     around = within_reach(painted.label, node.spacing) & ~painted.changed
     start = np.array([b.start for b in painted.box])
     weights = painted.occupancy
-    middle = np.array([(weights * g).sum() for g in np.indices(weights.shape)]) / weights.sum()
     voxel = float(np.prod(node.spacing))
     return LymphNodeRecord(
         label=label,
-        center_ras_mm=_point(index_to_ras(ct, start + middle)),
+        center_ras_mm=_point(index_to_ras(ct, start + _middle(painted))),
         wanted_long_axis_mm=round(float(node.long_axis), 3),
         long_axis_mm=round(node.measured_long_axis(), 3),
         short_axis_mm=round(node.structure.short_axis(node.long_axis), 3),
@@ -203,6 +202,18 @@ def _record(
         structure_repaired=repaired,
         seed=seed,
     )
+
+
+def _middle(painted: Inpainting) -> np.ndarray:
+    """Center of mass (z, y, x) in the box; of a bent node the nearest voxel of its label."""
+    weights = painted.occupancy
+    middle = (
+        np.array([(weights * axis).sum() for axis in np.indices(weights.shape)]) / weights.sum()
+    )
+    if painted.label[tuple(np.round(middle).astype(int))]:
+        return middle
+    voxels = np.argwhere(painted.label)
+    return voxels[((voxels - middle) ** 2).sum(1).argmin()]
 
 
 def _point(values: Sequence[float]) -> tuple[float, float, float]:

@@ -71,6 +71,7 @@ class SynthesisRequest:
 class LymphNodeRecord:
     """One synthetic lymph node. Lengths in mm, positions in RAS mm, intensities in HU.
 
+    `center_ras_mm` is the center of mass, of a bent node the nearest voxel of its label;
     `recist_axis_mm` is the largest diameter in the CT's own slices; `long_axis_ras_mm` the ends of
     the 3D long axis; `surrounding_mean_hu` of unchanged voxels within 3 mm of the label.
     """
