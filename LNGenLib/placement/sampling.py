@@ -34,7 +34,7 @@ def place(
     Turns and places are drawn by the node's own generator until the node fits; sizes are never
     redrawn. Raises InputError, naming how many fit, where one finds no room.
     """
-    box = _surroundings(region.centers, max(long_axes) + SHELL + GAP, spacing)
+    box = _surroundings(region.centers, max(long_axes, default=0) + SHELL + GAP, spacing)
     start = np.array([b.start for b in box])
     region = CandidateRegion(region.centers[box], region.forbidden[box], region.fat[box])
     forbidden = region.forbidden.copy()
