@@ -30,20 +30,23 @@ def ras_to_index(image: sitk.Image, ras: np.ndarray) -> np.ndarray:
     return ((lps @ np.linalg.inv(direction).T) / image.GetSpacing())[..., ::-1]
 
 
+def ras_coordinate(image: sitk.Image, axis: int) -> np.ndarray:
+    """R, A or S (axis 0, 1, 2) in mm of every voxel, an array that broadcasts to (z, y, x)."""
+    origin = index_to_ras(image, np.zeros(3))
+    total = np.full((1, 1, 1), origin[axis])
+    for k, size in enumerate(image.GetSize()[::-1]):
+        step = (index_to_ras(image, np.eye(3)[k]) - origin)[axis]
+        if abs(step) * size > 1e-6:
+            total = total + np.moveaxis((step * np.arange(size)).reshape(-1, 1, 1), 0, k)
+    return total
+
+
 def box_mask(image: sitk.Image, box: Sequence[float]) -> np.ndarray:
     """Voxels (z, y, x, bool) whose center lies in a box (R1, R2, A1, A2, S1, S2) in RAS mm."""
-    low, high = np.sort(np.reshape(box, (3, 2)), axis=1).T
-    size = image.GetSize()[::-1]
-    corners = np.stack(np.meshgrid(*zip(low, high, strict=True), indexing="ij"), -1).reshape(-1, 3)
-    index = ras_to_index(image, corners)
-    start = np.clip(np.floor(index.min(0)), 0, size).astype(int)
-    stop = np.clip(np.ceil(index.max(0)) + 1, 0, size).astype(int)
-    mask = np.zeros(size, bool)
-    grid = np.stack(np.mgrid[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))], -1)
-    ras = index_to_ras(image, grid)
-    mask[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))] = (
-        (ras >= low) & (ras <= high)
-    ).all(-1)
+    mask = np.ones(image.GetSize()[::-1], bool)
+    for axis, bounds in enumerate(np.sort(np.reshape(box, (3, 2)), axis=1)):
+        coordinate = ras_coordinate(image, axis)
+        mask &= (coordinate >= bounds[0] - 1e-6) & (coordinate <= bounds[1] + 1e-6)
     return mask
 
 

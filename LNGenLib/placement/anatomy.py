@@ -10,7 +10,7 @@ from scipy import ndimage
 from skimage import measure
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.geometry import array_spacing, index_to_ras
+from LNGenLib.image.geometry import array_spacing, index_to_ras, ras_coordinate
 from LNGenLib.image.hu import FAT
 from LNGenLib.image.io import to_array
 
@@ -21,6 +21,7 @@ ILIAC_VESSELS = (65, 66, 67, 68)
 ALONG_VESSELS = 20.0  # mm: iliac nodes lie beside the vessels
 ROUND_RECTUM = 30.0  # mm: the mesorectal envelope
 RECTUM_TO_SACRUM = 60.0  # mm: the colon nearer to the sacrum, below its top, is the rectum
+BELOW_SACRUM = 15.0  # mm: the pelvic floor lies a little below the sacrum's tip
 BELOW_SKIN = 25.0  # mm: no nodes in subcutaneous fat
 
 
@@ -62,7 +63,10 @@ def find_region(
 
 
 def pelvic_region(ct: sitk.Image, labels: np.ndarray) -> np.ndarray:
-    """Voxels near rectum and iliac vessels; InputError where the labels have neither."""
+    """Voxels near rectum and iliac vessels, from promontory to pelvic floor.
+
+    Raises InputError where the labels have neither rectum nor iliac vessels.
+    """
     spacing = array_spacing(ct)
     vessels = np.isin(labels, ILIAC_VESSELS)
     rectum = find_rectum(ct, labels)
@@ -71,7 +75,12 @@ def pelvic_region(ct: sitk.Image, labels: np.ndarray) -> np.ndarray:
             "the anatomy has neither iliac vessels (65-68) nor a rectum (colon 20 before the "
             "sacrum 25): give --region-box or --region-mask, or TotalSegmentator labels of a pelvis"
         )
-    return _within(vessels, ALONG_VESSELS, spacing) | _within(rectum, ROUND_RECTUM, spacing)
+    near = _within(vessels, ALONG_VESSELS, spacing) | _within(rectum, ROUND_RECTUM, spacing)
+    sacrum = index_to_ras(ct, np.argwhere(labels == SACRUM))[:, 2]
+    if len(sacrum):
+        height = ras_coordinate(ct, 2)
+        near &= (height >= sacrum.min() - BELOW_SACRUM) & (height <= sacrum.max())
+    return near
 
 
 def find_rectum(ct: sitk.Image, labels: np.ndarray) -> np.ndarray:

@@ -165,7 +165,7 @@ def _patches(
 
 
 def prepare(
-    data: Path, shapes: np.ndarray, output: Path, per_scan: int = 180, seed: int = 0
+    data: Path, shapes: np.ndarray, output: Path, per_scan: int = 200, seed: int = 0
 ) -> None:
     """Write training patches of all scans in `data/splits.csv` of the parts train and validation.
 
