@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from LNGenLib.image.noise import Noise, local_deviation
+from LNGenLib.image.noise import Noise
 from LNGenLib.structure.lymph_node import Box, LymphNode
 from LNGenLib.texture.model import Tissue
 from LNGenLib.texture.patch import PATCH
@@ -56,8 +56,8 @@ def inpaint(
     """Paint `node` into the CT `hu` (z, y, x; not modified).
 
     new = (1 - w) old + w tissue + sqrt(1 - (1 - w)^2) noise, with w the node's share of each voxel
-    blurred in-plane as the scanner does. The noise tops up what the tissue carries already, so
-    that its level is the same inside, in the band and outside.
+    blurred in-plane as the scanner does. Tissue comes without grain of its own, so the level of
+    the noise is the same inside, in the band and outside.
     """
     box = tuple(
         slice(max(b.start, 0), min(b.stop, n))
@@ -76,9 +76,7 @@ def inpaint(
     own = ndimage.map_coordinates(
         tissue.hu, offset / tissue.step + (PATCH - 1) / 2, order=1, mode="nearest"
     )
-    carried = float(np.median(local_deviation(own)[label]))
-    missing = (1 - (1 - weight) ** 2) * noise.level**2 - (weight * carried) ** 2
-    fresh = np.sqrt(np.maximum(missing, 0)) * noise.draw(own.shape, rng)
+    fresh = np.sqrt(1 - (1 - weight) ** 2) * noise.level * noise.draw(own.shape, rng)
     old = hu[box].astype(np.float32)
     new = (1 - weight) * old + weight * own + fresh
     changed = weight > 0
