@@ -51,7 +51,7 @@ def place(
                 "wider region"
             )
         placed[int(number)] = node
-        box = _inside_grid(node.box(GAP), forbidden.shape)
+        box = _inside_grid(node.box(float(max(GAP, spacing.max()))), forbidden.shape)
         occupied = node.occupancy(box) > 0
         gap = ndimage.distance_transform_edt(~occupied, sampling=spacing) <= GAP
         forbidden[box] |= gap | ndimage.binary_dilation(occupied, np.ones((3, 3, 3)))

@@ -1,25 +1,14 @@
-"""Procedural contrast-enhanced pelvic CT with its organ labels.
-
-The anatomy is a list of implicit shapes (``Part``) in template millimeters, LPS frame (x to the
-patient's left, y posterior, z superior, origin at the middle of the field of view), painted in
-order onto a canvas.  The canvas turns a signed distance into voxel occupancy, so that every
-boundary carries the partial volume of the sampled grid.
-"""
+"""The anatomy: vertices are (x, y, z, radius) in template mm, LPS; paired organs on the left."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterable
 
 import numpy as np
-import SimpleITK as sitk
-from scipy.interpolate import PchipInterpolator
-from scipy.ndimage import gaussian_filter1d
 
-FIELD_OF_VIEW = (380.0, 280.0, 220.0)  # mm, L4 to the ischial tuberosities
-AIR, GAS, FAT, MUSCLE = -1000.0, -950.0, -102.0, 58.0  # HU
-WARP_LIMIT = 6.0  # mm
+from LNGenLib.image.phantom.canvas import AIR, GAS, Canvas, Tissues
+from LNGenLib.image.phantom.solids import bowl, capsule, column, ellipsoid, fan, plate, tube
+
 SIDES = ((1, 0), (-1, 1))  # sign of x, label offset
 
 # TotalSegmentator v2 'total'; of a pair the left is named, the right is the next number.
@@ -30,308 +19,6 @@ FEMUR, HIP = 75, 77
 GLUTEUS_MAXIMUS, GLUTEUS_MEDIUS, GLUTEUS_MINIMUS, AUTOCHTHON, ILIOPSOAS = 80, 82, 84, 86, 88
 
 
-Layer = tuple[float, "np.ndarray | float", int]  # growth (mm), HU, label
-
-
-@dataclass(frozen=True)
-class Phantom:
-    """A synthetic pelvic CT and its organ labels, on one grid in the LPS frame."""
-
-    ct: sitk.Image  # int16, HU
-    labels: sitk.Image  # uint8, TotalSegmentator v2 'total' numbering, 0 where unlabeled
-
-
-@dataclass(frozen=True)
-class Part:
-    """An implicit solid: signed distance (mm, negative inside) and its bounding box (LPS mm)."""
-
-    distance: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-    low: np.ndarray
-    high: np.ndarray
-
-    def mirrored(self, side: int) -> Part:
-        """The part itself for side 1 (left), its mirror image in x = 0 for side -1 (right)."""
-        if side == 1:
-            return self
-        x = sorted((-self.low[0], -self.high[0]))
-        return Part(
-            lambda x, y, z: self.distance(-x, y, z),
-            np.array([x[0], *self.low[1:]]),
-            np.array([x[1], *self.high[1:]]),
-        )
-
-
-def ellipsoid(center: Iterable[float], radii: Iterable[float]) -> Part:
-    """Axis-aligned ellipsoid; its distance is exact to first order at the surface."""
-    c, r = np.array(center, np.float32), np.array(radii, np.float32)
-
-    def distance(*point):
-        scaled = [(p - q) / s for p, q, s in zip(point, c, r)]
-        norm = np.maximum(np.sqrt(sum(u * u for u in scaled)), 1e-3)
-        slope = np.sqrt(sum((u / s) ** 2 for u, s in zip(scaled, r)))
-        return norm * (norm - 1) / np.maximum(slope, 1e-3 / r.min())
-
-    return Part(distance, c - r, c + r)
-
-
-def bowl(center: Iterable[float], radius: float, opening: Iterable[float]) -> Part:
-    """Ball of which the half toward the direction ``opening`` is cut away."""
-    c = np.array(center, np.float32)
-    n = np.array(opening, np.float32) / np.linalg.norm(opening)
-
-    def distance(*point):
-        offset = [p - q for p, q in zip(point, c)]
-        ball = np.sqrt(sum(u * u for u in offset)) - radius
-        return np.maximum(ball, sum(u * m for u, m in zip(offset, n)))
-
-    return Part(distance, c - radius, c + radius)
-
-
-def column(
-    z: Iterable[float],
-    y: Iterable[float],
-    a: Iterable[float],
-    b: Iterable[float],
-    power: float = 2.0,
-) -> Part:
-    """Upright superelliptic column: center y and half axes a (x), b (y) given at knots in z."""
-    z, y, a, b = (np.array(v, np.float32) for v in (z, y, a, b))
-    order = np.argsort(z)
-    z, profile = z[order], PchipInterpolator(z[order], np.stack([y, a, b], -1)[order])
-
-    def distance(px, py, pz):
-        cy, ra, rb = np.moveaxis(profile(np.clip(pz, z[0], z[-1])).astype(np.float32), -1, 0)
-        norm = (np.abs(px / ra) ** power + np.abs((py - cy) / rb) ** power) ** (1 / power)
-        return np.maximum((norm - 1) * np.minimum(ra, rb), np.maximum(pz - z[-1], z[0] - pz))
-
-    return Part(
-        distance,
-        np.array([-a.max(), (y - b).min(), z[0]]),
-        np.array([a.max(), (y + b).max(), z[-1]]),
-    )
-
-
-def capsule(start: Iterable[float], end: Iterable[float]) -> Part:
-    """Round cone between two vertices (x, y, z, radius)."""
-    ends = np.array([start, end], np.float32)
-    (a, b), (ra, rb) = ends[:, :3], ends[:, 3]
-    axis = (b - a) / max((b - a) @ (b - a), 1e-9)
-
-    def distance(*point):
-        offset = [p - q for p, q in zip(point, a)]
-        t = np.clip(sum(u * m for u, m in zip(offset, axis)), 0, 1)
-        gap = sum((u - t * m) ** 2 for u, m in zip(offset, b - a))
-        return np.sqrt(gap) - (ra + t * (rb - ra))
-
-    return Part(distance, (ends[:, :3] - ends[:, 3:]).min(0), (ends[:, :3] + ends[:, 3:]).max(0))
-
-
-def plate(*corners: Iterable[float]) -> Part:
-    """Triangle thickened to the radius interpolated from its corners (x, y, z, radius)."""
-    v = np.array(corners, np.float32)
-    edges = [capsule(v[i], v[i - 1]) for i in range(3)]
-    normal = np.cross(v[1, :3] - v[0, :3], v[2, :3] - v[0, :3])
-    area, unit = normal @ normal, normal / np.linalg.norm(normal)
-    weights = [
-        np.cross(normal, v[1, :3] - v[0, :3]) / area,
-        np.cross(v[2, :3] - v[0, :3], normal) / area,
-    ]
-
-    def distance(*point):
-        rim = np.minimum.reduce([edge.distance(*point) for edge in edges])
-        offset = [p - q for p, q in zip(point, v[0, :3])]
-        t2, t1 = (sum(u * m for u, m in zip(offset, w)) for w in weights)
-        radius = v[0, 3] + t1 * (v[1, 3] - v[0, 3]) + t2 * (v[2, 3] - v[0, 3])
-        face = np.abs(sum(u * m for u, m in zip(offset, unit))) - radius
-        return np.where((t1 >= 0) & (t2 >= 0) & (t1 + t2 <= 1), np.minimum(face, rim), rim)
-
-    return Part(distance, np.min([e.low for e in edges], 0), np.max([e.high for e in edges], 0))
-
-
-def fan(hub: Iterable[float], *rim: Iterable[float]) -> list[Part]:
-    """Plates between a hub and consecutive rim vertices (x, y, z, radius)."""
-    return [plate(hub, a, b) for a, b in pairwise(rim)]
-
-
-def tube(*vertices: Iterable[float], step: float = 7.0) -> list[Part]:
-    """Capsules about ``step`` mm long along the spline through vertices (x, y, z, radius)."""
-    v = np.array(vertices, np.float32)
-    along = np.r_[0, np.cumsum(np.linalg.norm(np.diff(v[:, :3], axis=0), axis=1))]
-    nodes = PchipInterpolator(along, v)(np.linspace(0, along[-1], 2 + int(along[-1] / step)))
-    return [capsule(a, b) for a, b in pairwise(nodes)]
-
-
-class Canvas:
-    """HU and labels on a grid, in array order (z, y, x), over warped template coordinates."""
-
-    def __init__(
-        self,
-        size: tuple[int, ...],
-        spacing: tuple[float, ...],
-        scale: np.ndarray,
-        rng: np.random.Generator,
-    ) -> None:
-        self.spacing, self.scale = spacing, scale
-        self.axes = [
-            ((np.arange(n) - (n - 1) / 2) * s).astype(np.float32) for n, s in zip(size, spacing)
-        ]
-        x, y, z = (axis / np.float32(s) for axis, s in zip(self.axes, scale))
-        warp = [np.clip(2.0 * self.texture(rng, 45.0), -WARP_LIMIT, WARP_LIMIT) for _ in range(2)]
-        self.points = (x + warp[0], y[:, None] + warp[1], z[:, None, None])
-        self.hu = np.full(size[::-1], AIR, np.float32)
-        self.labels = np.zeros(size[::-1], np.uint8)
-
-    def texture(self, rng: np.random.Generator, *period: float) -> np.ndarray:
-        """Smooth random field of about unit variance, correlated over ``period`` mm (x, y, z)."""
-        field = rng.standard_normal((64, 64, 64), np.float32) * 3
-        for axis, p in zip(self.axes, np.broadcast_to(period, 3)):
-            cell, t = np.divmod(axis / np.float32(p), 1)
-            t = t[:, None]
-            spline = (
-                np.hstack(
-                    [(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]
-                )
-                / 6
-            )
-            weights = np.zeros((len(axis), 64), np.float32)
-            nodes = (cell.astype(int)[:, None] + np.arange(4)) % 64
-            np.put_along_axis(weights, nodes, spline, 1)
-            field = np.tensordot(weights, field, (1, 2))  # contracts x, then y, then z
-        return field
-
-    def paint(
-        self, parts: Iterable[Part], *layers: Layer, blend: float = 0.0, side: int = 1
-    ) -> None:
-        """Paint the union of parts as nested layers, outermost first.
-
-        ``blend`` is the range in mm over which the parts melt into one another; side -1 paints
-        the mirror image on the right.
-        """
-        parts = [part.mirrored(side) for part in parts]
-        # Beyond its reach a distance cannot color a voxel; the field is clamped there.
-        reach = max(growth for growth, *_ in layers) + 1.5 * max(self.spacing) + 2
-        pad = reach + blend + WARP_LIMIT
-        box = self._box(
-            np.min([p.low for p in parts], 0) - pad, np.max([p.high for p in parts], 0) + pad
-        )
-        field = np.full([s.stop - s.start for s in box], reach, np.float32)
-        if min(field.shape) < 2:
-            return
-        for part in parts:
-            sub = self._box(part.low - pad, part.high + pad)
-            local = field[
-                tuple(slice(s.start - b.start, s.stop - b.start) for s, b in zip(sub, box))
-            ]
-            if local.size:
-                local[...] = _smooth_minimum(local, part.distance(*self._coordinates(sub)), blend)
-        # The distance change over one voxel is the width of the voxel's footprint along the normal.
-        width = np.sqrt(sum(g * g for g in np.gradient(field)))
-        np.maximum(width, 0.5 * min(self.spacing), out=width)
-        hu, labels = self.hu[box], self.labels[box]
-        below = hu.copy()
-        for growth, value, label in layers:
-            value = value[box] if isinstance(value, np.ndarray) else np.float32(value)
-            hu += np.clip(0.5 - (field - growth) / width, 0, 1) * (value - below)
-            labels[field <= growth] = label
-            below = value
-
-    def _box(self, low: np.ndarray, high: np.ndarray) -> tuple[slice, ...]:
-        """Index box (z, y, x) of the template box low..high (mm)."""
-        bounds = [
-            np.searchsorted(axis, (lo * s, hi * s))
-            for axis, lo, hi, s in zip(self.axes, low, high, self.scale)
-        ]
-        return tuple(slice(int(lo), int(hi)) for lo, hi in reversed(bounds))
-
-    def _coordinates(self, box: tuple[slice, ...]) -> list[np.ndarray]:
-        x, y, z = self.points
-        return [x[box], y[box], z[box[0]]]
-
-
-def _smooth_minimum(a: np.ndarray, b: np.ndarray, blend: float) -> np.ndarray:
-    """Minimum of two distances, rounded where they differ by less than ``blend`` mm."""
-    low = np.minimum(a, b)
-    return low - np.maximum(blend - np.abs(a - b), 0) ** 2 / (4 * blend) if blend else low
-
-
-class Tissues:
-    """Heterogeneous tissues of one patient, in HU on the canvas grid."""
-
-    def __init__(self, canvas: Canvas, rng: np.random.Generator) -> None:
-        def texture(*period: float) -> np.ndarray:
-            return canvas.texture(rng, *period)
-
-        septa = np.exp(-((texture(12.0, 12.0, 18.0) / 0.08) ** 2))
-        self.fat = FAT + 3 * texture(25.0) + 28 * septa * np.clip(texture(16.0), 0, 1)
-        streaks = np.clip(texture(11.0, 3.5, 11.0) - 1.2 + 0.3 * texture(30.0), 0, 1)
-        self.muscle = MUSCLE + 4 * texture(20.0) - 55 * streaks
-        self.marrow = 210 + 35 * texture(6.0)
-        self.stool = 25 + 30 * texture(5.0) - 500 * np.clip(texture(4.0) - 1.2, 0, 1)
-        self.artery, self.vein = rng.uniform(140, 175), rng.uniform(116, 134)
-
-    def organ(self, tissue: np.ndarray | float, label: int = 0, plane: float = 1.0) -> tuple:
-        """Layers of an organ in a fat plane ``plane`` mm thick."""
-        return (plane, self.fat, 0), (0.0, tissue, label)
-
-    def bone(self, label: int, cortex: float = 1.8) -> tuple[Layer, Layer]:
-        """Layers of a bone with a cortical shell ``cortex`` mm thick."""
-        return (0.0, 850.0, label), (-cortex, self.marrow, label)
-
-
-def pelvic_phantom(
-    seed: int = 0,
-    spacing: tuple[float, float, float] = (1.0, 1.0, 2.5),
-    size: tuple[int, int, int] | None = None,
-) -> Phantom:
-    """Paint the pelvis of ``seed`` on a grid of ``spacing`` (mm) and ``size`` (voxels; x, y, z).
-
-    The anatomy depends on the seed only, not on the grid; the grid is centered on the LPS origin,
-    and without ``size`` it covers ``FIELD_OF_VIEW``.
-    """
-    size = size or tuple(round(length / s) for length, s in zip(FIELD_OF_VIEW, spacing))
-    anatomy, noise = (np.random.default_rng([seed, stream]) for stream in range(2))
-    canvas = Canvas(size, spacing, anatomy.uniform((0.95, 0.95, 0.96), (1.03, 1.03, 1.04)), anatomy)
-    tissues = Tissues(canvas, anatomy)
-    for paint in (
-        _paint_envelopes,
-        _paint_bowel,
-        _paint_muscles,
-        _paint_spine,
-        _paint_hips,
-        _paint_vessels,
-        _paint_bladder,
-    ):
-        paint(canvas, tissues, anatomy)
-    return Phantom(_image(_scan(canvas, noise), spacing), _image(canvas.labels, spacing))
-
-
-def _scan(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
-    """Canvas HU seen by the scanner: in-plane point spread and correlated noise, as int16."""
-    dx, dy, dz = canvas.spacing
-
-    def blurred(volume: np.ndarray, sigma: float) -> np.ndarray:
-        return gaussian_filter1d(gaussian_filter1d(volume, sigma / dx, 2), sigma / dy, 1)
-
-    hu = blurred(canvas.hu, 0.5)
-    grain = blurred(rng.standard_normal(hu.shape, np.float32), 0.6)
-    grain -= 0.6 * blurred(grain, 1.2)  # the ramp filter takes low frequencies out of CT noise
-    grain *= rng.uniform(8.0, 12.0) * np.sqrt(2.5 / dz) / grain.std()
-    x, y, _ = canvas.axes
-    depth = np.exp(-((x / 120) ** 2) - (y[:, None] / 90) ** 2)  # long ray paths: noisier center
-    hu += grain * (0.75 + 0.5 * depth)
-    return np.clip(np.rint(hu), -1024, 3071).astype(np.int16)
-
-
-def _image(array: np.ndarray, spacing: tuple[float, float, float]) -> sitk.Image:
-    image = sitk.GetImageFromArray(array)
-    image.SetSpacing(spacing)
-    image.SetOrigin([-(n - 1) / 2 * s for n, s in zip(image.GetSize(), spacing)])
-    return image
-
-
-# The anatomy. Vertices are (x, y, z, radius) in template mm; paired organs are given on the left.
-
-
 def _wander(rng: np.random.Generator, *vertices: Iterable[float], sd: float = 1.5) -> np.ndarray:
     """Vertices with all but the ends displaced at random by ``sd`` mm."""
     path = np.array(vertices, float)
@@ -339,7 +26,7 @@ def _wander(rng: np.random.Generator, *vertices: Iterable[float], sd: float = 1.
     return path
 
 
-def _paint_envelopes(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
+def paint_envelopes(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
     """Skin and subcutaneous fat, gluteal cleft, and the muscular wall of the pelvic cavity."""
     girth = rng.uniform(-8, 3)
     body = column(
@@ -381,7 +68,7 @@ def _paint_envelopes(canvas: Canvas, tissues: Tissues, rng: np.random.Generator)
     canvas.paint([column(z, y, a, b, 2.2)], (0, tissues.fat, 0))
 
 
-def _paint_bowel(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
+def paint_bowel(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
     """Mesorectum, rectum and sigmoid, cecum, small bowel and its mesenteric vessels."""
     radius = rng.uniform(12, 17)
     rectum = _wander(
@@ -434,7 +121,7 @@ def _paint_bowel(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> 
         canvas.paint(tube(*gas), (0, GAS, COLON))
 
 
-def _paint_muscles(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
+def paint_muscles(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
     """Muscles of each side, from the deep wall of the pelvis out to thigh and buttock."""
     rectus = fan(
         (30, -92, 150, 4),
@@ -560,7 +247,7 @@ def _paint_muscles(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -
             canvas.paint(muscle, *tissues.organ(tissues.muscle, label + right), blend=6, side=side)
 
 
-def _paint_spine(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
+def paint_spine(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
     """Disks, L4, L5 and the sacrum with its canal and foramina."""
     canvas.paint(
         [ellipsoid((0, 26, 57), (23, 17, 9)), ellipsoid((0, 20, 93), (23, 17, 8))], (0, 85, 0)
@@ -604,7 +291,7 @@ def _paint_spine(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> 
             canvas.paint([capsule(front, back)], (0, tissues.fat, 0), (-2, 35, 0), side=side)
 
 
-def _paint_hips(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
+def paint_hips(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
     """Hip bones and femora with the cartilage between, and the pubic symphysis."""
     head = (91, -2, -60)
     psis, arcuate = (48, 84, 36, 7), (66, 32, 5, 9)
@@ -647,7 +334,7 @@ def _paint_hips(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> N
     canvas.paint([capsule((0, -56, -76, 3), (0, -54, -96, 3))], (0, 80, 0))
 
 
-def _paint_vessels(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
+def paint_vessels(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
     """Great and iliac vessels with their small branches, sciatic nerves, ureters and cords."""
     fork, groin, root = (42, 12, 46, 5), (70, -62, -60, 4.8), (45, 30, -22, 2.6)
     confluence, groin_vein = (41, 24, 45, 6), (60, -58, -58, 6)
@@ -710,7 +397,7 @@ def _paint_vessels(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -
         canvas.paint(parts, (0, hu, label), side=side)
 
 
-def _paint_bladder(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
+def paint_bladder(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
     """Prostate, seminal vesicles, urinary bladder and perineum."""
     fill = rng.uniform(0.85, 1.1)
     canvas.paint([ellipsoid((0, -30, -112), (13, 20, 12))], *tissues.organ(50))
