@@ -1,5 +1,7 @@
 """Tests of reading and writing images, and of what counts as a CT or a label map."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -129,6 +131,14 @@ def test_dicom_slices_are_ordered_by_position(tmp_path):
     assert np.array_equal(to_array(image), hu_array((12, 5, 6)))
     assert np.allclose(image.GetSpacing(), (0.8, 0.8, 3.0))
     assert np.allclose(image.GetOrigin(), (-10, -20, 0))
+
+
+def test_dicom_with_a_missing_slice_is_refused(tmp_path, capfd):
+    write_series(tmp_path / "ct", hu_array((12, 5, 6)), "1.2.3")
+    names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(tmp_path / "ct"))
+    Path(names[5]).unlink()
+    assert "misses slices" in message_of(read_image, tmp_path / "ct")
+    assert capfd.readouterr().err == ""
 
 
 def test_a_folder_with_two_dicom_series_is_refused(tmp_path):

@@ -16,6 +16,7 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 
+IMAGE_POSITION = "0020|0032"  # DICOM tag
 SYNTHETIC = "SYNTHETIC lymph nodes painted by LNGen"
 
 to_array = sitk.GetArrayFromImage
@@ -72,16 +73,31 @@ def _check_finite(values: np.ndarray, name: str) -> None:
 
 def _read_dicom(folder: Path) -> sitk.Image:
     shown = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.GlobalWarningDisplayOff()  # ITK warns of no series; the error below says it
+    sitk.ProcessObject.GlobalWarningDisplayOff()  # the errors below say what ITK only warns of
     try:
         series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+        if len(series) != 1:
+            raise InputError(
+                f"{folder} holds {len(series)} DICOM series: give a folder with exactly one"
+            )
+        names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0])
+        reader = sitk.ImageSeriesReader()
+        reader.SetFileNames(names)
+        reader.MetaDataDictionaryArrayUpdateOn()
+        image = reader.Execute()
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(shown)
-    if len(series) != 1:
+    positions = [
+        np.array(reader.GetMetaData(k, IMAGE_POSITION).split("\\"), float)
+        for k in range(len(names))
+        if reader.HasMetaDataKey(k, IMAGE_POSITION)
+    ]
+    steps = np.linalg.norm(np.diff(positions, axis=0), axis=1) if len(positions) > 1 else np.ones(1)
+    if np.ptp(steps) > 0.05 * steps.mean():
         raise InputError(
-            f"{folder} holds {len(series)} DICOM series: give a folder with exactly one"
+            f"{folder} misses slices or holds uneven ones: give a complete series of even spacing"
         )
-    return sitk.ReadImage(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0]))
+    return image
 
 
 def as_ct(image: sitk.Image, name: str = "the CT") -> sitk.Image:
