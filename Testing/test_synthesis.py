@@ -11,7 +11,6 @@ from scipy import ndimage
 from LNGenLib.errors import Canceled
 from LNGenLib.image.geometry import array_spacing, index_to_ras
 from LNGenLib.image.io import as_ct, read_image, read_labels, to_array
-from LNGenLib.image.noise import local_deviation
 from LNGenLib.placement.anatomy import ILIAC_VESSELS, find_rectum
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.synthesis import engine
@@ -130,10 +129,9 @@ def test_sizes_are_what_was_asked_for(any_result):
 
 
 def test_nodes_look_like_soft_tissue(any_result):
-    """Brighter than the fat around, not flat, not noisier than twice the scan."""
+    """Soft tissue in HU, neither flat nor far noisier than the scan."""
     _, result = any_result
     after, nodes = to_array(result.ct), to_array(result.nodes)
-    deviation = local_deviation(after)
     for r in result.records:
         if r.long_axis_mm < 8:  # partial volume rules
             continue
@@ -142,7 +140,6 @@ def test_nodes_look_like_soft_tissue(any_result):
             continue
         assert 0 < after[core].mean() < 130
         assert 0.3 * r.noise_hu < after[core].std() < 3 * r.noise_hu + 10
-        assert np.isfinite(deviation[core]).all()
 
 
 def test_same_seed_same_result_other_seed_another(phantom, models, phantom_result):

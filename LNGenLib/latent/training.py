@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader, Dataset
 
 BATCHES_PER_EPOCH = 100
+EMA_DECAY = 0.995
 
 
 class _EndlessBatches(torch.utils.data.Sampler):
@@ -67,8 +68,6 @@ def fit(
     folder: Path,
     batch_size: int,
     seed: int,
-    ema_decay: float = 0.995,
-    precision: str = "bf16-mixed",
 ) -> None:
     """Train `task` for its number of steps; afterwards it holds the averaged (EMA) weights.
 
@@ -85,7 +84,7 @@ def fit(
     trainer = pl.Trainer(
         default_root_dir=folder,
         max_steps=task.steps,
-        precision=precision,
+        precision="bf16-mixed",
         accelerator="auto",
         devices=1,
         gradient_clip_val=1.0,
@@ -98,7 +97,7 @@ def fit(
                 enable_version_counter=False,
             ),
             # begun half-way: an average that starts at the random weights keeps a share of them
-            EMAWeightAveraging(decay=ema_decay, update_starting_at_step=task.steps // 2),
+            EMAWeightAveraging(decay=EMA_DECAY, update_starting_at_step=task.steps // 2),
         ],
         logger=CSVLogger(folder, name=None, version=""),
         log_every_n_steps=BATCHES_PER_EPOCH,

@@ -22,10 +22,10 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def save_weights(module: nn.Module, config: Any, path: Path, **card: Any) -> None:
+def save_weights(module: nn.Module, config: Any, path: Path) -> None:
     """Write half-precision weights to `path` (.safetensors), config and hash to the .json beside.
 
-    `config` is a dataclass; `card` is any further JSON (steps, data, metrics).
+    `config` is a dataclass.
     """
     from safetensors.torch import save_file
 
@@ -37,7 +37,6 @@ def save_weights(module: nn.Module, config: Any, path: Path, **card: Any) -> Non
         "version": __version__,
         "sha256": sha256(path),
         "config": dataclasses.asdict(config),
-        **card,
     }
     path.with_suffix(".json").write_text(json.dumps(description, indent=1) + "\n")
 

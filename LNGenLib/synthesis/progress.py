@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 
 from LNGenLib.errors import Canceled
 
-STAGES = ("models", "anatomy", "structures", "placement", "texture", "painting")
-
 
 @dataclass
 class Progress:

@@ -197,8 +197,3 @@ def prepare(
 def to_uint8(values: np.ndarray) -> np.ndarray:
     """[-1, 1] over 0..255."""
     return np.round((values + 1) * 127.5).astype(np.uint8)
-
-
-def from_uint8(values: np.ndarray) -> np.ndarray:
-    """0..255 over [-1, 1], float32."""
-    return values.astype(np.float32) / 127.5 - 1

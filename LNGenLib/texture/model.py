@@ -84,6 +84,6 @@ class TextureModel:
         tissues = []
         for patch, shape_sdf, mean, step in zip(patches, sdf, means, distances, strict=True):
             tissue = ndimage.gaussian_filter(denormalize(patch), GRAIN)
-            # the network meets the wanted mean to about 10 HU; the rest is made up here
+            # the network meets the wanted mean only roughly; the rest is made up here
             tissues.append(Tissue(tissue + mean - tissue[shape_sdf < 0].mean(), step))
         return tissues
