@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 from monai.networks.nets import DiffusionModelUNet
-from monai.networks.schedulers import DDIMScheduler
+from monai.networks.schedulers import DDPMScheduler
 from torch import nn
 
 TRAIN_STEPS = 1000
 
 StepCallback = Callable[[int, int], None]
+Solver = Literal["ddim", "dpm"]
 
 
 def of_batches(on_step: StepCallback | None, batch: int, batches: int) -> StepCallback | None:
@@ -55,9 +58,7 @@ class LatentDiffusion(nn.Module):
             norm_num_groups=8,
             num_head_channels=channels[0],
         )
-        self.scheduler = DDIMScheduler(
-            TRAIN_STEPS, "linear_beta", clip_sample=False, prediction_type="v_prediction"
-        )
+        self.scheduler = DDPMScheduler(TRAIN_STEPS, "linear_beta", prediction_type="v_prediction")
 
     def velocity(
         self, z: torch.Tensor, t: torch.Tensor, condition: torch.Tensor | None
@@ -85,19 +86,38 @@ class LatentDiffusion(nn.Module):
         condition: torch.Tensor | None = None,
         steps: int = 20,
         on_step: StepCallback | None = None,
+        solver: Solver = "ddim",
     ) -> torch.Tensor:
-        """Denoise `noise` (n, c, s, s, s) to latents with `steps` deterministic DDIM steps.
+        """Denoise `noise` (n, c, s, s, s) to latents with `steps` deterministic steps.
 
-        Time steps are spaced so that each DDIM step ends where the next begins (MONAI's own
-        `set_timesteps` spaces them by 999 / (steps - 1) but steps by 1000 // steps).
+        `solver` is "ddim" (Song et al. 2021, https://arxiv.org/abs/2010.02502), or "dpm", the
+        multistep DPM-Solver++(2M) (Lu et al. 2022, https://arxiv.org/abs/2211.01095), which MONAI
+        does not have: its steps are even in log signal-to-noise ratio, and it extrapolates the
+        predicted z0 from the step before. In 20 steps DDIM loses a tenth or more of the data's
+        standard deviation, DPM a hundredth (`Testing/test_diffusion.py`).
         """
-        stride = TRAIN_STEPS // steps
-        self.scheduler.num_inference_steps = TRAIN_STEPS // stride
-        z = noise
-        for k in range(steps):
-            t = stride * (steps - k) - 1
+        times = self._times(steps, solver)
+        products = [float(self.scheduler.alphas_cumprod[t]) for t in times] + [1.0]
+        signal = [math.sqrt(p) for p in products]
+        sigma = [math.sqrt(1 - p) for p in products]
+        z, z0_before = noise, None
+        for k, t in enumerate(times):
             v = self.velocity(z, torch.full((len(z),), t, device=z.device), condition)
-            z, _ = self.scheduler.step(v, t, z)
+            z0 = target = signal[k] * z - sigma[k] * v
+            if solver == "dpm" and 0 < k < len(times) - 1:
+                snr = [math.log(signal[j] / sigma[j]) for j in (k - 1, k, k + 1)]
+                target = z0 + (snr[2] - snr[1]) / (snr[1] - snr[0]) / 2 * (z0 - z0_before)
+            z0_before = z0
+            shrink = sigma[k + 1] / sigma[k]
+            z = shrink * z + (signal[k + 1] - shrink * signal[k]) * target
             if on_step:
-                on_step(k + 1, steps)
+                on_step(k + 1, len(times))
         return z
+
+    def _times(self, steps: int, solver: Solver) -> list[int]:
+        """The time steps at which the network is asked, falling; fewer where two would be one."""
+        if solver == "ddim":
+            return [round(TRAIN_STEPS * (1 - k / steps)) - 1 for k in range(steps)]
+        log_snr = torch.logit(self.scheduler.alphas_cumprod.double())
+        wanted = torch.linspace(log_snr[-1], log_snr[0], steps)
+        return sorted(set((log_snr[:, None] - wanted).abs().argmin(0).tolist()), reverse=True)

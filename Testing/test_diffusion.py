@@ -1,0 +1,48 @@
+"""The samplers of the latent diffusion, on data whose denoiser is known in closed form."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from LNGenLib.latent.diffusion import LatentDiffusion
+
+SCALE = 0.5  # standard deviation of the data
+
+
+@pytest.fixture(scope="module")
+def diffusion() -> LatentDiffusion:
+    """Diffusion of normal data with standard deviation SCALE, by its exact velocity."""
+    model = LatentDiffusion(1, 0, (8, 8), (False, False))
+
+    def velocity(z, t, condition):
+        signal2 = model.scheduler.alphas_cumprod[t][:, None]
+        signal, sigma = signal2.sqrt(), (1 - signal2).sqrt()
+        z0 = signal * SCALE**2 / (signal2 * SCALE**2 + sigma**2) * z
+        return signal * (z - signal * z0) / sigma - sigma * z0
+
+    model.velocity = velocity
+    return model
+
+
+def scale(diffusion: LatentDiffusion, steps: int, solver: str) -> float:
+    """Scale of the samples over that of the data."""
+    return float(diffusion.sample(torch.ones(1, 1), None, steps, solver=solver)) / SCALE
+
+
+@pytest.mark.parametrize("solver", ["ddim", "dpm"])
+def test_samples_have_the_scale_of_the_data(diffusion, solver):
+    assert scale(diffusion, 500, solver) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("steps", [10, 20, 50])
+def test_dpm_keeps_the_scale_in_few_steps(diffusion, steps):
+    assert scale(diffusion, steps, "dpm") == pytest.approx(1, abs=0.04)
+    assert scale(diffusion, 20, "ddim") < 0.9
+
+
+@pytest.mark.parametrize("solver", ["ddim", "dpm"])
+def test_each_step_is_reported(diffusion, solver):
+    seen = []
+    diffusion.sample(torch.ones(1, 1), None, 7, lambda *step: seen.append(step), solver)
+    assert seen == [(k, 7) for k in range(1, 8)]
