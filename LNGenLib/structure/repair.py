@@ -1,0 +1,66 @@
+"""Topology of a TSDF: one component, no holes, no tunnels, nothing cut by the border."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+from skimage import measure
+
+from LNGenLib.structure.frame import SAMPLE
+from LNGenLib.structure.tsdf import largest_component
+
+MOST_TUNNELS = 20  # more are a sponge, not slips: closing them one by one takes seconds
+_FACES = ndimage.generate_binary_structure(3, 1)
+_EDGES = ndimage.generate_binary_structure(3, 2)
+
+
+def repair(tsdf: np.ndarray) -> tuple[np.ndarray, bool]:
+    """A TSDF (32, 32, 32) with a sound inside, and whether that changed the inside.
+
+    Sound: one component connected by faces, no holes, tunnels and handles closed where a closing
+    or an opening does it, and a border that is outside. Values change at the changed samples only,
+    to half a sample from the surface.
+    """
+    inside = tsdf < 0
+    body = sound(inside)
+    repaired = tsdf.copy()
+    repaired[body & ~inside] = -SAMPLE / 2
+    repaired[inside & ~body] = SAMPLE / 2
+    return repaired, bool((body != inside).any())
+
+
+def sound(inside: np.ndarray) -> np.ndarray:
+    """The sound body of a boolean volume; see `repair`."""
+    body = np.zeros_like(inside)
+    core = (slice(1, -1),) * 3
+    body[core] = inside[core]
+    if not body.any():
+        return body
+    body = ndimage.binary_fill_holes(largest_component(body, _FACES))
+    return _close_tunnels(body)
+
+
+def _tunnels(body: np.ndarray) -> int:
+    """Deviation of the Euler characteristic from a ball's, with inside connected by faces only and
+    by corners too: marching cubes join a diagonal contact or not, so neither may be a tunnel."""
+    return abs(1 - measure.euler_number(body, 1)) + abs(1 - measure.euler_number(body, 3))
+
+
+def _close_tunnels(body: np.ndarray) -> np.ndarray:
+    """`body` with each piece of its closings filled, and of its openings cut, that takes tunnels
+    away."""
+    tunnels = _tunnels(body)
+    if tunnels > MOST_TUNNELS:
+        return body
+    for change in (ndimage.binary_closing, ndimage.binary_opening):
+        for element in (_FACES, _EDGES):
+            if tunnels == 0:
+                return body
+            pieces, count = ndimage.label(change(body, element) ^ body)
+            for number in range(1, count + 1):
+                trial = body ^ (pieces == number)
+                trial = ndimage.binary_fill_holes(largest_component(trial, _FACES))
+                left = _tunnels(trial)
+                if left < tunnels:
+                    body, tunnels = trial, left
+    return body
