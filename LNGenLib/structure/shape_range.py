@@ -1,0 +1,30 @@
+"""Which shapes are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from LNGenLib.errors import InputError
+
+
+@dataclass(frozen=True)
+class ShapeRange:
+    """Which shapes are wanted: ranges of axis ratio (1 is round) and irregularity (0 is convex).
+
+    Raises InputError where a range is no range within 0 to 1.
+    """
+
+    axis_ratio: tuple[float, float] = (0.0, 1.0)
+    irregularity: tuple[float, float] = (0.0, 1.0)
+
+    def __post_init__(self):
+        for name in ("axis_ratio", "irregularity"):
+            low, high = getattr(self, name)
+            if not 0 <= low <= high <= 1:
+                raise InputError(
+                    f"{name.replace('_', ' ')} {low:g} to {high:g} is no range: "
+                    "give two numbers from 0 to 1, the smaller first"
+                )
+
+
+ANY_SHAPE = ShapeRange()
