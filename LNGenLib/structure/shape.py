@@ -79,11 +79,12 @@ class Structure:
     def full_distance(self, long_axis: float) -> np.ndarray:
         """Signed distance (32, 32, 32) in mm, not truncated, float32."""
         sample = self.sample_mm(long_axis)
-        near = self.tsdf * (sample / SAMPLE)
         grid = np.stack(np.meshgrid(*[np.arange(GRID) - _CENTER] * 3, indexing="ij"), -1)
-        far = spatial.cKDTree(self._vertices).query(grid)[0] * sample
-        truncated = np.abs(self.tsdf) >= TRUNCATION * 0.98
-        return np.where(truncated, np.sign(self.tsdf) * far, near).astype(np.float32)
+        far = spatial.cKDTree(self._vertices).query(grid)[0]
+        # Decided by the distance, not by the TSDF: networks leave it short of its limit far away.
+        is_near = far * SAMPLE < 0.9 * TRUNCATION
+        distance = np.where(is_near, self.tsdf / SAMPLE, np.sign(self.tsdf) * far)
+        return (distance * sample).astype(np.float32)
 
     def as_image(self, long_axis: float):
         """`full_distance` as a SimpleITK image, isotropic, centered at the origin."""

@@ -9,9 +9,9 @@ from skimage import measure
 from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
 
 
-def largest_component(mask: np.ndarray) -> np.ndarray:
-    """The largest 26-connected component of a boolean mask."""
-    labels, count = ndimage.label(mask, np.ones((3, 3, 3)))
+def largest_component(mask: np.ndarray, neighbors: np.ndarray | None = None) -> np.ndarray:
+    """The largest component of a boolean mask; 26-connected unless `neighbors` (3, 3, 3) says."""
+    labels, count = ndimage.label(mask, np.ones((3, 3, 3)) if neighbors is None else neighbors)
     if count <= 1:
         return mask
     return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
@@ -51,7 +51,19 @@ def tsdf_from_mask(
     """
     if not mask.any():
         raise ValueError("the mask is empty")
-    sdf = signed_distance(np.pad(largest_component(mask), 4), spacing)
+    return tsdf_from_distance(signed_distance(np.pad(largest_component(mask), 4), spacing), spacing)
+
+
+def tsdf_from_distance(
+    sdf: np.ndarray, spacing: tuple[float, float, float]
+) -> tuple[np.ndarray, float]:
+    """Normalized TSDF (32, 32, 32) float32 of a signed distance image, and its long axis in mm.
+
+    `sdf` (z, y, x) in mm, negative inside, with `spacing` (z, y, x) in mm. Raises ValueError where
+    it has no inside or no outside.
+    """
+    if not sdf.min() < 0 < sdf.max():
+        raise ValueError("the signed distance has no inside or no outside")
     vertices, _ = surface(sdf, spacing)
     long_axis, _ = diameter(vertices)
     center = (vertices.min(0) + vertices.max(0)) / 2

@@ -1,0 +1,1 @@
+"""How close generated results are to real ones."""
