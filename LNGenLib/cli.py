@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from rich.table import Table
 
 from LNGenLib import __version__
 from LNGenLib.errors import InputError
+from LNGenLib.structure.variant import Variant
 
 app = typer.Typer(
     help="Synthetic lymph nodes in CT (LN-Gen). Not a medical device.",
@@ -40,10 +42,18 @@ class Device(str, Enum):
     cuda = "cuda"
 
 
+class SizeLaw(str, Enum):
+    """Laws of the long axis."""
+
+    uniform = "uniform"
+    clinical = "clinical"
+
+
 class Part(str, Enum):
     """Which model to train."""
 
     structure = "structure"
+    explicit = "explicit"
     texture = "texture"
 
 
@@ -51,9 +61,28 @@ Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the res
 Seed = Annotated[int, typer.Option(help="Same seed, same result.")]
 Count = Annotated[int, typer.Option(help="Number of lymph nodes.")]
 LongAxis = Annotated[
-    tuple[float, float], typer.Option(metavar="MIN MAX", help="Long axis in mm, uniform.")
+    tuple[float, float],
+    typer.Option(metavar="MIN MAX", help="Bounds of the long axis in mm; equal: one size."),
+]
+LawOption = Annotated[
+    SizeLaw,
+    typer.Option(
+        help="Law of the long axis within its bounds; clinical is approximate: log-normal, "
+        "median 5.5 mm, most of 3 to 10 mm."
+    ),
+]
+AxisRatio = Annotated[
+    tuple[float, float],
+    typer.Option(metavar="MIN MAX", help="Short axis / long axis; round is 0.85 1."),
+]
+Irregularity = Annotated[
+    tuple[float, float],
+    typer.Option(metavar="MIN MAX", help="1 - volume / convex hull; irregular is 0.3 1."),
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where the networks run.")]
+VariantOption = Annotated[
+    Variant, typer.Option(help="Table II of the paper; implicit-adapter is LN-Gen.")
+]
 Steps = Annotated[int, typer.Option(help="Sampling steps of the texture diffusion.")]
 Weights = Annotated[Optional[Path], typer.Option(help="Own weights (.safetensors).")]
 
@@ -138,6 +167,9 @@ def synthesize(
     ] = None,
     count: Count = 5,
     long_axis: LongAxis = (1.7, 30.0),
+    sizes: LawOption = SizeLaw.uniform,
+    axis_ratio: AxisRatio = (0.0, 1.0),
+    irregularity: Irregularity = (0.0, 1.0),
     seed: Seed = 0,
     device: DeviceOption = Device.auto,
     steps: Steps = 10,
@@ -146,9 +178,12 @@ def synthesize(
 ) -> None:
     """Paint synthetic lymph nodes into a CT: ct.nii.gz, nodes.nii.gz, nodes.json, preview.png."""
     from LNGenLib.image.io import as_ct, read_image, read_labels
+    from LNGenLib.structure.shape_range import ShapeRange
+    from LNGenLib.structure.sizes import Sizes
     from LNGenLib.synthesis.records import SynthesisRequest
 
-    request = SynthesisRequest(count, long_axis, seed, region_box, texture_steps=steps)
+    law, shape = Sizes(sizes.value, *long_axis), ShapeRange(axis_ratio, irregularity)
+    request = SynthesisRequest(count, law, seed, region_box, shape, texture_steps=steps)
     check_output(output)
     if anatomy is None and region_box is None and region_mask is None:
         raise InputError(
@@ -168,9 +203,10 @@ def demo(
 ) -> None:
     """The main job on a procedural phantom of a pelvis: phantom -> lymph nodes -> preview."""
     from LNGenLib.image.phantom import pelvic_phantom
+    from LNGenLib.structure.sizes import Sizes
     from LNGenLib.synthesis.records import SynthesisRequest
 
-    request = SynthesisRequest(count, (4.0, 20.0), seed)
+    request = SynthesisRequest(count, Sizes("uniform", 4.0, 20.0), seed)
     check_output(output)
     console.print("Painting a pelvic CT phantom (no patient data) ...")
     phantom = pelvic_phantom(seed, spacing=(0.9, 0.9, 2.5))
@@ -223,18 +259,22 @@ def structures(
     output: Output,
     count: Count = 10,
     seed: Seed = 0,
-    long_axis: Annotated[
-        Optional[float], typer.Option(help="Long axis in mm; without it uniform 1.7 to 30.")
-    ] = None,
+    long_axis: LongAxis = (1.7, 30.0),
+    sizes: LawOption = SizeLaw.uniform,
+    axis_ratio: AxisRatio = (0.0, 1.0),
+    irregularity: Irregularity = (0.0, 1.0),
+    variant: VariantOption = Variant.implicit_adapter,
     device: DeviceOption = Device.auto,
     weights: Weights = None,
 ) -> None:
     """Draw lymph-node shapes: signed distances in mm, negative inside, and structures.json."""
     from LNGenLib.image.io import write_image
+    from LNGenLib.structure.shape_range import ShapeRange
+    from LNGenLib.structure.sizes import Sizes
     from LNGenLib.synthesis.records import SynthesisRequest, write_json
 
-    axis = SynthesisRequest.long_axis_mm if long_axis is None else (long_axis, long_axis)
-    request = SynthesisRequest(count, axis, seed)
+    shape = ShapeRange(axis_ratio, irregularity)
+    request = SynthesisRequest(count, Sizes(sizes.value, *long_axis), seed, shape=shape)
     check_output(output)
 
     from LNGenLib.randomness import node_rng
@@ -243,14 +283,14 @@ def structures(
 
     with shown_progress() as progress:
         progress.stage("models")
-        model = StructureModel(weights, choose_device(device.value))
+        model = StructureModel(weights, choose_device(device.value), variant)
         progress.stage("structures")
-        samples = model.sample(count, seed, on_step=progress.step)
+        samples = model.sample(count, seed, on_step=progress.step, shape=shape)
         progress.stage("writing", count)
         rows = []
         with output_folder(output) as folder:
             for k, structure in enumerate(samples.structures):
-                size = float(node_rng(seed, k, "size").uniform(*request.long_axis_mm))
+                size = request.sizes.draw(node_rng(seed, k, "size"))
                 name = f"structure_{k:05d}.nii.gz"
                 write_image(structure.as_image(size), folder / name)
                 rows.append(
@@ -259,6 +299,7 @@ def structures(
                         "long_axis_mm": round(size, 3),
                         "short_axis_mm": round(structure.short_axis(size), 3),
                         "volume_mm3": round(structure.volume(size), 3),
+                        "redrawn": samples.redrawn[k],
                         "repaired": samples.repaired[k],
                     }
                 )
@@ -266,14 +307,21 @@ def structures(
             content = {
                 "synthetic": True,
                 "seed": seed,
+                "variant": variant.value,
+                "sizes": dataclasses.asdict(request.sizes),
+                "shape": dataclasses.asdict(shape),
                 "software": f"LNGen {__version__}",
                 "weights": model.description["sha256"],
                 "structures": rows,
             }
             write_json(content, folder / "structures.json")
         progress.finish()
-    share = sum(samples.repaired) / count
-    console.print(f"{count} structures written to {output}; {share:.1%} repaired", soft_wrap=True)
+    shares = [sum(flags) / count for flags in (samples.redrawn, samples.repaired)]
+    console.print(
+        f"{count} SYNTHETIC structures written to {output}; "
+        f"{shares[0]:.1%} drawn again, {shares[1]:.1%} repaired",
+        soft_wrap=True,
+    )
     _print_seconds(progress.seconds)
 
 
@@ -303,6 +351,55 @@ def read_config(path: Path) -> dict:
     if not isinstance(content, dict):
         raise InputError(f'{path} holds no JSON object: give {{"diffusion_steps": 9000}}, say')
     return content
+
+
+evaluate = typer.Typer(help="How close generated results are to real ones.", no_args_is_help=True)
+app.add_typer(evaluate, name="evaluate")
+
+
+@evaluate.command("structures")
+def evaluate_structures(
+    real: Annotated[
+        Path,
+        typer.Option(help="Data as `train structure` takes, its structure.npz, or just masks."),
+    ],
+    generated: Annotated[
+        Path, typer.Option(help="Folder that `structures` wrote, or one of masks.")
+    ],
+    output: Annotated[
+        Optional[Path], typer.Option("-o", "--output", help="JSON file for the figures.")
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Compare generated lymph-node shapes with real ones: distribution, novelty, topology, form."""
+    import dataclasses
+
+    from LNGenLib.evaluation.loading import images, read_real, read_shapes
+    from LNGenLib.evaluation.structures import Reference
+    from LNGenLib.evaluation.tables import tables
+    from LNGenLib.synthesis.records import write_json
+
+    if output is not None:
+        check_output(output.parent)
+        if output.is_dir():
+            raise InputError(f"{output} is a folder: give a file for the figures")
+    with shown_progress() as progress:
+        shapes = read_shapes(images(generated), "generated", progress.report)
+        reference_shapes = read_real(real, progress.report)
+        progress.stage("measuring")
+        report = Reference(reference_shapes, seed).report(shapes)
+        progress.finish()
+    for table in tables(report):
+        console.print(table)
+    if report.mirrored is None:
+        console.print(
+            "no split into train and test is known: memorization and what needs it are left out",
+            soft_wrap=True,
+        )
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_json(dataclasses.asdict(report), output)
+        console.print(f"figures written to {output}", soft_wrap=True)
 
 
 @app.command()

@@ -13,15 +13,15 @@ from LNGenLib.errors import InputError
 
 
 def run(part: str, data: Path, output: Path, changes: dict[str, Any], seed: int) -> Path:
-    """Train `part` (structure or texture) on `data`; returns the path of the weights.
+    """Train `part` (structure, explicit or texture) on `data`; returns the path of the weights.
 
-    `data` holds `nodes.csv` or `nodes/nodes.csv` with masks (structure), and `splits.csv` with CTs
-    (texture, which draws shapes of the structure data too). The arrays prepared from it are kept
-    as `output/PART.npz`; where that file is there already, `data` is not read, so that a machine
-    without SimpleITK can train.
+    `data` holds `nodes.csv` or `nodes/nodes.csv` with masks (structure, explicit), and `splits.csv`
+    with CTs (texture, which draws shapes of the structure data too). The arrays prepared from it
+    are kept in `output` (structure.npz, texture.npz); where they are there already, `data` is not
+    read, so that a machine without SimpleITK can train.
     """
     config = _config(part, changes)
-    arrays = output / f"{part}.npz"
+    arrays = output / ("texture.npz" if part == "texture" else "structure.npz")
     if not arrays.exists():
         nodes = _check_tables(part, data)
         output.mkdir(parents=True, exist_ok=True)
@@ -30,6 +30,8 @@ def run(part: str, data: Path, output: Path, changes: dict[str, Any], seed: int)
         unfinished.replace(arrays)
     if part == "structure":
         from LNGenLib.structure.training import train
+    elif part == "explicit":
+        from LNGenLib.structure.training import train_explicit as train
     else:
         from LNGenLib.texture.training import train
     train(arrays, output, config, seed)
@@ -39,6 +41,8 @@ def run(part: str, data: Path, output: Path, changes: dict[str, Any], seed: int)
 def _config(part: str, changes: dict[str, Any]) -> Any:
     if part == "structure":
         from LNGenLib.structure.networks import StructureConfig as Config
+    elif part == "explicit":
+        from LNGenLib.structure.networks import ExplicitConfig as Config
     else:
         from LNGenLib.texture.networks import TextureConfig as Config
     unknown = set(changes) - {field.name for field in dataclasses.fields(Config)}
@@ -69,7 +73,7 @@ def _check_tables(part: str, data: Path) -> Path:
 def _prepare(part: str, data: Path, nodes: Path, output: Path, arrays: Path) -> None:
     from LNGenLib.structure import dataset as structure
 
-    if part == "structure":
+    if part != "texture":
         structure.prepare(nodes, arrays)
         return
     from LNGenLib.texture import dataset as texture

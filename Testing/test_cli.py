@@ -18,6 +18,8 @@ import SimpleITK as sitk
 from LNGenLib import cli
 from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.io import like, to_array, write_image
+from LNGenLib.randomness import node_rng
+from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisResult
 
@@ -218,10 +220,10 @@ def test_bad_numbers_are_refused_before_any_work(lngen, inputs, tmp_path, comman
     assert assert_refused(lngen, inputs, tmp_path, f"{command} {options} {NEW}", word) == ""
 
 
-@pytest.mark.parametrize("size", ["50", "0", "1.69", "-3"])
+@pytest.mark.parametrize("size", ["50 50", "0 5", "1.69 1.69", "-3 3"])
 def test_structures_of_a_size_out_of_range_are_refused(lngen, inputs, tmp_path, size):
     command = f"structures --long-axis {size} {NEW}"
-    assert_refused(lngen, inputs, tmp_path, command, f"long axis {size}", "within 1.7 to 30")
+    assert_refused(lngen, inputs, tmp_path, command, "long axis", "within 1.7 to 30")
 
 
 BAD_WEIGHTS = {
@@ -326,6 +328,7 @@ USAGE = {
     "count is no number": ("demo --count many -o {tmp}/out", "--count"),
     "unknown device": ("demo --device abacus -o {tmp}/out", "--device"),
     "box of five": ("synthesize {i}/ct.nii.gz -o {tmp}/out --region-box 1 2 3 4 5", "--region-box"),
+    "unknown law": ("structures --sizes normal -o {tmp}/out", "--sizes"),
     "unknown option": ("demo --colour red -o {tmp}/out", "--colour"),
     "unknown command": ("paint", "No such command"),
     "unknown model": ("train placement --data {i} -o {tmp}/out", "placement"),
@@ -364,6 +367,51 @@ def synthesized(monkeypatch, phantom):
 
 RUN = "synthesize {i}/ct.nii.gz --anatomy {i}/labels.nii.gz -o {tmp}/out"
 FILES = {"ct.nii.gz", "nodes.nii.gz", "changed.nii.gz", "nodes.json", "preview.png"}
+
+
+SIZES = {
+    "": Sizes("uniform", 1.7, 30.0),
+    "--long-axis 8 8": Sizes("uniform", 8.0, 8.0),
+    "--sizes clinical": Sizes("clinical", 1.7, 30.0),
+    "--sizes clinical --long-axis 3 12": Sizes("clinical", 3.0, 12.0),
+}
+
+
+@pytest.mark.parametrize("options, sizes", SIZES.items())
+def test_sizes_are_asked_for(lngen, tmp_path, monkeypatch, options, sizes):
+    from LNGenLib.synthesis import engine
+
+    def asked(ct, request, *_):
+        raise cli.InputError(str(request.sizes))
+
+    monkeypatch.setattr(engine, "synthesize", asked)
+    assert lngen(f"{RUN} {options}", tmp=tmp_path)[2] == f"lngen: {sizes}\n"
+
+
+@pytest.mark.parametrize("options, sizes", SIZES.items())
+def test_structures_have_the_sizes_asked_for(lngen, tmp_path, monkeypatch, options, sizes):
+    from LNGenLib.structure import model
+    from LNGenLib.structure.shape import Structure
+
+    radius = np.linalg.norm(np.indices((32, 32, 32)) - 15.5, axis=0) * 0.075
+    ball = Structure(np.clip(radius - 1, -0.2, 0.2).astype(np.float32))
+
+    class Balls:
+        description = {"sha256": "0" * 64}
+
+        def __init__(self, *_):
+            pass
+
+        def sample(self, count, *_, **__):
+            return model.Samples([ball] * count, [False] * count, [False] * count)
+
+    monkeypatch.setattr(model, "StructureModel", Balls)
+    command = f"structures {options} --count 2 --seed 3 --device cpu -o {{tmp}}/out"
+    assert lngen(command, tmp=tmp_path)[0] == 0
+    content = json.loads((tmp_path / "out" / "structures.json").read_text())
+    assert Sizes(**content["sizes"]) == sizes
+    drawn = [round(sizes.draw(node_rng(3, k, "size")), 3) for k in range(2)]
+    assert [row["long_axis_mm"] for row in content["structures"]] == drawn
 
 
 def test_results_join_what_a_folder_holds_already(lngen, tmp_path, synthesized):
@@ -485,7 +533,7 @@ EARLY = {
     "CT not in HU": f"synthesize {{i}}/offset.nii.gz {BOX}",
     "no place": "synthesize {i}/ct.nii.gz",
     "labels of another grid": "synthesize {i}/ct.nii.gz --anatomy {i}/moved.nii.gz",
-    "size out of range": "structures --long-axis 50",
+    "size out of range": "structures --long-axis 50 50",
     "bad configuration": "train texture --data {i} --config {i}/bad.json",
 }
 SCRIPT = """

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from LNGenLib.errors import InputError
+from LNGenLib.evaluation.shape import measure_shapes
 from LNGenLib.models.store import SHIPPED
+from LNGenLib.structure.descriptors import describe
+from LNGenLib.structure.model import StructureModel
+from LNGenLib.structure.shape_range import ShapeRange
+from LNGenLib.structure.variant import Variant
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +43,44 @@ def test_noise_of_a_structure_depends_on_seed_and_number_alone(models, samples):
         assert np.abs(a.tsdf - b.tsdf).max() < 1e-3
     other = models.structure.sample(2, seed=4)
     assert np.abs(other.structures[0].tsdf - few.structures[0].tsdf).max() > 0.01
+
+
+@pytest.mark.parametrize("variant", [Variant.implicit, Variant.implicit_adapter])
+def test_variants_draw_shapes(variant):
+    drawn = StructureModel(variant=variant).draw(4, seed=3, steps=5)
+    assert drawn.shape == (4, 32, 32, 32)
+    assert (drawn.min((1, 2, 3)) < 0).all()
+
+
+def test_the_adapter_draws_the_roughness_of_surfaces(models):
+    """By other noise another surface of the same shape, rougher than without the adapter."""
+    smooth = StructureModel(variant=Variant.implicit).draw(8, seed=3)
+    rough = models.structure.draw(8, seed=3)
+    spheres = [measure_shapes(tsdf)["sphericity"] for tsdf in (smooth, rough)]
+    assert (spheres[1] < spheres[0]).mean() > 0.8
+    both, sizes = ((smooth < 0) & (rough < 0)).sum(), (smooth < 0).sum() + (rough < 0).sum()
+    assert 2 * both / sizes > 0.85
+
+
+def test_round_and_irregular_shapes_can_be_asked_for(models):
+    """Descriptors measured on what is drawn follow what was asked for."""
+    wishes = {
+        "round": ShapeRange(axis_ratio=(0.85, 1.0)),
+        "long": ShapeRange(axis_ratio=(0.0, 0.6)),
+        "smooth": ShapeRange(irregularity=(0.0, 0.15)),
+        "irregular": ShapeRange(irregularity=(0.35, 1.0)),
+    }
+    means = {}
+    for name, wish in wishes.items():
+        drawn = models.structure.sample(16, seed=3, shape=wish).structures
+        means[name] = np.mean([describe(structure.tsdf)[:2] for structure in drawn], axis=0)
+    assert means["round"][0] > means["long"][0] + 0.2
+    assert means["irregular"][1] > means["smooth"][1] + 0.1
+
+
+def test_shapes_nobody_has_are_refused(models):
+    with pytest.raises(InputError, match="no known lymph node"):
+        models.structure.sample(1, seed=0, shape=ShapeRange(axis_ratio=(0.0, 0.01)))
 
 
 def test_shipped_weights_are_small_enough_and_have_cards():

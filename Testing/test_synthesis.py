@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -13,10 +14,14 @@ from LNGenLib.image.geometry import array_spacing, index_to_ras
 from LNGenLib.image.io import as_ct, read_image, read_labels, to_array
 from LNGenLib.placement.anatomy import ILIAC_VESSELS, find_rectum
 from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis import engine
 from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
+
+ONE = SynthesisRequest(1, Sizes("uniform", 8, 8), 2)
+THREE = SynthesisRequest(3, Sizes("uniform", 6, 12), 5)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,8 @@ def pelvis_result(pelvis, models):
             lambda hu, node, *rest: painted.append(node) or inpaint(hu, node, *rest),
         )
         ct, anatomy = pelvis
-        result = synthesize(ct, SynthesisRequest(6, (8, 20), 7), anatomy, models=models)
+        request = SynthesisRequest(6, Sizes("uniform", 8, 20), 7)
+        result = synthesize(ct, request, anatomy, models=models)
     return result, painted
 
 
@@ -45,14 +51,13 @@ def pelvis_result(pelvis, models):
 def abdomen_result(shared, models):
     """Mesenteric fat of a 5 mm CT, no labels: 4 nodes of 5-15 mm in a box."""
     ct = as_ct(read_image(shared / "ct/crlm1004.nii.gz"))
-    request = SynthesisRequest(4, (5, 15), 7, (-12, 48, 1, 61, -365, -325))
+    request = SynthesisRequest(4, Sizes("uniform", 5, 15), 7, (-12, 48, 1, 61, -365, -325))
     return ct, synthesize(ct, request, models=models)
 
 
 @pytest.fixture(scope="module")
 def phantom_result(phantom, models):
-    request = SynthesisRequest(3, (6, 12), 5)
-    return phantom.ct, synthesize(phantom.ct, request, phantom.labels, models=models)
+    return phantom.ct, synthesize(phantom.ct, THREE, phantom.labels, models=models)
 
 
 @pytest.fixture(params=["pelvis", "abdomen", "phantom"])
@@ -144,11 +149,13 @@ def test_nodes_look_like_soft_tissue(any_result):
 
 def test_same_seed_same_result_other_seed_another(phantom, models, phantom_result):
     _, first = phantom_result
-    again = synthesize(phantom.ct, SynthesisRequest(3, (6, 12), 5), phantom.labels, models=models)
+    again = synthesize(phantom.ct, THREE, phantom.labels, models=models)
     assert np.array_equal(to_array(first.ct), to_array(again.ct))
     assert np.array_equal(to_array(first.nodes), to_array(again.nodes))
     assert again.records == first.records
-    other = synthesize(phantom.ct, SynthesisRequest(3, (6, 12), 6), phantom.labels, models=models)
+    other = synthesize(
+        phantom.ct, dataclasses.replace(THREE, seed=6), phantom.labels, models=models
+    )
     for a, b in zip(first.records, other.records, strict=True):
         assert a.center_ras_mm != b.center_ras_mm
         assert a.short_axis_mm / a.long_axis_mm != b.short_axis_mm / b.long_axis_mm
@@ -167,11 +174,12 @@ def test_result_survives_disk(phantom_result, tmp_path):
     assert read_image(tmp_path / "ct.nii.gz").GetMetaData("descrip").startswith("SYNTHETIC")
     assert set(content["provenance"]["input_voxels_sha256"]) == {"ct", "anatomy"}
     assert len(content["provenance"]["weights"]["structure"]) == 64
+    assert SynthesisRequest.from_json(content["provenance"]["request"]) == THREE
 
 
 def test_inputs_are_not_modified(phantom, models):
     before, labels = to_array(phantom.ct).copy(), to_array(phantom.labels).copy()
-    synthesize(phantom.ct, SynthesisRequest(1, (8, 8), 2), phantom.labels, models=models)
+    synthesize(phantom.ct, ONE, phantom.labels, models=models)
     assert np.array_equal(to_array(phantom.ct), before)
     assert np.array_equal(to_array(phantom.labels), labels)
 
@@ -182,8 +190,6 @@ def test_progress_is_told_and_cancel_stops_between_steps(phantom, models):
         lambda *step: seen.append(step), lambda: bool(seen) and seen[-1][:2] == ("texture", 2)
     )
     with pytest.raises(Canceled):
-        synthesize(
-            phantom.ct, SynthesisRequest(1, (8, 8), 2), phantom.labels, None, models, progress
-        )
+        synthesize(phantom.ct, ONE, phantom.labels, None, models, progress)
     assert seen[-1] == ("texture", 2, 10)
     assert {"anatomy", "structures", "placement"} <= set(progress.seconds)

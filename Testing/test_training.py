@@ -12,9 +12,11 @@ import SimpleITK as sitk
 from LNGenLib import training
 from LNGenLib.errors import InputError
 from LNGenLib.structure.model import StructureModel
+from LNGenLib.structure.variant import Variant
 from LNGenLib.texture.model import TextureModel
 
 TINY = {"vae_channels": 8, "unet_channels": [8, 16], "vae_steps": 2, "diffusion_steps": 2}
+TINY_STRUCTURE = TINY | {"solids": 4, "solid_steps": 2}
 
 
 def write(array: np.ndarray, path, spacing=(1.0, 1.0, 1.0)) -> None:
@@ -55,19 +57,27 @@ def data(tmp_path_factory):
 
 
 def test_structure_trains_resumes_and_samples(data, tmp_path):
-    weights = training.run("structure", data, tmp_path, TINY, seed=0)
+    weights = training.run("structure", data, tmp_path, TINY_STRUCTURE, seed=0)
     description = json.loads(weights.with_suffix(".json").read_text())
     assert description["config"]["unet_channels"] == [8, 16]
+    assert description["config"]["shapes"] == 3
     first = weights.read_bytes()
     (tmp_path / "ddpm/averaged.safetensors").unlink()  # as if interrupted in the second stage
     (tmp_path / "ddpm/last.ckpt").unlink(missing_ok=True)
     weights.unlink()
-    assert training.run("structure", tmp_path / "gone", tmp_path, TINY, seed=0) == weights
+    assert training.run("structure", tmp_path / "gone", tmp_path, TINY_STRUCTURE, seed=0) == weights
     assert len(weights.read_bytes()) == len(first)
     networks = StructureModel(weights).networks
     assert float(networks.autoencoder.latent_std.min()) > 0
     z = networks.autoencoder.encode(_tsdfs(tmp_path))
     assert abs(float(z.std()) - 1) < 0.3
+
+
+def test_explicit_variant_trains_and_draws(data, tmp_path):
+    weights = training.run("explicit", data, tmp_path, {"diffusion_steps": 2}, seed=0)
+    model = StructureModel(weights, variant=Variant.explicit)
+    assert model.networks.prior.table.shape == (3, 11)
+    assert (tmp_path / "structure.npz").exists()
 
 
 def _tsdfs(folder):

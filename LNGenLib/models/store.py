@@ -81,8 +81,16 @@ def config_of(kind: type, description: dict[str, Any]) -> Any:
 
 
 def load_weights(module: nn.Module, path: Path, device: str | torch.device) -> nn.Module:
-    """Load weights written by `save_weights` into `module`, in single precision, for inference."""
+    """Load weights written by `save_weights` into `module`, in single precision, for inference.
+
+    Raises InputError for weights of other networks.
+    """
     from safetensors.torch import load_file
 
-    module.load_state_dict(load_file(path))
+    try:
+        module.load_state_dict(load_file(path))
+    except RuntimeError as error:
+        raise InputError(
+            f"{path} holds weights of other networks than LNGen {__version__} has: train them again"
+        ) from error
     return module.float().to(device).eval()

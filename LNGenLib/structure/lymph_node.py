@@ -53,10 +53,10 @@ class LymphNode:
     def occupancy(self, box: Box) -> np.ndarray:
         """Share of each voxel of `box` that lies inside the node, 0 to 1, float32.
 
-        Each voxel is supersampled at steps of at most a twentieth of the long axis, so that a node
+        Each voxel is supersampled at steps of at most a thirtieth of the long axis, so that a node
         smaller than a voxel keeps its volume.
         """
-        counts = np.maximum(np.ceil(20 * self.spacing / self.long_axis), 2).astype(int)
+        counts = np.maximum(np.ceil(30 * self.spacing / self.long_axis), 2).astype(int)
         axes = []
         for k in range(3):
             sub = (np.arange(counts[k]) + 0.5) / counts[k] - 0.5

@@ -1,82 +1,141 @@
-"""Sampling of structures: noise -> latent DDPM -> decoder -> adapter -> TSDF."""
+"""Sampling of structures: descriptors and noise -> latent DDPM -> decoder -> adapter -> TSDF."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from scipy import ndimage
 
+from LNGenLib.errors import InputError
 from LNGenLib.latent.diffusion import StepCallback, of_batches, seeded_noise
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
-from LNGenLib.randomness import node_seed
-from LNGenLib.structure.frame import TRUNCATION
-from LNGenLib.structure.networks import StructureConfig, StructureNetworks
+from LNGenLib.randomness import node_rng, node_seed
+from LNGenLib.structure.frame import SAMPLE, TRUNCATION
+from LNGenLib.structure.networks import (
+    LATENT_GRID,
+    ExplicitConfig,
+    ExplicitNetworks,
+    StructureConfig,
+    StructureNetworks,
+)
+from LNGenLib.structure.repair import repair
 from LNGenLib.structure.shape import Structure
-from LNGenLib.structure.tsdf import largest_component
+from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
+from LNGenLib.structure.tsdf import signed_distance
+from LNGenLib.structure.variant import Variant
 
 BATCH = 32
-STEPS = 50
+STEPS = 20
+ATTEMPTS = 3  # of the adapter at a sound structure
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Structures drawn, and which of them had islands, holes or a cut border before the repair."""
+    """Structures drawn; which of them were drawn again by the adapter, and which `repair` changed
+    at last."""
 
     structures: list[Structure]
+    redrawn: list[bool]
     repaired: list[bool]
 
 
 class StructureModel:
-    """The trained structure model; `path` is a .safetensors of `lngen train structure`."""
+    """The trained structure model; `path` is a .safetensors of `lngen train structure`, or of
+    `lngen train explicit` for the explicit variant."""
 
-    def __init__(self, path: Path | None = None, device: str = "cpu"):
-        self.path = path or SHIPPED / "structure.safetensors"
+    def __init__(
+        self,
+        path: Path | None = None,
+        device: str = "cpu",
+        variant: Variant = Variant.implicit_adapter,
+    ):
+        self.variant, self.device = variant, device
+        explicit = variant is Variant.explicit
+        self.path = path or SHIPPED / f"{'explicit' if explicit else 'structure'}.safetensors"
         self.description = read_description(self.path)
-        self.device = device
-        networks = StructureNetworks(config_of(StructureConfig, self.description))
-        self.networks = load_weights(networks, self.path, device)
+        kinds = (
+            (ExplicitNetworks, ExplicitConfig) if explicit else (StructureNetworks, StructureConfig)
+        )
+        self.networks = kinds[0](config_of(kinds[1], self.description))
+        load_weights(self.networks, self.path, device)
 
     def sample(
-        self, count: int, seed: int, steps: int = STEPS, on_step: StepCallback | None = None
+        self,
+        count: int,
+        seed: int,
+        steps: int = STEPS,
+        on_step: StepCallback | None = None,
+        shape: ShapeRange = ANY_SHAPE,
     ) -> Samples:
-        """Draw `count` structures; the noise of number k depends on (seed, k) alone."""
-        structures, repaired = [], []
+        """Draw `count` sound structures; number k depends on (seed, k) and `shape` alone.
+
+        Where the adapter leaves islands, holes or tunnels it is given other noise, twice at most;
+        what is unsound then is repaired. Raises InputError where no known lymph node has such a
+        `shape`, and for a model so little trained that it draws nothing.
+        """
+        samples = Samples([], [], [])
+        for numbers, decoded in self._decoded(count, seed, steps, on_step, shape):
+            drawn = [repair(tsdf) for tsdf in self._restored(decoded, seed, numbers, 0)]
+            first = [changed for _, changed in drawn]
+            for attempt in range(1, ATTEMPTS):
+                for k in [k for k, (_, changed) in enumerate(drawn) if changed]:
+                    one = slice(k, k + 1)
+                    drawn[k] = repair(self._restored(decoded[one], seed, numbers[one], attempt)[0])
+            if any(tsdf.min() >= 0 for tsdf, _ in drawn):
+                raise InputError(f"{self.path} draws structures without an inside: train it longer")
+            samples.structures.extend(Structure(tsdf) for tsdf, _ in drawn)
+            samples.redrawn.extend(first)
+            samples.repaired.extend(changed for _, changed in drawn)
+        return samples
+
+    def draw(
+        self,
+        count: int,
+        seed: int,
+        steps: int = STEPS,
+        on_step: StepCallback | None = None,
+        shape: ShapeRange = ANY_SHAPE,
+    ) -> np.ndarray:
+        """TSDFs (count, 32, 32, 32) float32 as the networks leave them at the first draw."""
+        batches = self._decoded(count, seed, steps, on_step, shape)
+        return np.concatenate([self._restored(z, seed, numbers, 0) for numbers, z in batches])
+
+    def _decoded(
+        self, count: int, seed: int, steps: int, on_step: StepCallback | None, shape: ShapeRange
+    ) -> Iterator[tuple[range, torch.Tensor]]:
+        """Numbers of each batch, and its TSDFs (n, 1, 32, 32, 32) in [-1, 1] before the adapter."""
         batches = range(0, count, BATCH)
         for batch, start in enumerate(batches):
             numbers = range(start, min(start + BATCH, count))
             seeds = [node_seed(seed, number, "structure") for number in numbers]
-            tsdfs = self._draw(seeds, steps, of_batches(on_step, batch, len(batches)))
-            for number, tsdf in zip(numbers, tsdfs, strict=True):
-                if tsdf.min() >= 0:  # no shape at all
-                    tsdf = self._draw([node_seed(seed, number, "structure again")], steps)[0]
-                sound, changed = repair(tsdf)
-                structures.append(Structure(sound))
-                repaired.append(changed)
-        return Samples(structures, repaired)
+            rngs = [node_rng(seed, number, "descriptors") for number in numbers]
+            networks = self.networks
+            noise = seeded_noise(seeds, (networks.channels, *[LATENT_GRID] * 3)).to(self.device)
+            wanted = torch.tensor(np.stack([networks.prior.draw(shape, rng) for rng in rngs]))
+            with torch.inference_mode():
+                condition = networks.prior.condition(wanted.float().to(self.device), LATENT_GRID)
+                on_batch = of_batches(on_step, batch, len(batches))
+                z = networks.diffusion.sample(noise, condition, steps, on_batch, "dpm")
+                yield numbers, networks.decode(z)
 
-    def _draw(
-        self, seeds: list[int], steps: int, on_step: StepCallback | None = None
+    def _restored(
+        self, decoded: torch.Tensor, seed: int, numbers: range, attempt: int
     ) -> np.ndarray:
-        """TSDFs (n, 32, 32, 32) as the adapter leaves them."""
-        grid = self.networks.LATENT_GRID
-        noise = seeded_noise(seeds, (self.networks.config.latent_channels, grid, grid, grid))
+        """TSDFs (n, 32, 32, 32) of decoded ones, restored by the adapter where there is one."""
         with torch.inference_mode():
-            z = self.networks.diffusion.sample(noise.to(self.device), None, steps, on_step)
-            return self.networks.decode(z).float().cpu().numpy()[:, 0] * TRUNCATION
+            if self.variant is Variant.implicit_adapter:
+                adapter = self.networks.adapter
+                seeds = [node_seed(seed, number, f"adapter {attempt}") for number in numbers]
+                noise = seeded_noise(seeds, adapter.noise_shape).to(self.device)
+                decoded = adapter(decoded, noise)
+        volumes = decoded.clamp(-1, 1).cpu().numpy()[:, 0] * TRUNCATION
+        return _distances(volumes < 0) if self.variant is Variant.explicit else volumes
 
 
-def repair(tsdf: np.ndarray) -> tuple[np.ndarray, bool]:
-    """The TSDF with one component, no holes and a positive border; and whether that changed it."""
-    closed = tsdf.copy()
-    for axis in range(3):
-        for face in (0, -1):
-            border = np.moveaxis(closed, axis, 0)[face]
-            np.maximum(border, TRUNCATION / 10, out=border)
-    inside = closed < 0
-    body = ndimage.binary_fill_holes(largest_component(inside))
-    closed[inside & ~body] = TRUNCATION
-    closed[body & ~inside] = -TRUNCATION
-    return closed, bool(((tsdf < 0) != (closed < 0)).any())
+def _distances(masks: np.ndarray) -> np.ndarray:
+    """TSDFs of masks (n, 32, 32, 32) that lie in the frame already."""
+    samples = [signed_distance(mask, (1, 1, 1)) for mask in masks]
+    return np.clip(np.stack(samples) * SAMPLE, -TRUNCATION, TRUNCATION).astype(np.float32)

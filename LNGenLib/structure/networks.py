@@ -1,85 +1,161 @@
-"""The three networks of the structure model: VAE, latent DDPM and explicit-space adapter."""
+"""The networks of the structure model: VAE, latent DDPM and explicit-space adapter; and the DDPM
+on the mask itself that the paper compares them with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from monai.networks.blocks import ResidualUnit
 from monai.networks.utils import pixelshuffle, pixelunshuffle
 from torch import nn
 
+from LNGenLib.errors import InputError
 from LNGenLib.latent.autoencoder import Autoencoder
 from LNGenLib.latent.diffusion import LatentDiffusion
+from LNGenLib.structure.descriptors import DESCRIPTORS, WANTED
+from LNGenLib.structure.shape_range import ShapeRange
+
+FACTOR = 4  # space to depth before VAE and explicit DDPM
+LATENT_GRID = 8
+SCATTER = 0.1  # of a drawn descriptor round a training shape's, in standard deviations
 
 
 @dataclass(frozen=True)
 class StructureConfig:
     """Sizes of the networks and of their training."""
 
+    shapes: int = 620  # training shapes, whose descriptors are stored
     vae_channels: int = 64
     latent_channels: int = 4
     # Two levels, 8^3 and 4^3: on a 2^3 grid oneDNN's bf16 weight gradient is wrong (torch 2.13 CPU)
-    unet_channels: tuple[int, ...] = (48, 96)
+    unet_channels: tuple[int, ...] = (64, 64)
     adapter_channels: int = 32
-    vae_steps: int = 2500
-    vae_batch_size: int = 64
-    diffusion_steps: int = 5000
+    adapter_noise_channels: int = 4
+    solids: int = 4000  # procedural solids of the VAE's pre-training
+    solid_steps: int = 1500
+    vae_steps: int = 4000
+    vae_batch_size: int = 32
+    diffusion_steps: int = 6000
     diffusion_batch_size: int = 32
-    learning_rate: float = 6e-4
+    learning_rate: float = 8e-4
     kl_weight: float = 1e-4
     adapter_weight: float = 1.0  # lambda of eq. 5
     adapter_noise: float = 0.4  # largest standard deviation of G in eq. 3, in latent units
+    soundness_weight: float = 100.0
+
+
+@dataclass(frozen=True)
+class ExplicitConfig:
+    """Sizes of the explicit DDPM and of its training."""
+
+    shapes: int = 620
+    unet_channels: tuple[int, ...] = (32, 64)
+    diffusion_steps: int = 20000
+    diffusion_batch_size: int = 32
+    learning_rate: float = 8e-4
+
+
+class DescriptorPrior(nn.Module):
+    """Descriptors of the training shapes, from which those of new shapes are drawn.
+
+    `table` (n, 11) holds a row of `describe` a training shape, stored with the weights.
+    """
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.register_buffer("table", torch.zeros(size, DESCRIPTORS))
+
+    def draw(self, shape: ShapeRange, rng: np.random.Generator) -> np.ndarray:
+        """Descriptors (11,): those of a training shape within the wanted ranges, scattered.
+
+        Raises InputError where no training shape lies within them.
+        """
+        table = self.table.cpu().numpy()
+        low, high = np.transpose([shape.axis_ratio, shape.irregularity])
+        known = table[:, :WANTED]
+        rows = table[((known >= low) & (known <= high)).all(1)]
+        if not len(rows):
+            (a, b), (c, d) = known.min(0), known.max(0)
+            raise InputError(
+                f"no known lymph node has axis ratio {low[0]:g} to {high[0]:g} and irregularity "
+                f"{low[1]:g} to {high[1]:g}: they lie in {a:.2f} to {c:.2f} and {b:.2f} to {d:.2f}"
+            )
+        drawn = rows[rng.integers(len(rows))]
+        drawn = drawn + SCATTER * table.std(0) * rng.standard_normal(DESCRIPTORS)
+        drawn[:WANTED] = drawn[:WANTED].clip(low, high)
+        return drawn
+
+    def condition(self, descriptors: torch.Tensor, grid: int) -> torch.Tensor:
+        """Descriptors (n, 11) as channels (n, 11, grid, grid, grid) of unit variance."""
+        normal = (descriptors - self.table.mean(0)) / self.table.std(0)
+        return normal[:, :, None, None, None].expand(-1, -1, grid, grid, grid)
 
 
 class Adapter(nn.Module):
     """A_morph of eq. 4: restores a TSDF from a noisy reconstruction, in explicit space.
 
-    Takes and gives normalized TSDFs (n, 1, 32, 32, 32) in [-1, 1]; predicts the correction.
+    Takes normalized TSDFs (n, 1, 32, 32, 32) and standard normal noise
+    (n, *noise_shape); gives TSDFs in [-1, 1]. What the latent does not know (the
+    roughness of a drawn surface) has many answers: the noise picks one, where a restoration
+    without noise would give their smooth mean.
     """
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, noise_channels: int):
         super().__init__()
-        self.factor = 2
+        self.noise_shape = (noise_channels, 16, 16, 16)
+        norm = ("group", {"num_groups": 8})
         self.layers = nn.Sequential(
-            ResidualUnit(
-                3, 8, channels, subunits=2, act="swish", norm=("group", {"num_groups": 8})
-            ),
-            ResidualUnit(
-                3, channels, channels, subunits=2, act="swish", norm=("group", {"num_groups": 8})
-            ),
+            nn.Conv3d(8 + noise_channels, channels, 3, padding=1),
+            ResidualUnit(3, channels, channels, subunits=2, act="swish", norm=norm),
+            ResidualUnit(3, channels, channels, subunits=2, act="swish", norm=norm),
             nn.Conv3d(channels, 8, 3, padding=1),
         )
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        correction = self.layers(pixelunshuffle(x, 3, self.factor))
-        return x + pixelshuffle(correction, 3, self.factor)
+    def forward(self, x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        correction = self.layers(torch.cat([pixelunshuffle(x, 3, 2), noise], 1))
+        return (x + pixelshuffle(correction, 3, 2)).clamp(-1, 1)
 
 
 class StructureNetworks(nn.Module):
     """TSDFs (n, 1, 32, 32, 32), scaled to [-1, 1], to and from an 8^3 latent grid."""
 
-    LATENT_GRID = 8
-
     def __init__(self, config: StructureConfig):
         super().__init__()
-        self.config = config
-        self.autoencoder = Autoencoder(4, config.vae_channels, config.latent_channels)
-        self.diffusion = LatentDiffusion(
-            config.latent_channels,
-            0,
-            config.unet_channels,
-            attention_levels=[False] + [True] * (len(config.unet_channels) - 1),
-        )
-        self.adapter = Adapter(config.adapter_channels)
-
-    def adapter_loss(self, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-        """|| M - A(D(z + G)) ||, eq. 3 and 4 in L1; the level of G is uniform per shape."""
-        level = self.config.adapter_noise * torch.rand(len(z), 1, 1, 1, 1, device=z.device)
-        with torch.no_grad():
-            noisy = self.autoencoder.decode(z + level * torch.randn_like(z))
-        return (self.adapter(noisy) - x).abs().mean()
+        self.config, self.channels = config, config.latent_channels
+        self.prior = DescriptorPrior(config.shapes)
+        self.autoencoder = Autoencoder(FACTOR, config.vae_channels, config.latent_channels)
+        self.diffusion = _diffusion(self.channels, config.unet_channels)
+        self.adapter = Adapter(config.adapter_channels, config.adapter_noise_channels)
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        """TSDF in [-1, 1] of a normalized latent, repaired by the adapter."""
-        return self.adapter(self.autoencoder.decode(z)).clamp(-1, 1)
+        """TSDFs of normalized latents, before the adapter."""
+        return self.autoencoder.decode(z)
+
+
+class ExplicitNetworks(nn.Module):
+    """The explicit variant of Table II: a DDPM on the mask volume itself.
+
+    Masks (n, 1, 32, 32, 32) of 1 outside and -1 inside, as the signs of a TSDF; space to depth
+    gives its U-Net the 8^3 grid of the latent DDPM's.
+    """
+
+    def __init__(self, config: ExplicitConfig):
+        super().__init__()
+        self.config, self.channels = config, FACTOR**3
+        self.prior = DescriptorPrior(config.shapes)
+        self.diffusion = _diffusion(self.channels, config.unet_channels)
+
+    def encode(self, tsdf: torch.Tensor) -> torch.Tensor:
+        """The mask's volume, space to depth (n, 64, 8, 8, 8), of a TSDF (n, 1, 32, 32, 32)."""
+        return pixelunshuffle(2 * (tsdf >= 0).to(tsdf) - 1, 3, FACTOR)
+
+    def decode(self, volume: torch.Tensor) -> torch.Tensor:
+        """Mask volumes (n, 1, 32, 32, 32), negative inside, of (n, 64, 8, 8, 8)."""
+        return pixelshuffle(volume, 3, FACTOR)
+
+
+def _diffusion(channels: int, unet_channels: tuple[int, ...]) -> LatentDiffusion:
+    attention = [False] + [True] * (len(unet_channels) - 1)
+    return LatentDiffusion(channels, DESCRIPTORS, unet_channels, attention)

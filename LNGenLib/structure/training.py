@@ -1,28 +1,81 @@
-"""Training of the structure model: the VAE first, then DDPM and adapter jointly (eq. 5)."""
+"""Training of the structure model: VAE on solids, VAE on lymph nodes, then DDPM and adapter jointly
+(eq. 5); and of the explicit DDPM."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from monai.data import Dataset
-from monai.transforms import Compose, RandAxisFlip, RandRotate90
+from torch.utils.data import Dataset
 
 from LNGenLib.latent.autoencoder import vae_loss
 from LNGenLib.latent.training import Task, fit
 from LNGenLib.models.store import save_weights
+from LNGenLib.structure.descriptors import describe, mirror
 from LNGenLib.structure.frame import TRUNCATION
-from LNGenLib.structure.networks import StructureConfig, StructureNetworks
+from LNGenLib.structure.networks import (
+    LATENT_GRID,
+    ExplicitConfig,
+    ExplicitNetworks,
+    StructureConfig,
+    StructureNetworks,
+)
+from LNGenLib.structure.repair import repair
+from LNGenLib.structure.restoration import adapter_loss
+from LNGenLib.structure.solids import solids
 
-PLANES = ((0, 1), (0, 2), (1, 2))
+
+class Shapes(Dataset):
+    """TSDFs (1, 32, 32, 32) in [-1, 1], flipped at random along each axis.
+
+    With `turned` the axes are permuted too, which gives all 48 symmetries of the cube.
+    """
+
+    def __init__(self, tsdf: np.ndarray, flipped: bool = True, turned: bool = False):
+        self.tsdf = torch.from_numpy(tsdf.astype(np.float32) / TRUNCATION)
+        self.flipped, self.turned = flipped, turned
+
+    def __len__(self) -> int:
+        return len(self.tsdf)
+
+    def __getitem__(self, index: int):
+        shape = self.tsdf[index]
+        if self.turned:
+            shape = shape.permute(*torch.randperm(3).tolist())
+        if self.flipped:
+            shape = shape.flip([axis for axis in range(3) if torch.rand(()) < 0.5])
+        return shape[None]
+
+
+class DescribedShapes(Dataset):
+    """Pairs of a TSDF (1, 32, 32, 32) in [-1, 1] and its descriptors (11,).
+
+    With `flipped` all eight mirror images, each with its own descriptors: the DDPM is told which of
+    them it sees, so that it draws none that lies as no lymph node does.
+    """
+
+    def __init__(self, tsdf: np.ndarray, flipped: bool = True):
+        flips = list(np.ndindex(2, 2, 2)) if flipped else [(0, 0, 0)]
+        images = [np.flip(tsdf, 1 + np.flatnonzero(flip)) for flip in flips]
+        drawn = np.stack([describe(shape) for shape in tsdf])
+        descriptors = np.concatenate([mirror(drawn, flip) for flip in flips])
+        self.descriptors = torch.from_numpy(descriptors)
+        self.tsdf = torch.from_numpy(np.concatenate(images) / TRUNCATION)
+
+    def __len__(self) -> int:
+        return len(self.tsdf)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.tsdf[index][None], self.descriptors[index]
 
 
 class AutoencoderTask(Task):
-    """Stage 1: the VAE of the TSDFs."""
+    """The VAE of the TSDFs."""
 
-    def __init__(self, networks: StructureNetworks):
-        super().__init__(networks.config.vae_steps, networks.config.learning_rate)
+    def __init__(self, networks: StructureNetworks, steps: int):
+        super().__init__(steps, networks.config.learning_rate)
         self.config, self.autoencoder = networks.config, networks.autoencoder
 
     def loss(self, batch: torch.Tensor) -> torch.Tensor:
@@ -30,48 +83,93 @@ class AutoencoderTask(Task):
 
 
 class StructureTask(Task):
-    """Stage 2: L_diffusion + lambda L_adapter (eq. 5) with the VAE frozen."""
+    """L_diffusion + lambda L_adapter (eq. 5) with the VAE frozen."""
 
     def __init__(self, networks: StructureNetworks):
         super().__init__(networks.config.diffusion_steps, networks.config.learning_rate)
         self.networks = networks
         networks.autoencoder.requires_grad_(False)
 
-    def loss(self, batch: torch.Tensor) -> torch.Tensor:
+    def loss(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        x, descriptors = batch
         with torch.no_grad():
-            z = self.networks.autoencoder.encode(batch)
+            z = self.networks.autoencoder.encode(x)
+        condition = self.networks.prior.condition(descriptors, LATENT_GRID)
+        diffusion = self.networks.diffusion.loss(z, condition)
         part = len(z) // 4 or 1  # the adapter converges sooner and costs more a shape than the DDPM
-        adapter = self.networks.adapter_loss(batch[:part], z[:part])
-        diffusion = self.networks.diffusion.loss(z)
+        adapter = adapter_loss(self.networks, x[:part], z[:part])
         self.log_dict({"diffusion": diffusion, "adapter": adapter}, on_epoch=True, on_step=False)
         return diffusion + self.networks.config.adapter_weight * adapter
+
+
+class ExplicitTask(Task):
+    """The DDPM on the mask volume."""
+
+    def __init__(self, networks: ExplicitNetworks):
+        super().__init__(networks.config.diffusion_steps, networks.config.learning_rate)
+        self.networks = networks
+
+    def loss(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        x, descriptors = batch
+        condition = self.networks.prior.condition(descriptors, LATENT_GRID)
+        return self.networks.diffusion.loss(self.networks.encode(x), condition)
 
 
 def train(arrays: Path, folder: Path, config: StructureConfig, seed: int = 0) -> None:
     """Train on prepared arrays (`dataset.prepare`); weights and config go to `folder`.
 
-    Interrupted, the same call resumes. Needs torch, monai and Lightning only.
+    Interrupted, the same call resumes. Needs neither SimpleITK nor vtk.
     """
-    with np.load(arrays) as data:
-        tsdf = torch.from_numpy(data["tsdf"].astype(np.float32) / TRUNCATION)[:, None]
-        split = data["split"]
-    real, held_out = tsdf[split == "train"], tsdf[split == "validation"]
-    flips = [RandAxisFlip(prob=0.75)] * 3
-    turned = Dataset(real, Compose([*flips, *(RandRotate90(0.5, 3, a) for a in PLANES)]))
-    flipped = Dataset(real, Compose(flips))
-    validation = Dataset(held_out)
-
+    real, held_out = _sound_shapes(arrays)
     torch.manual_seed(seed)
+    config = replace(config, shapes=len(real))
     networks = StructureNetworks(config)
-    fit(AutoencoderTask(networks), turned, validation, folder / "vae", config.vae_batch_size, seed)
+    validation, batch = Shapes(held_out, flipped=False), config.vae_batch_size
+    if config.solid_steps:
+        pretraining = AutoencoderTask(networks, config.solid_steps)
+        corpus = Shapes(_corpus(folder / "solids.npz", config.solids, seed), turned=True)
+        fit(pretraining, corpus, validation, folder / "solids", batch, seed)
+    adaptation = AutoencoderTask(networks, config.vae_steps)
+    fit(adaptation, Shapes(real, turned=True), validation, folder / "vae", batch, seed)
     networks.autoencoder.eval()
-    networks.autoencoder.measure_latents(real)
-    fit(
-        StructureTask(networks),
-        flipped,
-        validation,
-        folder / "ddpm",
-        config.diffusion_batch_size,
-        seed,
-    )
+
+    shapes, validation = DescribedShapes(real), DescribedShapes(held_out, flipped=False)
+    networks.autoencoder.measure_latents(shapes.tsdf[: len(real), None])
+    networks.prior.table.copy_(shapes.descriptors[: len(real)])  # those that are not mirrored
+    task, batch = StructureTask(networks), config.diffusion_batch_size
+    fit(task, shapes, validation, folder / "ddpm", batch, seed)
     save_weights(networks, config, folder / "structure.safetensors")
+
+
+def train_explicit(arrays: Path, folder: Path, config: ExplicitConfig, seed: int = 0) -> None:
+    """Train the explicit variant on the same arrays."""
+    real, held_out = _sound_shapes(arrays)
+    torch.manual_seed(seed)
+    config = replace(config, shapes=len(real))
+    networks = ExplicitNetworks(config)
+    shapes, validation = DescribedShapes(real), DescribedShapes(held_out, flipped=False)
+    networks.prior.table.copy_(shapes.descriptors[: len(real)])
+    task, batch = ExplicitTask(networks), config.diffusion_batch_size
+    fit(task, shapes, validation, folder / "ddpm", batch, seed)
+    save_weights(networks, config, folder / "explicit.safetensors")
+
+
+def _corpus(path: Path, count: int, seed: int) -> np.ndarray:
+    """The procedural solids, kept in `path`: a resumed training would make them anew in minutes."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".unfinished.npz")
+        np.savez_compressed(unfinished, tsdf=solids(count, seed))
+        unfinished.replace(path)
+    with np.load(path) as arrays:
+        return arrays["tsdf"]
+
+
+def _sound_shapes(arrays: Path) -> tuple[np.ndarray, np.ndarray]:
+    """TSDFs of the training and the validation part, repaired: drawn masks hold islands and holes
+    by slips of the pen, which a generator must not learn."""
+    with np.load(arrays) as data:
+        tsdf, split = data["tsdf"].astype(np.float32), data["split"]
+    parts = [tsdf[split == part] for part in ("train", "validation")]
+    real, held_out = (np.stack([repair(shape)[0] for shape in part]) for part in parts)
+    return real, held_out

@@ -98,9 +98,9 @@ def synthesize(
     numbers = range(request.count)
     progress.stage("structures", request.structure_steps)
     samples = structure_model.sample(
-        request.count, request.seed, request.structure_steps, progress.step
+        request.count, request.seed, request.structure_steps, progress.step, request.shape
     )
-    sizes = [node_rng(request.seed, k, "size").uniform(*request.long_axis_mm) for k in numbers]
+    sizes = [request.sizes.draw(node_rng(request.seed, k, "size")) for k in numbers]
 
     progress.stage("placement")
     turns = [node_rng(request.seed, k, "place") for k in numbers]

@@ -15,8 +15,9 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import read_image, write_image
+from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
+from LNGenLib.structure.sizes import Sizes
 
-SMALLEST, LARGEST = 1.7, 30.0  # mm, LN-Gen Fig. 1
 MOST_NODES = 1000
 
 Point = tuple[float, float, float]
@@ -24,28 +25,27 @@ Point = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class SynthesisRequest:
-    """How many lymph nodes of which long axis (uniform over `long_axis_mm`), where, by which seed.
+    """How many lymph nodes of which sizes and shapes, where, by which seed.
 
     `region_box` is (R1, R2, A1, A2, S1, S2) in RAS mm. Raises InputError for values out of range.
     """
 
     count: int = 5
-    long_axis_mm: tuple[float, float] = (SMALLEST, LARGEST)
+    sizes: Sizes = Sizes()
     seed: int = 0
     region_box: tuple[float, float, float, float, float, float] | None = None
+    shape: ShapeRange = ANY_SHAPE
     texture_steps: int = 10
-    structure_steps: int = 50
+    structure_steps: int = 20
 
     def __post_init__(self):
         for name in ("count", "seed", "texture_steps", "structure_steps"):
             if not isinstance(getattr(self, name), Integral):
                 raise InputError(f"{name} {getattr(self, name)!r}: give a whole number")
-        low, high = self.long_axis_mm
-        if not SMALLEST <= low <= high <= LARGEST:
-            raise InputError(
-                f"long axis {low:g} to {high:g} mm: give MIN <= MAX within "
-                f"{SMALLEST} to {LARGEST:g} mm"
-            )
+        if not isinstance(self.sizes, Sizes):
+            raise InputError(f"sizes {self.sizes}: give Sizes(law, low_mm, high_mm)")
+        if not isinstance(self.shape, ShapeRange):
+            raise InputError(f"shape {self.shape}: give ShapeRange(axis_ratio, irregularity)")
         if not 1 <= self.count <= MOST_NODES:
             raise InputError(f"count {self.count}: ask for 1 to {MOST_NODES} lymph nodes")
         if self.seed < 0:
@@ -64,6 +64,9 @@ class SynthesisRequest:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> SynthesisRequest:
         """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
+        if isinstance(values, dict):
+            parts = {"sizes": Sizes, "shape": ShapeRange}
+            values = values | {k: _from_json(parts[k], values[k]) for k in parts if k in values}
         return _from_json(cls, values)
 
 

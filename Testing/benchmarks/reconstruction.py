@@ -1,52 +1,77 @@
 """How well do VAE and adapter reconstruct the TSDFs of held-out lymph nodes?
 
-Takes the arrays that `lngen train structure` prepared (structure.npz) and prints Dice and mean
-absolute error (in long axes) over the test part: decoded, and repaired by the adapter; from the
-latent as encoded, and with the noise G of eq. 3 added at two levels.
+Takes folders of `lngen train structure`. For each it prints Dice, mean absolute error (in long
+axes) and sphericity over the test part: of the VAE after its pre-training on solids, after its
+adaptation to lymph nodes, and of the adapter on top, without and with the noise G of eq. 3. A
+second folder trained with {"solid_steps": 0} shows what pre-training gains.
 
-    python Testing/benchmarks/reconstruction.py runs/structure/structure.npz
+    python Testing/benchmarks/reconstruction.py runs/structure runs/scratch
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import torch
 import typer
 from rich.console import Console
 from rich.table import Table
+from safetensors.torch import load_file
 
+from LNGenLib.evaluation.shape import measure_shapes
 from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.model import StructureModel
+from LNGenLib.structure.repair import repair
 
 
-def scores(real: torch.Tensor, made: torch.Tensor) -> tuple[str, str]:
-    """Mean Dice of the insides, and mean absolute error of the TSDFs in long axes."""
+def scores(real: torch.Tensor, made: torch.Tensor) -> list[str]:
+    """Mean Dice of the insides, mean absolute error, mean sphericity."""
+    made = made.clamp(-1, 1)
     a, b = real < 0, made < 0
     both, sizes = (a & b).sum((1, 2, 3, 4)), a.sum((1, 2, 3, 4)) + b.sum((1, 2, 3, 4))
-    error = (real - made.clamp(-1, 1)).abs().mean() * TRUNCATION / 2
-    return f"{(2 * both / sizes).mean():.3f}", f"{error:.4f}"
+    error = (real - made).abs().mean() * TRUNCATION / 2
+    sphericity = measure_shapes(made[:, 0].numpy() * TRUNCATION)["sphericity"].mean()
+    return [f"{(2 * both / sizes).mean():.3f}", f"{error:.4f}", f"{sphericity:.3f}"]
 
 
-def main(arrays: Path, weights: Optional[Path] = None, seed: int = 0) -> None:
-    """Print the table."""
-    with np.load(arrays) as data:
-        tsdf = data["tsdf"][data["split"] == "test"].astype(np.float32) / TRUNCATION
-    real = torch.from_numpy(tsdf)[:, None]
-    networks = StructureModel(weights).networks
-    torch.manual_seed(seed)
-    table = Table("noise G", "decoded: Dice", "error", "with adapter: Dice", "error")
-    with torch.inference_mode():
-        z = networks.autoencoder.encode(real)
-        for level in (0.0, 0.2, 0.4):
-            decoded = networks.autoencoder.decode(z + level * torch.randn_like(z))
-            repaired = networks.adapter(decoded)
-            table.add_row(f"{level:g}", *scores(real, decoded), *scores(real, repaired))
+@torch.inference_mode()
+def rows(folder: Path, real: torch.Tensor):
+    """Name and scores of each stage of a training."""
+    networks = StructureModel(folder / "structure.safetensors").networks
+    vae, steps = networks.autoencoder, networks.config
+    for stage, name in (("solids", f"{steps.solid_steps} steps on solids"), ("vae", "")):
+        if not (folder / stage).exists():
+            continue
+        prefix = "autoencoder."
+        weights = load_file(folder / stage / "averaged.safetensors")
+        vae.load_state_dict({key.removeprefix(prefix): value for key, value in weights.items()})
+        name = name or f"then {steps.vae_steps} steps on lymph nodes"
+        yield name, scores(real, vae.reconstruct(vae.posterior(real)[0]))
+    networks = StructureModel(folder / "structure.safetensors").networks
+    z = networks.autoencoder.encode(real)
+    for level in (0.0, networks.config.adapter_noise):
+        decoded = networks.autoencoder.decode(z + level * torch.randn_like(z))
+        noise = torch.randn(len(real), *networks.adapter.noise_shape)
+        name = f"noise G of {level:g}: "
+        yield name + "decoded", scores(real, decoded)
+        yield name + "with adapter", scores(real, networks.adapter(decoded, noise))
+
+
+def main(folders: list[Path], seed: int = 0) -> None:
+    """Print a table a folder."""
     console = Console()
-    console.print(f"{len(real)} held-out lymph nodes")
-    console.print(table)
+    with np.load(folders[0] / "structure.npz") as data:
+        tsdf = data["tsdf"][data["split"] == "test"].astype(np.float32)
+    real = torch.from_numpy(np.stack([repair(shape)[0] for shape in tsdf]) / TRUNCATION)[:, None]
+    for folder in folders:
+        torch.manual_seed(seed)
+        table = Table(str(folder), "Dice", "error", "sphericity")
+        table.add_row("real", "1", "0", scores(real, real)[2])
+        for name, values in rows(folder, real):
+            table.add_row(name, *values)
+        console.print(f"{len(real)} held-out lymph nodes")
+        console.print(table)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from scipy import ndimage
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing, box_mask
 from LNGenLib.image.io import as_ct, read_image, read_labels, to_array
+from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis import engine
 from LNGenLib.synthesis.records import SynthesisRequest
 from LNGenLib.texture.inpainting import Inpainting
@@ -61,7 +62,7 @@ def main(
     painted, refused, seed = [], 0, 0
     for _ in track(range(count), "painting"):
         while True:
-            request = SynthesisRequest(1, (15, 30), seed, region_box)
+            request = SynthesisRequest(1, Sizes("uniform", 15, 30), seed, region_box)
             seed += 1
             try:
                 engine.synthesize(image, request, labels, models=models)

@@ -1,0 +1,53 @@
+"""The adapter's objective: eq. 3 and 4 of LN-Gen as a proper scoring rule, and soundness."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch.nn.functional import avg_pool3d
+
+from LNGenLib.structure.frame import TRUNCATION
+from LNGenLib.structure.networks import StructureNetworks
+from LNGenLib.structure.repair import repair
+
+BLOCKS = (2, 4, 8)  # widths, in samples, of the blocks whose joint distribution is scored
+CHECKED = 4  # shapes a batch whose topology is looked at: the repair runs on one CPU core
+
+
+def adapter_loss(networks: StructureNetworks, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    """How well A(D(z + G)) restores the TSDFs x (n, 1, 32, 32, 32) of latents z.
+
+    Eq. 4 in the form of the energy score (Gneiting & Raftery 2007,
+    https://doi.org/10.1198/016214506000001437) of two restorations a, b by different noise:
+    (|a - x| + |b - x| - |a - b|) / 2. It is smallest where restorations are distributed as the
+    masks that have this reconstruction; |a - x| alone would give their mean, which is too smooth.
+    The level of G is uniform per shape.
+    """
+    config, adapter = networks.config, networks.adapter
+    level = config.adapter_noise * torch.rand(len(z), 1, 1, 1, 1, device=z.device)
+    with torch.no_grad():
+        noisy = networks.autoencoder.decode(z + level * torch.randn_like(z))
+    noise = torch.randn(2 * len(x), *adapter.noise_shape, device=x.device)
+    a, b = adapter(torch.cat([noisy, noisy]), noise).float().chunk(2)
+    score = (_distance(a - x) + _distance(b - x) - _distance(a - b)) / 2
+    return score + config.soundness_weight * unsoundness(a[:CHECKED])
+
+
+def _distance(difference: torch.Tensor) -> torch.Tensor:
+    """Mean RMS over the blocks of a difference, summed over the widths of blocks."""
+    shift = torch.randint(BLOCKS[-1], (3,)).tolist()
+    squared = torch.roll(difference, shift, (2, 3, 4)) ** 2
+    return sum((avg_pool3d(squared, width) + 1e-8).sqrt().mean() for width in BLOCKS)
+
+
+def unsoundness(tsdf: torch.Tensor) -> torch.Tensor:
+    """Mean distance by which samples lie on the wrong side, where `repair` would turn them.
+
+    Its gradient pushes islands out, and holes and tunnels shut.
+    """
+    tsdf = tsdf[:, 0]
+    values = tsdf.detach().cpu().numpy() * TRUNCATION
+    repaired = np.stack([repair(value)[0] for value in values]) / TRUNCATION
+    repaired = torch.from_numpy(repaired).to(tsdf)
+    wrong = (repaired < 0) != (tsdf < 0)
+    return ((tsdf - repaired).abs() * wrong).mean()

@@ -1,0 +1,142 @@
+"""Table II of LN-Gen on real lymph nodes: three variants, simple models, and a control.
+
+Takes the arrays that `lngen train structure` prepared (structure.npz) and prints how close as many
+generated shapes as there are real ones come to them (docs/evaluation.md explains the columns).
+Shapes are scored as the generators leave them, not repaired; with --framed each is first scaled and
+centered by its own long axis, as `lngen evaluate structures` does. With --gallery a figure of real
+and generated shapes is written.
+
+    python Testing/benchmarks/structure_ablation.py runs/structure/structure.npz
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+import torch
+import typer
+from gallery import render
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch.utils.flop_counter import FlopCounterMode
+
+from LNGenLib.errors import InputError
+from LNGenLib.evaluation.loading import read_real
+from LNGenLib.evaluation.structures import Estimate, Reference, Scores
+from LNGenLib.structure.baselines import Ellipsoids, Flow, Gaussian
+from LNGenLib.structure.descriptors import DESCRIPTORS
+from LNGenLib.structure.frame import GRID, SAMPLE
+from LNGenLib.structure.model import StructureModel
+from LNGenLib.structure.networks import LATENT_GRID, ExplicitNetworks, StructureNetworks
+from LNGenLib.structure.tsdf import tsdf_from_distance
+from LNGenLib.structure.variant import Variant
+
+FORM = ("sphericity", "solidity", "elongation")
+
+
+def interval(estimate: Estimate) -> str:
+    return f"{estimate.value:.3f} ({estimate.low:.3f}-{estimate.high:.3f})"
+
+
+def row(scores: Scores) -> list[str]:
+    estimates = (scores.precision, scores.recall, scores.density, scores.coverage)
+    topology = scores.topology
+    return [
+        *map(interval, estimates),
+        f"{scores.memorization:.2f}",
+        f"{scores.nearest_neighbor_accuracy:.2f}",
+        f"{topology['one component, no holes']:.1%}",
+        f"{topology['genus 0']:.1%}",
+        *(f"{scores.form[name].mean:.3f}" for name in FORM),
+    ]
+
+
+def gflops(call: Callable[[], object]) -> float:
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return counter.get_total_flops() / 1e9
+
+
+def training_tflops(networks: StructureNetworks | ExplicitNetworks) -> float:
+    """Forward and backward passes (three times the forward's cost) of the whole training."""
+    config, shape = networks.config, torch.zeros(1, 1, GRID, GRID, GRID)
+    z = torch.zeros(1, networks.channels, *[LATENT_GRID] * 3)
+    condition, t = torch.zeros(1, DESCRIPTORS, *[LATENT_GRID] * 3), torch.zeros(1)
+    drawn = config.diffusion_steps * config.diffusion_batch_size
+    unet = gflops(lambda: networks.diffusion.velocity(z, t, condition))
+    if isinstance(networks, ExplicitNetworks):
+        return drawn * 3 * unet / 1e3
+    encoder = gflops(lambda: networks.autoencoder.encode(shape))
+    decoder = gflops(lambda: networks.autoencoder.decode(z))
+    noise = torch.zeros(1, *networks.adapter.noise_shape)
+    adapter = gflops(lambda: networks.adapter(shape, noise))
+    seen = (config.solid_steps + config.vae_steps) * config.vae_batch_size
+    vae = seen * 3 * (encoder + decoder)
+    return (vae + drawn * (encoder + 3 * unet) + drawn / 4 * (decoder + 6 * adapter)) / 1e3
+
+
+@cache
+def models() -> dict[Variant, StructureModel]:
+    """The variants whose weights are there."""
+    found = {}
+    for variant in Variant:
+        with suppress(InputError):
+            found[variant] = StructureModel(variant=variant)
+    return found
+
+
+def sets(reference: Reference, count: int, seed: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and TSDFs of each row."""
+    train = reference.real.tsdf[reference.real.split == "train"]
+    yield "mirrored training shapes", reference.mirrored(count)
+    yield "ellipsoids, elastic", Ellipsoids.fit(train).sample(count, seed)
+    yield "Gaussian in PCA space", Gaussian.fit(train).sample(count, seed)
+    yield "flow in PCA space", Flow.fit(train).sample(count, seed)
+    for variant, model in models().items():
+        yield variant.value, model.draw(count, seed)
+
+
+def main(
+    arrays: Path,
+    count: Optional[int] = None,
+    seed: int = 0,
+    framed: bool = False,
+    gallery: Optional[Path] = None,
+) -> None:
+    """Print the table."""
+    console = Console(width=200)
+    reference = Reference(read_real(arrays), seed)
+    count = count or len(reference.real.tsdf)
+    table = Table(
+        *("shapes", "precision", "recall", "density", "coverage", "memorization", "1-NNA"),
+        *("one, no holes", "genus 0", *FORM),
+    )
+    shown = {"real": reference.real.tsdf[reference.real.split == "test"]}
+    for name, tsdf in track(sets(reference, count, seed), "rows", 7, console=Console(stderr=True)):
+        if framed:
+            tsdf = np.stack([tsdf_from_distance(shape, (SAMPLE,) * 3)[0] for shape in tsdf])
+        table.add_row(name, *row(reference.score(tsdf)))
+        if name in {variant.value for variant in Variant}:
+            shown[name] = tsdf
+    measures = reference.measures
+    real = [f"{measures[name].mean():.1%}" for name in ("one component, no holes", "genus 0")]
+    table.add_row("real", *["-"] * 6, *real, *(f"{measures[name].mean():.3f}" for name in FORM))
+    console.print(f"{count} shapes a row against {len(reference.real.tsdf)} real ones")
+    console.print(table)
+    for variant in Variant:
+        spent = "not trained yet"
+        if variant in models():
+            spent = f"trained with {training_tflops(models()[variant].networks):,.0f} TFLOP"
+        console.print(f"{variant.value}: {spent}")
+    if gallery:
+        render(shown, gallery)
+
+
+if __name__ == "__main__":
+    typer.run(main)

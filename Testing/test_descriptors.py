@@ -1,0 +1,86 @@
+"""Descriptors of known bodies, wanted ranges, and the prior they are drawn from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from LNGenLib.errors import InputError
+from LNGenLib.structure.descriptors import DESCRIPTORS, WANTED, describe, mirror
+from LNGenLib.structure.networks import DescriptorPrior
+from LNGenLib.structure.shape_range import ShapeRange
+from LNGenLib.structure.tsdf import tsdf_from_mask
+
+Z, Y, X = np.ogrid[-30:31, -30:31, -30:31]
+
+
+def described(mask: np.ndarray) -> np.ndarray:
+    return describe(tsdf_from_mask(mask, (1.0, 1.0, 1.0))[0])
+
+
+@pytest.mark.parametrize("ratio", [0.4, 0.7, 1.0])
+def test_axis_ratio_of_ellipsoids(ratio):
+    ellipsoid = (Z / 25) ** 2 + (Y / (25 * ratio)) ** 2 + (X / (25 * ratio)) ** 2 <= 1
+    axis_ratio, irregularity = described(ellipsoid)[:WANTED]
+    assert axis_ratio == pytest.approx(ratio, abs=0.05)
+    assert irregularity < 0.12
+
+
+def test_a_cross_is_irregular():
+    bars = [(abs(a) <= 25) & (abs(b) <= 7) & (abs(c) <= 7) for a, b, c in ((Z, Y, X), (Y, X, Z))]
+    assert described(bars[0] | bars[1])[1] > 0.25
+
+
+def test_center_and_moments_of_an_ellipsoid():
+    """Of half axes a the second moments are a^2 / 5."""
+    ellipsoid = (Z / 25) ** 2 + (Y / 20) ** 2 + (X / 15) ** 2 <= 1
+    moments = [1 / 5, (20 / 25) ** 2 / 5, (15 / 25) ** 2 / 5]
+    assert described(ellipsoid)[2:5] == pytest.approx(0, abs=0.02)
+    assert described(ellipsoid)[5:8] == pytest.approx(moments, rel=0.07)
+    assert described(ellipsoid)[8:] == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.parametrize("flip", list(np.ndindex(2, 2, 2)))
+def test_descriptors_of_mirror_images(flip):
+    bent = (Z + Y - X) ** 2 / 900 + ((Y - 5) / 12) ** 2 + (X / 18) ** 2 + X * Y * Z / 9000 <= 1
+    tsdf = tsdf_from_mask(bent, (1.0, 1.0, 1.0))[0]
+    mirrored = describe(np.flip(tsdf, np.flatnonzero(flip)))
+    assert mirrored == pytest.approx(mirror(describe(tsdf)[None], flip)[0], abs=1e-3)
+
+
+@pytest.fixture
+def prior() -> DescriptorPrior:
+    prior = DescriptorPrior(4)
+    prior.table.copy_(torch.rand(prior.table.shape, generator=torch.Generator().manual_seed(0)))
+    clinical = [[0.5, 0.1], [0.6, 0.2], [0.8, 0.3], [0.9, 0.1]]
+    prior.table[:, :WANTED] = torch.tensor(clinical)
+    return prior
+
+
+def test_drawn_descriptors_lie_in_the_wanted_ranges(prior):
+    wanted = ShapeRange((0.75, 1.0), (0.0, 0.15))
+    rng = np.random.default_rng(0)
+    drawn = np.stack([prior.draw(wanted, rng) for _ in range(50)])[:, :WANTED]
+    assert (drawn >= (0.75, 0.0)).all() and (drawn <= (1.0, 0.15)).all()
+    assert np.abs(drawn - (0.9, 0.1)).max() < 0.1
+
+
+def test_ranges_without_any_known_shape_are_refused(prior):
+    with pytest.raises(InputError, match=r"lie in 0\.50 to 0\.90 and 0\.10 to 0\.30"):
+        prior.draw(ShapeRange((0.0, 0.2), (0.0, 1.0)), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("bad", [(0.8, 0.2), (-0.1, 0.5), (0.5, 1.5), (float("nan"), 1.0)])
+def test_bad_ranges_are_refused(bad):
+    with pytest.raises(InputError, match="no range"):
+        ShapeRange(axis_ratio=bad)
+    with pytest.raises(InputError, match="no range"):
+        ShapeRange(irregularity=bad)
+
+
+def test_condition_has_unit_variance(prior):
+    condition = prior.condition(prior.table, 8)
+    assert condition.shape == (4, DESCRIPTORS, 8, 8, 8)
+    assert torch.allclose(condition.mean((0, 2, 3, 4)), torch.zeros(DESCRIPTORS), atol=1e-5)
+    assert torch.allclose(condition[:, :, 0, 0, 0].std(0), torch.ones(DESCRIPTORS), atol=1e-5)
