@@ -81,7 +81,10 @@ Irregularity = Annotated[
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where the networks run.")]
 VariantOption = Annotated[
-    Variant, typer.Option(help="Table II of the paper; implicit-adapter is LN-Gen.")
+    Variant,
+    typer.Option(
+        help="Table II of the paper; implicit-adapter is LN-Gen; explicit needs own --weights."
+    ),
 ]
 Steps = Annotated[int, typer.Option(help="Sampling steps of the texture diffusion.")]
 Weights = Annotated[Optional[Path], typer.Option(help="Own weights (.safetensors).")]
@@ -372,8 +375,6 @@ def evaluate_structures(
     seed: Seed = 0,
 ) -> None:
     """Compare generated lymph-node shapes with real ones: distribution, novelty, topology, form."""
-    import dataclasses
-
     from LNGenLib.evaluation.loading import images, read_real, read_shapes
     from LNGenLib.evaluation.structures import Reference
     from LNGenLib.evaluation.tables import tables

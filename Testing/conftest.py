@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,3 +33,22 @@ def models():
     from LNGenLib.synthesis.engine import Models
 
     return Models("cpu")
+
+
+@pytest.fixture
+def run_lngen(monkeypatch, capfd):
+    """Runs `lngen` with a list of arguments in process; returns exit code, stdout and stderr."""
+    from LNGenLib import cli
+
+    def run(arguments: list[str]) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["lngen", *arguments])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code or 0
+        return code, *capfd.readouterr()
+
+    before = signal.getsignal(signal.SIGTERM)
+    yield run
+    signal.signal(signal.SIGTERM, before)

@@ -91,21 +91,9 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 
 
 @pytest.fixture
-def lngen(monkeypatch, capfd, inputs):
-    """Runs the command in process; returns exit code, stdout and stderr."""
-
-    def run(command: str, **names) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["lngen", *shlex.split(command.format(i=inputs, **names))])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code or 0
-        return code, *capfd.readouterr()
-
-    before = signal.getsignal(signal.SIGTERM)
-    yield run
-    signal.signal(signal.SIGTERM, before)
+def lngen(run_lngen, inputs):
+    """Runs a command line, in which {i} is the folder of inputs."""
+    return lambda command, **names: run_lngen(shlex.split(command.format(i=inputs, **names)))
 
 
 def assert_refused(lngen, inputs, tmp_path, command: str, *words: str) -> str:

@@ -2,8 +2,6 @@
 
 import csv
 import json
-import signal
-import sys
 
 import numpy as np
 import pytest
@@ -11,7 +9,6 @@ import SimpleITK as sitk
 from prdc import compute_prdc
 from scipy import ndimage
 
-from LNGenLib import cli
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.distribution import (
     Estimate,
@@ -264,23 +261,14 @@ def data(real, tmp_path_factory):
 
 
 @pytest.fixture
-def evaluate(monkeypatch, capfd, data):
-    """Runs `lngen evaluate structures` in process; returns exit code, stdout and stderr."""
+def evaluate(run_lngen, data):
+    """Runs `lngen evaluate structures` on two of the data's parts."""
 
     def run(real: str, generated: str, *more) -> tuple[int, str, str]:
         sets = ["--real", str(data / real), "--generated", str(data / generated)]
-        command = ["lngen", "evaluate", "structures", *sets, *map(str, more)]
-        monkeypatch.setattr(sys, "argv", command)
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code or 0
-        return code, *capfd.readouterr()
+        return run_lngen(["evaluate", "structures", *sets, *map(str, more)])
 
-    before = signal.getsignal(signal.SIGTERM)
-    yield run
-    signal.signal(signal.SIGTERM, before)
+    return run
 
 
 @pytest.mark.parametrize("source", ["real", "real.npz"])

@@ -94,7 +94,7 @@ class LatentDiffusion(nn.Module):
         multistep DPM-Solver++(2M) (Lu et al. 2022, https://arxiv.org/abs/2211.01095), which MONAI
         does not have: its steps are even in log signal-to-noise ratio, and it extrapolates the
         predicted z0 from the step before. In 20 steps DDIM loses a tenth or more of the data's
-        standard deviation, DPM a hundredth (`Testing/test_diffusion.py`).
+        standard deviation, DPM keeps it within two hundredths (`Testing/test_diffusion.py`).
         """
         times = self._times(steps, solver)
         products = [float(self.scheduler.alphas_cumprod[t]) for t in times] + [1.0]
