@@ -9,7 +9,7 @@ import torch
 from LNGenLib.errors import InputError
 from LNGenLib.structure.descriptors import DESCRIPTORS, WANTED, describe, mirror
 from LNGenLib.structure.networks import DescriptorPrior
-from LNGenLib.structure.shape_range import ShapeRange
+from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.tsdf import tsdf_from_mask
 
 Z, Y, X = np.ogrid[-30:31, -30:31, -30:31]
@@ -60,15 +60,33 @@ def prior() -> DescriptorPrior:
 
 def test_drawn_descriptors_lie_in_the_wanted_ranges(prior):
     wanted = ShapeRange((0.75, 1.0), (0.0, 0.15))
-    rng = np.random.default_rng(0)
-    drawn = np.stack([prior.draw(wanted, rng) for _ in range(50)])[:, :WANTED]
-    assert (drawn >= (0.75, 0.0)).all() and (drawn <= (1.0, 0.15)).all()
-    assert np.abs(drawn - (0.9, 0.1)).max() < 0.1
+    drawn = np.stack([prior.draw(wanted, 0, number) for number in range(50)])[:, :WANTED]
+    assert (drawn >= (0.75, 0.0)).all() and (drawn <= np.float32([1.0, 0.15])).all()
+    assert np.abs(drawn - (0.9, 0.1)).max() < 0.2
+
+
+def test_drawn_descriptors_vary_as_the_known_ones():
+    prior = DescriptorPrior(40)
+    mixing = torch.randn(11, 11, generator=torch.Generator().manual_seed(1)) / 10
+    known = torch.randn(40, 11, generator=torch.Generator().manual_seed(2))
+    prior.table.copy_(0.5 + 0.1 * known @ mixing)  # within [0, 1], so that nothing is clipped
+    drawn = np.stack([prior.draw(ANY_SHAPE, 0, number) for number in range(2000)])
+    table = prior.table.numpy()
+    spread = table.std(0)
+    assert np.abs((drawn.mean(0) - table.mean(0)) / spread).max() < 0.05
+    assert np.abs((np.cov(drawn.T) - np.cov(table.T)) / np.outer(spread, spread)).max() < 0.15
+
+
+def test_known_shapes_take_turns(prior, monkeypatch):
+    monkeypatch.setattr("LNGenLib.structure.networks.SCATTER", 0.0)
+    for turn in range(3):
+        drawn = np.stack([prior.draw(ANY_SHAPE, 7, 4 * turn + k) for k in range(4)])
+        assert np.sort(drawn, 0) == pytest.approx(np.sort(prior.table.numpy(), 0), abs=1e-6)
 
 
 def test_ranges_without_any_known_shape_are_refused(prior):
     with pytest.raises(InputError, match=r"lie in 0\.50 to 0\.90 and 0\.10 to 0\.30"):
-        prior.draw(ShapeRange((0.0, 0.2), (0.0, 1.0)), np.random.default_rng(0))
+        prior.draw(ShapeRange((0.0, 0.2), (0.0, 1.0)), seed=0, number=0)
 
 
 @pytest.mark.parametrize("bad", [(0.8, 0.2), (-0.1, 0.5), (0.5, 1.5), (float("nan"), 1.0)])

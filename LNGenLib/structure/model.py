@@ -12,7 +12,7 @@ import torch
 from LNGenLib.errors import InputError
 from LNGenLib.latent.diffusion import StepCallback, of_batches, seeded_noise
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
-from LNGenLib.randomness import node_rng, node_seed
+from LNGenLib.randomness import node_seed
 from LNGenLib.structure.frame import SAMPLE, TRUNCATION
 from LNGenLib.structure.networks import (
     LATENT_GRID,
@@ -111,12 +111,13 @@ class StructureModel:
         for batch, start in enumerate(batches):
             numbers = range(start, min(start + BATCH, count))
             seeds = [node_seed(seed, number, "structure") for number in numbers]
-            rngs = [node_rng(seed, number, "descriptors") for number in numbers]
             networks = self.networks
             noise = seeded_noise(seeds, (networks.channels, *[LATENT_GRID] * 3)).to(self.device)
-            wanted = torch.tensor(np.stack([networks.prior.draw(shape, rng) for rng in rngs]))
+            wanted = np.stack([networks.prior.draw(shape, seed, number) for number in numbers])
             with torch.inference_mode():
-                condition = networks.prior.condition(wanted.float().to(self.device), LATENT_GRID)
+                condition = networks.prior.condition(
+                    torch.from_numpy(wanted).to(self.device), LATENT_GRID
+                )
                 on_batch = of_batches(on_step, batch, len(batches))
                 z = networks.diffusion.sample(noise, condition, steps, on_batch, "dpm")
                 yield numbers, networks.decode(z)

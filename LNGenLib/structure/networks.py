@@ -14,12 +14,13 @@ from torch import nn
 from LNGenLib.errors import InputError
 from LNGenLib.latent.autoencoder import Autoencoder
 from LNGenLib.latent.diffusion import LatentDiffusion
+from LNGenLib.randomness import node_rng
 from LNGenLib.structure.descriptors import DESCRIPTORS, WANTED
 from LNGenLib.structure.shape_range import ShapeRange
 
 FACTOR = 4  # space to depth before VAE and explicit DDPM
 LATENT_GRID = 8
-SCATTER = 0.1  # of a drawn descriptor round a training shape's, in standard deviations
+SCATTER = 0.4  # of drawn descriptors round a training shape's, in standard deviations
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class StructureConfig:
     latent_channels: int = 4
     # Two levels, 8^3 and 4^3: on a 2^3 grid oneDNN's bf16 weight gradient is wrong (torch 2.13 CPU)
     unet_channels: tuple[int, ...] = (64, 64)
-    adapter_channels: int = 32
+    adapter_channels: int = 48
     adapter_noise_channels: int = 4
     solids: int = 4000  # procedural solids of the VAE's pre-training
     solid_steps: int = 1500
@@ -43,7 +44,9 @@ class StructureConfig:
     kl_weight: float = 1e-4
     adapter_weight: float = 1.0  # lambda of eq. 5
     adapter_noise: float = 0.4  # largest standard deviation of G in eq. 3, in latent units
-    soundness_weight: float = 100.0
+    sphericity_weight: float = 2.0  # these three: of terms of `restoration.adapter_loss`
+    folding_weight: float = 30.0
+    soundness_weight: float = 200.0
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,13 @@ class DescriptorPrior(nn.Module):
         super().__init__()
         self.register_buffer("table", torch.zeros(size, DESCRIPTORS))
 
-    def draw(self, shape: ShapeRange, rng: np.random.Generator) -> np.ndarray:
-        """Descriptors (11,): those of a training shape within the wanted ranges, scattered.
+    def draw(self, shape: ShapeRange, seed: int, number: int) -> np.ndarray:
+        """Descriptors (11,) of lymph node `number`: those of a training shape within the wanted
+        ranges, scattered.
 
-        Raises InputError where no training shape lies within them.
+        The training shapes take turns, in an order by `seed`. The scatter is that of a smoothed
+        bootstrap which keeps mean and covariance (Silverman 1986, section 6.4). Raises InputError
+        where no training shape lies within the ranges.
         """
         table = self.table.cpu().numpy()
         low, high = np.transpose([shape.axis_ratio, shape.irregularity])
@@ -82,10 +88,14 @@ class DescriptorPrior(nn.Module):
                 f"no known lymph node has axis ratio {low[0]:g} to {high[0]:g} and irregularity "
                 f"{low[1]:g} to {high[1]:g}: they lie in {a:.2f} to {c:.2f} and {b:.2f} to {d:.2f}"
             )
-        drawn = rows[rng.integers(len(rows))]
-        drawn = drawn + SCATTER * table.std(0) * rng.standard_normal(DESCRIPTORS)
+        turn, place = divmod(number, len(rows))
+        row = rows[node_rng(seed, turn, "turn").permutation(len(rows))[place]]
+        rng = node_rng(seed, number, "descriptors")
+        scatter = rng.multivariate_normal(np.zeros(DESCRIPTORS), np.cov(table.T), method="eigh")
+        mean = rows.mean(0)
+        drawn = mean + (row - mean + SCATTER * scatter) / np.sqrt(1 + SCATTER**2)
         drawn[:WANTED] = drawn[:WANTED].clip(low, high)
-        return drawn
+        return drawn.astype(np.float32)
 
     def condition(self, descriptors: torch.Tensor, grid: int) -> torch.Tensor:
         """Descriptors (n, 11) as channels (n, 11, grid, grid, grid) of unit variance."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from LNGenLib.latent.autoencoder import vae_loss
+from LNGenLib.latent.autoencoder import Autoencoder, vae_loss
 from LNGenLib.latent.training import Task, fit
 from LNGenLib.models.store import save_weights
 from LNGenLib.structure.descriptors import describe, mirror
@@ -50,7 +50,7 @@ class Shapes(Dataset):
 
 
 class DescribedShapes(Dataset):
-    """Pairs of a TSDF (1, 32, 32, 32) in [-1, 1] and its descriptors (11,).
+    """A TSDF (1, 32, 32, 32) in [-1, 1], its descriptors (11,), and its latent where it is encoded.
 
     With `flipped` all eight mirror images, each with its own descriptors: the DDPM is told which of
     them it sees, so that it draws none that lies as no lymph node does.
@@ -63,12 +63,20 @@ class DescribedShapes(Dataset):
         descriptors = np.concatenate([mirror(drawn, flip) for flip in flips])
         self.descriptors = torch.from_numpy(descriptors)
         self.tsdf = torch.from_numpy(np.concatenate(images) / TRUNCATION)
+        self.latents = None
+
+    @torch.no_grad()
+    def encode(self, autoencoder: Autoencoder) -> None:
+        """Keep the latents: encoding in each step would cost a tenth of the training."""
+        parts = self.tsdf[:, None].split(64)
+        self.latents = torch.cat([autoencoder.encode(part) for part in parts])
 
     def __len__(self) -> int:
         return len(self.tsdf)
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.tsdf[index][None], self.descriptors[index]
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
+        item = self.tsdf[index][None], self.descriptors[index]
+        return item if self.latents is None else (*item, self.latents[index])
 
 
 class AutoencoderTask(Task):
@@ -90,13 +98,11 @@ class StructureTask(Task):
         self.networks = networks
         networks.autoencoder.requires_grad_(False)
 
-    def loss(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        x, descriptors = batch
-        with torch.no_grad():
-            z = self.networks.autoencoder.encode(x)
+    def loss(self, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        x, descriptors, z = batch
         condition = self.networks.prior.condition(descriptors, LATENT_GRID)
         diffusion = self.networks.diffusion.loss(z, condition)
-        part = len(z) // 4 or 1  # the adapter converges sooner and costs more a shape than the DDPM
+        part = len(z) // 8 or 1  # the adapter converges sooner and costs more a shape than the DDPM
         adapter = adapter_loss(self.networks, x[:part], z[:part])
         self.log_dict({"diffusion": diffusion, "adapter": adapter}, on_epoch=True, on_step=False)
         return diffusion + self.networks.config.adapter_weight * adapter
@@ -136,6 +142,8 @@ def train(arrays: Path, folder: Path, config: StructureConfig, seed: int = 0) ->
     shapes, validation = DescribedShapes(real), DescribedShapes(held_out, flipped=False)
     networks.autoencoder.measure_latents(shapes.tsdf[: len(real), None])
     networks.prior.table.copy_(shapes.descriptors[: len(real)])  # those that are not mirrored
+    for data in (shapes, validation):
+        data.encode(networks.autoencoder)
     task, batch = StructureTask(networks), config.diffusion_batch_size
     fit(task, shapes, validation, folder / "ddpm", batch, seed)
     save_weights(networks, config, folder / "structure.safetensors")

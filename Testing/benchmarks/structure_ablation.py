@@ -78,7 +78,7 @@ def training_tflops(networks: StructureNetworks | ExplicitNetworks) -> float:
     adapter = gflops(lambda: networks.adapter(shape, noise))
     seen = (config.solid_steps + config.vae_steps) * config.vae_batch_size
     vae = seen * 3 * (encoder + decoder)
-    return (vae + drawn * (encoder + 3 * unet) + drawn / 4 * (decoder + 6 * adapter)) / 1e3
+    return (vae + drawn * 3 * unet + drawn / 8 * (decoder + 6 * adapter)) / 1e3
 
 
 @cache
