@@ -6,18 +6,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from LNGenLib.image.edge import edge_spread
 from LNGenLib.image.noise import Noise
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import tsdf_from_mask
 from LNGenLib.texture.dataset import extend_tissue
-from LNGenLib.texture.inpainting import inpaint
+from LNGenLib.texture.inpainting import Scanner, inpaint
 from LNGenLib.texture.model import Tissue
 from LNGenLib.texture.patch import PATCH, RIM, patch_points, patch_step
 
 FAT, TISSUE = -100, 60
 QUIET = Noise(0.0, (0.0, 0.0, 0.0))
 THICK, THIN, COARSE = (5.0, 0.8, 0.8), (1.0, 0.7, 0.7), (3.0, 3.0, 3.0)
+SPREADS = {THICK: 0.8, THIN: 0.6, COARSE: 2.0}  # mm, of edges in such scans
 SHAPE = (21, 64, 64)
 
 
@@ -49,7 +51,8 @@ def paint(lymph_node, hu=None, noise=QUIET, tissue=None, seed=0):
     hu = np.full(SHAPE, FAT, np.int16) if hu is None else hu
     before = hu.copy()
     tissue = tissue or constant_tissue(lymph_node.long_axis)
-    painted = inpaint(hu, lymph_node, tissue, noise, np.random.default_rng(seed))
+    scanner = Scanner(noise, SPREADS[tuple(lymph_node.spacing)])
+    painted = inpaint(hu, lymph_node, tissue, scanner, np.random.default_rng(seed))
     assert np.array_equal(hu, before)  # the input is not modified
     after, label, changed = hu.copy(), np.zeros(hu.shape, bool), np.zeros(hu.shape, bool)
     after[painted.box], label[painted.box], changed[painted.box] = (
@@ -71,10 +74,18 @@ def conserved(long_axis: float, spacing, seed: int) -> float:
 
 @pytest.mark.parametrize("spacing", [THICK, THIN, COARSE])
 def test_center_of_a_node_is_the_tissue(spacing):
-    lymph_node = node(16, spacing, seed=1)
+    lymph_node = node(24, spacing, seed=1)
     _, after, label, _ = paint(lymph_node)
     center = tuple(np.round(lymph_node.center).astype(int))
     assert after[center] == pytest.approx(TISSUE, abs=2) and label[center]
+
+
+@pytest.mark.parametrize("spacing", [THICK, THIN])
+def test_edges_of_a_node_are_as_wide_as_those_of_the_scan(spacing):
+    """In the middle slice, which cuts the ball at right angles."""
+    ball = LymphNode(SHAPES[0], 24, np.eye(3), np.array([10.0, 32, 32]), np.array(spacing))
+    _, after, _, _ = paint(ball)
+    assert edge_spread(after[10:11], spacing) == pytest.approx(SPREADS[spacing], rel=0.15)
 
 
 @settings(max_examples=20, deadline=None)

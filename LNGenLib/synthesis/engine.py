@@ -18,6 +18,7 @@ from scipy import ndimage
 
 from LNGenLib import __version__
 from LNGenLib.errors import InputError
+from LNGenLib.image.edge import edge_spread
 from LNGenLib.image.geometry import array_spacing, box_mask, index_to_ras
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.io import as_ct, check_same_geometry, like, marked_synthetic, to_array
@@ -29,7 +30,7 @@ from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import StructureModel
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisRequest, SynthesisResult
-from LNGenLib.texture.inpainting import Inpainting, inpaint, within_reach
+from LNGenLib.texture.inpainting import Inpainting, Scanner, inpaint, within_reach
 from LNGenLib.texture.model import TextureModel
 
 TYPICAL_MUSCLE = 55.0  # HU, where a scan shows no muscle
@@ -118,12 +119,14 @@ def synthesize(
     tissues = texture_model.sample(hu, nodes, means, seeds, request.texture_steps, progress.step)
 
     progress.stage("painting", request.count)
+    spread = edge_spread(hu, spacing)
     new = hu.copy()
     labels, changed = np.zeros(hu.shape, np.uint16), np.zeros(hu.shape, np.uint8)
     records = []
     for k, (node, tissue) in enumerate(zip(nodes, tissues, strict=True)):
         noise = noise_near(hu, node)
-        painted = inpaint(new, node, tissue, noise, node_rng(request.seed, k, "noise"))
+        turn = node_rng(request.seed, k, "noise")
+        painted = inpaint(new, node, tissue, Scanner(noise, spread), turn)
         new[painted.box] = np.where(painted.changed, painted.hu, new[painted.box])
         labels[painted.box][painted.label] = k + 1
         changed[painted.box][painted.changed] = 1

@@ -17,6 +17,14 @@ REACH = 3.0  # mm round the label beyond which nothing changes, or one voxel whe
 
 
 @dataclass(frozen=True)
+class Scanner:
+    """What a scan does to every tissue: its noise, and the spread (mm) of its edges in-plane."""
+
+    noise: Noise
+    spread: float
+
+
+@dataclass(frozen=True)
 class Inpainting:
     """One painted node: `box` of the CT, new HU, occupancy, label and changed voxels in it."""
 
@@ -27,13 +35,13 @@ class Inpainting:
     changed: np.ndarray
 
 
-def blur_mm(spacing: np.ndarray) -> float:
-    """In-plane standard deviation (mm) of the scanner's point spread.
+def blur_mm(spread: float, spacing: np.ndarray) -> float:
+    """In-plane blur (mm) that gives the node edges of a spread (mm), as `edge_spread` measures it.
 
-    0.6 mm is that of a soft-tissue kernel (MTF50 near 0.3 line pairs a mm); scans of coarser
-    pixels were smoothed to about a third of a pixel.
+    The share of the node in each voxel is a mean over the voxel and brings its part of the spread.
     """
-    return max(0.6, 0.35 * float(spacing[1:].mean()))
+    voxel = float(spacing[1:].mean())
+    return np.sqrt(max(spread**2 - voxel**2 / 12, 0))
 
 
 def label_of(occupancy: np.ndarray) -> np.ndarray:
@@ -51,13 +59,17 @@ def within_reach(label: np.ndarray, spacing: np.ndarray) -> np.ndarray:
 
 
 def inpaint(
-    hu: np.ndarray, node: LymphNode, tissue: Tissue, noise: Noise, rng: np.random.Generator
+    hu: np.ndarray,
+    node: LymphNode,
+    tissue: Tissue,
+    scanner: Scanner,
+    rng: np.random.Generator,
 ) -> Inpainting:
     """Paint `node` into the CT `hu` (z, y, x; not modified).
 
     new = (1 - w) old + w tissue + sqrt(1 - (1 - w)^2) noise, with w the node's share of each voxel
-    blurred in-plane as the scanner does. Tissue comes without grain of its own, so the level of
-    the noise is the same inside, in the band and outside.
+    blurred in-plane to the spread of the scan's own edges. Tissue comes without grain of its own,
+    so the level of the noise is the same inside, in the band and outside.
     """
     box = tuple(
         slice(max(b.start, 0), min(b.stop, n))
@@ -65,7 +77,7 @@ def inpaint(
     )
     occupancy = node.occupancy(box)
     label = label_of(occupancy)
-    sigma = blur_mm(node.spacing) / node.spacing
+    sigma = blur_mm(scanner.spread, node.spacing) / node.spacing
     weight = ndimage.gaussian_filter(occupancy, (0, sigma[1], sigma[2]), truncate=3)
     kept = within_reach(label, node.spacing) & ((weight >= LEAST_WEIGHT) | label)
     weight = np.where(kept, weight, 0)
@@ -76,7 +88,9 @@ def inpaint(
     own = ndimage.map_coordinates(
         tissue.hu, offset / tissue.step + (PATCH - 1) / 2, order=1, mode="nearest"
     )
-    fresh = np.sqrt(1 - (1 - weight) ** 2) * noise.level * noise.draw(own.shape, rng)
+    fresh = (
+        np.sqrt(1 - (1 - weight) ** 2) * scanner.noise.level * scanner.noise.draw(own.shape, rng)
+    )
     old = hu[box].astype(np.float32)
     new = (1 - weight) * old + weight * own + fresh
     changed = weight > 0

@@ -1,0 +1,46 @@
+"""Edge spread, on discs of soft tissue in fat with known blur and noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from LNGenLib.image.edge import TYPICAL_SPREAD, edge_spread
+
+FINE = 4  # samples a voxel
+
+
+def discs(blur: float, noise: float, seed: int = 0) -> np.ndarray:
+    """Three slices of 96^2 voxels with twelve discs, blurred by `blur` voxels."""
+    rng = np.random.default_rng(seed)
+    y, x = np.ogrid[: 96 * FINE, : 96 * FINE]
+    inside = np.zeros((96 * FINE, 96 * FINE))
+    for _ in range(12):
+        (cy, cx), radius = rng.uniform(10, 86, 2) * FINE, rng.uniform(8, 14) * FINE
+        inside[(y - cy) ** 2 + (x - cx) ** 2 < radius**2] = 1
+    hu = -100 + 160 * ndimage.gaussian_filter(inside, blur * FINE)[::FINE, ::FINE]
+    return hu + noise * rng.standard_normal((3, 96, 96))
+
+
+@pytest.mark.parametrize("blur", [0.5, 0.8, 1.2, 2.0])
+@pytest.mark.parametrize("noise, tolerance", [(0, 0.08), (10, 0.08), (25, 0.15)])
+def test_blur_is_found(blur, noise, tolerance):
+    assert edge_spread(discs(blur, noise), (5.0, 1.0, 1.0)) == pytest.approx(blur, rel=tolerance)
+
+
+def test_spread_is_in_mm():
+    assert edge_spread(discs(1.0, 5), (1.0, 0.7, 0.7)) == pytest.approx(0.7, rel=0.05)
+
+
+def test_parts_of_a_scan_can_be_looked_at():
+    both = np.concatenate([discs(0.8, 5), discs(2.0, 5)], axis=2)
+    right = np.zeros(both.shape, bool)
+    right[:, :, 100:] = True
+    assert edge_spread(both, (1.0, 1.0, 1.0), right) == pytest.approx(2.0, rel=0.08)
+
+
+def test_without_edges_it_is_a_typical_one():
+    fat = np.full((4, 40, 40), -100, np.int16)
+    assert edge_spread(fat, (5.0, 0.8, 0.8)) == TYPICAL_SPREAD
+    assert edge_spread(fat, (3.0, 3.0, 3.0)) == pytest.approx(1.2)
