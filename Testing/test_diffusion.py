@@ -49,3 +49,13 @@ def test_each_step_is_reported(diffusion, solver):
     seen = []
     diffusion.sample(torch.ones(1, 1), None, 7, lambda *step: seen.append(step), solver)
     assert seen == [(k, 7) for k in range(1, 8)]
+
+
+def test_velocity_is_right_where_the_sample_is_predicted():
+    model = LatentDiffusion(1, 0, (8, 8), (False, False), prediction="sample")
+    z0, noise = torch.randn(4, 1, 4, 4, 4), torch.randn(4, 1, 4, 4, 4)
+    t = torch.tensor([0, 10, 500, 999])
+    model.unet.forward = lambda z, t: z0
+    found = model.velocity(model.scheduler.add_noise(z0, noise, t), t, None)
+    assert torch.allclose(found, model.scheduler.get_velocity(z0, noise, t), atol=1e-3)
+    assert model.loss(z0) == 0

@@ -15,6 +15,7 @@ TRAIN_STEPS = 1000
 
 StepCallback = Callable[[int, int], None]
 Solver = Literal["ddim", "dpm"]
+Prediction = Literal["velocity", "sample"]
 
 
 def of_batches(on_step: StepCallback | None, batch: int, batches: int) -> StepCallback | None:
@@ -35,8 +36,9 @@ class LatentDiffusion(nn.Module):
 
     The forward process is eq. 1 with a linear variance schedule; the network predicts the
     velocity v = sqrt(a) eps - sqrt(1 - a) z0 (Salimans & Ho 2022), which is the noise prediction
-    of eq. 2 in a parameterization that stays well conditioned for few sampling steps. A condition
-    (eq. 6) is concatenated to z_t.
+    of eq. 2 in a parameterization that stays well conditioned for few sampling steps. Where z0 has
+    more channels than the network is wide it predicts z0 itself ("sample"): the noise in v does not
+    pass through fewer channels. A condition (eq. 6) is concatenated to z_t.
     """
 
     def __init__(
@@ -46,8 +48,10 @@ class LatentDiffusion(nn.Module):
         channels: Sequence[int],
         attention_levels: Sequence[bool],
         res_blocks: int = 1,
+        prediction: Prediction = "velocity",
     ):
         super().__init__()
+        self.prediction = prediction
         self.unet = DiffusionModelUNet(
             spatial_dims=3,
             in_channels=latent_channels + condition_channels,
@@ -63,7 +67,16 @@ class LatentDiffusion(nn.Module):
     def velocity(
         self, z: torch.Tensor, t: torch.Tensor, condition: torch.Tensor | None
     ) -> torch.Tensor:
-        """The network's v for z_t (n, c, s, s, s) at time steps t (n,)."""
+        """v for z_t (n, c, s, s, s) at time steps t (n,)."""
+        predicted = self._predicted(z, t, condition)
+        if self.prediction == "velocity":
+            return predicted
+        product = self.scheduler.alphas_cumprod.to(z)[t].view(-1, 1, 1, 1, 1)
+        return (product.sqrt() * z - predicted) / (1 - product).sqrt()
+
+    def _predicted(
+        self, z: torch.Tensor, t: torch.Tensor, condition: torch.Tensor | None
+    ) -> torch.Tensor:
         return self.unet(z if condition is None else torch.cat([z, condition], 1), t)
 
     def loss(
@@ -72,11 +85,14 @@ class LatentDiffusion(nn.Module):
         condition: torch.Tensor | None = None,
         weight: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Diffusion loss (eq. 2; with a condition eq. 6): mean weighted squared error of v."""
+        """Diffusion loss (eq. 2; with a condition eq. 6): mean weighted squared error of what is
+        predicted."""
         t = torch.randint(TRAIN_STEPS, (len(z0),), device=z0.device)
         noise = torch.randn_like(z0)
         z_t = self.scheduler.add_noise(z0, noise, t)
-        error = self.velocity(z_t, t, condition) - self.scheduler.get_velocity(z0, noise, t)
+        sample = self.prediction == "sample"
+        target = z0 if sample else self.scheduler.get_velocity(z0, noise, t)
+        error = self._predicted(z_t, t, condition) - target
         return (error**2 if weight is None else weight * error**2).mean()
 
     @torch.no_grad()

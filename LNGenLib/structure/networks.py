@@ -13,7 +13,7 @@ from torch import nn
 
 from LNGenLib.errors import InputError
 from LNGenLib.latent.autoencoder import Autoencoder
-from LNGenLib.latent.diffusion import LatentDiffusion
+from LNGenLib.latent.diffusion import LatentDiffusion, Prediction
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.descriptors import DESCRIPTORS, WANTED
 from LNGenLib.structure.shape_range import ShapeRange
@@ -55,7 +55,7 @@ class ExplicitConfig:
 
     shapes: int = 620
     unet_channels: tuple[int, ...] = (32, 64)
-    diffusion_steps: int = 20000
+    diffusion_steps: int = 30000
     diffusion_batch_size: int = 32
     learning_rate: float = 8e-4
 
@@ -136,7 +136,7 @@ class StructureNetworks(nn.Module):
         self.config, self.channels = config, config.latent_channels
         self.prior = DescriptorPrior(config.shapes)
         self.autoencoder = Autoencoder(FACTOR, config.vae_channels, config.latent_channels)
-        self.diffusion = _diffusion(self.channels, config.unet_channels)
+        self.diffusion = _diffusion(self.channels, config.unet_channels, "velocity")
         self.adapter = Adapter(config.adapter_channels, config.adapter_noise_channels)
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
@@ -155,7 +155,7 @@ class ExplicitNetworks(nn.Module):
         super().__init__()
         self.config, self.channels = config, FACTOR**3
         self.prior = DescriptorPrior(config.shapes)
-        self.diffusion = _diffusion(self.channels, config.unet_channels)
+        self.diffusion = _diffusion(self.channels, config.unet_channels, "sample")
 
     def encode(self, tsdf: torch.Tensor) -> torch.Tensor:
         """The mask's volume, space to depth (n, 64, 8, 8, 8), of a TSDF (n, 1, 32, 32, 32)."""
@@ -166,6 +166,8 @@ class ExplicitNetworks(nn.Module):
         return pixelshuffle(volume, 3, FACTOR)
 
 
-def _diffusion(channels: int, unet_channels: tuple[int, ...]) -> LatentDiffusion:
+def _diffusion(
+    channels: int, unet_channels: tuple[int, ...], prediction: Prediction
+) -> LatentDiffusion:
     attention = [False] + [True] * (len(unet_channels) - 1)
-    return LatentDiffusion(channels, DESCRIPTORS, unet_channels, attention)
+    return LatentDiffusion(channels, DESCRIPTORS, unet_channels, attention, prediction=prediction)
