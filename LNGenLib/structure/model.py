@@ -72,23 +72,18 @@ class StructureModel:
     ) -> Samples:
         """Draw `count` sound structures; number k depends on (seed, k) and `shape` alone.
 
-        Where the adapter leaves islands, holes or tunnels it is given other noise, twice at most;
-        what is unsound then is repaired. Raises InputError where no known lymph node has such a
-        `shape`, and for a model so little trained that it draws nothing.
+        They are those of `draw`, repaired where they are unsound still. Raises InputError where no
+        known lymph node has such a `shape`, and for a model so little trained that it draws
+        nothing.
         """
         samples = Samples([], [], [])
-        for numbers, decoded in self._decoded(count, seed, steps, on_step, shape):
-            drawn = [repair(tsdf) for tsdf in self._restored(decoded, seed, numbers, 0)]
-            first = [changed for _, changed in drawn]
-            for attempt in range(1, ATTEMPTS):
-                for k in [k for k, (_, changed) in enumerate(drawn) if changed]:
-                    one = slice(k, k + 1)
-                    drawn[k] = repair(self._restored(decoded[one], seed, numbers[one], attempt)[0])
-            if any(tsdf.min() >= 0 for tsdf, _ in drawn):
+        for drawn, redrawn in self._draw(count, seed, steps, on_step, shape, ATTEMPTS):
+            repaired = [repair(tsdf) for tsdf in drawn]
+            if any(tsdf.min() >= 0 for tsdf, _ in repaired):
                 raise InputError(f"{self.path} draws structures without an inside: train it longer")
-            samples.structures.extend(Structure(tsdf) for tsdf, _ in drawn)
-            samples.redrawn.extend(first)
-            samples.repaired.extend(changed for _, changed in drawn)
+            samples.structures.extend(Structure(tsdf) for tsdf, _ in repaired)
+            samples.redrawn.extend(redrawn)
+            samples.repaired.extend(changed for _, changed in repaired)
         return samples
 
     def draw(
@@ -98,10 +93,35 @@ class StructureModel:
         steps: int = STEPS,
         on_step: StepCallback | None = None,
         shape: ShapeRange = ANY_SHAPE,
+        attempts: int = ATTEMPTS,
     ) -> np.ndarray:
-        """TSDFs (count, 32, 32, 32) float32 as the networks leave them at the first draw."""
-        batches = self._decoded(count, seed, steps, on_step, shape)
-        return np.concatenate([self._restored(z, seed, numbers, 0) for numbers, z in batches])
+        """TSDFs (count, 32, 32, 32) float32 as the networks leave them, nothing repaired.
+
+        Where the adapter leaves islands, holes or tunnels it is given other noise, as long as there
+        are `attempts`.
+        """
+        batches = self._draw(count, seed, steps, on_step, shape, attempts)
+        return np.concatenate([drawn for drawn, _ in batches])
+
+    def _draw(
+        self,
+        count: int,
+        seed: int,
+        steps: int,
+        on_step: StepCallback | None,
+        shape: ShapeRange,
+        attempts: int,
+    ) -> Iterator[tuple[np.ndarray, list[bool]]]:
+        """TSDFs of each batch, and which were drawn again by the adapter."""
+        for numbers, decoded in self._decoded(count, seed, steps, on_step, shape):
+            drawn = self._restored(decoded, seed, numbers, 0)
+            redrawn = [False] * len(drawn)
+            for attempt in range(1, attempts if self.variant is Variant.implicit_adapter else 1):
+                for k, tsdf in enumerate(drawn):
+                    if repair(tsdf)[1]:
+                        one, redrawn[k] = slice(k, k + 1), True
+                        drawn[k] = self._restored(decoded[one], seed, numbers[one], attempt)[0]
+            yield drawn, redrawn
 
     def _decoded(
         self, count: int, seed: int, steps: int, on_step: StepCallback | None, shape: ShapeRange

@@ -2,9 +2,9 @@
 
 Takes the arrays that `lngen train structure` prepared (structure.npz) and prints how close as many
 generated shapes as there are real ones come to them (docs/evaluation.md explains the columns).
-Shapes are scored as the generators leave them, not repaired; with --framed each is first scaled and
-centered by its own long axis, as `lngen evaluate structures` does. With --gallery a figure of real
-and generated shapes is written.
+Shapes are scored twice: as the generators leave them at the first draw, not repaired; and each
+scaled and centered by its own long axis, as a lymph node of a wanted size is made of it and as
+`lngen evaluate structures` does. With --gallery a figure of real and generated shapes is written.
 
     python Testing/benchmarks/structure_ablation.py runs/structure/structure.npz
 """
@@ -67,7 +67,7 @@ def training_tflops(networks: StructureNetworks | ExplicitNetworks) -> float:
     """Forward and backward passes (three times the forward's cost) of the whole training."""
     config, shape = networks.config, torch.zeros(1, 1, GRID, GRID, GRID)
     z = torch.zeros(1, networks.channels, *[LATENT_GRID] * 3)
-    condition, t = torch.zeros(1, DESCRIPTORS, *[LATENT_GRID] * 3), torch.zeros(1)
+    condition, t = torch.zeros(1, DESCRIPTORS, *[LATENT_GRID] * 3), torch.zeros(1, dtype=int)
     drawn = config.diffusion_steps * config.diffusion_batch_size
     unet = gflops(lambda: networks.diffusion.velocity(z, t, condition))
     if isinstance(networks, ExplicitNetworks):
@@ -99,36 +99,42 @@ def sets(reference: Reference, count: int, seed: int) -> Iterator[tuple[str, np.
     yield "Gaussian in PCA space", Gaussian.fit(train).sample(count, seed)
     yield "flow in PCA space", Flow.fit(train).sample(count, seed)
     for variant, model in models().items():
-        yield variant.value, model.draw(count, seed)
+        yield variant.value, model.draw(count, seed, attempts=1)
+
+
+def framed(tsdf: np.ndarray) -> np.ndarray:
+    """TSDFs scaled and centered by their own long axes."""
+    return np.stack([tsdf_from_distance(shape, (SAMPLE,) * 3)[0] for shape in tsdf])
+
+
+def empty_table(title: str) -> Table:
+    return Table(
+        *("shapes", "precision", "recall", "density", "coverage", "memorization", "1-NNA"),
+        *("one, no holes", "genus 0", *FORM),
+        title=title,
+    )
 
 
 def main(
-    arrays: Path,
-    count: Optional[int] = None,
-    seed: int = 0,
-    framed: bool = False,
-    gallery: Optional[Path] = None,
+    arrays: Path, count: Optional[int] = None, seed: int = 0, gallery: Optional[Path] = None
 ) -> None:
-    """Print the table."""
+    """Print the tables."""
     console = Console(width=200)
     reference = Reference(read_real(arrays), seed)
     count = count or len(reference.real.tsdf)
-    table = Table(
-        *("shapes", "precision", "recall", "density", "coverage", "memorization", "1-NNA"),
-        *("one, no holes", "genus 0", *FORM),
-    )
+    tables = empty_table("as generated"), empty_table("scaled by their own long axes")
     shown = {"real": reference.real.tsdf[reference.real.split == "test"]}
     for name, tsdf in track(sets(reference, count, seed), "rows", 7, console=Console(stderr=True)):
-        if framed:
-            tsdf = np.stack([tsdf_from_distance(shape, (SAMPLE,) * 3)[0] for shape in tsdf])
-        table.add_row(name, *row(reference.score(tsdf)))
+        for table, shapes in zip(tables, (tsdf, framed(tsdf)), strict=True):
+            table.add_row(name, *row(reference.score(shapes)))
         if name in {variant.value for variant in Variant}:
             shown[name] = tsdf
     measures = reference.measures
     real = [f"{measures[name].mean():.1%}" for name in ("one component, no holes", "genus 0")]
-    table.add_row("real", *["-"] * 6, *real, *(f"{measures[name].mean():.3f}" for name in FORM))
     console.print(f"{count} shapes a row against {len(reference.real.tsdf)} real ones")
-    console.print(table)
+    for table in tables:
+        table.add_row("real", *["-"] * 6, *real, *(f"{measures[name].mean():.3f}" for name in FORM))
+        console.print(table)
     for variant in Variant:
         spent = "not trained yet"
         if variant in models():
