@@ -12,6 +12,7 @@ from LNGenLib.image.hu import FAT, SOFT_TISSUE
 TYPICAL_SPREAD = 0.8  # mm, where there is nothing to measure
 BORDER = -25.0  # HU, half-way between fat and soft tissue
 SLICES = 24  # looked at, evenly spaced: more take time and teach little
+STEEPEST = 0.3  # across slices over in-plane: a slice smears borders that run through it obliquely
 PROFILES = 4000
 REACH = 4  # samples of a profile to either side
 BESIDE = 1  # lines of a profile to either side
@@ -25,8 +26,7 @@ def edge_spread(hu: np.ndarray, spacing: np.ndarray, near: np.ndarray | None = N
 
     Profiles run across soft tissue's border to fat along the in-plane gradient, at voxels of
     `near` (bool, z y x) if given. Each is an error function of its own place and height and of one
-    spread, which fits all best; it holds the scanner's blur, the voxel and how borders run through
-    a slice: what an edge in this scan looks like.
+    spread, which fits all best: the scanner's blur and the voxel's width.
     """
     profiles, step = _profiles(hu, np.asarray(spacing), near)
     if len(profiles) < FEWEST:
@@ -61,11 +61,15 @@ def _profiles(
     """Profiles (n, 2 REACH + 1) from fat to soft tissue, and the mm between their samples."""
     step = float(spacing[1:].min())
     slices = np.unique(np.linspace(0, len(hu) - 1, SLICES).round().astype(int))
+    below, smooth, above = (
+        ndimage.gaussian_filter(hu[(slices + k).clip(0, len(hu) - 1)].astype(np.float32), (0, 1, 1))
+        for k in (-1, 0, 1)
+    )
     hu = hu[slices].astype(np.float32)
-    smooth = ndimage.gaussian_filter(hu, (0, 1, 1))
-    gradient = np.stack([ndimage.sobel(smooth, axis) / spacing[axis] for axis in (1, 2)])
+    gradient = np.stack([np.gradient(smooth, spacing[axis], axis=axis) for axis in (1, 2)])
     size = np.hypot(*gradient)
-    border = np.abs(smooth - BORDER) < 30
+    upright = np.abs(above - below) / (2 * spacing[0]) < STEEPEST * size
+    border = upright & (np.abs(smooth - BORDER) < 30)
     if near is not None:
         border &= near[slices]
     if not border.any():
