@@ -33,13 +33,6 @@ def test_spread_is_in_mm():
     assert edge_spread(discs(1.0, 5), (1.0, 0.7, 0.7)) == pytest.approx(0.7, rel=0.05)
 
 
-def test_parts_of_a_scan_can_be_looked_at():
-    both = np.concatenate([discs(0.8, 5), discs(2.0, 5)], axis=2)
-    right = np.zeros(both.shape, bool)
-    right[:, :, 100:] = True
-    assert edge_spread(both, (1.0, 1.0, 1.0), right) == pytest.approx(2.0, rel=0.08)
-
-
 def test_without_edges_it_is_a_typical_one():
     fat = np.full((4, 40, 40), -100, np.int16)
     assert edge_spread(fat, (5.0, 0.8, 0.8)) == TYPICAL_SPREAD

@@ -21,14 +21,14 @@ SPREADS = np.arange(0.2, 3.01, 0.05)  # samples
 SHIFTS = np.arange(-1.5, 1.51, 0.25)  # samples
 
 
-def edge_spread(hu: np.ndarray, spacing: np.ndarray, near: np.ndarray | None = None) -> float:
+def edge_spread(hu: np.ndarray, spacing: np.ndarray) -> float:
     """In-plane standard deviation (mm) of the edge spread of a CT (z, y, x) at fat's borders.
 
-    Profiles run across soft tissue's border to fat along the in-plane gradient, at voxels of
-    `near` (bool, z y x) if given. Each is an error function of its own place and height and of one
-    spread, which fits all best: the scanner's blur and the voxel's width.
+    Profiles run across soft tissue's border to fat along the in-plane gradient. Each is an error
+    function of its own place and height and of one spread, which fits all best: the scanner's blur
+    and the voxel's width.
     """
-    profiles, step = _profiles(hu, np.asarray(spacing), near)
+    profiles, step = _profiles(hu, np.asarray(spacing))
     if len(profiles) < FEWEST:
         return max(TYPICAL_SPREAD, 0.4 * step)
     return fit_spread(profiles) * step
@@ -55,9 +55,7 @@ def _edges() -> np.ndarray:
     return edges / np.linalg.norm(edges, axis=1, keepdims=True)
 
 
-def _profiles(
-    hu: np.ndarray, spacing: np.ndarray, near: np.ndarray | None
-) -> tuple[np.ndarray, float]:
+def _profiles(hu: np.ndarray, spacing: np.ndarray) -> tuple[np.ndarray, float]:
     """Profiles (n, 2 REACH + 1) from fat to soft tissue, and the mm between their samples."""
     step = float(spacing[1:].min())
     slices = np.unique(np.linspace(0, len(hu) - 1, SLICES).round().astype(int))
@@ -70,8 +68,6 @@ def _profiles(
     size = np.hypot(*gradient)
     upright = np.abs(above - below) / (2 * spacing[0]) < STEEPEST * size
     border = upright & (np.abs(smooth - BORDER) < 30)
-    if near is not None:
-        border &= near[slices]
     if not border.any():
         return np.empty((0, 2 * REACH + 1)), step
     voxels = np.argwhere(border & (size >= np.median(size[border])))

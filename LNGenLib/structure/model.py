@@ -87,20 +87,14 @@ class StructureModel:
         return samples
 
     def draw(
-        self,
-        count: int,
-        seed: int,
-        steps: int = STEPS,
-        on_step: StepCallback | None = None,
-        shape: ShapeRange = ANY_SHAPE,
-        attempts: int = ATTEMPTS,
+        self, count: int, seed: int, steps: int = STEPS, attempts: int = ATTEMPTS
     ) -> np.ndarray:
         """TSDFs (count, 32, 32, 32) float32 as the networks leave them, nothing repaired.
 
         Where the adapter leaves islands, holes or tunnels it is given other noise, as long as there
         are `attempts`.
         """
-        batches = self._draw(count, seed, steps, on_step, shape, attempts)
+        batches = self._draw(count, seed, steps, None, ANY_SHAPE, attempts)
         return np.concatenate([drawn for drawn, _ in batches])
 
     def _draw(

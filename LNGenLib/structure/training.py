@@ -102,7 +102,7 @@ class StructureTask(Task):
         x, descriptors, z = batch
         condition = self.networks.prior.condition(descriptors, LATENT_GRID)
         diffusion = self.networks.diffusion.loss(z, condition)
-        part = len(z) // 8 or 1  # the adapter converges sooner and costs more a shape than the DDPM
+        part = len(z) // 8 or 1  # the adapter costs several times as much a shape as the DDPM
         adapter = adapter_loss(self.networks, x[:part], z[:part])
         self.log_dict({"diffusion": diffusion, "adapter": adapter}, on_epoch=True, on_step=False)
         return diffusion + self.networks.config.adapter_weight * adapter
