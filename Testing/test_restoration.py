@@ -8,7 +8,7 @@ import torch
 
 from LNGenLib.evaluation.shape import measure_shapes
 from LNGenLib.structure.frame import GRID, TRUNCATION
-from LNGenLib.structure.restoration import folding, unsoundness
+from LNGenLib.structure.restoration import unsoundness
 from LNGenLib.structure.sphericity import sphericity
 
 Z, Y, X = (axis - (GRID - 1) / 2 for axis in np.ogrid[:GRID, :GRID, :GRID])
@@ -55,16 +55,6 @@ def test_nothing_has_the_sphericity_of_a_ball():
     found.sum().backward()
     assert found[0].item() == 1
     assert torch.isfinite(both.grad).all()
-
-
-def test_a_moved_surface_does_not_fold_and_one_with_an_island_does():
-    smooth = tsdf(ball(10))[None]
-    island = smooth.clone()
-    island[..., 16, 16, 27] = -0.1  # the surface lies at 25.5
-    assert float(folding(smooth, smooth)) == 0
-    assert float(folding(tsdf(ball(10.2))[None], smooth)) == 0
-    assert float(folding(island, smooth)) > 0
-    assert float(folding(-smooth, smooth)) > float(folding(island, smooth))
 
 
 def test_unsoundness_pushes_islands_out_and_holes_shut():

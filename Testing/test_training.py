@@ -16,7 +16,7 @@ from LNGenLib.structure.variant import Variant
 from LNGenLib.texture.model import TextureModel
 
 TINY = {"vae_channels": 8, "unet_channels": [8, 16], "vae_steps": 2, "diffusion_steps": 2}
-TINY_STRUCTURE = TINY | {"solids": 4, "solid_steps": 2}
+TINY_STRUCTURE = TINY | {"solids": 4, "solid_steps": 2, "joint_steps": 2, "adapter_steps": 2}
 
 
 def write(array: np.ndarray, path, spacing=(1.0, 1.0, 1.0)) -> None:
@@ -62,8 +62,9 @@ def test_structure_trains_resumes_and_samples(data, tmp_path):
     assert description["config"]["unet_channels"] == [8, 16]
     assert description["config"]["shapes"] == 3
     first = weights.read_bytes()
-    (tmp_path / "ddpm/averaged.safetensors").unlink()  # as if interrupted in the second stage
-    (tmp_path / "ddpm/last.ckpt").unlink(missing_ok=True)
+    for stage in ("ddpm", "adapter"):  # as if interrupted there
+        (tmp_path / stage / "averaged.safetensors").unlink()
+        (tmp_path / stage / "last.ckpt").unlink(missing_ok=True)
     weights.unlink()
     assert training.run("structure", tmp_path / "gone", tmp_path, TINY_STRUCTURE, seed=0) == weights
     assert len(weights.read_bytes()) == len(first)

@@ -16,6 +16,7 @@ from LNGenLib.latent.autoencoder import Autoencoder
 from LNGenLib.latent.diffusion import LatentDiffusion, Prediction
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.descriptors import DESCRIPTORS, WANTED
+from LNGenLib.structure.displacement import displace
 from LNGenLib.structure.shape_range import ShapeRange
 
 FACTOR = 4  # space to depth before VAE and explicit DDPM
@@ -38,15 +39,17 @@ class StructureConfig:
     solid_steps: int = 1500
     vae_steps: int = 4000
     vae_batch_size: int = 32
-    diffusion_steps: int = 6000
+    joint_steps: int = 6000  # of DDPM and adapter together
+    diffusion_steps: int = 12000  # of the DDPM alone, after them
     diffusion_batch_size: int = 32
+    adapter_steps: int = 1600  # of the adapter alone, after them
+    adapter_batch_size: int = 8
     learning_rate: float = 8e-4
     kl_weight: float = 1e-4
     adapter_weight: float = 1.0  # lambda of eq. 5
     adapter_noise: float = 0.4  # largest standard deviation of G in eq. 3, in latent units
-    sphericity_weight: float = 2.0  # these three: of terms of `restoration.adapter_loss`
-    folding_weight: float = 30.0
-    soundness_weight: float = 200.0
+    sphericity_weight: float = 3.0  # these two: of terms of `restoration.adapter_loss`
+    soundness_weight: float = 400.0
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class Adapter(nn.Module):
     Takes normalized TSDFs (n, 1, 32, 32, 32) and standard normal noise
     (n, *noise_shape); gives TSDFs in [-1, 1]. What the latent does not know (the
     roughness of a drawn surface) has many answers: the noise picks one, where a restoration
-    without noise would give their smooth mean.
+    without noise would give their smooth mean. The surface moves along its normals (`displace`).
     """
 
     def __init__(self, channels: int, noise_channels: int):
@@ -124,8 +127,8 @@ class Adapter(nn.Module):
         )
 
     def forward(self, x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        correction = self.layers(torch.cat([pixelunshuffle(x, 3, 2), noise], 1))
-        return (x + pixelshuffle(correction, 3, 2)).clamp(-1, 1)
+        amount = self.layers(torch.cat([pixelunshuffle(x, 3, 2), noise], 1))
+        return displace(x.float().clamp(-1, 1), pixelshuffle(amount, 3, 2).float())
 
 
 class StructureNetworks(nn.Module):

@@ -8,15 +8,13 @@ import numpy as np
 import torch
 from torch.nn.functional import avg_pool3d
 
-from LNGenLib.structure.frame import SAMPLE, TRUNCATION
+from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.networks import StructureNetworks
 from LNGenLib.structure.repair import repair
 from LNGenLib.structure.sphericity import sphericity
 
 BLOCKS = (2, 4, 8)  # widths, in samples, of the blocks whose joint distribution is scored
 DETAIL_WEIGHT = 2.0  # of what a mean over 3^3 samples takes away
-SLOPE = SAMPLE / TRUNCATION  # of a TSDF in [-1, 1] across a sample
-NEAR = 0.9  # samples below it are near the surface: all others may be truncated
 
 
 def adapter_loss(networks: StructureNetworks, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
@@ -26,8 +24,8 @@ def adapter_loss(networks: StructureNetworks, x: torch.Tensor, z: torch.Tensor) 
     https://doi.org/10.1198/016214506000001437) of two restorations a, b by different noise:
     (|a - x| + |b - x| - |a - b|) / 2. It is smallest where restorations are distributed as the
     masks that have this reconstruction; |a - x| alone would give their mean, which is too smooth.
-    Scored are the TSDFs, their detail, and the sphericity of their surfaces; `folding` and
-    `unsoundness` keep the surfaces whole. The level of G is uniform per shape.
+    Scored are the TSDFs, their detail, and the sphericity of their surfaces; `unsoundness` keeps
+    the surfaces whole. The level of G is uniform per shape.
     """
     config, adapter = networks.config, networks.adapter
     level = config.adapter_noise * torch.rand(len(z), 1, 1, 1, 1, device=z.device)
@@ -40,7 +38,6 @@ def adapter_loss(networks: StructureNetworks, x: torch.Tensor, z: torch.Tensor) 
         _energy_score(_distance, a, b, x)
         + DETAIL_WEIGHT * _energy_score(_distance, *map(_detail, (a, b, x)))
         + config.sphericity_weight * _energy_score(torch.nn.functional.l1_loss, *form)
-        + config.folding_weight * folding(a, noisy.float().clamp(-1, 1))
         + config.soundness_weight * unsoundness(a)
     )
 
@@ -63,23 +60,6 @@ def _distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 def _detail(tsdf: torch.Tensor) -> torch.Tensor:
     return tsdf - avg_pool3d(tsdf, 3, 1, 1)
-
-
-def folding(tsdf: torch.Tensor, smooth: torch.Tensor) -> torch.Tensor:
-    """Mean slope that a TSDF lacks, near the surface of `smooth`, where that one rises or falls.
-
-    Both are (n, 1, 32, 32, 32) in [-1, 1]. A TSDF that rises wherever `smooth` does has the surface
-    of `smooth`, moved to and fro along its normals: no islands, holes or tunnels of its own.
-    """
-    lacking = tsdf.new_zeros(())
-    near = smooth.abs() < NEAR
-    for axis in (2, 3, 4):
-        rise, wanted = torch.diff(tsdf, dim=axis), torch.diff(smooth, dim=axis)
-        size = rise.shape[axis]
-        steep = wanted.abs() > 0.4 * SLOPE
-        checked = steep & near.narrow(axis, 0, size) & near.narrow(axis, 1, size)
-        lacking = lacking + (torch.relu(0.3 * SLOPE - rise * wanted.sign()) * checked).mean()
-    return lacking
 
 
 def unsoundness(tsdf: torch.Tensor) -> torch.Tensor:

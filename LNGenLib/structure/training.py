@@ -91,21 +91,31 @@ class AutoencoderTask(Task):
 
 
 class StructureTask(Task):
-    """L_diffusion + lambda L_adapter (eq. 5) with the VAE frozen."""
+    """L_diffusion + lambda L_adapter (eq. 5) with the VAE frozen, or one of them with the other's
+    network frozen too."""
 
-    def __init__(self, networks: StructureNetworks):
-        super().__init__(networks.config.diffusion_steps, networks.config.learning_rate)
-        self.networks = networks
+    def __init__(
+        self, networks: StructureNetworks, steps: int, diffusion: bool = True, adapter: bool = True
+    ):
+        super().__init__(steps, networks.config.learning_rate)
+        self.networks, self.diffusion, self.adapter = networks, diffusion, adapter
         networks.autoencoder.requires_grad_(False)
+        networks.diffusion.requires_grad_(diffusion)
+        networks.adapter.requires_grad_(adapter)
 
     def loss(self, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
         x, descriptors, z = batch
-        condition = self.networks.prior.condition(descriptors, LATENT_GRID)
-        diffusion = self.networks.diffusion.loss(z, condition)
-        part = len(z) // 8 or 1  # the adapter costs several times as much a shape as the DDPM
-        adapter = adapter_loss(self.networks, x[:part], z[:part])
-        self.log_dict({"diffusion": diffusion, "adapter": adapter}, on_epoch=True, on_step=False)
-        return diffusion + self.networks.config.adapter_weight * adapter
+        networks, loss = self.networks, torch.zeros((), device=z.device)
+        if self.diffusion:
+            condition = networks.prior.condition(descriptors, LATENT_GRID)
+            loss = loss + networks.diffusion.loss(z, condition)
+        if self.adapter:
+            # it costs several times as much a shape as the DDPM
+            part = max(1, len(z) // 8) if self.diffusion else len(z)
+            loss = loss + networks.config.adapter_weight * adapter_loss(
+                networks, x[:part], z[:part]
+            )
+        return loss
 
 
 class ExplicitTask(Task):
@@ -144,8 +154,13 @@ def train(arrays: Path, folder: Path, config: StructureConfig, seed: int = 0) ->
     networks.prior.table.copy_(shapes.descriptors[: len(real)])  # those that are not mirrored
     for data in (shapes, validation):
         data.encode(networks.autoencoder)
-    task, batch = StructureTask(networks), config.diffusion_batch_size
-    fit(task, shapes, validation, folder / "ddpm", batch, seed)
+    batch = config.diffusion_batch_size
+    joint = StructureTask(networks, config.joint_steps)
+    fit(joint, shapes, validation, folder / "joint", batch, seed)
+    diffusion = StructureTask(networks, config.diffusion_steps, adapter=False)
+    fit(diffusion, shapes, validation, folder / "ddpm", batch, seed)
+    adapter = StructureTask(networks, config.adapter_steps, diffusion=False)
+    fit(adapter, shapes, validation, folder / "adapter", config.adapter_batch_size, seed)
     save_weights(networks, config, folder / "structure.safetensors")
 
 

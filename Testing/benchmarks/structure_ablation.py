@@ -68,17 +68,19 @@ def training_tflops(networks: StructureNetworks | ExplicitNetworks) -> float:
     config, shape = networks.config, torch.zeros(1, 1, GRID, GRID, GRID)
     z = torch.zeros(1, networks.channels, *[LATENT_GRID] * 3)
     condition, t = torch.zeros(1, DESCRIPTORS, *[LATENT_GRID] * 3), torch.zeros(1, dtype=int)
-    drawn = config.diffusion_steps * config.diffusion_batch_size
     unet = gflops(lambda: networks.diffusion.velocity(z, t, condition))
+    drawn = config.diffusion_steps * config.diffusion_batch_size
     if isinstance(networks, ExplicitNetworks):
         return drawn * 3 * unet / 1e3
+    joint = config.joint_steps * config.diffusion_batch_size
     encoder = gflops(lambda: networks.autoencoder.encode(shape))
     decoder = gflops(lambda: networks.autoencoder.decode(z))
     noise = torch.zeros(1, *networks.adapter.noise_shape)
     adapter = gflops(lambda: networks.adapter(shape, noise))
     seen = (config.solid_steps + config.vae_steps) * config.vae_batch_size
     vae = seen * 3 * (encoder + decoder)
-    return (vae + drawn * 3 * unet + drawn / 8 * (decoder + 6 * adapter)) / 1e3
+    restored = joint / 8 + config.adapter_steps * config.adapter_batch_size
+    return (vae + (joint + drawn) * 3 * unet + restored * (decoder + 6 * adapter)) / 1e3
 
 
 @cache
