@@ -11,7 +11,7 @@ from LNGenLib.image.hu import FAT, SOFT_TISSUE
 
 TYPICAL_SPREAD = 0.8  # mm, where there is nothing to measure
 BORDER = -25.0  # HU, half-way between fat and soft tissue
-SLICES = 24  # looked at, evenly spaced: more take time and teach little
+SLICES = 16  # looked at, evenly spaced: more take time and teach little
 STEEPEST = 0.3  # across slices over in-plane: a slice smears borders that run through it obliquely
 PROFILES = 4000
 REACH = 4  # samples of a profile to either side

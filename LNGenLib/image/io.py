@@ -67,7 +67,7 @@ def _check_nifti(path: Path, image: sitk.Image) -> None:
 
 
 def _check_finite(values: np.ndarray, name: str) -> None:
-    if not np.isfinite(values).all():
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise InputError(f"{name} has NaN or infinite values: replace them (in a CT by -1024)")
 
 

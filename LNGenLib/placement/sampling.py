@@ -9,7 +9,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from LNGenLib.errors import InputError
-from LNGenLib.placement.anatomy import CandidateRegion
+from LNGenLib.placement.anatomy import CandidateRegion, coarse_steps
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 
@@ -34,20 +34,19 @@ def place(
     Turns and places are drawn by the node's own generator until the node fits; sizes are never
     redrawn. Raises InputError, naming how many fit, where one finds no room.
     """
-    box = _surroundings(region.centers, max(long_axes, default=0) + SHELL + GAP, spacing)
-    start = np.array([b.start for b in box])
-    region = CandidateRegion(region.centers[box], region.forbidden[box], region.fat[box])
+    start = np.array([b.start for b in region.box])
     forbidden = region.forbidden.copy()
-    room = ndimage.distance_transform_edt(~forbidden, sampling=spacing)
+    centers = np.argwhere(region.centers)
+    room = _room(forbidden, centers, spacing)
     placed: dict[int, LymphNode] = {}
     for number in np.argsort(-np.asarray(long_axes), kind="stable"):
-        node = _find_room(
-            structures[number], long_axes[number], region, forbidden, room, spacing, rngs[number]
-        )
+        structure, long_axis = structures[number], long_axes[number]
+        roomy = centers[room >= 0.8 * _inscribed_radius(structure, long_axis)]
+        node = _find_room(structure, long_axis, region.fat, forbidden, roomy, spacing, rngs[number])
         if node is None:
             raise InputError(
                 f"only {len(placed)} of {len(structures)} lymph nodes fit; the next is "
-                f"{long_axes[number]:.1f} mm long: ask for fewer, for smaller ones, or give a "
+                f"{long_axis:.1f} mm long: ask for fewer, for smaller ones, or give a "
                 "wider region"
             )
         placed[int(number)] = node
@@ -55,25 +54,28 @@ def place(
         occupied = node.occupancy(box) > 0
         gap = ndimage.distance_transform_edt(~occupied, sampling=spacing) <= GAP
         forbidden[box] |= gap | ndimage.binary_dilation(occupied, np.ones((3, 3, 3)))
-        room[forbidden] = 0
+        room[forbidden[tuple(centers.T)]] = 0
     return [placed[number].at(placed[number].center + start) for number in range(len(structures))]
+
+
+def _room(forbidden: np.ndarray, centers: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    """Distance in mm of `centers` (n, 3) to what is forbidden, at most a coarse voxel too great."""
+    steps = coarse_steps(spacing)
+    coarse = forbidden[tuple(slice(None, None, step) for step in steps)]
+    distance = ndimage.distance_transform_edt(~coarse, sampling=spacing * steps)
+    return distance[tuple((centers // steps).T)] + np.linalg.norm(spacing * (steps - 1))
 
 
 def _find_room(
     structure: Structure,
     long_axis: float,
-    region: CandidateRegion,
+    fat: np.ndarray,
     forbidden: np.ndarray,
-    room: np.ndarray,
+    candidates: np.ndarray,
     spacing: np.ndarray,
     rng: np.random.Generator,
 ) -> LymphNode | None:
-    """The node at a place where it fits; `room` is each voxel's distance to what is forbidden.
-
-    Room taken by nodes placed before is not in that distance, only in `forbidden`.
-    """
-    radius = _inscribed_radius(structure, long_axis)
-    candidates = np.argwhere(region.centers & (room >= 0.8 * radius))
+    """The node at one of the `candidates` (n, 3) where it fits."""
     if not len(candidates):
         return None
     for _ in range(TURNS):
@@ -85,7 +87,7 @@ def _find_room(
         shell = _shell(occupancy > 0, spacing)
         start = np.array([b.start for b in box])
         for place in candidates[rng.integers(len(candidates), size=TRIES)]:
-            if _fits(occupancy, shell, start + place, region.fat, forbidden):
+            if _fits(occupancy, shell, start + place, fat, forbidden):
                 return node.at(place + jitter)
     return None
 
@@ -124,14 +126,6 @@ def _inscribed_radius(structure: Structure, long_axis: float) -> float:
     """Radius in mm of the largest sphere inside the structure."""
     inside = ndimage.distance_transform_edt(structure.tsdf < 0)
     return float(inside.max()) * structure.sample_mm(long_axis)
-
-
-def _surroundings(mask: np.ndarray, margin: float, spacing: np.ndarray) -> tuple[slice, ...]:
-    """The box of a mask and `margin` mm round it, within the grid."""
-    pad = np.ceil(margin / spacing).astype(int)
-    boxes = ndimage.find_objects(mask.astype(np.uint8)) or [tuple(slice(0, n) for n in mask.shape)]
-    grown = [slice(b.start - p, b.stop + p) for b, p in zip(boxes[0], pad)]
-    return _inside_grid(tuple(grown), mask.shape)
 
 
 def _inside_grid(box: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
