@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 from rich.console import Console
@@ -360,6 +360,23 @@ evaluate = typer.Typer(help="How close generated results are to real ones.", no_
 app.add_typer(evaluate, name="evaluate")
 
 
+def check_figures(output: Path | None) -> None:
+    """Raise InputError where the figures of an evaluation can't be written to `output`."""
+    if output is not None:
+        check_output(output.parent)
+        if output.is_dir():
+            raise InputError(f"{output} is a folder: give a file for the figures")
+
+
+def write_figures(figures: dict[str, Any], output: Path) -> None:
+    """Write an evaluation's figures as JSON, and say so."""
+    from LNGenLib.synthesis.records import write_json
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_json(figures, output)
+    console.print(f"figures written to {output}", soft_wrap=True)
+
+
 @evaluate.command("structures")
 def evaluate_structures(
     real: Annotated[
@@ -378,12 +395,8 @@ def evaluate_structures(
     from LNGenLib.evaluation.loading import images, read_real, read_shapes
     from LNGenLib.evaluation.structures import Reference
     from LNGenLib.evaluation.tables import tables
-    from LNGenLib.synthesis.records import write_json
 
-    if output is not None:
-        check_output(output.parent)
-        if output.is_dir():
-            raise InputError(f"{output} is a folder: give a file for the figures")
+    check_figures(output)
     with shown_progress() as progress:
         shapes = read_shapes(images(generated), "generated", progress.report)
         reference_shapes = read_real(real, progress.report)
@@ -398,9 +411,38 @@ def evaluate_structures(
             soft_wrap=True,
         )
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        write_json(dataclasses.asdict(report), output)
-        console.print(f"figures written to {output}", soft_wrap=True)
+        write_figures(dataclasses.asdict(report), output)
+
+
+@evaluate.command("texture")
+def evaluate_texture(
+    data: Annotated[
+        Path, typer.Option(help="Folder with splits.csv and its CTs, as `train texture` takes.")
+    ],
+    output: Annotated[
+        Optional[Path], typer.Option("-o", "--output", help="JSON file for the figures.")
+    ] = None,
+    device: DeviceOption = Device.auto,
+    structure_weights: Weights = None,
+    texture_weights: Weights = None,
+    seed: Seed = 0,
+) -> None:
+    """Paint the CTs and let a judge tell painted lymph nodes from the real bodies in them."""
+    from LNGenLib.evaluation.tables import texture_table
+    from LNGenLib.evaluation.texture import evaluate_texture
+    from LNGenLib.synthesis.engine import Models
+
+    check_figures(output)
+    models = Models(device.value, structure_weights, texture_weights)
+    with shown_progress() as progress:
+        report = evaluate_texture(data, models, seed, progress.report)
+        progress.finish()
+    console.print(texture_table(report))
+    console.print(
+        f"real bodies told from each other: AUC {report.real:.3f} (0.45 to 0.55 is valid)"
+    )
+    if output is not None:
+        write_figures(report.figures(), output)
 
 
 @app.command()

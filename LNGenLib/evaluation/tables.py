@@ -1,14 +1,35 @@
-"""A report as tables for the terminal: a column for each set of shapes."""
+"""Reports as tables for the terminal."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from LNGenLib.evaluation.structures import Estimate, Form, Scores, StructureReport
 
+if TYPE_CHECKING:
+    from LNGenLib.evaluation.texture import TextureReport
+
+
+def texture_table(report: TextureReport) -> Table:
+    """A row a class that was to be told from real bodies."""
+    table = Table("told from real bodies", "pairs", "AUC", "features", "CNN", "seen by the finder")
+    for kind, verdict in report.verdicts.items():
+        table.add_row(
+            kind,
+            str(verdict.pairs),
+            f"{verdict.auc:.3f} ({verdict.low:.3f}-{verdict.high:.3f})",
+            f"{verdict.features:.3f}",
+            f"{verdict.cnn:.3f}",
+            f"{report.found[kind]:.0%}",
+        )
+    return table
+
 
 def tables(report: StructureReport) -> list[Table]:
-    """Closeness to all real shapes, to the test shapes, shares of sound shapes, and their form."""
+    """Closeness to all real shapes, to the test shapes, shares of sound shapes, and their form; a
+    column for each set of shapes."""
     sets = {"generated": report.generated}
     if report.mirrored:
         sets["mirrored training"] = report.mirrored

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch.nn.functional import grid_sample
+from torch.nn.functional import avg_pool3d, grid_sample, pad
 
 from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
 
@@ -18,11 +18,13 @@ RAY = (0.4, 0.8, 1.2)  # samples from the surface at which the way to the medial
 def displace(tsdf: torch.Tensor, amount: torch.Tensor) -> torch.Tensor:
     """TSDFs (n, 1, 32, 32, 32) in [-1, 1] with their surfaces moved inward by `amount`.
 
-    `amount` (n, 1, 32, 32, 32), in units of the TSDF, is read at the surface: each sample near it
-    takes that of its foot there, so that the TSDF goes on to rise along the normals and gets no
-    islands, holes or tunnels of its own. It is squeezed softly (tanh) below `FARTHEST` and the room
-    there is on its side of the surface. Differentiable in `amount`.
+    `amount` (n, 1, 32, 32, 32), in units of the TSDF, is smoothed by (1, 2, 1) / 4 along each axis:
+    samples that move each for itself leave pits and ridges a sample wide. Each sample near the
+    surface takes the amount at its foot there, so that the TSDF goes on to rise along the normals
+    and gets no islands, holes or tunnels of its own. It is squeezed softly (tanh) below `FARTHEST`
+    and the room there is on its side of the surface. Differentiable in `amount`.
     """
+    amount = avg_pool3d(avg_pool3d(pad(amount, (1,) * 6, mode="replicate"), 2, 1), 2, 1)
     return torch.stack([_displaced(one, by) for one, by in zip(tsdf, amount)])
 
 

@@ -42,14 +42,14 @@ class StructureConfig:
     joint_steps: int = 6000  # of DDPM and adapter together
     diffusion_steps: int = 12000  # of the DDPM alone, after them
     diffusion_batch_size: int = 32
-    adapter_steps: int = 1600  # of the adapter alone, after them
+    adapter_steps: int = 1200  # of the adapter alone, after them
     adapter_batch_size: int = 8
     learning_rate: float = 8e-4
     kl_weight: float = 1e-4
     adapter_weight: float = 1.0  # lambda of eq. 5
     adapter_noise: float = 0.4  # largest standard deviation of G in eq. 3, in latent units
-    sphericity_weight: float = 3.0  # these two: of terms of `restoration.adapter_loss`
-    soundness_weight: float = 400.0
+    sphericity_weight: float = 5.0  # these two: of terms of `restoration.adapter_loss`
+    soundness_weight: float = 1000.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ExplicitConfig:
 
     shapes: int = 620
     unet_channels: tuple[int, ...] = (32, 64)
-    diffusion_steps: int = 30000
+    diffusion_steps: int = 50800
     diffusion_batch_size: int = 32
     learning_rate: float = 8e-4
 

@@ -12,6 +12,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
@@ -30,6 +31,9 @@ from LNGenLib.texture.patch import (
     patch_points,
     patch_step,
 )
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,23 @@ def extend_tissue(hu: np.ndarray, sdf: np.ndarray, margin: float) -> np.ndarray:
     return np.where((sdf < RIM) & ~inner, hu[tuple(source)], hu)
 
 
+def scan_rows(data: Path) -> list[dict[str, str]]:
+    """Rows of `data/splits.csv`, with the columns `file` and `split`."""
+    with open(data / "splits.csv", newline="") as table:
+        return list(csv.DictReader(table))
+
+
+def read_scan(path: Path) -> tuple[sitk.Image, Scan]:
+    """A CT, and the same as a scan, with the lesion's mask that lies beside it as
+    `NAME_mask.nii.gz`."""
+    from LNGenLib.image.io import read_image, to_array
+
+    image = read_image(path)
+    mask = path.with_name(path.name.replace(".nii.gz", "_mask.nii.gz"))
+    lesion = to_array(read_image(mask)) > 0 if mask.exists() else None
+    return image, Scan(to_array(image), array_spacing(image), lesion)
+
+
 def _body_patch(scan: Scan, body: Body, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     long_axis = body.long_axis * rng.uniform(0.9, 1.2)
     step = patch_step(long_axis)
@@ -174,17 +195,9 @@ def prepare(
     part. Arrays in `output` (.npz): `hu` and `sdf` (n, 32, 32, 32) uint8 (the HU window, and
     +-4 samples, over 0..255), `split` (n,), `scan` (n,).
     """
-    from LNGenLib.image.io import read_image, to_array
-
-    with open(data / "splits.csv", newline="") as table:
-        rows = [row for row in csv.DictReader(table) if row["split"] != "test"]
     arrays: dict[str, list] = {"hu": [], "sdf": [], "split": [], "scan": []}
-    for number, row in enumerate(rows):
-        path = data / row["file"]
-        image = read_image(path)
-        mask = path.with_name(path.name.replace(".nii.gz", "_mask.nii.gz"))
-        lesion = to_array(read_image(mask)) > 0 if mask.exists() else None
-        scan = Scan(to_array(image), array_spacing(image), lesion)
+    for number, row in enumerate(row for row in scan_rows(data) if row["split"] != "test"):
+        _, scan = read_scan(data / row["file"])
         rng = np.random.default_rng([seed, number])
         for hu, sdf in _patches(scan, shapes, per_scan, rng):
             arrays["hu"].append(to_uint8(normalize(hu)))
