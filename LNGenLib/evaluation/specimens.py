@@ -12,6 +12,7 @@ from LNGenLib.image.geometry import extract_patch
 from LNGenLib.image.hu import FAT, SOFT_TISSUE
 from LNGenLib.structure.tsdf import signed_distance
 from LNGenLib.texture.dataset import Body, Scan, find_bodies
+from LNGenLib.texture.inpainting import REACH
 from LNGenLib.texture.patch import PATCH, SDF_TRUNCATION, patch_step
 
 SURROUNDINGS = 15.0  # mm: farther than that all depths in fat are alike
@@ -24,7 +25,8 @@ CALIPER = np.array([0.25, 3.0, 0.2])
 class Specimen:
     """A body in a scan: `hu` (z, y, x) of its box and `mask` there, `spacing` (z, y, x) in mm.
 
-    `patch` (2, 32, 32, 32) are HU and signed distance (in samples) two long axes across.
+    `patch` (2, 32, 32, 32) are HU and signed distance (in samples) two long axes across, fat beyond
+    the 3 mm round the body in which painting may change the CT: the rest is a matter of placement.
     `long_axis` and `depth`, the mean distance of its surface to other tissue than fat, are in mm,
     `fat` is the share of fat just outside.
     """
@@ -97,6 +99,7 @@ def _specimen(name: str, scan: Scan, body: Body) -> Specimen:
             extract_patch(distance, scan.spacing, center, step, PATCH) / step,
         ]
     )
+    patch[0][patch[1] * step > REACH] = np.mean(FAT)
     patch[1] = patch[1].clip(-SDF_TRUNCATION, SDF_TRUNCATION)
     share = float(fat[shell].mean())
     return Specimen(name, hu, mask, scan.spacing, patch, body.long_axis, depth, share)

@@ -1,6 +1,9 @@
-"""Named features of a body's tissue, its edge and its surroundings, after PyRadiomics' first-order
-and GLCM features (https://pyradiomics.readthedocs.io/en/latest/features.html) and what a reader of
-CT looks at. Deviations are in units of the scan's noise, so that scans can be compared."""
+"""Named features of the tissue of a body, of its edge and of what is next to it.
+
+After the first-order and GLCM features of PyRadiomics
+(https://pyradiomics.readthedocs.io/en/latest/features.html) and what a reader of CT looks at.
+Deviations are in units of the noise of the scan, so that scans can be compared.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from skimage.feature import graycomatrix, graycoprops
 
 from LNGenLib.evaluation.specimens import Specimen
 from LNGenLib.image.hu import normalize
+from LNGenLib.texture.inpainting import REACH
 
 LEAST_RANGE = 1e-3  # below it values are all one
 LEVELS = 32  # gray levels of the co-occurrence matrix
@@ -22,11 +26,11 @@ def tissue_features(specimen: Specimen, noise: float) -> dict[str, float]:
     core = depth > min(1.5 * spacing[1], 0.6 * depth.max())
     apart = ndimage.distance_transform_edt(~mask, sampling=spacing)
     rim = (apart > 0) & (apart <= max(1.5, spacing[1]))
-    shell = (apart > 2) & (apart <= max(5.0, 2 * spacing[1] + 2))
+    shell = (apart > 0) & ~rim & (apart <= REACH)
     values = hu[core]
     residual = hu - ndimage.uniform_filter(hu, (1, 3, 3))
     slope = np.hypot(np.gradient(hu, spacing[1], axis=1), np.gradient(hu, spacing[2], axis=2))
-    contrast = max(values.mean() - np.median(hu[shell]) if shell.any() else values.mean(), 10.0)
+    contrast = max(values.mean() - np.median(hu[rim | shell]), 10.0)
     border = ndimage.binary_dilation(mask) & ~ndimage.binary_erosion(mask, iterations=2)
     steepness = slope[border] / contrast
     low, high = np.percentile(values, [10, 90])

@@ -29,13 +29,12 @@ from LNGenLib.structure.variant import Variant
 
 BATCH = 32
 STEPS = 20
-ATTEMPTS = 3  # of the adapter at a sound structure
+ATTEMPTS = 3  # at a sound structure
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Structures drawn; which of them were drawn again by the adapter, and which `repair` changed
-    at last."""
+    """Structures drawn; which of them were drawn again, and which `repair` changed at last."""
 
     structures: list[Structure]
     redrawn: list[bool]
@@ -91,8 +90,8 @@ class StructureModel:
     ) -> np.ndarray:
         """TSDFs (count, 32, 32, 32) float32 as the networks leave them, nothing repaired.
 
-        Where the adapter leaves islands, holes or tunnels it is given other noise, as long as there
-        are `attempts`.
+        Those with islands, holes or tunnels are drawn again by other noise, as long as there are
+        `attempts`.
         """
         batches = self._draw(count, seed, steps, None, ANY_SHAPE, attempts)
         return np.concatenate([drawn for drawn, _ in batches])
@@ -106,46 +105,52 @@ class StructureModel:
         shape: ShapeRange,
         attempts: int,
     ) -> Iterator[tuple[np.ndarray, list[bool]]]:
-        """TSDFs of each batch, and which were drawn again by the adapter."""
-        for numbers, decoded in self._decoded(count, seed, steps, on_step, shape):
-            drawn = self._restored(decoded, seed, numbers, 0)
-            redrawn = [False] * len(drawn)
-            for attempt in range(1, attempts if self.variant is Variant.implicit_adapter else 1):
-                for k, tsdf in enumerate(drawn):
-                    if repair(tsdf)[1]:
-                        one, redrawn[k] = slice(k, k + 1), True
-                        drawn[k] = self._restored(decoded[one], seed, numbers[one], attempt)[0]
-            yield drawn, redrawn
-
-    def _decoded(
-        self, count: int, seed: int, steps: int, on_step: StepCallback | None, shape: ShapeRange
-    ) -> Iterator[tuple[range, torch.Tensor]]:
-        """Numbers of each batch, and its TSDFs (n, 1, 32, 32, 32) in [-1, 1] before the adapter."""
+        """TSDFs of each batch, and which were drawn again."""
+        if self.variant is not Variant.implicit_adapter:
+            attempts = 1
         batches = range(0, count, BATCH)
         for batch, start in enumerate(batches):
-            numbers = range(start, min(start + BATCH, count))
-            seeds = [node_seed(seed, number, "structure") for number in numbers]
-            networks = self.networks
-            noise = seeded_noise(seeds, (networks.channels, *[LATENT_GRID] * 3)).to(self.device)
-            wanted = np.stack([networks.prior.draw(shape, seed, number) for number in numbers])
-            with torch.inference_mode():
-                condition = networks.prior.condition(
-                    torch.from_numpy(wanted).to(self.device), LATENT_GRID
+            numbers = np.arange(start, min(start + BATCH, count))
+            wanted = [self.networks.prior.draw(shape, seed, int(number)) for number in numbers]
+            descriptors = torch.from_numpy(np.stack(wanted)).to(self.device)
+            on_batch = of_batches(on_step, batch, len(batches))
+            drawn = self._attempt(descriptors, seed, numbers, 0, steps, on_batch)
+            redrawn = np.zeros(len(drawn), bool)
+            for attempt in range(1, attempts):
+                unsound = np.flatnonzero([repair(tsdf)[1] for tsdf in drawn])
+                if not len(unsound):
+                    break
+                drawn[unsound] = self._attempt(
+                    descriptors[unsound], seed, numbers[unsound], attempt, steps, None
                 )
-                on_batch = of_batches(on_step, batch, len(batches))
-                z = networks.diffusion.sample(noise, condition, steps, on_batch, "dpm")
-                yield numbers, networks.decode(z)
+                redrawn[unsound] = True
+            yield drawn, redrawn.tolist()
 
-    def _restored(
-        self, decoded: torch.Tensor, seed: int, numbers: range, attempt: int
+    @torch.inference_mode()
+    def _attempt(
+        self,
+        descriptors: torch.Tensor,
+        seed: int,
+        numbers: np.ndarray,
+        attempt: int,
+        steps: int,
+        on_step: StepCallback | None,
     ) -> np.ndarray:
-        """TSDFs (n, 32, 32, 32) of decoded ones, restored by the adapter where there is one."""
-        with torch.inference_mode():
-            if self.variant is Variant.implicit_adapter:
-                adapter = self.networks.adapter
-                seeds = [node_seed(seed, number, f"adapter {attempt}") for number in numbers]
-                noise = seeded_noise(seeds, adapter.noise_shape).to(self.device)
-                decoded = adapter(decoded, noise)
+        """TSDFs (n, 32, 32, 32) of the structures `numbers` with these descriptors (n, 11)."""
+        networks = self.networks
+
+        def noise(part: str, shape: tuple[int, ...]) -> torch.Tensor:
+            name = f"{part} {attempt}"
+            seeds = [node_seed(seed, int(number), name) for number in numbers]
+            return seeded_noise(seeds, shape).to(self.device)
+
+        condition = networks.prior.condition(descriptors, LATENT_GRID)
+        start = noise("structure", (networks.channels, *[LATENT_GRID] * 3))
+        decoded = networks.decode(
+            networks.diffusion.sample(start, condition, steps, on_step, "dpm")
+        )
+        if self.variant is Variant.implicit_adapter:
+            decoded = networks.adapter(decoded, noise("adapter", networks.adapter.noise_shape))
         volumes = decoded.clamp(-1, 1).cpu().numpy()[:, 0] * TRUNCATION
         return _distances(volumes < 0) if self.variant is Variant.explicit else volumes
 

@@ -1,8 +1,8 @@
 """Are 1,000 structures sound, and of the sizes asked for?
 
-Prints the shares of one component, without holes, of genus 0 and watertight at the adapter's first
-draw, as drawn (the adapter is asked again where it left islands, holes or tunnels), and repaired;
-the shares drawn again and repaired; the largest error of the long axis, measured anew on the placed
+Prints the shares of one component, without holes, of genus 0 and watertight at the first draw, as
+drawn (those with islands, holes or tunnels are drawn again), and repaired; the shares drawn again
+and repaired; the largest error of the long axis, measured anew on the placed
 signed distance; and for five seeds the Kolmogorov-Smirnov distance of 1,000 uniform sizes to
 uniform.
 
