@@ -130,7 +130,7 @@ def data(tmp_path):
         writer = csv.writer(table)
         writer.writerow(["file", "split"])
         for k, part in enumerate(("train", "test", "test")):
-            hu, _ = scan_of_balls(k, rows=4)
+            hu, _ = scan_of_balls(k)
             free = np.random.default_rng(k).normal(-100, NOISE, hu.shape).round()
             image = sitk.GetImageFromArray(np.concatenate([hu, free.astype(np.int16)], 1))
             image.SetSpacing(SPACING[::-1])
@@ -141,7 +141,7 @@ def data(tmp_path):
 
 def test_command_judges_the_test_scans(data, monkeypatch):
     monkeypatch.setattr(judging, "EPOCHS", 1)
-    monkeypatch.setattr(texture, "MOST_ROUNDS", 2)
+    monkeypatch.setattr(texture, "MOST_ROUNDS", 1)
     monkeypatch.setattr(texture, "HALVINGS", 1)
     arguments = ["evaluate", "texture", "--data", str(data), "-o", str(data / "figures.json")]
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
@@ -149,7 +149,7 @@ def test_command_judges_the_test_scans(data, monkeypatch):
     figures = json.loads((data / "figures.json").read_text())
     assert set(figures["verdicts"]) == {"LN-Gen", "copies", "constant"}
     assert all(0 <= v["low"] <= v["high"] <= 1 for v in figures["verdicts"].values())
-    assert sum(figures["bodies"].values()) >= 20
+    assert sum(figures["bodies"].values()) >= 20  # of 27
 
 
 def test_scans_without_bodies_are_refused(data):

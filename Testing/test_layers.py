@@ -13,7 +13,8 @@ LAYERS = [
     {"image", "latent", "models"},
     {"structure"},
     {"texture", "placement"},
-    {"synthesis", "evaluation"},
+    {"synthesis"},
+    {"evaluation"},
     {"training"},
     {"cli"},
 ]

@@ -12,6 +12,7 @@ paints nodes and writes files, the CT held all the time.
 from __future__ import annotations
 
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Optional
@@ -35,10 +36,13 @@ Box = Optional[tuple[float, float, float, float, float, float]]
 def seconds(
     ct: sitk.Image, labels: sitk.Image | None, models: Models, box: Box, count: int, runs: int
 ) -> Counter[str]:
-    """Seconds a node by stage, the mean of some runs after one that warms up."""
+    """Seconds a node by stage, the mean of some runs after one that warms up.
+
+    `rest` is what no stage shows: checks, hashes and images.
+    """
     spent: Counter[str] = Counter()
     for run in range(runs + 1):
-        progress = Progress()
+        begin, progress = time.perf_counter(), Progress()
         request = SynthesisRequest(count, Sizes("uniform", 4.0, 20.0), run, box)
         result = synthesize(ct, request, labels, models=models, progress=progress)
         progress.stage("writing")
@@ -47,6 +51,7 @@ def seconds(
         progress.finish()
         if run:
             spent.update(progress.seconds)
+            spent["rest"] += time.perf_counter() - begin - sum(progress.seconds.values())
     return Counter({stage: value / runs / count for stage, value in spent.items()})
 
 
