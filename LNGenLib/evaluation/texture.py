@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.judge import Pair, Verdict, judge
@@ -89,7 +90,7 @@ def evaluate_texture(data: Path, models: Models, seed: int, report: Report) -> T
             noise,
             judged,
             seed,
-            lambda done, of, k=k: report("judging real", 5 * k + done, 5 * HALVINGS),
+            lambda done, of, k=k: report("judging real", k * of + done, HALVINGS * of),
         )
         for k in range(HALVINGS)
     ]
@@ -102,7 +103,9 @@ def evaluate_texture(data: Path, models: Models, seed: int, report: Report) -> T
     )
 
 
-def _paint(name, image, scan: Scan, wanted: int, models: Models, seed: int):
+def _paint(
+    name: str, image: sitk.Image, scan: Scan, wanted: int, models: Models, seed: int
+) -> Iterator[tuple[str, list[Specimen], int]]:
     """Class, specimens and number of nodes painted, round by round until there are enough."""
     bodies = [body for body in find_bodies(scan) if body.long_axis <= LARGEST]
     if not bodies:
