@@ -442,7 +442,7 @@ def evaluate_texture(
         f"real bodies told from each other: AUC {report.real:.3f} (0.45 to 0.55 is valid)"
     )
     if output is not None:
-        write_figures(report.figures(), output)
+        write_figures(dataclasses.asdict(report), output)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The judge of texture: can real bodies be told from others? Fixed before any final training.
+"""The judge of texture: can real bodies be told from others?
 
 A random forest on named features and a small CNN on patches, cross-validated over scans: nobody is
 judged by a classifier that has seen the scan. Their log-odds are added, so that the surer counts
@@ -34,11 +34,7 @@ Report = Callable[[int, int], None]  # steps done, steps
 @dataclass(frozen=True)
 class Verdict:
     """How well one class was told from real bodies over `pairs`: AUC and its 95 % interval, by
-    bootstrap over pairs; and the AUC of the features and of the CNN alone.
-
-    `resampled` (2000,) are the AUCs of the bootstrap. Verdicts of the same real bodies and seed
-    resample alike, so that their difference is a paired one.
-    """
+    bootstrap over pairs; and the AUC of the features and of the CNN alone."""
 
     pairs: int
     auc: float
@@ -46,7 +42,6 @@ class Verdict:
     high: float
     features: float
     cnn: float
-    resampled: np.ndarray
 
 
 def judge(
@@ -82,7 +77,7 @@ def judge(
     resampled = np.array([_auc(both[rows]) for rows in drawn])
     low, high = np.percentile(resampled, [2.5, 97.5])
     alone = [_auc(part[kept].reshape(-1, 2)) for part in scores]
-    return Verdict(count, _auc(both), float(low), float(high), *alone, resampled)
+    return Verdict(count, _auc(both), float(low), float(high), *alone)
 
 
 def _auc(scores: np.ndarray) -> float:

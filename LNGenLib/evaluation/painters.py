@@ -13,11 +13,11 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import FAT, SOFT_TISSUE
 from LNGenLib.image.io import like, to_array
-from LNGenLib.randomness import node_seed
+from LNGenLib.randomness import node_rng
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
 from LNGenLib.synthesis.records import SynthesisRequest
-from LNGenLib.texture.dataset import Body
+from LNGenLib.texture.dataset import Body, Scan
 
 # HU and labels (z, y, x) of a scan with some nodes painted; None where not one fits
 Painted = tuple[np.ndarray, np.ndarray] | None
@@ -54,11 +54,11 @@ def paint_copies(
     """Bodies of the scan and a voxel round them, as they are, copied into fat elsewhere."""
     hu = to_array(ct)
     new, labels = hu.copy(), np.zeros(hu.shape, np.uint16)
-    smooth = ndimage.gaussian_filter(hu.astype(np.float32), (0, 1, 1))
-    fat = (smooth > FAT[0]) & (smooth < SOFT_TISSUE[0])
-    rng = np.random.default_rng(node_seed(seed, 0, "copies"))
-    free, spacing = fat.copy(), array_spacing(ct)
+    spacing = array_spacing(ct)
+    free = Scan(hu, spacing, None).between(FAT[0], SOFT_TISSUE[0])
+    rng = node_rng(seed, 0, "copies")
     pad = np.maximum(np.round(1.0 / spacing), 1).astype(int)
+    places = np.argwhere(region)
     for number in range(count):
         body = bodies[rng.integers(len(bodies))]
         mask = np.pad(body.mask, [(p, p) for p in pad])
@@ -67,7 +67,6 @@ def paint_copies(
             continue
         wide = ndimage.binary_dilation(mask, np.ones(2 * pad + 1))
         source = hu[tuple(slice(s, s + n) for s, n in zip(start, mask.shape))]
-        places = np.argwhere(region)
         for place in places[rng.integers(len(places), size=400)]:
             low = place - np.array(mask.shape) // 2
             if (low < 0).any() or (low + mask.shape > hu.shape).any():
@@ -75,8 +74,7 @@ def paint_copies(
             at = tuple(slice(a, a + n) for a, n in zip(low, mask.shape))
             if free[at][wide].mean() < 0.85:
                 continue
-            weight = np.clip(ndimage.uniform_filter(wide.astype(np.float32), 3), 0, 1) * wide
-            weight = np.where(mask, 1, weight)
+            weight = np.where(mask, 1, ndimage.uniform_filter(wide.astype(np.float32), 3) * wide)
             new[at] = np.round(weight * source + (1 - weight) * new[at])
             labels[at][mask] = number + 1
             free[at][wide] = False

@@ -82,8 +82,7 @@ def _specimen(name: str, scan: Scan, body: Body) -> Specimen:
     inner = tuple(slice(s - a, s - a + n) for s, a, n in zip(body.start, start, body.mask.shape))
     mask[inner] = body.mask
     near = ndimage.binary_dilation(mask, np.ones((3, 3, 3)))
-    smooth = ndimage.gaussian_filter(hu, (0, 1, 1))
-    fat = (smooth > FAT[0]) & (smooth < SOFT_TISSUE[0])
+    fat = Scan(hu, scan.spacing, None).between(FAT[0], SOFT_TISSUE[0])
     other = ~fat & ~near
     shell = near & ~mask
     depth = SURROUNDINGS

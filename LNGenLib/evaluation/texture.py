@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -45,13 +43,6 @@ class TextureReport:
     real: float
     bodies: dict[str, int]
     found: dict[str, float]
-
-    def figures(self) -> dict[str, Any]:
-        """What a file keeps of it: all but the bootstraps."""
-        content = dataclasses.asdict(self)
-        for verdict in content["verdicts"].values():
-            del verdict["resampled"]
-        return content
 
 
 def evaluate_texture(data: Path, models: Models, seed: int, report: Report) -> TextureReport:
