@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 
 from LNGenLib.errors import InputError
-from LNGenLib.structure.descriptors import DESCRIPTORS, WANTED, describe, mirror
+from LNGenLib.structure.descriptors import DESCRIPTORS, WANTED, describe, mirror, turn
 from LNGenLib.structure.networks import DescriptorPrior
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.tsdf import tsdf_from_mask
@@ -41,12 +43,23 @@ def test_center_and_moments_of_an_ellipsoid():
     assert described(ellipsoid)[8:] == pytest.approx(0, abs=0.01)
 
 
+@pytest.fixture(scope="module")
+def bent() -> np.ndarray:
+    """The TSDF of a body without any symmetry."""
+    body = (Z + Y - X) ** 2 / 900 + ((Y - 5) / 12) ** 2 + (X / 18) ** 2 + X * Y * Z / 9000 <= 1
+    return tsdf_from_mask(body, (1.0, 1.0, 1.0))[0]
+
+
 @pytest.mark.parametrize("flip", list(np.ndindex(2, 2, 2)))
-def test_descriptors_of_mirror_images(flip):
-    bent = (Z + Y - X) ** 2 / 900 + ((Y - 5) / 12) ** 2 + (X / 18) ** 2 + X * Y * Z / 9000 <= 1
-    tsdf = tsdf_from_mask(bent, (1.0, 1.0, 1.0))[0]
-    mirrored = describe(np.flip(tsdf, np.flatnonzero(flip)))
-    assert mirrored == pytest.approx(mirror(describe(tsdf)[None], flip)[0], abs=1e-3)
+def test_descriptors_of_mirror_images(bent, flip):
+    mirrored = describe(np.flip(bent, np.flatnonzero(flip)))
+    assert mirrored == pytest.approx(mirror(describe(bent)[None], flip)[0], abs=1e-3)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_descriptors_of_turned_shapes(bent, order):
+    turned = describe(bent.transpose(order))
+    assert turned == pytest.approx(turn(describe(bent)[None], order)[0], abs=1e-3)
 
 
 @pytest.fixture
@@ -79,8 +92,8 @@ def test_drawn_descriptors_vary_as_the_known_ones():
 
 def test_known_shapes_take_turns(prior, monkeypatch):
     monkeypatch.setattr("LNGenLib.structure.networks.SCATTER", 0.0)
-    for turn in range(3):
-        drawn = np.stack([prior.draw(ANY_SHAPE, 7, 4 * turn + k) for k in range(4)])
+    for again in range(3):
+        drawn = np.stack([prior.draw(ANY_SHAPE, 7, 4 * again + k) for k in range(4)])
         assert np.sort(drawn, 0) == pytest.approx(np.sort(prior.table.numpy(), 0), abs=1e-6)
 
 

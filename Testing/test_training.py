@@ -102,6 +102,24 @@ def test_texture_trains_and_loads(data, tmp_path, monkeypatch):
     assert TextureModel(weights).networks.config.vae_channels == 8
 
 
+def test_all_symmetries_are_seen_each_with_its_own_descriptors():
+    from LNGenLib.structure.descriptors import describe
+    from LNGenLib.structure.training import DescribedShapes
+
+    z, y, x = np.ogrid[-15.5:16, -15.5:16, -15.5:16]
+    distance = np.sqrt(z**2 + (y - 2) ** 2 + x**2 / 2) - 8 + 0.05 * z * x
+    shape = np.clip(distance / 13, -0.2, 0.2).astype(np.float32)
+    shapes = DescribedShapes(np.stack([shape, shape[::-1]]))
+    assert len(shapes) == 2 * 48
+    seen = set()
+    for k in range(len(shapes)):
+        image, descriptors = shapes[k]
+        seen.add(image.numpy().tobytes())
+        if k % 7 == 0:
+            assert descriptors.numpy() == pytest.approx(describe(image[0].numpy() / 5), abs=1e-3)
+    assert len(seen) >= 24  # the shape may have a symmetry of its own
+
+
 def test_unknown_configuration_is_refused(data, tmp_path):
     with pytest.raises(InputError, match="colour"):
         training.run("structure", data, tmp_path, {"colour": 1}, seed=0)

@@ -36,3 +36,10 @@ def mirror(descriptors: np.ndarray, flip: tuple[int, int, int]) -> np.ndarray:
     """Descriptors (n, 11) of the shapes mirrored along the axes (z, y, x) where `flip` is 1."""
     z, y, x = 1 - 2 * np.array(flip, np.float32)
     return descriptors * np.array([1, 1, z, y, x, 1, 1, 1, z * y, z * x, y * x], np.float32)
+
+
+def turn(descriptors: np.ndarray, order: tuple[int, int, int]) -> np.ndarray:
+    """Descriptors (n, 11) of the shapes with axes (z, y, x) permuted: new axis k is order[k]."""
+    axes, pairs = np.array(order), [(0, 1), (0, 2), (1, 2)]
+    crossed = [pairs.index(tuple(sorted((order[a], order[b])))) for a, b in pairs]
+    return descriptors[:, [0, 1, *(2 + axes), *(5 + axes), *(8 + np.array(crossed))]]

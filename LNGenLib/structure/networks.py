@@ -58,7 +58,7 @@ class ExplicitConfig:
 
     shapes: int = 620
     unet_channels: tuple[int, ...] = (32, 64)
-    diffusion_steps: int = 50800
+    diffusion_steps: int = 52800
     diffusion_batch_size: int = 32
     learning_rate: float = 8e-4
 

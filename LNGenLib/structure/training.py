@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch.utils.data import Dataset
 from LNGenLib.latent.autoencoder import Autoencoder, vae_loss
 from LNGenLib.latent.training import Task, fit
 from LNGenLib.models.store import save_weights
-from LNGenLib.structure.descriptors import describe, mirror
+from LNGenLib.structure.descriptors import describe, mirror, turn
 from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.networks import (
     LATENT_GRID,
@@ -52,30 +53,39 @@ class Shapes(Dataset):
 class DescribedShapes(Dataset):
     """A TSDF (1, 32, 32, 32) in [-1, 1], its descriptors (11,), and its latent where it is encoded.
 
-    With `flipped` all eight mirror images, each with its own descriptors: the DDPM is told which of
-    them it sees, so that it draws none that lies as no lymph node does.
+    With `turned` in all 48 symmetries of the cube, each with its own descriptors: the DDPM is told
+    which of them it sees, so that it draws none that lies as no lymph node does.
     """
 
-    def __init__(self, tsdf: np.ndarray, flipped: bool = True):
-        flips = list(np.ndindex(2, 2, 2)) if flipped else [(0, 0, 0)]
-        images = [np.flip(tsdf, 1 + np.flatnonzero(flip)) for flip in flips]
+    def __init__(self, tsdf: np.ndarray, turned: bool = True):
+        orders = list(itertools.permutations(range(3))) if turned else [(0, 1, 2)]
+        flips = list(np.ndindex(2, 2, 2)) if turned else [(0, 0, 0)]
+        self.symmetries = list(itertools.product(orders, flips))
         drawn = np.stack([describe(shape) for shape in tsdf])
-        descriptors = np.concatenate([mirror(drawn, flip) for flip in flips])
-        self.descriptors = torch.from_numpy(descriptors)
-        self.tsdf = torch.from_numpy(np.concatenate(images) / TRUNCATION)
+        self.descriptors = torch.from_numpy(
+            np.concatenate([mirror(turn(drawn, order), flip) for order, flip in self.symmetries])
+        )
+        self.tsdf = torch.from_numpy(tsdf / TRUNCATION)
         self.latents = None
 
     @torch.no_grad()
     def encode(self, autoencoder: Autoencoder) -> None:
         """Keep the latents: encoding in each step would cost a tenth of the training."""
-        parts = self.tsdf[:, None].split(64)
-        self.latents = torch.cat([autoencoder.encode(part) for part in parts])
+        parts = [self._images(symmetry)[:, None].split(64) for symmetry in self.symmetries]
+        self.latents = torch.cat([autoencoder.encode(each) for part in parts for each in part])
+
+    def _images(self, symmetry, shapes=slice(None)) -> torch.Tensor:
+        order, flip = symmetry
+        turned = self.tsdf[shapes].permute(0, *(1 + axis for axis in order))
+        return turned.flip([1 + axis for axis in range(3) if flip[axis]])
 
     def __len__(self) -> int:
-        return len(self.tsdf)
+        return len(self.descriptors)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
-        item = self.tsdf[index][None], self.descriptors[index]
+        symmetry, shape = divmod(index, len(self.tsdf))
+        image = self._images(self.symmetries[symmetry], slice(shape, shape + 1))
+        item = image, self.descriptors[index]
         return item if self.latents is None else (*item, self.latents[index])
 
 
@@ -112,9 +122,8 @@ class StructureTask(Task):
         if self.adapter:
             # it costs several times as much a shape as the DDPM
             part = max(1, len(z) // 8) if self.diffusion else len(z)
-            loss = loss + networks.config.adapter_weight * adapter_loss(
-                networks, x[:part], z[:part]
-            )
+            adapted = adapter_loss(networks, x[:part], z[:part])
+            loss = loss + networks.config.adapter_weight * adapted
         return loss
 
 
@@ -149,8 +158,8 @@ def train(arrays: Path, folder: Path, config: StructureConfig, seed: int = 0) ->
     fit(adaptation, Shapes(real, turned=True), validation, folder / "vae", batch, seed)
     networks.autoencoder.eval()
 
-    shapes, validation = DescribedShapes(real), DescribedShapes(held_out, flipped=False)
-    networks.autoencoder.measure_latents(shapes.tsdf[: len(real), None])
+    shapes, validation = DescribedShapes(real), DescribedShapes(held_out, turned=False)
+    networks.autoencoder.measure_latents(shapes.tsdf[:, None])
     networks.prior.table.copy_(shapes.descriptors[: len(real)])  # those that are not mirrored
     for data in (shapes, validation):
         data.encode(networks.autoencoder)
@@ -170,7 +179,7 @@ def train_explicit(arrays: Path, folder: Path, config: ExplicitConfig, seed: int
     torch.manual_seed(seed)
     config = replace(config, shapes=len(real))
     networks = ExplicitNetworks(config)
-    shapes, validation = DescribedShapes(real), DescribedShapes(held_out, flipped=False)
+    shapes, validation = DescribedShapes(real), DescribedShapes(held_out, turned=False)
     networks.prior.table.copy_(shapes.descriptors[: len(real)])
     task, batch = ExplicitTask(networks), config.diffusion_batch_size
     fit(task, shapes, validation, folder / "ddpm", batch, seed)

@@ -1,11 +1,12 @@
 """How well do VAE and adapter reconstruct the TSDFs of held-out lymph nodes?
 
-Takes folders of `lngen train structure`. For each it prints Dice, mean absolute error (in long
-axes) and sphericity over the test part: of the VAE after its pre-training on solids, after its
-adaptation to lymph nodes, and of the adapter on top, without and with the noise G of eq. 3. A
-second folder trained with {"solid_steps": 0} shows what pre-training gains.
+Takes prepared arrays and folders of `lngen train structure`. For each folder it prints Dice, mean
+absolute error (in long axes) and sphericity over the test part: of the VAE after its pre-training
+on solids, after its adaptation to lymph nodes, and, where the training has come so far, of the
+adapter on top, without and with the noise G of eq. 3. A folder trained with {"solid_steps": 0}
+shows what pre-training gains.
 
-    python Testing/benchmarks/reconstruction.py runs/structure runs/scratch
+    python Testing/benchmarks/reconstruction.py structure.npz runs/structure runs/scratch
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from rich.table import Table
 from safetensors.torch import load_file
 
 from LNGenLib.evaluation.shape import measure_shapes
+from LNGenLib.latent.autoencoder import Autoencoder
 from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.model import StructureModel
+from LNGenLib.structure.networks import FACTOR, StructureConfig
 from LNGenLib.structure.repair import repair
 
 
@@ -38,16 +41,17 @@ def scores(real: torch.Tensor, made: torch.Tensor) -> list[str]:
 @torch.inference_mode()
 def rows(folder: Path, real: torch.Tensor):
     """Name and scores of each stage of a training."""
-    networks = StructureModel(folder / "structure.safetensors").networks
-    vae, steps = networks.autoencoder, networks.config
-    for stage, name in (("solids", f"{steps.solid_steps} steps on solids"), ("vae", "")):
-        if not (folder / stage).exists():
-            continue
-        prefix = "autoencoder."
-        weights = load_file(folder / stage / "averaged.safetensors")
-        vae.load_state_dict({key.removeprefix(prefix): value for key, value in weights.items()})
-        name = name or f"then {steps.vae_steps} steps on lymph nodes"
-        yield name, scores(real, vae.reconstruct(vae.posterior(real)[0]))
+    config = StructureConfig()
+    vae = Autoencoder(FACTOR, config.vae_channels, config.latent_channels).eval()
+    for stage, name in (("solids", "VAE of solids"), ("vae", "VAE of lymph nodes")):
+        if (folder / stage / "averaged.safetensors").exists():
+            weights = load_file(folder / stage / "averaged.safetensors")
+            vae.load_state_dict(
+                {key.removeprefix("autoencoder."): value for key, value in weights.items()}
+            )
+            yield name, scores(real, vae.reconstruct(vae.posterior(real)[0]))
+    if not (folder / "structure.safetensors").exists():
+        return
     networks = StructureModel(folder / "structure.safetensors").networks
     z = networks.autoencoder.encode(real)
     for level in (0.0, networks.config.adapter_noise):
@@ -58,10 +62,10 @@ def rows(folder: Path, real: torch.Tensor):
         yield name + "with adapter", scores(real, networks.adapter(decoded, noise))
 
 
-def main(folders: list[Path], seed: int = 0) -> None:
+def main(arrays: Path, folders: list[Path], seed: int = 0) -> None:
     """Print a table a folder."""
     console = Console()
-    with np.load(folders[0] / "structure.npz") as data:
+    with np.load(arrays) as data:
         tsdf = data["tsdf"][data["split"] == "test"].astype(np.float32)
     real = torch.from_numpy(np.stack([repair(shape)[0] for shape in tsdf]) / TRUNCATION)[:, None]
     for folder in folders:
