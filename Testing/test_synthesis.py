@@ -15,7 +15,7 @@ from LNGenLib.image.io import as_ct, read_image, read_labels, to_array
 from LNGenLib.placement.anatomy import ILIAC_VESSELS, find_rectum
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis import engine
+from LNGenLib.synthesis import painting
 from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
@@ -34,10 +34,10 @@ def pelvis(shared):
 def pelvis_result(pelvis, models):
     """The run of the issue: 6 nodes of 8-20 mm, seed 7; with the nodes as they were painted."""
     painted: list[LymphNode] = []
-    inpaint = engine.inpaint
+    inpaint = painting.inpaint
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            engine,
+            painting,
             "inpaint",
             lambda hu, node, *rest: painted.append(node) or inpaint(hu, node, *rest),
         )

@@ -14,29 +14,21 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 import torch
-from scipy import ndimage
 
 from LNGenLib import __version__
 from LNGenLib.errors import InputError
-from LNGenLib.image.edge import edge_spread
 from LNGenLib.image.geometry import array_spacing, box_mask, index_to_ras
-from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.io import as_ct, check_same_geometry, like, marked_synthetic, to_array
-from LNGenLib.image.noise import Noise, local_deviation, measure_noise
 from LNGenLib.placement.anatomy import find_region
 from LNGenLib.placement.sampling import place
-from LNGenLib.randomness import node_rng, node_seed
+from LNGenLib.randomness import node_rng
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import StructureModel
+from LNGenLib.synthesis.painting import Painting, paint
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisRequest, SynthesisResult
-from LNGenLib.texture.inpainting import Inpainting, Scanner, inpaint, within_reach
+from LNGenLib.texture.inpainting import Inpainting, within_reach
 from LNGenLib.texture.model import TextureModel
-
-TYPICAL_MUSCLE = 55.0  # HU, where a scan shows no muscle
-MUSCLE_SLICES = 24  # looked at: more take time and change little
-ENHANCEMENT = (8.0, 5.0)  # HU over muscle: mean and standard deviation over lymph nodes
-NOISE_NEIGHBORHOOD = 40.0  # mm
 
 
 @dataclass(frozen=True)
@@ -108,37 +100,18 @@ def synthesize(
     turns = [node_rng(request.seed, k, "place") for k in numbers]
     nodes = place(samples.structures, sizes, region, spacing, turns)
 
-    progress.stage("texture", request.texture_steps)
-    muscle = muscle_level(hu)
-    means = [
-        float(
-            np.clip(muscle + node_rng(request.seed, k, "enhancement").normal(*ENHANCEMENT), 0, 130)
-        )
-        for k in numbers
-    ]
-    seeds = [node_seed(request.seed, k, "texture") for k in numbers]
-    tissues = texture_model.sample(hu, nodes, means, seeds, request.texture_steps, progress.step)
-
-    progress.stage("painting", request.count)
-    spread = edge_spread(hu, spacing)
-    new = hu.copy()
-    labels, changed = np.zeros(hu.shape, np.uint16), np.zeros(hu.shape, np.uint8)
-    records = []
-    for k, (node, tissue) in enumerate(zip(nodes, tissues, strict=True)):
-        noise = noise_near(hu, node)
-        turn = node_rng(request.seed, k, "noise")
-        painted = inpaint(new, node, tissue, Scanner(noise, spread), turn)
-        new[painted.box] = np.where(painted.changed, painted.hu, new[painted.box])
-        labels[painted.box][painted.label] = k + 1
-        changed[painted.box][painted.changed] = 1
-        records.append(
-            _record(ct, hu, node, painted, k + 1, noise, samples.repaired[k], request.seed)
-        )
-        progress.step(k + 1, request.count)
+    painting = paint(hu, nodes, request.seed, texture_model, request.texture_steps, progress)
+    records = tuple(
+        _record(ct, hu, node, painting, k, samples.repaired[k], request.seed)
+        for k, node in enumerate(nodes)
+    )
     progress.finish()
     return SynthesisResult(
-        *(marked_synthetic(like(array, ct)) for array in (new, labels, changed)),
-        tuple(records),
+        *(
+            marked_synthetic(like(array, ct))
+            for array in (painting.hu, painting.labels, painting.changed)
+        ),
+        records,
         _provenance(request, models, {"ct": ct, "anatomy": anatomy, "region_mask": region_mask}),
     )
 
@@ -153,44 +126,22 @@ def _user_region(
     return None if mask is None else to_array(mask) > 0
 
 
-def muscle_level(hu: np.ndarray) -> float:
-    """HU of muscle: the mode of homogeneous voxels in muscle's range, over some slices."""
-    hu = hu[np.unique(np.linspace(0, len(hu) - 1, MUSCLE_SLICES).round().astype(int))]
-    deviation = local_deviation(hu)
-    values = hu[(hu > MUSCLE[0]) & (hu < MUSCLE[1]) & (deviation < 25)]
-    if len(values) < 1000:
-        return TYPICAL_MUSCLE
-    counts, edges = np.histogram(values, bins=np.arange(MUSCLE[0], MUSCLE[1] + 1))
-    return float(edges[ndimage.gaussian_filter1d(counts.astype(float), 4).argmax()])
-
-
-def noise_near(hu: np.ndarray, node: LymphNode) -> Noise:
-    """Noise of the soft tissue within some centimeters of a node."""
-    box = tuple(
-        slice(max(b.start, 0), min(b.stop, n))
-        for b, n in zip(node.box(NOISE_NEIGHBORHOOD), hu.shape, strict=True)
-    )
-    part = hu[box]
-    tissue = (part > MUSCLE[0]) & (part < MUSCLE[1])
-    return measure_noise(part, ndimage.binary_erosion(tissue, np.ones((1, 3, 3))))
-
-
 def _record(
     ct: sitk.Image,
     hu: np.ndarray,
     node: LymphNode,
-    painted: Inpainting,
-    label: int,
-    noise: Noise,
+    painting: Painting,
+    k: int,
     repaired: bool,
     seed: int,
 ) -> LymphNodeRecord:
+    painted = painting.nodes[k]
     around = within_reach(painted.label, node.spacing) & ~painted.changed
     start = np.array([b.start for b in painted.box])
     weights = painted.occupancy
     voxel = float(np.prod(node.spacing))
     return LymphNodeRecord(
-        label=label,
+        label=k + 1,
         center_ras_mm=_point(index_to_ras(ct, start + _middle(painted))),
         wanted_long_axis_mm=round(float(node.long_axis), 3),
         long_axis_mm=round(node.measured_long_axis(), 3),
@@ -203,7 +154,7 @@ def _record(
         surrounding_mean_hu=round(float(hu[painted.box][around].mean()), 2)
         if around.any()
         else None,
-        noise_hu=round(noise.level, 2),
+        noise_hu=round(painting.noise[k].level, 2),
         structure_repaired=repaired,
         seed=seed,
     )

@@ -58,6 +58,11 @@ class Body:
     start: tuple[int, int, int]
     long_axis: float
 
+    @property
+    def box(self) -> tuple[slice, slice, slice]:
+        """Where the mask lies in the scan."""
+        return tuple(slice(s, s + n) for s, n in zip(self.start, self.mask.shape))
+
 
 def find_bodies(scan: Scan, smallest: float = 5.0, largest: float = 40.0) -> list[Body]:
     """Compact soft-tissue bodies of `smallest` to `largest` mm surrounded by fat.

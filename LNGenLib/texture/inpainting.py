@@ -12,7 +12,7 @@ from LNGenLib.structure.lymph_node import Box, LymphNode
 from LNGenLib.texture.model import Tissue
 from LNGenLib.texture.patch import PATCH
 
-LEAST_WEIGHT = 0.02  # voxels with less of the node in them stay as they are
+LEAST_WEIGHT = 0.01  # voxels with less of the node would change by a HU or two: they stay
 REACH = 3.0  # mm round the label beyond which nothing changes, or one voxel where that is more
 
 
@@ -58,6 +58,18 @@ def within_reach(label: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     return near | ndimage.binary_dilation(label, np.ones((3, 3, 3)))
 
 
+def scanned(
+    occupancy: np.ndarray, label: np.ndarray, spread: float, spacing: np.ndarray
+) -> np.ndarray:
+    """The node's share of what a scanner of this edge spread (mm) shows in each voxel (z, y, x):
+    its occupancy, blurred in-plane within reach of the label."""
+    sigma = blur_mm(spread, spacing) / spacing
+    weight = ndimage.gaussian_filter(occupancy, (0, sigma[1], sigma[2]), truncate=3)
+    kept = within_reach(label, spacing) & ((weight >= LEAST_WEIGHT) | label)
+    weight = np.where(kept, weight, 0)
+    return np.minimum(weight * (occupancy.sum() / weight.sum()), 1)
+
+
 def inpaint(
     hu: np.ndarray,
     node: LymphNode,
@@ -77,12 +89,7 @@ def inpaint(
     )
     occupancy = node.occupancy(box)
     label = label_of(occupancy)
-    sigma = blur_mm(scanner.spread, node.spacing) / node.spacing
-    weight = ndimage.gaussian_filter(occupancy, (0, sigma[1], sigma[2]), truncate=3)
-    kept = within_reach(label, node.spacing) & ((weight >= LEAST_WEIGHT) | label)
-    weight = np.where(kept, weight, 0)
-    weight = np.minimum(weight * (occupancy.sum() / weight.sum()), 1)
-
+    weight = scanned(occupancy, label, scanner.spread, node.spacing)
     grid = np.meshgrid(*(np.arange(b.start, b.stop) for b in box), indexing="ij")
     offset = (np.stack(grid) - node.center.reshape(3, 1, 1, 1)) * node.spacing.reshape(3, 1, 1, 1)
     own = ndimage.map_coordinates(
