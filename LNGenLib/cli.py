@@ -428,7 +428,7 @@ def evaluate_texture(
     seed: Seed = 0,
 ) -> None:
     """Paint the CTs and let a judge tell painted lymph nodes from the real bodies in them."""
-    from LNGenLib.evaluation.tables import texture_table
+    from LNGenLib.evaluation.tables import fidelity_table, texture_table
     from LNGenLib.evaluation.texture import evaluate_texture
     from LNGenLib.synthesis.engine import Models
 
@@ -441,6 +441,7 @@ def evaluate_texture(
     console.print(
         f"real bodies told from each other: AUC {report.real:.3f} (0.45 to 0.55 is valid)"
     )
+    console.print(fidelity_table(report.fidelity))
     if output is not None:
         write_figures(dataclasses.asdict(report), output)
 

@@ -13,15 +13,16 @@ from typer.testing import CliRunner
 
 from LNGenLib.cli import app
 from LNGenLib.errors import InputError
+from LNGenLib.evaluation import fidelity, texture
 from LNGenLib.evaluation import judge as judging
-from LNGenLib.evaluation import texture
 from LNGenLib.evaluation.judge import judge
-from LNGenLib.evaluation.painters import as_constants, paint_copies
-from LNGenLib.evaluation.specimens import find_specimens, match
+from LNGenLib.evaluation.painters import paint_constants, paint_copies, paint_lngen
+from LNGenLib.evaluation.specimens import alike, find_painted, find_specimens, match
 from LNGenLib.evaluation.tissue_features import tissue_features
-from LNGenLib.image.io import to_array
+from LNGenLib.evaluation.twins import place_twins
 from LNGenLib.synthesis.engine import Models
-from LNGenLib.texture.dataset import Scan, find_bodies
+from LNGenLib.texture.dataset import Scan
+from LNGenLib.texture.inpainting import within_reach
 
 SPACING = (2.0, 1.0, 1.0)
 NOISE = 8.0
@@ -44,8 +45,14 @@ def scan_of_balls(seed: int, rows: int = 3, quiet: bool = False) -> tuple[np.nda
 
 
 def specimens(name: str, seed: int, quiet: bool = False):
-    hu, labels = scan_of_balls(seed, quiet=quiet)
-    return find_specimens(name, Scan(hu, np.array(SPACING), None), labels)
+    hu, _ = scan_of_balls(seed, quiet=quiet)
+    return find_specimens(name, Scan(hu, np.array(SPACING), None))
+
+
+def with_free_fat(hu: np.ndarray, seed: int = 1) -> np.ndarray:
+    """A scan with as much fat beside it."""
+    noise = np.random.default_rng(seed).normal(-100, NOISE, hu.shape).round()
+    return np.concatenate([hu, noise.astype(np.int16)], 1)
 
 
 def test_every_ball_is_found_and_described():
@@ -63,7 +70,10 @@ def test_every_ball_is_found_and_described():
 def test_only_painted_bodies_off_what_is_left_out():
     hu, labels = scan_of_balls(0)
     scan = Scan(hu, np.array(SPACING), None)
-    assert len(find_specimens("a", scan, np.where(labels == 4, 1, 0))) == 1
+    found = find_painted("a", scan, np.where(labels == 4, 2, 0))
+    assert list(found) == [2]
+    assert np.allclose(found[2].start + np.argwhere(found[2].mask).mean(0), [7.5, 33, 11], atol=2)
+    assert not find_painted("a", scan, np.pad(labels, ((0, 0), (9, 0), (0, 0)))[:, :-9])
     assert len(find_specimens("a", scan, off=labels > 2)) == 2
 
 
@@ -90,7 +100,9 @@ def test_features_of_a_noisy_and_of_a_constant_ball():
 
 
 def test_judge_tells_constants_and_not_balls_of_the_same_kind(monkeypatch):
-    monkeypatch.setattr(judging, "EPOCHS", 4)
+    monkeypatch.setattr(judging, "EPOCHS", 2)
+    monkeypatch.setattr(judging, "INNER_FOLDS", 2)
+    monkeypatch.setattr(judging, "TREES", 50)
     names = "abcd"
     noise = dict.fromkeys(names, NOISE)
     real = [s for k, name in enumerate(names) for s in specimens(name, k)]
@@ -105,34 +117,62 @@ def test_judge_tells_constants_and_not_balls_of_the_same_kind(monkeypatch):
     assert same.low <= same.auc <= same.high
 
 
-def test_copies_keep_tissue_and_change_nothing_else():
-    hu, labels = scan_of_balls(0)
-    hu = np.pad(hu, ((0, 0), (0, 60), (0, 0)), mode="wrap")
-    hu[:, 66:] = np.random.default_rng(1).normal(-100, NOISE, hu[:, 66:].shape)  # free fat
-    image = sitk.GetImageFromArray(hu)
-    image.SetSpacing(SPACING[::-1])
-    bodies = find_bodies(Scan(hu, np.array(SPACING), None))
-    new, painted = paint_copies(image, hu < -30, bodies, 4, 0)
-    assert len(np.unique(painted)) > 2
-    assert new[painted > 0].mean() == pytest.approx(hu[:, :66][labels > 0].mean(), abs=12)
-    far = ndimage.distance_transform_edt(painted == 0, sampling=SPACING) > 6
+@pytest.fixture(scope="module")
+def twins():
+    """HU of a scan of nine balls, and their twins in the fat beside them."""
+    hu = with_free_fat(scan_of_balls(0)[0])
+    scan = Scan(hu, np.array(SPACING), None)
+    return hu, place_twins(scan, find_specimens("a", scan), np.random.default_rng(0))
+
+
+def test_twins_lie_in_fat_apart_from_each_other_as_deep_as_their_bodies(twins):
+    hu, placed = twins
+    assert len(placed) >= 6
+    taken = np.zeros(hu.shape, int)
+    for twin in placed:
+        part = np.zeros(hu.shape, bool)
+        part[tuple((np.argwhere(twin.body.mask) + twin.start).T)] = True
+        assert hu[part].mean() < -80
+        taken += within_reach(part, np.array(SPACING))
+    assert taken.max() == 1
+
+
+def test_copies_keep_tissue_and_change_nothing_else(twins):
+    hu, placed = twins
+    new, labels = paint_copies(hu, placed)
+    for number, twin in enumerate(placed, 1):
+        assert np.array_equal(new[labels == number], twin.body.hu[twin.body.mask].astype(np.int16))
+    far = ndimage.distance_transform_edt(labels == 0, sampling=SPACING) > 4
     assert np.array_equal(new[far], hu[far])
-    flat, _ = as_constants(image, (new, painted))
-    assert all(np.ptp(flat[painted == k]) == 0 for k in np.unique(painted)[1:])
-    assert np.array_equal(flat[painted == 0], to_array(image)[painted == 0])
+
+
+def test_lngen_paints_twins_that_are_seen_as_their_bodies_are(twins):
+    hu, placed = twins
+    painted = paint_lngen(hu, placed, Models().texture, 0)
+    found = find_painted("a", Scan(painted[0], np.array(SPACING), None), painted[1])
+    bodies = {label: placed[label - 1].body for label in found}
+    assert len(found) >= 0.8 * len(placed)
+    assert sum(alike(bodies[label], found[label]) for label in found) >= 0.6 * len(found)
+    for label, specimen in found.items():
+        body = bodies[label]
+        assert specimen.mask.sum() == pytest.approx(body.mask.sum(), rel=0.25)
+        cores = [one.hu[one.core].mean() for one in (body, specimen)]
+        assert cores[0] == pytest.approx(cores[1], abs=12)
+    flat, _ = paint_constants(hu, painted)
+    labels = painted[1]
+    assert all(np.ptp(flat[labels == k]) == 0 for k in np.unique(labels)[1:])
+    assert np.array_equal(flat[labels == 0], hu[labels == 0])
 
 
 @pytest.fixture
 def data(tmp_path):
-    """Three scans of balls with room beside them."""
+    """Four scans of balls with room beside them."""
     (tmp_path / "ct").mkdir()
     with open(tmp_path / "splits.csv", "w", newline="") as table:
         writer = csv.writer(table)
         writer.writerow(["file", "split"])
-        for k, part in enumerate(("train", "test", "test")):
-            hu, _ = scan_of_balls(k)
-            free = np.random.default_rng(k).normal(-100, NOISE, hu.shape).round()
-            image = sitk.GetImageFromArray(np.concatenate([hu, free.astype(np.int16)], 1))
+        for k, part in enumerate(("train", "train", "test", "test")):
+            image = sitk.GetImageFromArray(with_free_fat(scan_of_balls(k)[0], k))
             image.SetSpacing(SPACING[::-1])
             sitk.WriteImage(image, str(tmp_path / f"ct/{k}.nii.gz"))
             writer.writerow([f"ct/{k}.nii.gz", part])
@@ -141,21 +181,27 @@ def data(tmp_path):
 
 def test_command_judges_the_test_scans(data, monkeypatch):
     monkeypatch.setattr(judging, "EPOCHS", 1)
-    monkeypatch.setattr(texture, "MOST_ROUNDS", 1)
+    monkeypatch.setattr(judging, "TREES", 20)
+    monkeypatch.setattr(judging, "FOLDS", 2)
+    monkeypatch.setattr(judging, "INNER_FOLDS", 2)
+    monkeypatch.setattr(texture, "ROUNDS", 1)
     monkeypatch.setattr(texture, "HALVINGS", 1)
+    monkeypatch.setattr(fidelity, "NODES", 2)
+    monkeypatch.setattr(fidelity, "SMALL_NODES", 2)
     arguments = ["evaluate", "texture", "--data", str(data), "-o", str(data / "figures.json")]
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     figures = json.loads((data / "figures.json").read_text())
     assert set(figures["verdicts"]) == {"LN-Gen", "copies", "constant"}
     assert all(0 <= v["low"] <= v["high"] <= 1 for v in figures["verdicts"].values())
-    assert sum(figures["bodies"].values()) >= 20  # of 27
+    assert set(figures["fidelity"]) <= {"ct/2.nii.gz", "ct/3.nii.gz"}
+    assert sum(figures["bodies"].values()) >= 27  # of 36
 
 
 def test_scans_without_bodies_are_refused(data):
     hu = np.full((16, 40, 40), -100, np.int16)
-    for k in (1, 2):
+    for k in (2, 3):
         sitk.WriteImage(sitk.GetImageFromArray(hu), str(data / f"ct/{k}.nii.gz"))
-    (data / "splits.csv").write_text("file,split\nct/1.nii.gz,test\nct/2.nii.gz,test\n")
+    (data / "splits.csv").write_text("file,split\nct/2.nii.gz,test\nct/3.nii.gz,test\n")
     with pytest.raises(InputError, match="no scan of the part test"):
         texture.evaluate_texture(data, Models(), 0, lambda *_: None)

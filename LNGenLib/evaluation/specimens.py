@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage, optimize
@@ -17,13 +18,15 @@ from LNGenLib.texture.patch import PATCH, SDF_TRUNCATION, patch_step
 
 SURROUNDINGS = 15.0  # mm: farther than that all depths in fat are alike
 LEAST_OVERLAP = 0.4  # Dice of a body found and the label painted there
+WIDEST = 2.0  # calipers between matched ones
 # spread of size (log), depth in fat (mm) and share of fat round the body between matched ones
 CALIPER = np.array([0.25, 3.0, 0.2])
 
 
 @dataclass(frozen=True, eq=False)
 class Specimen:
-    """A body in a scan: `hu` (z, y, x) of its box and `mask` there, `spacing` (z, y, x) in mm.
+    """A body in a scan: `hu` (z, y, x) of its box, which starts at the voxel `start`, and `mask`
+    there, `spacing` (z, y, x) in mm.
 
     `patch` (2, 32, 32, 32) are HU and signed distance (in samples) two long axes across, fat beyond
     the 3 mm round the body in which painting may change the CT: the rest is a matter of placement.
@@ -32,6 +35,7 @@ class Specimen:
     """
 
     scan: str
+    start: np.ndarray
     hu: np.ndarray
     mask: np.ndarray
     spacing: np.ndarray
@@ -40,37 +44,43 @@ class Specimen:
     depth: float
     fat: float
 
+    @cached_property
+    def core(self) -> np.ndarray:
+        """Voxels (z, y, x, bool) of the mask without partial volume, or the deepest."""
+        depth = ndimage.distance_transform_edt(self.mask, sampling=self.spacing)
+        return depth > min(1.5 * self.spacing[1], 0.6 * depth.max())
+
     def matched_by(self) -> np.ndarray:
         """What classes are matched in, in calipers."""
         return np.array([np.log(self.long_axis), self.depth, self.fat]) / CALIPER
 
 
-def find_specimens(
-    name: str, scan: Scan, painted: np.ndarray | None = None, off: np.ndarray | None = None
-) -> list[Specimen]:
-    """The bodies of a scan; where `painted` labels (z, y, x) are given, those that were painted.
+def find_specimens(name: str, scan: Scan, off: np.ndarray | None = None) -> list[Specimen]:
+    """The bodies of a scan that do not touch `off` (z, y, x, bool)."""
+    return [
+        _specimen(name, scan, body)
+        for body in find_bodies(scan)
+        if off is None or not off[body.box][body.mask].any()
+    ]
+
+
+def find_painted(name: str, scan: Scan, labels: np.ndarray) -> dict[int, Specimen]:
+    """The bodies of a painted scan that were painted, by their label in `labels` (z, y, x).
 
     A painted node counts as the finder sees it, with the finder's mask: it would be told apart by
-    its exact label alone. Bodies that touch `off` (z, y, x, bool) are left out.
+    its exact label alone.
     """
-    specimens = []
+    sizes = np.bincount(labels.ravel())
+    found = {}
     for body in find_bodies(scan):
-        at = tuple(slice(s, s + n) for s, n in zip(body.start, body.mask.shape))
-        if off is not None and off[at][body.mask].any():
+        inside = labels[body.box][body.mask]
+        if not inside.any():
             continue
-        if painted is not None and not _is_painted(painted[at], body.mask, painted):
-            continue
-        specimens.append(_specimen(name, scan, body))
-    return specimens
-
-
-def _is_painted(labels: np.ndarray, mask: np.ndarray, painted: np.ndarray) -> bool:
-    found = labels[mask]
-    if not found.any():
-        return False
-    label = np.bincount(found[found > 0]).argmax()
-    both = (found == label).sum()
-    return 2 * both >= LEAST_OVERLAP * (mask.sum() + (painted == label).sum())
+        label = int(np.bincount(inside[inside > 0]).argmax())
+        both = (inside == label).sum()
+        if 2 * both >= LEAST_OVERLAP * (body.mask.sum() + sizes[label]):
+            found[label] = _specimen(name, scan, body)
+    return found
 
 
 def _specimen(name: str, scan: Scan, body: Body) -> Specimen:
@@ -79,8 +89,7 @@ def _specimen(name: str, scan: Scan, body: Body) -> Specimen:
     stop = np.minimum(np.array(body.start) + body.mask.shape + pad, scan.hu.shape)
     box = tuple(slice(a, b) for a, b in zip(start, stop))
     hu, mask = scan.hu[box].astype(np.float32), np.zeros(stop - start, bool)
-    inner = tuple(slice(s - a, s - a + n) for s, a, n in zip(body.start, start, body.mask.shape))
-    mask[inner] = body.mask
+    mask[tuple(slice(b.start - a, b.stop - a) for b, a in zip(body.box, start))] = body.mask
     near = ndimage.binary_dilation(mask, np.ones((3, 3, 3)))
     fat = Scan(hu, scan.spacing, None).between(FAT[0], SOFT_TISSUE[0])
     other = ~fat & ~near
@@ -101,14 +110,17 @@ def _specimen(name: str, scan: Scan, body: Body) -> Specimen:
     patch[0][patch[1] * step > REACH] = np.mean(FAT)
     patch[1] = patch[1].clip(-SDF_TRUNCATION, SDF_TRUNCATION)
     share = float(fat[shell].mean())
-    return Specimen(name, hu, mask, scan.spacing, patch, body.long_axis, depth, share)
+    return Specimen(name, start, hu, mask, scan.spacing, patch, body.long_axis, depth, share)
 
 
-def match(
-    real: Sequence[Specimen], others: Sequence[Specimen], widest: float = 2.0
-) -> list[tuple[Specimen, Specimen]]:
-    """Pairs of a real and another specimen of one scan, alike in size, depth in fat and fat round
-    them: within `widest` calipers, each used once, as near as the whole allows."""
+def alike(real: Specimen, other: Specimen) -> bool:
+    """Whether size, depth in fat and fat round them differ by no more than two calipers."""
+    return bool(np.abs(real.matched_by() - other.matched_by()).max() <= WIDEST)
+
+
+def match(real: Sequence[Specimen], others: Sequence[Specimen]) -> list[tuple[Specimen, Specimen]]:
+    """Pairs of specimens of one scan that are `alike`, each used once, as near as the whole
+    allows."""
     pairs = []
     for name in sorted({specimen.scan for specimen in real}):
         ours = [s for s in real if s.scan == name]
@@ -119,6 +131,6 @@ def match(
             np.stack([s.matched_by() for s in ours])[:, None]
             - np.stack([s.matched_by() for s in theirs])[None]
         ).max(2)
-        rows, columns = optimize.linear_sum_assignment(np.where(apart <= widest, apart, 1e3))
-        pairs += [(ours[i], theirs[j]) for i, j in zip(rows, columns) if apart[i, j] <= widest]
+        rows, columns = optimize.linear_sum_assignment(np.where(apart <= WIDEST, apart, 1e3))
+        pairs += [(ours[i], theirs[j]) for i, j in zip(rows, columns) if apart[i, j] <= WIDEST]
     return pairs

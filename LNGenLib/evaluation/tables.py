@@ -9,6 +9,7 @@ from rich.table import Table
 from LNGenLib.evaluation.structures import Estimate, Form, Scores, StructureReport
 
 if TYPE_CHECKING:
+    from LNGenLib.evaluation.fidelity import Fidelity
     from LNGenLib.evaluation.texture import TextureReport
 
 
@@ -25,6 +26,27 @@ def texture_table(report: TextureReport) -> Table:
             f"{report.found[kind]:.0%}",
         )
     return table
+
+
+def fidelity_table(fidelity: dict[str, Fidelity]) -> Table:
+    """A row a scan."""
+    table = Table("scan", "nodes", "noise at lag", "edge", "mean HU", "small nodes", "slope")
+    for name, found in fidelity.items():
+        noise = [f"{lag}: {_ratio(found.noise[lag])}" for lag in found.noise]
+        table.add_row(
+            name,
+            str(found.nodes),
+            ", ".join(noise),
+            _ratio(found.edge),
+            f"{found.mean:.0f} (SD {found.deviation:.0f})",
+            str(found.small_nodes),
+            f"{found.slope:.2f}",
+        )
+    return table
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def tables(report: StructureReport) -> list[Table]:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
+from LNGenLib.evaluation.fidelity import Fidelity, measure_fidelity
 from LNGenLib.evaluation.judge import Pair, Verdict, judge
-from LNGenLib.evaluation.painters import as_constants, paint_copies, paint_lngen
-from LNGenLib.evaluation.specimens import Specimen, find_specimens, match
-from LNGenLib.image.hu import FAT, MUSCLE
-from LNGenLib.image.io import as_ct
+from LNGenLib.evaluation.painters import paint_constants, paint_copies, paint_lngen
+from LNGenLib.evaluation.specimens import Specimen, alike, find_painted, find_specimens, match
+from LNGenLib.evaluation.twins import place_twins
+from LNGenLib.image.hu import MUSCLE
+from LNGenLib.image.io import as_ct, to_array
 from LNGenLib.image.noise import measure_noise
-from LNGenLib.structure.sizes import LARGEST, Sizes
+from LNGenLib.randomness import node_rng
 from LNGenLib.synthesis.engine import Models
-from LNGenLib.texture.dataset import Scan, find_bodies, read_scan, scan_rows
+from LNGenLib.texture.dataset import Scan, read_scan, scan_rows
 
-AT_ONCE = 40  # nodes painted in a scan
-MOST_ROUNDS = 12
-SURPLUS = 1.5  # painted nodes found for each real body, to choose matched ones from
+ROUNDS = 8  # of places tried for each body
 HALVINGS = 4
 
 Report = Callable[[str, int, int], None]  # stage, steps done, steps
@@ -34,8 +35,9 @@ class TextureReport:
     (valid at 0.95 or more) and `real` (0.45 to 0.55): the mean over random halves of the real
     bodies.
 
-    `bodies` are the real bodies of each scan; `found` is the share of painted nodes that the finder
-    sees as bodies, by class.
+    `bodies` are the real bodies of each scan; `found` is the share of painted twins that the finder
+    sees as bodies like the real one, by class. `fidelity` is of each scan of the test part that has
+    room enough.
     """
 
     seed: int
@@ -43,6 +45,7 @@ class TextureReport:
     real: float
     bodies: dict[str, int]
     found: dict[str, float]
+    fidelity: dict[str, Fidelity]
 
 
 def evaluate_texture(data: Path, models: Models, seed: int, report: Report) -> TextureReport:
@@ -53,28 +56,33 @@ def evaluate_texture(data: Path, models: Models, seed: int, report: Report) -> T
     """
     rows = scan_rows(data)
     real: list[Specimen] = []
-    painted: dict[str, list[Specimen]] = {"LN-Gen": [], "copies": [], "constant": []}
-    labels = dict.fromkeys(painted, 0)
+    pairs: dict[str, list[Pair]] = {"LN-Gen": [], "copies": [], "constant": []}
+    placed = dict.fromkeys(pairs, 0)
     noise = {}
     for number, row in enumerate(rows):
         report("painting", number, len(rows))
-        image, scan = read_scan(data / row["file"])
-        image, name = as_ct(image), row["file"]
-        noise[name] = _noise(scan)
+        name = row["file"]
+        image, scan = read_scan(data / name)
+        scan = dataclasses.replace(scan, hu=to_array(as_ct(image)))
+        noise[name] = measure_noise(scan.hu, scan.between(*MUSCLE)).level
         here = find_specimens(name, scan, off=scan.lesion)
-        if not here:
-            continue
         real += here
-        for kind, found, count in _paint(name, image, scan, len(here), models, seed):
-            painted[kind] += found
-            labels[kind] += count
+        for kind, of_kind, count in _twin_pairs(name, scan, here, models, seed):
+            pairs[kind] += of_kind
+            placed[kind] += count
     judged = {row["file"] for row in rows if row["split"] == "test"}
     if not any(specimen.scan in judged for specimen in real):
         raise InputError(f"{data}: no scan of the part test shows bodies in fat to compare with")
     verdicts = {}
-    for kind, found in painted.items():
+    for kind, of_kind in pairs.items():
         told = lambda done, of, kind=kind: report(f"judging {kind}", done, of)  # noqa: E731
-        verdicts[kind] = judge(match(real, found), noise, judged, seed, told)
+        verdicts[kind] = judge(of_kind, noise, judged, seed, told)
+    fidelity = {}
+    for name in sorted(judged):
+        told = lambda done, of, name=name: report(f"painting {name}", done, of)  # noqa: E731
+        with suppress(InputError):  # a crop round a mass has no room
+            ct = as_ct(read_scan(data / name)[0])
+            fidelity[name] = measure_fidelity(ct, models, seed, told)
     halves = [
         judge(
             _halves(real, np.random.default_rng([seed, k])),
@@ -90,44 +98,37 @@ def evaluate_texture(data: Path, models: Models, seed: int, report: Report) -> T
         verdicts,
         float(np.mean([verdict.auc for verdict in halves])),
         {name: sum(specimen.scan == name for specimen in real) for name in noise},
-        {kind: len(painted[kind]) / max(labels[kind], 1) for kind in painted},
+        {kind: len(pairs[kind]) / max(placed[kind], 1) for kind in pairs},
+        fidelity,
     )
 
 
-def _paint(
-    name: str, image: sitk.Image, scan: Scan, wanted: int, models: Models, seed: int
-) -> Iterator[tuple[str, list[Specimen], int]]:
-    """Class, specimens and number of nodes painted, round by round until there are enough."""
-    bodies = [body for body in find_bodies(scan) if body.long_axis <= LARGEST]
-    if not bodies:
-        return
-    long_axes = [body.long_axis for body in bodies]
-    sizes = Sizes("uniform", min(long_axes), max(long_axes))
-    fat = scan.between(*FAT)
-    count = min(AT_ONCE, wanted)
-    seen = {"LN-Gen": 0, "copies": 0}
-    for turn in range(MOST_ROUNDS):
-        turn_seed = seed * MOST_ROUNDS + turn
-        made = {}
-        if seen["LN-Gen"] < SURPLUS * wanted:
-            made["LN-Gen"] = paint_lngen(image, fat, sizes, count, turn_seed, models)
-            made["constant"] = as_constants(image, made["LN-Gen"])
-        if seen["copies"] < SURPLUS * wanted:
-            made["copies"] = paint_copies(image, fat, bodies, count, turn_seed)
-        if not made:
+def _twin_pairs(
+    name: str, scan: Scan, bodies: list[Specimen], models: Models, seed: int
+) -> Iterator[tuple[str, list[Pair], int]]:
+    """Class, pairs of a real body and its twin as the finder sees it, and number of twins painted.
+
+    Bodies whose twin the finder does not see in every class get another place, and so on.
+    """
+    waiting = bodies
+    paired: dict[str, set[Specimen]] = {"LN-Gen": set(), "copies": set(), "constant": set()}
+    for turn in range(ROUNDS):
+        twins = place_twins(scan, waiting, node_rng(seed, turn, f"twins {name}"))
+        if not twins:
             return
-        for kind, painted in made.items():
-            if painted is None:
-                continue
-            hu, labels = painted
-            found = find_specimens(name, Scan(hu, scan.spacing, None), labels)
-            if kind in seen:
-                seen[kind] += len(found)
-            yield kind, found, len(np.unique(labels)) - 1
-
-
-def _noise(scan: Scan) -> float:
-    return measure_noise(scan.hu, scan.between(*MUSCLE)).level
+        painted = {
+            "LN-Gen": paint_lngen(scan.hu, twins, models.texture, seed * ROUNDS + turn),
+            "copies": paint_copies(scan.hu, twins),
+        }
+        painted["constant"] = paint_constants(scan.hu, painted["LN-Gen"])
+        for kind, (hu, labels) in painted.items():
+            new = [k for k, twin in enumerate(twins) if twin.body not in paired[kind]]
+            found = find_painted(name, dataclasses.replace(scan, hu=hu), labels)
+            of_kind = [(twins[k].body, found[k + 1]) for k in new if k + 1 in found]
+            of_kind = [pair for pair in of_kind if alike(*pair)]
+            paired[kind].update(body for body, _ in of_kind)
+            yield kind, of_kind, len(new)
+        waiting = [body for body in waiting if any(body not in of for of in paired.values())]
 
 
 def _halves(real: list[Specimen], rng: np.random.Generator) -> list[Pair]:

@@ -23,7 +23,7 @@ def tissue_features(specimen: Specimen, noise: float) -> dict[str, float]:
     """Features of a specimen; `noise` is the standard deviation of the scan's noise in HU."""
     hu, mask, spacing = specimen.hu, specimen.mask, specimen.spacing
     depth = ndimage.distance_transform_edt(mask, sampling=spacing)
-    core = depth > min(1.5 * spacing[1], 0.6 * depth.max())
+    core = specimen.core
     apart = ndimage.distance_transform_edt(~mask, sampling=spacing)
     rim = (apart > 0) & (apart <= max(1.5, spacing[1]))
     shell = (apart > 0) & ~rim & (apart <= REACH)

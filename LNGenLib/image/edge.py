@@ -28,7 +28,7 @@ def edge_spread(hu: np.ndarray, spacing: np.ndarray) -> float:
     function of its own place and height and of one spread, which fits all best: the scanner's blur
     and the voxel's width.
     """
-    profiles, step = _profiles(hu, np.asarray(spacing))
+    profiles, step = border_profiles(hu, np.asarray(spacing))
     if len(profiles) < FEWEST:
         return max(TYPICAL_SPREAD, 0.4 * step)
     return fit_spread(profiles) * step
@@ -55,8 +55,13 @@ def _edges() -> np.ndarray:
     return edges / np.linalg.norm(edges, axis=1, keepdims=True)
 
 
-def _profiles(hu: np.ndarray, spacing: np.ndarray) -> tuple[np.ndarray, float]:
-    """Profiles (n, 2 REACH + 1) from fat to soft tissue, and the mm between their samples."""
+def border_profiles(
+    hu: np.ndarray, spacing: np.ndarray, where: np.ndarray | None = None
+) -> tuple[np.ndarray, float]:
+    """Profiles (n, 2 REACH + 1) from fat to soft tissue, and the mm between their samples.
+
+    They cross the border at voxels `where` (z, y, x, bool), or anywhere.
+    """
     step = float(spacing[1:].min())
     slices = np.unique(np.linspace(0, len(hu) - 1, SLICES).round().astype(int))
     below, smooth, above = (
@@ -68,6 +73,8 @@ def _profiles(hu: np.ndarray, spacing: np.ndarray) -> tuple[np.ndarray, float]:
     size = np.hypot(*gradient)
     upright = np.abs(above - below) / (2 * spacing[0]) < STEEPEST * size
     border = upright & (np.abs(smooth - BORDER) < 30)
+    if where is not None:
+        border &= where[slices]
     if not border.any():
         return np.empty((0, 2 * REACH + 1)), step
     voxels = np.argwhere(border & (size >= np.median(size[border])))

@@ -1,0 +1,183 @@
+"""How painted lymph nodes compare with their own scan: noise, edges, HU, partial volume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+from LNGenLib.errors import InputError
+from LNGenLib.image.edge import border_profiles, edge_spread, fit_spread
+from LNGenLib.image.geometry import array_spacing
+from LNGenLib.image.hu import FAT, MUSCLE
+from LNGenLib.image.io import to_array
+from LNGenLib.placement.anatomy import find_region
+from LNGenLib.placement.sampling import place
+from LNGenLib.randomness import node_rng
+from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.structure.sizes import Sizes
+from LNGenLib.synthesis.engine import Models
+from LNGenLib.synthesis.painting import Painting, paint, usual_means
+from LNGenLib.texture.dataset import Scan
+from LNGenLib.texture.inpainting import blur_mm
+
+NODES, SIZES = 50, Sizes("uniform", 10, 30)
+SMALL_NODES, SMALL_SIZES = 200, Sizes("uniform", 2, 2)
+AT_ONCE = 10
+MOST_TURNS = 40  # paintings of a scan, AT_ONCE nodes each or as many as fit
+LAGS = (1, 2, 4)  # voxels
+FEWEST_PAIRS = 20  # of voxels, in a node
+FEWEST_PROFILES = 20  # across the border of a node
+SURROUNDINGS = 40.0  # mm
+
+Report = Callable[[int, int], None]  # nodes painted, nodes wanted
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Medians over lymph nodes of 10 to 30 mm painted into one scan.
+
+    `noise` are ratios of the noise inside to that of the muscle round it, at LAGS: of the medians
+    of |differences| of voxels so far apart in-plane, which hold what the noise power spectrum does.
+    `edge` is the spread of the node's border over that of the scan's own. `mean` and `deviation`
+    are of the nodes' mean HU. `slope` is that of the change of HU regressed on the one predicted
+    from occupancy, in-plane blur and wanted HU, over nodes of 2 mm. None: too few voxels to tell.
+    """
+
+    nodes: int
+    noise: dict[int, float | None]
+    edge: float | None
+    mean: float
+    deviation: float
+    small_nodes: int
+    slope: float
+
+
+def measure_fidelity(ct: sitk.Image, models: Models, seed: int, report: Report) -> Fidelity:
+    """Paint lymph nodes into the fat of `ct` and compare them with the scan.
+
+    Raises InputError where not one fits.
+    """
+    hu, spacing = to_array(ct), array_spacing(ct)
+    scan_edge = edge_spread(hu, spacing)
+    noise, edges, means = [], [], []
+    for painting, k, _, _ in _painted(ct, SIZES, NODES, models, seed, report):
+        noise.append(_noise_ratios(hu, painting, k, spacing))
+        edges.append(_edge(painting, k, spacing))
+        means.append(painting.hu[painting.labels == k + 1].mean())
+    changes = np.concatenate(
+        [
+            _changes(hu, painting, k, node, mean, scan_edge)
+            for painting, k, node, mean in _painted(
+                ct, SMALL_SIZES, SMALL_NODES, models, seed + 1, report
+            )
+        ],
+        axis=1,
+    )
+    predicted, found = changes
+    edges = [edge for edge in edges if edge is not None]
+    return Fidelity(
+        len(means),
+        {lag: _median([ratios[lag] for ratios in noise]) for lag in LAGS},
+        _median(edges) and _median(edges) / scan_edge,
+        float(np.mean(means)),
+        float(np.std(means)),
+        SMALL_NODES,
+        float((predicted * found).sum() / (predicted**2).sum()),
+    )
+
+
+def _median(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None
+
+
+def _painted(
+    ct: sitk.Image, sizes: Sizes, count: int, models: Models, seed: int, report: Report
+) -> Iterator[tuple[Painting, int, LymphNode, float]]:
+    """Painting, number in it, lymph node and wanted mean HU, `count` times."""
+    hu, spacing = to_array(ct), array_spacing(ct)
+    fat = Scan(hu, spacing, None).between(*FAT)
+    region = find_region(ct, None, fat)
+    made = 0
+    for turn in range(MOST_TURNS):
+        turn_seed = seed * MOST_TURNS + turn
+        rngs = [node_rng(turn_seed, k, "fidelity") for k in range(AT_ONCE)]
+        long_axes = [sizes.draw(rng) for rng in rngs]
+        structures = models.structure.sample(AT_ONCE, turn_seed).structures
+        fitting = min(AT_ONCE, count - made)
+        while fitting:
+            try:
+                part = slice(fitting)
+                nodes = place(structures[part], long_axes[part], region, spacing, rngs[part])
+                break
+            except InputError:
+                fitting //= 2
+        if not fitting:
+            continue
+        means = usual_means(hu, fitting, turn_seed)
+        painting = paint(hu, nodes, turn_seed, models.texture, means=means)
+        for k in range(fitting):
+            yield painting, k, nodes[k], means[k]
+        made += fitting
+        report(made, count)
+        if made == count:
+            return
+    raise InputError(f"only {made} of {count} lymph nodes fit into the fat of the scan")
+
+
+def _noise_ratios(
+    hu: np.ndarray, painting: Painting, k: int, spacing: np.ndarray
+) -> dict[int, float | None]:
+    """Noise inside over noise of the muscle round it, at each lag."""
+    inside = painting.nodes[k]
+    core = ndimage.binary_erosion(inside.label, np.ones((1, 3, 3))) & (inside.occupancy > 0.999)
+    box = tuple(
+        slice(max(b.start - pad, 0), min(b.stop + pad, n))
+        for b, pad, n in zip(inside.box, np.ceil(SURROUNDINGS / spacing).astype(int), hu.shape)
+    )
+    muscle = Scan(hu[box], spacing, None).between(*MUSCLE)
+    muscle = ndimage.binary_erosion(muscle, np.ones((1, 3, 3)))
+    ratios = {}
+    for lag in LAGS:
+        own = _differences(painting.hu[inside.box], core, lag)
+        other = _differences(hu[box], muscle, lag)
+        ratios[lag] = own / other if own is not None and other else None
+    return ratios
+
+
+def _differences(hu: np.ndarray, where: np.ndarray, lag: int) -> float | None:
+    """Median |difference| of voxels `lag` apart in-plane, both in `where`."""
+    found = []
+    for axis in (1, 2):
+        values, known = (np.moveaxis(x, axis, 0) for x in (hu.astype(np.float32), where))
+        found.append(np.abs(values[lag:] - values[:-lag])[known[lag:] & known[:-lag]])
+    found = np.concatenate(found)
+    return float(np.median(found)) if len(found) >= FEWEST_PAIRS else None
+
+
+def _edge(painting: Painting, k: int, spacing: np.ndarray) -> float | None:
+    """Edge spread (mm) of a painted node."""
+    painted = painting.nodes[k]
+    box = tuple(
+        slice(max(b.start - 8, 0), min(b.stop + 8, n))
+        for b, n in zip(painted.box, painting.hu.shape)
+    )
+    own = painting.labels[box] == k + 1
+    border = ndimage.binary_dilation(own) & ~ndimage.binary_erosion(own)
+    profiles, step = border_profiles(painting.hu[box], spacing, border)
+    return fit_spread(profiles) * step if len(profiles) >= FEWEST_PROFILES else None
+
+
+def _changes(
+    hu: np.ndarray, painting: Painting, k: int, node: LymphNode, mean: float, spread: float
+) -> np.ndarray:
+    """Predicted and found change of HU (2, n) of the voxels round a node."""
+    box = painting.nodes[k].box
+    sigma = blur_mm(spread, node.spacing) / node.spacing
+    share = ndimage.gaussian_filter(node.occupancy(box), (0, sigma[1], sigma[2]))
+    old = hu[box].astype(float)
+    return np.stack([(share * (mean - old)).ravel(), (painting.hu[box] - old).ravel()])

@@ -1,0 +1,32 @@
+"""Do painted lymph nodes have the noise, the edges and the partial volume of their scan?
+
+The part of `lngen evaluate texture` that needs one CT and no judge.
+
+    python Testing/benchmarks/fidelity.py CT CT ...
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from LNGenLib.evaluation.fidelity import measure_fidelity
+from LNGenLib.evaluation.tables import fidelity_table
+from LNGenLib.image.io import as_ct, read_image
+from LNGenLib.synthesis.engine import Models
+
+
+def main(cts: list[Path], seed: int = 0) -> None:
+    """Print a row for each CT."""
+    models = Models("cpu")
+    found = {
+        path.name: measure_fidelity(as_ct(read_image(path)), models, seed, lambda *_: None)
+        for path in cts
+    }
+    Console().print(fidelity_table(found))
+
+
+if __name__ == "__main__":
+    typer.run(main)
