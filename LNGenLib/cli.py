@@ -82,9 +82,7 @@ Irregularity = Annotated[
 DeviceOption = Annotated[Device, typer.Option(help="Where the networks run.")]
 VariantOption = Annotated[
     Variant,
-    typer.Option(
-        help="Table II of the paper; implicit-adapter is LN-Gen; explicit needs own --weights."
-    ),
+    typer.Option(help="Table II of the paper; implicit-adapter is LN-Gen."),
 ]
 Steps = Annotated[int, typer.Option(help="Sampling steps of the texture diffusion.")]
 Weights = Annotated[Optional[Path], typer.Option(help="Own weights (.safetensors).")]

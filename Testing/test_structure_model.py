@@ -45,7 +45,7 @@ def test_noise_of_a_structure_depends_on_seed_and_number_alone(models, samples):
     assert np.abs(other.structures[0].tsdf - few.structures[0].tsdf).max() > 0.01
 
 
-@pytest.mark.parametrize("variant", [Variant.implicit, Variant.implicit_adapter])
+@pytest.mark.parametrize("variant", Variant)
 def test_variants_draw_shapes(variant):
     drawn = StructureModel(variant=variant).draw(4, seed=3, steps=5)
     assert drawn.shape == (4, 32, 32, 32)
@@ -85,7 +85,7 @@ def test_shapes_nobody_has_are_refused(models):
 
 def test_shipped_weights_are_small_enough_and_have_cards():
     weights = sorted(SHIPPED.glob("*.safetensors"))
-    assert [w.stem for w in weights] == ["structure", "texture"]
+    assert [w.stem for w in weights] == ["explicit", "structure", "texture"]
     assert sum(w.stat().st_size for w in weights) <= 16 * 2**20
     for path in weights:
         assert path.with_suffix(".json").exists()
