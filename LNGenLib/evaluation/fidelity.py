@@ -17,10 +17,10 @@ from LNGenLib.image.io import to_array
 from LNGenLib.placement.anatomy import find_region
 from LNGenLib.placement.sampling import place
 from LNGenLib.randomness import node_rng
-from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models
-from LNGenLib.synthesis.painting import Painting, paint, usual_means
+from LNGenLib.synthesis.painting import Painting, paint
 from LNGenLib.texture.dataset import Scan
 from LNGenLib.texture.inpainting import blur_mm
 
@@ -31,6 +31,7 @@ MOST_TURNS = 40  # paintings of a scan, AT_ONCE nodes each or as many as fit
 LAGS = (1, 2, 4)  # voxels
 FEWEST_PAIRS = 20  # of voxels, in a node
 FEWEST_PROFILES = 20  # across the border of a node
+AROUND = 8  # voxels round a node, into which the profiles across its border reach
 SURROUNDINGS = 40.0  # mm
 
 Report = Callable[[int, int], None]  # nodes painted, nodes wanted
@@ -59,30 +60,30 @@ class Fidelity:
 def measure_fidelity(ct: sitk.Image, models: Models, seed: int, report: Report) -> Fidelity:
     """Paint lymph nodes into the fat of `ct` and compare them with the scan.
 
-    Raises InputError where not one fits.
+    Raises InputError where they do not find room, ten or fewer at a time.
     """
     hu, spacing = to_array(ct), array_spacing(ct)
     scan_edge = edge_spread(hu, spacing)
     noise, edges, means = [], [], []
-    for painting, k, _, _ in _painted(ct, SIZES, NODES, models, seed, report):
+    for painting, k, _ in _painted(ct, SIZES, NODES, models, seed, report):
         noise.append(_noise_ratios(hu, painting, k, spacing))
         edges.append(_edge(painting, k, spacing))
         means.append(painting.hu[painting.labels == k + 1].mean())
     changes = np.concatenate(
         [
-            _changes(hu, painting, k, node, mean, scan_edge)
-            for painting, k, node, mean in _painted(
+            _changes(hu, painting, k, node, scan_edge)
+            for painting, k, node in _painted(
                 ct, SMALL_SIZES, SMALL_NODES, models, seed + 1, report
             )
         ],
         axis=1,
     )
     predicted, found = changes
-    edges = [edge for edge in edges if edge is not None]
+    edge = _median(edges)
     return Fidelity(
         len(means),
         {lag: _median([ratios[lag] for ratios in noise]) for lag in LAGS},
-        _median(edges) and _median(edges) / scan_edge,
+        None if edge is None else edge / scan_edge,
         float(np.mean(means)),
         float(np.std(means)),
         SMALL_NODES,
@@ -97,8 +98,8 @@ def _median(values: list[float | None]) -> float | None:
 
 def _painted(
     ct: sitk.Image, sizes: Sizes, count: int, models: Models, seed: int, report: Report
-) -> Iterator[tuple[Painting, int, LymphNode, float]]:
-    """Painting, number in it, lymph node and wanted mean HU, `count` times."""
+) -> Iterator[tuple[Painting, int, LymphNode]]:
+    """Painting, number in it and lymph node, `count` times."""
     hu, spacing = to_array(ct), array_spacing(ct)
     fat = Scan(hu, spacing, None).between(*FAT)
     region = find_region(ct, None, fat)
@@ -118,10 +119,9 @@ def _painted(
                 fitting //= 2
         if not fitting:
             continue
-        means = usual_means(hu, fitting, turn_seed)
-        painting = paint(hu, nodes, turn_seed, models.texture, means=means)
+        painting = paint(hu, nodes, turn_seed, models.texture)
         for k in range(fitting):
-            yield painting, k, nodes[k], means[k]
+            yield painting, k, nodes[k]
         made += fitting
         report(made, count)
         if made == count:
@@ -135,10 +135,7 @@ def _noise_ratios(
     """Noise inside over noise of the muscle round it, at each lag."""
     inside = painting.nodes[k]
     core = ndimage.binary_erosion(inside.label, np.ones((1, 3, 3))) & (inside.occupancy > 0.999)
-    box = tuple(
-        slice(max(b.start - pad, 0), min(b.stop + pad, n))
-        for b, pad, n in zip(inside.box, np.ceil(SURROUNDINGS / spacing).astype(int), hu.shape)
-    )
+    box = inside_grid(inside.box, hu.shape, np.ceil(SURROUNDINGS / spacing).astype(int))
     muscle = Scan(hu[box], spacing, None).between(*MUSCLE)
     muscle = ndimage.binary_erosion(muscle, np.ones((1, 3, 3)))
     ratios = {}
@@ -162,10 +159,7 @@ def _differences(hu: np.ndarray, where: np.ndarray, lag: int) -> float | None:
 def _edge(painting: Painting, k: int, spacing: np.ndarray) -> float | None:
     """Edge spread (mm) of a painted node."""
     painted = painting.nodes[k]
-    box = tuple(
-        slice(max(b.start - 8, 0), min(b.stop + 8, n))
-        for b, n in zip(painted.box, painting.hu.shape)
-    )
+    box = inside_grid(painted.box, painting.hu.shape, AROUND)
     own = painting.labels[box] == k + 1
     border = ndimage.binary_dilation(own) & ~ndimage.binary_erosion(own)
     profiles, step = border_profiles(painting.hu[box], spacing, border)
@@ -173,11 +167,11 @@ def _edge(painting: Painting, k: int, spacing: np.ndarray) -> float | None:
 
 
 def _changes(
-    hu: np.ndarray, painting: Painting, k: int, node: LymphNode, mean: float, spread: float
+    hu: np.ndarray, painting: Painting, k: int, node: LymphNode, spread: float
 ) -> np.ndarray:
     """Predicted and found change of HU (2, n) of the voxels round a node."""
     box = painting.nodes[k].box
     sigma = blur_mm(spread, node.spacing) / node.spacing
     share = ndimage.gaussian_filter(node.occupancy(box), (0, sigma[1], sigma[2]))
     old = hu[box].astype(float)
-    return np.stack([(share * (mean - old)).ravel(), (painting.hu[box] - old).ravel()])
+    return np.stack([(share * (painting.means[k] - old)).ravel(), (painting.hu[box] - old).ravel()])

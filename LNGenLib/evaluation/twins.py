@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from LNGenLib.evaluation.specimens import CALIPER, SURROUNDINGS, Specimen
 from LNGenLib.image.hu import FAT, SOFT_TISSUE
+from LNGenLib.placement.sampling import LEAST_FAT
 from LNGenLib.structure.frame import GRID, SAMPLE
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
@@ -19,7 +20,6 @@ from LNGenLib.texture.dataset import Scan
 from LNGenLib.texture.inpainting import REACH, label_of, scanned, within_reach
 
 GROWTH = np.arange(1, 1.41, 0.05)  # of a body over the mask in which the finder sees it
-LEAST_FAT = 0.85  # share of a twin that takes the place of fat
 TRIES = 600
 
 

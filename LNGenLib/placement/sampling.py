@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from LNGenLib.errors import InputError
 from LNGenLib.placement.anatomy import CandidateRegion, coarse_steps
-from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.shape import Structure
 
 LEAST_FAT = 0.85  # share of the node's volume that replaces fat
@@ -50,7 +50,7 @@ def place(
                 "wider region"
             )
         placed[int(number)] = node
-        box = _inside_grid(node.box(float(max(GAP, spacing.max()))), forbidden.shape)
+        box = inside_grid(node.box(float(max(GAP, spacing.max()))), forbidden.shape)
         occupied = node.occupancy(box) > 0
         gap = ndimage.distance_transform_edt(~occupied, sampling=spacing) <= GAP
         forbidden[box] |= gap | ndimage.binary_dilation(occupied, np.ones((3, 3, 3)))
@@ -126,7 +126,3 @@ def _inscribed_radius(structure: Structure, long_axis: float) -> float:
     """Radius in mm of the largest sphere inside the structure."""
     inside = ndimage.distance_transform_edt(structure.tsdf < 0)
     return float(inside.max()) * structure.sample_mm(long_axis)
-
-
-def _inside_grid(box: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
-    return tuple(slice(max(b.start, 0), min(b.stop, n)) for b, n in zip(box, shape, strict=True))

@@ -13,6 +13,14 @@ from LNGenLib.structure.tsdf import diameter, surface
 Box = tuple[slice, slice, slice]
 
 
+def inside_grid(box: Box, shape: tuple[int, ...], pad: np.ndarray | int = 0) -> Box:
+    """The part of `box`, with `pad` voxels more on each side, that lies in a grid of `shape`."""
+    return tuple(
+        slice(max(b.start - p, 0), min(b.stop + p, n))
+        for b, p, n in zip(box, np.broadcast_to(pad, 3).tolist(), shape, strict=True)
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class LymphNode:
     """One lymph node in a CT grid with `spacing` (z, y, x) in mm.

@@ -12,7 +12,7 @@ from LNGenLib.image.edge import edge_spread
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.noise import Noise, local_deviation, measure_noise
 from LNGenLib.randomness import node_rng, node_seed
-from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.texture.inpainting import Inpainting, Scanner, inpaint
 from LNGenLib.texture.model import STEPS, TextureModel
@@ -26,12 +26,14 @@ NOISE_NEIGHBORHOOD = 40.0  # mm
 @dataclass(frozen=True, eq=False)
 class Painting:
     """A CT with lymph nodes painted in: `hu`, instance `labels` (uint16, node k is k + 1) and
-    `changed` (uint8), all (z, y, x); each node as painted, and the noise it was given."""
+    `changed` (uint8), all (z, y, x); each node as painted, its wanted mean HU, and the noise it was
+    given."""
 
     hu: np.ndarray
     labels: np.ndarray
     changed: np.ndarray
     nodes: list[Inpainting]
+    means: Sequence[float]
     noise: list[Noise]
 
 
@@ -51,14 +53,14 @@ def paint(
     progress = progress or Progress()
     spacing = nodes[0].spacing
     progress.stage("texture", steps)
-    means = usual_means(hu, len(nodes), seed) if means is None else means
+    means = _usual_means(hu, len(nodes), seed) if means is None else means
     seeds = [node_seed(seed, k, "texture") for k in range(len(nodes))]
     tissues = model.sample(hu, nodes, means, seeds, steps, progress.step)
 
     progress.stage("painting", len(nodes))
     spread = edge_spread(hu, spacing)
     labels, changed = np.zeros(hu.shape, np.uint16), np.zeros(hu.shape, np.uint8)
-    painting = Painting(hu.copy(), labels, changed, [], [])
+    painting = Painting(hu.copy(), labels, changed, [], means, [])
     for k, (node, tissue) in enumerate(zip(nodes, tissues, strict=True)):
         noise = noise_near(hu, node)
         turn = node_rng(seed, k, "noise")
@@ -72,7 +74,7 @@ def paint(
     return painting
 
 
-def usual_means(hu: np.ndarray, count: int, seed: int) -> list[float]:
+def _usual_means(hu: np.ndarray, count: int, seed: int) -> list[float]:
     """Mean HU of lymph nodes in portal-venous CT, as far as is known: muscle and somewhat more."""
     muscle = muscle_level(hu)
     return [
@@ -94,10 +96,6 @@ def muscle_level(hu: np.ndarray) -> float:
 
 def noise_near(hu: np.ndarray, node: LymphNode) -> Noise:
     """Noise of the soft tissue within some centimeters of a node."""
-    box = tuple(
-        slice(max(b.start, 0), min(b.stop, n))
-        for b, n in zip(node.box(NOISE_NEIGHBORHOOD), hu.shape, strict=True)
-    )
-    part = hu[box]
+    part = hu[inside_grid(node.box(NOISE_NEIGHBORHOOD), hu.shape)]
     tissue = (part > MUSCLE[0]) & (part < MUSCLE[1])
     return measure_noise(part, ndimage.binary_erosion(tissue, np.ones((1, 3, 3))))

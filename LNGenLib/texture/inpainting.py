@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from LNGenLib.image.noise import Noise
-from LNGenLib.structure.lymph_node import Box, LymphNode
+from LNGenLib.structure.lymph_node import Box, LymphNode, inside_grid
 from LNGenLib.texture.model import Tissue
 from LNGenLib.texture.patch import PATCH
 
@@ -83,10 +83,7 @@ def inpaint(
     blurred in-plane to the spread of the scan's own edges. Tissue comes without grain of its own,
     so the level of the noise is the same inside, in the band and outside.
     """
-    box = tuple(
-        slice(max(b.start, 0), min(b.stop, n))
-        for b, n in zip(node.box(REACH), hu.shape, strict=True)
-    )
+    box = inside_grid(node.box(REACH), hu.shape)
     occupancy = node.occupancy(box)
     label = label_of(occupancy)
     weight = scanned(occupancy, label, scanner.spread, node.spacing)
