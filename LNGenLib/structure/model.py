@@ -16,6 +16,8 @@ from LNGenLib.randomness import node_seed
 from LNGenLib.structure.frame import SAMPLE, TRUNCATION
 from LNGenLib.structure.networks import (
     LATENT_GRID,
+    SOLVER,
+    STEPS,
     ExplicitConfig,
     ExplicitNetworks,
     StructureConfig,
@@ -28,7 +30,6 @@ from LNGenLib.structure.tsdf import signed_distance
 from LNGenLib.structure.variant import Variant
 
 BATCH = 32
-STEPS = 20
 ATTEMPTS = 3  # at a sound structure
 
 
@@ -147,7 +148,7 @@ class StructureModel:
         condition = networks.prior.condition(descriptors, LATENT_GRID)
         start = noise("structure", (networks.channels, *[LATENT_GRID] * 3))
         decoded = networks.decode(
-            networks.diffusion.sample(start, condition, steps, on_step, "dpm")
+            networks.diffusion.sample(start, condition, steps, on_step, SOLVER)
         )
         if self.variant is Variant.implicit_adapter:
             decoded = networks.adapter(decoded, noise("adapter", networks.adapter.noise_shape))

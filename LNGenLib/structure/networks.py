@@ -21,6 +21,7 @@ from LNGenLib.structure.shape_range import ShapeRange
 
 FACTOR = 4  # space to depth before VAE and explicit DDPM
 LATENT_GRID = 8
+STEPS, SOLVER = 20, "dpm"  # of the DDPM's sampling
 SCATTER = 0.4  # of drawn descriptors round a training shape's, in standard deviations
 
 
@@ -48,7 +49,7 @@ class StructureConfig:
     kl_weight: float = 1e-4
     adapter_weight: float = 1.0  # lambda of eq. 5
     adapter_noise: float = 0.4  # largest standard deviation of G in eq. 3, in latent units
-    sphericity_weight: float = 5.0  # these two: of terms of `restoration.adapter_loss`
+    form_weight: float = 5.0  # these two: of terms of `restoration.adapter_loss`
     soundness_weight: float = 1000.0
 
 

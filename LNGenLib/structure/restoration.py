@@ -8,36 +8,48 @@ import numpy as np
 import torch
 from torch.nn.functional import avg_pool3d
 
+from LNGenLib.structure.form import form
 from LNGenLib.structure.frame import TRUNCATION
-from LNGenLib.structure.networks import StructureNetworks
+from LNGenLib.structure.networks import SOLVER, STEPS, StructureNetworks
 from LNGenLib.structure.repair import repair
-from LNGenLib.structure.sphericity import sphericity
 
 BLOCKS = (2, 4, 8)  # widths, in samples, of the blocks whose joint distribution is scored
 DETAIL_WEIGHT = 2.0  # of what a mean over 3^3 samples takes away
+LATE_STEPS = 10  # of the sampler: before them a latent is not that of the same shape any more
 
 
-def adapter_loss(networks: StructureNetworks, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+def adapter_loss(
+    networks: StructureNetworks,
+    x: torch.Tensor,
+    z: torch.Tensor,
+    condition: torch.Tensor | None = None,
+) -> torch.Tensor:
     """How well A(D(z + G)) restores the TSDFs x (n, 1, 32, 32, 32) of latents z.
 
     Eq. 4 in the form of the energy score (Gneiting & Raftery 2007,
     https://doi.org/10.1198/016214506000001437) of two restorations a, b by different noise:
     (|a - x| + |b - x| - |a - b|) / 2. It is smallest where restorations are distributed as the
     masks that have this reconstruction; |a - x| alone would give their mean, which is too smooth.
-    Scored are the TSDFs, their detail, and the sphericity of their surfaces; `unsoundness` keeps
-    the surfaces whole. The level of G is uniform per shape.
+    Scored are the TSDFs, their detail, and the form of their surfaces; `unsoundness` keeps the
+    surfaces whole. G is Gaussian (eq. 3) at a level uniform per shape; with the DDPM's `condition`
+    it is what the sampler itself makes of z in its last steps.
     """
     config, adapter = networks.config, networks.adapter
-    level = config.adapter_noise * torch.rand(len(z), 1, 1, 1, 1, device=z.device)
     with torch.no_grad():
-        noisy = networks.autoencoder.decode(z + level * torch.randn_like(z))
+        if condition is None:
+            level = config.adapter_noise * torch.rand(len(z), 1, 1, 1, 1, device=z.device)
+            noisy = z + level * torch.randn_like(z)
+        else:
+            start = int(torch.randint(STEPS - LATE_STEPS, STEPS, ()))
+            noisy = networks.diffusion.redraw(z, condition, STEPS, start, SOLVER)
+        noisy = networks.autoencoder.decode(noisy)
     noise = torch.randn(2 * len(x), *adapter.noise_shape, device=x.device)
     a, b = adapter(torch.cat([noisy, noisy]), noise).float().chunk(2)
-    form = [sphericity(tsdf[:, 0])[:, None] for tsdf in (a, b, x)]
+    forms = [form(tsdf[:, 0]) for tsdf in (a, b, x)]
     return (
         _energy_score(_distance, a, b, x)
         + DETAIL_WEIGHT * _energy_score(_distance, *map(_detail, (a, b, x)))
-        + config.sphericity_weight * _energy_score(torch.nn.functional.l1_loss, *form)
+        + config.form_weight * 2 * _energy_score(torch.nn.functional.l1_loss, *forms)
         + config.soundness_weight * unsoundness(a)
     )
 

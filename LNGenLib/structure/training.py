@@ -115,13 +115,13 @@ class StructureTask(Task):
 
     def loss(self, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
         x, descriptors, z = batch
-        networks, loss = self.networks, torch.zeros((), device=z.device)
-        if self.diffusion:
-            condition = networks.prior.condition(descriptors, LATENT_GRID)
-            loss = loss + networks.diffusion.loss(z, condition)
+        networks = self.networks
+        condition = networks.prior.condition(descriptors, LATENT_GRID)
+        if not self.diffusion:
+            return networks.config.adapter_weight * adapter_loss(networks, x, z, condition)
+        loss = networks.diffusion.loss(z, condition)
         if self.adapter:
-            # it costs several times as much a shape as the DDPM
-            part = max(1, len(z) // 8) if self.diffusion else len(z)
+            part = max(1, len(z) // 8)  # it costs several times as much a shape as the DDPM
             adapted = adapter_loss(networks, x[:part], z[:part])
             loss = loss + networks.config.adapter_weight * adapted
         return loss
