@@ -16,6 +16,12 @@ def array_spacing(image: sitk.Image) -> np.ndarray:
     return np.array(image.GetSpacing()[::-1])
 
 
+def array_axes(image: sitk.Image) -> np.ndarray:
+    """Unit vectors of the array's axes in RAS, as columns (3, 3) in the order z, y, x."""
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    return (_LPS_TO_RAS[:, None] * direction)[:, ::-1]
+
+
 def index_to_ras(image: sitk.Image, index: np.ndarray) -> np.ndarray:
     """RAS mm (..., 3) of continuous array indices (..., 3) in (z, y, x) order."""
     direction = np.array(image.GetDirection()).reshape(3, 3)

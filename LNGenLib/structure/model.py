@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,20 +64,21 @@ class StructureModel:
 
     def sample(
         self,
-        count: int,
+        numbers: int | Sequence[int],
         seed: int,
         steps: int = STEPS,
         on_step: StepCallback | None = None,
-        shape: ShapeRange = ANY_SHAPE,
+        shape: ShapeRange | Sequence[ShapeRange] = ANY_SHAPE,
     ) -> Samples:
-        """Draw `count` sound structures; number k depends on (seed, k) and `shape` alone.
+        """Draw sound structures: those of `numbers`, or so many; each depends on the seed, its
+        number and `shape` (one for all, or one each) alone.
 
         They are those of `draw`, repaired where they are unsound still. Raises InputError where no
         known lymph node has such a `shape`, and for a model so little trained that it draws
         nothing.
         """
         samples = Samples([], [], [])
-        for drawn, redrawn in self._draw(count, seed, steps, on_step, shape, ATTEMPTS):
+        for drawn, redrawn in self._draw(numbers, seed, steps, on_step, shape, ATTEMPTS):
             repaired = [repair(tsdf) for tsdf in drawn]
             if any(tsdf.min() >= 0 for tsdf, _ in repaired):
                 raise InputError(f"{self.path} draws structures without an inside: train it longer")
@@ -99,20 +100,25 @@ class StructureModel:
 
     def _draw(
         self,
-        count: int,
+        numbers: int | Sequence[int],
         seed: int,
         steps: int,
         on_step: StepCallback | None,
-        shape: ShapeRange,
+        shape: ShapeRange | Sequence[ShapeRange],
         attempts: int,
     ) -> Iterator[tuple[np.ndarray, list[bool]]]:
         """TSDFs of each batch, and which were drawn again."""
         if self.variant is not Variant.implicit_adapter:
             attempts = 1
-        batches = range(0, count, BATCH)
+        every = np.arange(numbers) if isinstance(numbers, int) else np.array(numbers)
+        shapes = [shape] * len(every) if isinstance(shape, ShapeRange) else shape
+        batches = range(0, len(every), BATCH)
         for batch, start in enumerate(batches):
-            numbers = np.arange(start, min(start + BATCH, count))
-            wanted = [self.networks.prior.draw(shape, seed, int(number)) for number in numbers]
+            numbers = every[start : start + BATCH]
+            wanted = [
+                self.networks.prior.draw(one, seed, int(number))
+                for number, one in zip(numbers, shapes[start : start + BATCH])
+            ]
             descriptors = torch.from_numpy(np.stack(wanted)).to(self.device)
             on_batch = of_batches(on_step, batch, len(batches))
             drawn = self._attempt(descriptors, seed, numbers, 0, steps, on_batch)

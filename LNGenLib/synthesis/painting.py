@@ -45,16 +45,19 @@ def paint(
     steps: int = STEPS,
     progress: Progress | None = None,
     means: Sequence[float] | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> Painting:
-    """Paint `nodes` into the CT `hu` (z, y, x; not modified); node k depends on (seed, k).
+    """Paint `nodes` into the CT `hu` (z, y, x; not modified); each depends on the seed and its
+    number, which is its place in `nodes` where there are no `numbers`.
 
     `means` are the wanted mean HU of the nodes; without them they are drawn round that of muscle.
     """
     progress = progress or Progress()
     spacing = nodes[0].spacing
     progress.stage("texture", steps)
-    means = _usual_means(hu, len(nodes), seed) if means is None else means
-    seeds = [node_seed(seed, k, "texture") for k in range(len(nodes))]
+    numbers = range(len(nodes)) if numbers is None else numbers
+    means = _usual_means(hu, numbers, seed) if means is None else means
+    seeds = [node_seed(seed, number, "texture") for number in numbers]
     tissues = model.sample(hu, nodes, means, seeds, steps, progress.step)
 
     progress.stage("painting", len(nodes))
@@ -63,7 +66,7 @@ def paint(
     painting = Painting(hu.copy(), labels, changed, [], means, [])
     for k, (node, tissue) in enumerate(zip(nodes, tissues, strict=True)):
         noise = noise_near(hu, node)
-        turn = node_rng(seed, k, "noise")
+        turn = node_rng(seed, numbers[k], "noise")
         painted = inpaint(painting.hu, node, tissue, Scanner(noise, spread), turn)
         painting.hu[painted.box] = np.where(painted.changed, painted.hu, painting.hu[painted.box])
         labels[painted.box][painted.label] = k + 1
@@ -74,12 +77,12 @@ def paint(
     return painting
 
 
-def _usual_means(hu: np.ndarray, count: int, seed: int) -> list[float]:
+def _usual_means(hu: np.ndarray, numbers: Sequence[int], seed: int) -> list[float]:
     """Mean HU of lymph nodes in portal-venous CT, as far as is known: muscle and somewhat more."""
     muscle = muscle_level(hu)
     return [
         float(np.clip(muscle + node_rng(seed, k, "enhancement").normal(*ENHANCEMENT), 0, 130))
-        for k in range(count)
+        for k in numbers
     ]
 
 
