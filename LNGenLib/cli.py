@@ -60,6 +60,15 @@ class Part(str, Enum):
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
 Seed = Annotated[int, typer.Option(help="Same seed, same result.")]
 Count = Annotated[int, typer.Option(help="Number of lymph nodes.")]
+AnatomyOption = Annotated[
+    Optional[Path],
+    typer.Option(
+        help="TotalSegmentator's labels: a label map, a folder of masks, or a .seg.nrrd of Slicer."
+    ),
+]
+OptionalCount = Annotated[
+    Optional[int], typer.Option(help="Number of lymph nodes; 5, or one a point.")
+]
 LongAxis = Annotated[
     tuple[float, float],
     typer.Option(metavar="MIN MAX", help="Bounds of the long axis in mm; equal: one size."),
@@ -156,9 +165,7 @@ def shown_progress():
 def synthesize(
     ct: Annotated[Path, typer.Argument(help="CT: NIfTI, NRRD, MHA or a DICOM folder.")],
     output: Output,
-    anatomy: Annotated[
-        Optional[Path], typer.Option(help="TotalSegmentator labels on the CT's grid.")
-    ] = None,
+    anatomy: AnatomyOption = None,
     region_box: Annotated[
         Optional[tuple[float, float, float, float, float, float]],
         typer.Option(metavar="R1 R2 A1 A2 S1 S2", help="Box in RAS mm where nodes may lie."),
@@ -166,36 +173,120 @@ def synthesize(
     region_mask: Annotated[
         Optional[Path], typer.Option(help="Mask on the CT's grid where nodes may lie.")
     ] = None,
-    count: Count = 5,
+    stations: Annotated[
+        Optional[list[str]],
+        typer.Option(help="Station where nodes may lie (docs/placement.md); repeat for several."),
+    ] = None,
+    points: Annotated[
+        Optional[Path],
+        typer.Option(help="A node at each point: Slicer markups (.mrk.json), or CSV with R,A,S."),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(help="How far from its point a node's center may lie, mm.")
+    ] = 5.0,
+    avoid: Annotated[
+        Optional[Path], typer.Option(help="Mask of real nodes, say, to keep off.")
+    ] = None,
+    count: OptionalCount = None,
     long_axis: LongAxis = (1.7, 30.0),
+    short_axis: Annotated[
+        Optional[float], typer.Option(help="Ask for shapes of about this short axis, mm.")
+    ] = None,
     sizes: LawOption = SizeLaw.uniform,
     axis_ratio: AxisRatio = (0.0, 1.0),
     irregularity: Irregularity = (0.0, 1.0),
+    allow_fewer: Annotated[
+        bool, typer.Option("--allow-fewer", help="Leave out nodes that find no room.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print and write the plan: plan.json.")
+    ] = False,
+    plan: Annotated[
+        Optional[Path], typer.Option(help="Paint this plan, edited or not, of --dry-run.")
+    ] = None,
     seed: Seed = 0,
     device: DeviceOption = Device.auto,
     steps: Steps = 10,
     structure_weights: Weights = None,
     texture_weights: Weights = None,
 ) -> None:
-    """Paint synthetic lymph nodes into a CT: ct.nii.gz, nodes.nii.gz, nodes.json, preview.png."""
+    """Paint synthetic lymph nodes into a CT: ct.nii.gz, nodes.nii.gz, nodes.json, preview.png.
+
+    They lie at --stations, in --region-box or --region-mask, at --points, or at all stations by
+    weight.
+    """
     from LNGenLib.image.io import as_ct, read_image, read_labels
+    from LNGenLib.placement.labels import read_anatomy
+    from LNGenLib.placement.points import read_points
+    from LNGenLib.placement.stations import named
     from LNGenLib.structure.shape_range import ShapeRange
     from LNGenLib.structure.sizes import Sizes
+    from LNGenLib.synthesis.plan import Plan
     from LNGenLib.synthesis.records import SynthesisRequest
 
-    law, shape = Sizes(sizes.value, *long_axis), ShapeRange(axis_ratio, irregularity)
-    request = SynthesisRequest(count, law, seed, region_box, shape, texture_steps=steps)
+    if dry_run and plan is not None:
+        raise InputError("--dry-run makes a plan, --plan paints one: give one of them")
+    where = () if points is None else read_points(points)
+    request = SynthesisRequest(
+        count if count is not None else len(where) or 5,
+        Sizes(sizes.value, *long_axis),
+        seed,
+        region_box,
+        ShapeRange(axis_ratio, irregularity),
+        texture_steps=steps,
+        stations=named(stations or ()),
+        points=where,
+        tolerance_mm=tolerance,
+        short_axis_mm=short_axis,
+        allow_fewer=allow_fewer,
+    )
+    if region_mask is not None and (region_box or stations or points):
+        raise InputError("give one of --region-mask, --region-box, --stations and --points")
+    planned = None if plan is None else Plan.read(plan)
     check_output(output)
-    if anatomy is None and region_box is None and region_mask is None:
-        raise InputError(
-            "no place for lymph nodes is known: give --anatomy, --region-box or --region-mask"
-        )
-    if region_box is not None and region_mask is not None:
-        raise InputError("both --region-box and --region-mask were given: give one")
     image = as_ct(read_image(ct), str(ct))
-    labels = None if anatomy is None else read_labels(anatomy, image)
-    mask = None if region_mask is None else read_labels(region_mask, image)
-    _synthesize(image, request, output, labels, mask, device, structure_weights, texture_weights)
+    labels = None if anatomy is None else read_anatomy(anatomy, image)
+    mask, kept_off = (
+        None if path is None else read_labels(path, image) for path in (region_mask, avoid)
+    )
+
+    from LNGenLib.synthesis.engine import Models
+
+    models = Models(device.value, structure_weights, texture_weights)
+    if dry_run:
+        _plan(image, request, output, labels, mask, kept_off, models)
+    else:
+        _synthesize(image, request, output, labels, mask, models, kept_off, planned)
+
+
+@app.command()
+def placement(
+    ct: Annotated[Path, typer.Argument(help="CT: NIfTI, NRRD, MHA or a DICOM folder.")],
+    output: Output,
+    anatomy: AnatomyOption = None,
+) -> None:
+    """Show where lymph nodes may lie: prior.nii.gz, stations.seg.nrrd, stations.json, a picture."""
+    from LNGenLib.image.io import as_ct, read_image, write_image
+    from LNGenLib.placement.labels import read_anatomy
+    from LNGenLib.placement.maps import placement_maps
+    from LNGenLib.placement.picture import render_placement
+    from LNGenLib.synthesis.records import write_json
+
+    check_output(output)
+    image = as_ct(read_image(ct), str(ct))
+    maps = placement_maps(image, None if anatomy is None else read_anatomy(anatomy, image))
+    with output_folder(output) as folder:
+        write_image(maps.prior, folder / "prior.nii.gz")
+        write_image(maps.stations, folder / "stations.seg.nrrd")
+        write_json(maps.summary, folder / "stations.json")
+        render_placement(image, maps).save(folder / "stations.png")
+    table = Table("station", "ml", "weight", "landmark", "unavailable because")
+    for row in maps.summary["stations"]:
+        landmark = row["landmark"] + (" (estimated)" if row["estimated"] else "")
+        share = (f"{row['volume_ml']:.1f}", f"{row['weight']:.0%}") if row["available"] else "--"
+        table.add_row(row["name"], *share, landmark, row["reason"] or "")
+    console.print(table)
+    console.print(f"maps written to {output}", soft_wrap=True)
 
 
 @app.command()
@@ -205,22 +296,22 @@ def demo(
     """The main job on a procedural phantom of a pelvis: phantom -> lymph nodes -> preview."""
     from LNGenLib.image.phantom import pelvic_phantom
     from LNGenLib.structure.sizes import Sizes
+    from LNGenLib.synthesis.engine import Models
     from LNGenLib.synthesis.records import SynthesisRequest
 
     request = SynthesisRequest(count, Sizes("uniform", 4.0, 20.0), seed)
     check_output(output)
     console.print("Painting a pelvic CT phantom (no patient data) ...")
     phantom = pelvic_phantom(seed, spacing=(0.9, 0.9, 2.5))
-    _synthesize(phantom.ct, request, output, phantom.labels, None, device)
+    _synthesize(phantom.ct, request, output, phantom.labels, None, Models(device.value))
 
 
-def _synthesize(ct, request, output, labels, mask, device, structure=None, texture=None) -> None:
-    from LNGenLib.synthesis.engine import Models, synthesize
+def _synthesize(ct, request, output, labels, mask, models, avoid=None, plan=None) -> None:
+    from LNGenLib.synthesis.engine import synthesize
     from LNGenLib.synthesis.preview import render_preview
 
     with shown_progress() as progress:
-        models = Models(device.value, structure, texture)
-        result = synthesize(ct, request, labels, mask, models, progress)
+        result = synthesize(ct, request, labels, mask, models, progress, avoid, plan)
         progress.stage("writing")
         with output_folder(output) as folder:
             result.write(folder)
@@ -228,17 +319,44 @@ def _synthesize(ct, request, output, labels, mask, device, structure=None, textu
             picture.save(folder / "preview.png")
         progress.finish()
     _print_records(result.records)
+    _print_refused(result.provenance["plan"]["refused_mm"])
     _print_seconds(progress.seconds)
     console.print(f"SYNTHETIC lymph nodes written to {output}", soft_wrap=True)
 
 
+def _plan(ct, request, output, labels, mask, avoid, models) -> None:
+    from LNGenLib.synthesis.engine import plan_synthesis
+
+    with shown_progress() as progress:
+        plan = plan_synthesis(ct, request, labels, mask, models, progress, avoid)
+        with output_folder(output) as folder:
+            plan.write(folder / "plan.json")
+    table = Table("node", "station", "center RAS mm", "long axis mm")
+    for node in plan.nodes:
+        center = ", ".join(f"{v:.0f}" for v in node.center_ras_mm)
+        table.add_row(str(node.number), node.station or "-", center, f"{node.long_axis_mm:.1f}")
+    console.print(table)
+    _print_refused(plan.refused_mm)
+    console.print(f"plan written to {output / 'plan.json'}; nothing painted", soft_wrap=True)
+
+
+def _print_refused(long_axes) -> None:
+    from LNGenLib.synthesis.plan import count_by_size
+
+    for name, count in count_by_size(long_axes).items():
+        console.print(f"no room for {count} of {name}", soft_wrap=True)
+
+
 def _print_records(records) -> None:
-    table = Table("node", "center RAS mm", "long", "short", "in-plane", "mm3", "HU", "around")
+    table = Table(
+        *("node", "station", "center RAS mm", "long", "short", "in-plane", "mm3", "HU", "around")
+    )
     for r in records:
         center = ", ".join(f"{v:.0f}" for v in r.center_ras_mm)
         around = "-" if r.surrounding_mean_hu is None else f"{r.surrounding_mean_hu:.0f}"
         table.add_row(
             str(r.label),
+            r.station or "-",
             center,
             f"{r.long_axis_mm:.1f}",
             f"{r.short_axis_mm:.1f}",

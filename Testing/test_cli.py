@@ -40,6 +40,7 @@ RECORD = LymphNodeRecord(
     noise_hu=10.0,
     structure_repaired=False,
     seed=0,
+    number=0,
 )
 BOX = "--region-box -30 30 -30 30 -30 30"
 
@@ -71,6 +72,8 @@ def inputs(phantom, tmp_path_factory) -> Path:
     write_image(like(np.zeros(hu.shape, np.uint8), ct), folder / "zeros.nii.gz")
     bladder = np.where(to_array(labels) == BLADDER, BLADDER, 0).astype(np.uint8)
     write_image(like(bladder, ct), folder / "bladder.nii.gz")
+    write_image(ct[:, :, -20:], folder / "abdomen.nii.gz")
+    (folder / "points.csv").write_text("R,A,S\n0,-30,0\n10,-30,0\n")
     (folder / "damaged.safetensors").write_bytes(b"weights")
     (folder / "damaged.json").write_text(json.dumps({"sha256": "0" * 64, "config": {}}))
     (folder / "alone.safetensors").write_bytes(b"weights")
@@ -166,14 +169,31 @@ def test_a_request_out_of_range_is_refused(lngen, inputs, tmp_path, options, pro
     assert_refused(lngen, inputs, tmp_path, command, problem, way_out)
 
 
-def test_neither_anatomy_nor_region_is_refused(lngen, inputs, tmp_path):
-    words = "no place", "--anatomy", "--region-box", "--region-mask"
-    assert_refused(lngen, inputs, tmp_path, f"synthesize {{i}}/ct.nii.gz {NEW}", *words)
-
-
-def test_both_box_and_mask_are_refused(lngen, inputs, tmp_path):
+def test_two_places_are_refused(lngen, inputs, tmp_path):
     command = f"synthesize {{i}}/ct.nii.gz {BOX} --region-mask {{i}}/labels.nii.gz {NEW}"
-    assert_refused(lngen, inputs, tmp_path, command, "both", "give one")
+    assert_refused(lngen, inputs, tmp_path, command, "give one of")
+    command = f"synthesize {{i}}/ct.nii.gz {BOX} --stations mesorectal {NEW}"
+    assert_refused(lngen, inputs, tmp_path, command, "give one of")
+
+
+BAD_PLACES = {
+    "unknown station": ("--stations axillary", "no station axillary", "para-aortic"),
+    "points missing": ("--points {i}/nowhere.csv", "nowhere.csv holds no points", "R,A,S"),
+    "points no table": ("--points {i}/text.nii.gz", "text.nii.gz holds no points", "R,A,S"),
+    "points no markups": ("--points {i}/list.json", "list.json holds no points", ".mrk.json"),
+    "other count than points": ("--points {i}/points.csv --count 3", "3 lymph nodes at 2", "ask"),
+    "tolerance": ("--points {i}/points.csv --tolerance -1", "tolerance -1", "give 0 to 100"),
+    "short axis": ("--short-axis 20 --long-axis 5 9", "short axis 20 mm", "smallest long axis"),
+    "no plan": ("--plan {i}/nowhere.json", "nowhere.json is no plan", "read"),
+    "another plan": ("--plan {i}/unknown.json", "Plan has no field", "batchsize"),
+    "two plans": ("--plan {i}/list.json --dry-run", "--dry-run", "give one"),
+}
+
+
+@pytest.mark.parametrize("options, problem, way_out", BAD_PLACES.values(), ids=BAD_PLACES)
+def test_bad_places_are_refused(lngen, inputs, tmp_path, options, problem, way_out):
+    command = f"synthesize {{i}}/ct.nii.gz {options} {NEW}"
+    assert_refused(lngen, inputs, tmp_path, command, problem, way_out)
 
 
 COMMANDS = {
@@ -267,9 +287,9 @@ def test_an_empty_region_mask_is_refused(lngen, inputs, tmp_path, models):
     assert_refused(lngen, inputs, tmp_path, command, "region holds no voxel")
 
 
-def test_labels_without_a_pelvis_are_refused(lngen, inputs, tmp_path, models):
-    command = f"synthesize {{i}}/ct.nii.gz --anatomy {{i}}/bladder.nii.gz --device cpu {NEW}"
-    words = "neither iliac vessels", "rectum", "--region-box"
+def test_a_ct_without_a_pelvis_is_refused_with_the_reasons(lngen, inputs, tmp_path, models):
+    command = f"synthesize {{i}}/abdomen.nii.gz --device cpu {NEW}"
+    words = "no place", "no rectum is known", "no sacrum", "--anatomy", "--region-box", "--points"
     assert_refused(lngen, inputs, tmp_path, command, *words)
 
 
@@ -343,12 +363,13 @@ def synthesized(monkeypatch, phantom):
     """`synthesize` without networks: the CT as it is and a label of one cube in its middle."""
     from LNGenLib.synthesis import engine
 
-    def unchanged(ct, request, labels, mask, models, progress: Progress):
+    def unchanged(ct, request, labels, mask, models, progress: Progress, *_):
         progress.stage("texture", 2)
         progress.step(1, 2)
         nodes = np.zeros(to_array(ct).shape, np.uint16)
         nodes[tuple(slice(n // 2 - 1, n // 2 + 2) for n in nodes.shape)] = 1
-        return SynthesisResult(ct, like(nodes, ct), like(nodes.astype(np.uint8), ct), (RECORD,))
+        images = ct, like(nodes, ct), like(nodes.astype(np.uint8), ct)
+        return SynthesisResult(*images, (RECORD,), {"plan": {"refused_mm": [21.5]}})
 
     monkeypatch.setattr(engine, "synthesize", unchanged)
 
@@ -443,7 +464,7 @@ def test_the_output_is_named_as_it_is(lngen, tmp_path, synthesized):
 def interrupted_synthesis(monkeypatch, failure) -> None:
     from LNGenLib.synthesis import engine
 
-    def stopped(ct, request, labels, mask, models, progress: Progress):
+    def stopped(ct, request, labels, mask, models, progress: Progress, *_):
         progress.stage("texture", 10)
         progress.step(3, 10)
         raise failure
@@ -519,7 +540,7 @@ def test_the_installed_command_prints_one_line_and_no_traceback(tmp_path):
 EARLY = {
     "missing CT": f"synthesize {{i}}/nowhere.nii.gz {BOX}",
     "CT not in HU": f"synthesize {{i}}/offset.nii.gz {BOX}",
-    "no place": "synthesize {i}/ct.nii.gz",
+    "no station": "synthesize {i}/ct.nii.gz --stations axillary",
     "labels of another grid": "synthesize {i}/ct.nii.gz --anatomy {i}/moved.nii.gz",
     "size out of range": "structures --long-axis 50 50",
     "bad configuration": "train texture --data {i} --config {i}/bad.json",

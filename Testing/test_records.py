@@ -39,6 +39,7 @@ RECORD = LymphNodeRecord(
     noise_hu=12.4,
     structure_repaired=False,
     seed=3,
+    number=0,
 )
 
 

@@ -10,9 +10,11 @@ import pytest
 from scipy import ndimage
 
 from LNGenLib.errors import Canceled
-from LNGenLib.image.geometry import array_spacing, index_to_ras
+from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import as_ct, read_image, read_labels, to_array
-from LNGenLib.placement.anatomy import ILIAC_VESSELS, find_rectum
+from LNGenLib.placement.anatomy import read_stations
+from LNGenLib.placement.grid import refined
+from LNGenLib.placement.stations import NAMES
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis import painting
@@ -80,15 +82,15 @@ def test_pelvis_gives_six_nodes_off_every_label(pelvis, pelvis_result):
         assert (occupancy * taken).sum() <= 0.02 * occupancy.sum()
 
 
-def test_pelvis_nodes_lie_in_the_pelvis_near_rectum_or_iliac_vessels(pelvis, pelvis_result):
+def test_pelvis_nodes_lie_at_their_stations(pelvis, pelvis_result):
     ct, anatomy = pelvis
-    labels = to_array(anatomy)
-    landmarks = np.isin(labels, ILIAC_VESSELS) | find_rectum(ct, labels)
-    points = index_to_ras(ct, np.argwhere(landmarks))
-    hips = index_to_ras(ct, np.argwhere(np.isin(labels, (77, 78))))[:, 2]
-    for record in pelvis_result[0].records:
-        assert hips.min() < record.center_ras_mm[2] < hips.max()
-        assert np.linalg.norm(points - record.center_ras_mm, axis=1).min() < 60
+    known = read_stations(ct, anatomy)
+    grid = tuple(slice(0, n) for n in ct.GetSize()[::-1])
+    stations = refined(known.stations.station, known.steps, grid)
+    for node, record in zip(pelvis_result[1], pelvis_result[0].records):
+        center = np.round(node.center).astype(int)
+        near = stations[tuple(slice(k - 1, k + 2) for k in center)]
+        assert (near == 1 + NAMES.index(record.station)).any()
 
 
 def test_every_node_is_visible_without_labels(abdomen_result):

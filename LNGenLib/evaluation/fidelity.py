@@ -60,7 +60,7 @@ class Fidelity:
 def measure_fidelity(ct: sitk.Image, models: Models, seed: int, report: Report) -> Fidelity:
     """Paint lymph nodes into the fat of `ct` and compare them with the scan.
 
-    Raises InputError where they do not find room, ten or fewer at a time.
+    Raises InputError where they do not find room, however they are turned.
     """
     hu, spacing = to_array(ct), array_spacing(ct)
     scan_edge = edge_spread(hu, spacing)
@@ -109,20 +109,15 @@ def _painted(
         rngs = [node_rng(turn_seed, k, "fidelity") for k in range(AT_ONCE)]
         long_axes = [sizes.draw(rng) for rng in rngs]
         structures = models.structure.sample(AT_ONCE, turn_seed).structures
-        fitting = min(AT_ONCE, count - made)
-        while fitting:
-            try:
-                part = slice(fitting)
-                nodes = place(structures[part], long_axes[part], region, spacing, rngs[part])
-                break
-            except InputError:
-                fitting //= 2
-        if not fitting:
+        part = slice(count - made)
+        placed = place(structures[part], long_axes[part], region, spacing, rngs[part])
+        nodes = [found.node for found in placed if found is not None]
+        if not nodes:
             continue
         painting = paint(hu, nodes, turn_seed, models.texture)
-        for k in range(fitting):
-            yield painting, k, nodes[k]
-        made += fitting
+        for k, node in enumerate(nodes):
+            yield painting, k, node
+        made += len(nodes)
         report(made, count)
         if made == count:
             return

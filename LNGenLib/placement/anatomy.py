@@ -1,135 +1,228 @@
-"""Candidate regions from organ labels or from HU and a region the user gives."""
+"""Candidate regions: by stations, or a region or points that the user gives."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.geometry import array_spacing, index_to_ras, ras_coordinate
+from LNGenLib.image.geometry import array_spacing, ras_to_index
 from LNGenLib.image.hu import FAT
 from LNGenLib.image.io import to_array
+from LNGenLib.placement.estimates import estimate_pelvis
+from LNGenLib.placement.grid import coarse_steps, distance_to, refined, surroundings, thinned
+from LNGenLib.placement.landmarks import Landmarks, finish, label_landmarks
+from LNGenLib.placement.stations import NAMES, PELVIC, STATIONS, StationMap, map_stations, named
 from LNGenLib.structure.lymph_node import Box
 
-# TotalSegmentator v2, task "total"
-COLON, SACRUM = 20, 25
-ILIAC_VESSELS = (65, 66, 67, 68)
-
-ALONG_VESSELS = 20.0  # mm: iliac nodes lie beside the vessels
-ROUND_RECTUM = 30.0  # mm: the mesorectal envelope
-RECTUM_TO_SACRUM = 60.0  # mm: the colon nearer to the sacrum, below its top, is the rectum
-BELOW_SACRUM = 15.0  # mm: the pelvic floor lies a little below the sacrum's tip
 OUTSIDE = -300.0  # HU
-BELOW_SKIN = 25.0  # mm: no nodes in subcutaneous fat
-
-
-COARSE = 3.0  # mm: landmarks, the body's outline and distances are found on such a grid
+BELOW_SKIN = 15.0  # mm: no nodes in subcutaneous fat
 MARGIN = 36.0  # mm round the candidate centers: the largest node and its surroundings fit in
+GAP = 2.0  # mm between nodes, real or painted
+LEAST_TISSUE = 100.0  # mm3 of compact tissue that nodes keep off where no labels show organs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A part of a region in which centers may lie: voxels (n, 3) of the region's box, how likely
+    each is (n,), and the share of nodes that lie here. `station` names it, where it is one."""
+
+    voxels: np.ndarray
+    density: np.ndarray
+    weight: float = 1.0
+    station: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class CandidateRegion:
-    """The part `box` of a CT in which nodes may lie; arrays (z, y, x, bool) are of that part.
+    """The part `box` of a CT in which nodes may lie; arrays (z, y, x) are of that part.
 
-    `centers` are where a node's center may lie; `forbidden` voxels hold a label or lie outside the
-    body; `fat` is what a node should replace.
+    `forbidden` (bool) voxels hold a label or lie outside the body; `fat` (bool) is what a node
+    should replace. Of the `places` each node takes one by weight, or, where `one_each`, node k the
+    place k. `wall` (float32) is the distance in mm to the landmark of each voxel's station, if
+    there are stations, on a grid thinned out by `steps`.
     """
 
     box: Box
-    centers: np.ndarray
+    forbidden: np.ndarray
+    fat: np.ndarray
+    places: tuple[Place, ...]
+    one_each: bool = False
+    wall: np.ndarray | None = None
+    steps: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """What a scan shows: landmarks and stations on the grid thinned out by `steps`, the body's
+    outside (bool) there, fat and what is forbidden (bool) on the CT's grid."""
+
+    landmarks: Landmarks
+    stations: StationMap
+    steps: np.ndarray
+    box: Box
     forbidden: np.ndarray
     fat: np.ndarray
 
 
 def find_region(
-    ct: sitk.Image, anatomy: sitk.Image | None, region: np.ndarray | None
+    ct: sitk.Image,
+    anatomy: sitk.Image | None,
+    region: np.ndarray | None = None,
+    stations: Sequence[str] = (),
+    points: Sequence[Sequence[float]] = (),
+    tolerance: float = 5.0,
 ) -> CandidateRegion:
-    """Fat that lymph nodes may lie in.
+    """Where lymph nodes may lie.
 
-    With `region` (z, y, x, bool) that is the fat inside it; else, from TotalSegmentator's labels
-    in `anatomy` (0 is background), the fat within 20 mm of the iliac vessels or 30 mm of the
-    rectum. All labels are forbidden. Raises InputError where nothing tells the place.
+    With `region` (z, y, x, bool) in the fat inside it; with `points` (RAS mm) one node each within
+    `tolerance` mm; else at the `stations` named, or at all that are available. `anatomy` holds
+    TotalSegmentator's labels (0 is background): nodes keep off all of them. Raises InputError where
+    nothing tells the place, with the reasons.
     """
+    if region is not None and not region.any():
+        raise InputError("the region holds no voxel of the CT: check the mask or the box (RAS mm)")
+    if points:
+        region = _near(ct, points, tolerance)
+    if region is None:
+        return _wanted_stations(read_stations(ct, anatomy), stations)
     spacing = array_spacing(ct)
+    box = surroundings(region, MARGIN, spacing)
     steps = coarse_steps(spacing)
-    coarse = _thinned(ct, steps)
-    outside = _outside(to_array(coarse))
-    if region is not None:
-        if not region.any():
-            raise InputError(
-                "the region holds no voxel of the CT: check the mask or the box (RAS mm)"
-            )
-        box = surroundings(region, MARGIN, spacing)
-        centers = region[box]
-    elif anatomy is not None:
-        labels = to_array(_thinned(anatomy, steps))
-        inner = ~_within(outside, BELOW_SKIN, array_spacing(coarse))
-        near = pelvic_region(coarse, labels) & inner
-        small = surroundings(near, MARGIN, array_spacing(coarse))
-        box = tuple(
-            slice(part.start * step, min(part.stop * step, size))
-            for part, step, size in zip(small, steps, ct.GetSize()[::-1])
-        )
-        centers = _refined(near, steps, box)
+    forbidden, fat = _tissue(ct, anatomy, _outside(to_array(thinned(ct, steps))), steps, box)
+    centers = region[box] & fat & ~forbidden
+    if not points:
+        return CandidateRegion(box, forbidden, fat, (_even(np.argwhere(centers)),))
+    start, voxels = np.array([part.start for part in box]), np.argwhere(centers)
+    places = []
+    for point in points:
+        off = (voxels + start - ras_to_index(ct, np.array(point))) * spacing
+        places.append(_even(voxels[np.linalg.norm(off, axis=1) <= tolerance]))
+    return CandidateRegion(box, forbidden, fat, tuple(places), one_each=True)
+
+
+def without(region: CandidateRegion, mask: np.ndarray, spacing: np.ndarray) -> CandidateRegion:
+    """The region without a mask (z, y, x, bool) of the CT's grid and the gap round it."""
+    near = ndimage.distance_transform_edt(~mask[region.box], sampling=spacing) <= GAP
+    return replace(region, forbidden=region.forbidden | near)
+
+
+def read_stations(ct: sitk.Image, anatomy: sitk.Image | None) -> Anatomy:
+    """Landmarks and stations of a scan, from labels where there are some, else from HU."""
+    steps = coarse_steps(array_spacing(ct))
+    coarse = thinned(ct, steps)
+    hu = to_array(coarse)
+    outside = _outside(hu)
+    labels = np.zeros(hu.shape, np.uint16) if anatomy is None else to_array(thinned(anatomy, steps))
+    marks = label_landmarks(coarse, labels)
+    estimate_pelvis(marks, hu, ~outside)
+    finish(marks)
+    spacing = marks.spacing
+    inner = distance_to(outside, BELOW_SKIN, spacing) > BELOW_SKIN
+    near = map_stations(marks, inner & (labels == 0) & (hu < 0))
+    small = surroundings(near.station > 0, MARGIN, spacing)
+    box = tuple(
+        slice(part.start * step, min(part.stop * step, size))
+        for part, step, size in zip(small, steps.tolist(), ct.GetSize()[::-1])
+    )
+    forbidden, fat = _tissue(ct, anatomy, outside, steps, box)
+    if anatomy is None:
+        forbidden |= _compact(fat, array_spacing(ct))
+    return Anatomy(marks, near, steps, box, forbidden, fat)
+
+
+def station_region(
+    anatomy: Anatomy, wanted: Sequence[str] = ()
+) -> tuple[CandidateRegion, dict[str, str]]:
+    """The region of the stations `wanted`, or of all that are available, and why others are not."""
+    known, box = anatomy.stations, anatomy.box
+    number = refined(known.station, anatomy.steps, box)
+    number = np.where(anatomy.fat & ~anatomy.forbidden, number, 0)
+    density = refined(known.density, anatomy.steps, box)
+    places, reasons = [], dict(known.unavailable)
+    for k, station in enumerate(STATIONS, 1):
+        voxels = np.argwhere(number == k)
+        if not len(voxels):
+            reasons.setdefault(station.name, "holds no free fat in this scan")
+        elif not wanted or station.name in wanted:
+            places.append(Place(voxels, density[tuple(voxels.T)], station.weight, station.name))
+    small = tuple(
+        slice(part.start // step, -(-part.stop // step))
+        for part, step in zip(box, anatomy.steps.tolist())
+    )
+    region = CandidateRegion(
+        *(box, anatomy.forbidden, anatomy.fat, tuple(places)),
+        wall=known.distance[small],
+        steps=anatomy.steps,
+    )
+    return region, reasons
+
+
+def _wanted_stations(anatomy: Anatomy, wanted: Sequence[str]) -> CandidateRegion:
+    """The region of the stations `wanted`, or of all; InputError where one of them is unavailable,
+    or all of the pelvis."""
+    wanted = named(wanted)
+    region, reasons = station_region(anatomy, wanted)
+    found = {place.station for place in region.places}
+    if wanted:
+        missing, kind = set(wanted) - found, "these"
     else:
+        missing, kind = set() if found & set(PELVIC) else set(PELVIC), "the pelvic"
+    if missing:
+        why = "; ".join(f"{name}: {reasons[name]}" for name in NAMES if name in missing)
         raise InputError(
-            "no place for lymph nodes is known: give --anatomy, --region-box or --region-mask"
+            f"no place for lymph nodes at {kind} stations ({why}): give --anatomy, other "
+            "--stations, --region-box, --region-mask or --points"
         )
+    return region
+
+
+def _even(voxels: np.ndarray) -> Place:
+    return Place(voxels, np.ones(len(voxels), np.float32))
+
+
+def _near(ct: sitk.Image, points: Sequence[Sequence[float]], tolerance: float) -> np.ndarray:
+    """Voxels (z, y, x, bool) within `tolerance` mm, or the nearest one, of RAS points."""
+    shape, spacing = ct.GetSize()[::-1], array_spacing(ct)
+    region = np.zeros(shape, bool)
+    for point in points:
+        index = ras_to_index(ct, np.array(point, float))
+        if (index < -0.5).any() or (index > np.array(shape) - 0.5).any():
+            raise InputError(f"point {tuple(point)} (RAS mm) lies outside of the CT")
+        pad = tolerance / spacing
+        low = np.floor(index - pad).astype(int).clip(0)
+        high = np.minimum(np.ceil(index + pad).astype(int) + 1, shape)
+        region[tuple(slice(a, b) for a, b in zip(low, high))] = True
+    return region
+
+
+def _tissue(
+    ct: sitk.Image, anatomy: sitk.Image | None, outside: np.ndarray, steps: np.ndarray, box: Box
+) -> tuple[np.ndarray, np.ndarray]:
+    """What is forbidden, and fat, in the part `box` of the CT."""
     hu = sitk.GetArrayViewFromImage(ct)[box]
-    fat = _fat(hu, spacing)
-    forbidden = _refined(outside, steps, box) | (hu < OUTSIDE)
+    forbidden = refined(outside, steps, box) | (hu < OUTSIDE)
     if anatomy is not None:
         forbidden |= sitk.GetArrayViewFromImage(anatomy)[box] > 0
-    return CandidateRegion(box, centers & fat & ~forbidden, forbidden, fat)
-
-
-def pelvic_region(ct: sitk.Image, labels: np.ndarray) -> np.ndarray:
-    """Voxels near rectum and iliac vessels, from promontory to pelvic floor.
-
-    Raises InputError where the labels have neither rectum nor iliac vessels.
-    """
-    spacing = array_spacing(ct)
-    vessels = np.isin(labels, ILIAC_VESSELS)
-    rectum = find_rectum(ct, labels)
-    if not vessels.any() and not rectum.any():
-        raise InputError(
-            "the anatomy has neither iliac vessels (65-68) nor a rectum (colon 20 before the "
-            "sacrum 25): give --region-box or --region-mask, or TotalSegmentator labels of a pelvis"
-        )
-    near = _within(vessels, ALONG_VESSELS, spacing) | _within(rectum, ROUND_RECTUM, spacing)
-    sacrum = index_to_ras(ct, np.argwhere(labels == SACRUM))[:, 2]
-    if len(sacrum):
-        height = ras_coordinate(ct, 2)
-        near &= (height >= sacrum.min() - BELOW_SACRUM) & (height <= sacrum.max())
-    return near
-
-
-def find_rectum(ct: sitk.Image, labels: np.ndarray) -> np.ndarray:
-    """The colon below the top of the sacrum, near it and to the midline (z, y, x, bool).
-
-    TotalSegmentator has no label for the rectum; this is an estimate.
-    """
-    sacrum, colon = labels == SACRUM, labels == COLON
-    if not sacrum.any() or not colon.any():
-        return np.zeros(labels.shape, bool)
-    bone = index_to_ras(ct, np.argwhere(sacrum))
-    points = np.argwhere(colon)
-    ras = index_to_ras(ct, points)
-    below = ras[:, 2] < bone[:, 2].max() - 0.25 * np.ptp(bone[:, 2])
-    central = np.abs(ras[:, 0] - bone[:, 0].mean()) < 45
-    near = _within(sacrum, RECTUM_TO_SACRUM, array_spacing(ct))[tuple(points.T)]
-    rectum = np.zeros(labels.shape, bool)
-    rectum[tuple(points[below & central & near].T)] = True
-    return rectum
+    return forbidden, _fat(hu, array_spacing(ct))
 
 
 def _fat(hu: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     """Fat after smoothing by about a millimeter in-plane, so that noise makes no holes."""
     smooth = ndimage.gaussian_filter(hu.astype(np.float32), (0, *np.minimum(1 / spacing[1:], 1.5)))
     return (smooth > FAT[0]) & (smooth < FAT[1])
+
+
+def _compact(fat: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    """Tissue other than fat in pieces of some size: what labels would show."""
+    parts, count = ndimage.label(~fat)
+    sizes = np.bincount(parts.ravel(), minlength=count + 1) * spacing.prod()
+    sizes[0] = 0
+    return (sizes >= LEAST_TISSUE)[parts]
 
 
 def _outside(hu: np.ndarray) -> np.ndarray:
@@ -140,44 +233,3 @@ def _outside(hu: np.ndarray) -> np.ndarray:
         raise InputError("the CT holds no body (no voxels above -250 HU): check its HU")
     body = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
     return ~np.stack([ndimage.binary_fill_holes(part) for part in body])
-
-
-def coarse_steps(spacing: np.ndarray) -> np.ndarray:
-    """Voxels (z, y, x) of a grid to one of the coarse grid."""
-    return np.maximum(np.round(COARSE / spacing), 1).astype(int)
-
-
-def _thinned(image: sitk.Image, steps: np.ndarray) -> sitk.Image:
-    """Every so many voxels of an image; `steps` (z, y, x)."""
-    z, y, x = steps.tolist()
-    return image[::x, ::y, ::z]
-
-
-def _refined(coarse: np.ndarray, steps: np.ndarray, box: Box) -> np.ndarray:
-    """The part `box` of the grid of which `coarse` is thinned out, from the nearest voxels."""
-    nearest = [
-        np.round(np.arange(part.start, part.stop) / step).astype(int).clip(max=size - 1)
-        for part, step, size in zip(box, steps, coarse.shape, strict=True)
-    ]
-    return coarse[np.ix_(*nearest)]
-
-
-def _within(mask: np.ndarray, reach: float, spacing: np.ndarray) -> np.ndarray:
-    """Voxels within `reach` mm of a mask."""
-    if not mask.any():
-        return np.zeros(mask.shape, bool)
-    near, box = np.zeros(mask.shape, bool), surroundings(mask, reach, spacing)
-    near[box] = ndimage.distance_transform_edt(~mask[box], sampling=spacing) <= reach
-    return near
-
-
-def surroundings(mask: np.ndarray, margin: float, spacing: np.ndarray) -> Box:
-    """The box of a mask and `margin` mm round it, within the grid; the grid where it is empty."""
-    box = []
-    for axis, size in enumerate(mask.shape):
-        others = tuple(k for k in range(3) if k != axis)
-        found = np.flatnonzero(mask.any(others))
-        low, high = (found[0], found[-1] + 1) if len(found) else (0, size)
-        pad = int(np.ceil(margin / spacing[axis]))
-        box.append(slice(max(int(low) - pad, 0), min(int(high) + pad, size)))
-    return tuple(box)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from LNGenLib.errors import InputError
-from LNGenLib.placement.anatomy import CandidateRegion, coarse_steps
+from LNGenLib.placement.anatomy import GAP, CandidateRegion, Place
+from LNGenLib.placement.grid import coarse_steps
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.shape import Structure
 
@@ -17,9 +18,19 @@ LEAST_FAT = 0.85  # share of the node's volume that replaces fat
 MOST_FORBIDDEN = 0.02  # share of the node's volume on labels, as partial volume only
 LEAST_FAT_AROUND = 0.7  # share of the unlabeled voxels within SHELL mm of the node
 SHELL = 3.0  # mm, or one voxel where that is more
-GAP = 2.0  # mm between nodes
 TURNS = 12
 TRIES = 400  # places a turn
+WALL = 12.0  # mm round a center in which the way of its wall or vessel is seen
+SCATTER = 0.03  # of the long axis about that way: some 20 degrees
+MOST_SLANT = 0.25  # squared sine of the angle between long axis and wall
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A lymph node at its place, and the station of it, if it is one."""
+
+    node: LymphNode
+    station: str | None
 
 
 def place(
@@ -28,68 +39,134 @@ def place(
     region: CandidateRegion,
     spacing: np.ndarray,
     rngs: Sequence[np.random.Generator],
-) -> list[LymphNode]:
-    """A place for each structure at its long axis (mm), the largest first.
+) -> list[Placed | None]:
+    """A place for each structure at its long axis (mm), or None where it finds no room.
 
-    Turns and places are drawn by the node's own generator until the node fits; sizes are never
-    redrawn. Raises InputError, naming how many fit, where one finds no room.
+    The largest are placed first. Stations, turns and places are drawn by the node's own generator
+    until the node fits; sizes are never redrawn.
     """
     start = np.array([b.start for b in region.box])
     forbidden = region.forbidden.copy()
-    centers = np.argwhere(region.centers)
-    room = _room(forbidden, centers, spacing)
-    placed: dict[int, LymphNode] = {}
-    for number in np.argsort(-np.asarray(long_axes), kind="stable"):
-        structure, long_axis = structures[number], long_axes[number]
-        roomy = centers[room >= 0.8 * _inscribed_radius(structure, long_axis)]
-        node = _find_room(structure, long_axis, region.fat, forbidden, roomy, spacing, rngs[number])
-        if node is None:
-            raise InputError(
-                f"only {len(placed)} of {len(structures)} lymph nodes fit; the next is "
-                f"{long_axis:.1f} mm long: ask for fewer, for smaller ones, or give a "
-                "wider region"
-            )
-        placed[int(number)] = node
-        box = inside_grid(node.box(float(max(GAP, spacing.max()))), forbidden.shape)
-        occupied = node.occupancy(box) > 0
-        gap = ndimage.distance_transform_edt(~occupied, sampling=spacing) <= GAP
-        forbidden[box] |= gap | ndimage.binary_dilation(occupied, np.ones((3, 3, 3)))
-        room[forbidden[tuple(centers.T)]] = 0
-    return [placed[number].at(placed[number].center + start) for number in range(len(structures))]
+    placed: list[Placed | None] = [None] * len(structures)
+    for number in np.argsort(-np.asarray(long_axes), kind="stable").tolist():
+        structure, long_axis, rng = structures[number], long_axes[number], rngs[number]
+        room = _room(forbidden, spacing)
+        for spot in draw_places(region, number, rng):
+            node = _find_room(structure, long_axis, spot, region, forbidden, room, spacing, rng)
+            if node is not None:
+                placed[number] = Placed(node.at(node.center + start), spot.station)
+                _occupy(forbidden, node)
+                break
+    return placed
 
 
-def _room(forbidden: np.ndarray, centers: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """Distance in mm of `centers` (n, 3) to what is forbidden, at most a coarse voxel too great."""
+def draw_places(region: CandidateRegion, number: int, rng: np.random.Generator) -> Iterator[Place]:
+    """The places at which node `number` may lie, in the order in which they are tried: the first
+    is drawn by weight, the next by weight among the others, and so on."""
+    if region.one_each:
+        yield region.places[number]
+        return
+    weights = np.array([place.weight for place in region.places], float)
+    order = rng.choice(len(weights), len(weights), replace=False, p=weights / weights.sum())
+    yield from (region.places[k] for k in order)
+
+
+def _occupy(forbidden: np.ndarray, node: LymphNode) -> None:
+    """Forbid the node and the gap round it."""
+    spacing = node.spacing
+    box = inside_grid(node.box(float(max(GAP, spacing.max()))), forbidden.shape)
+    occupied = node.occupancy(box) > 0
+    gap = ndimage.distance_transform_edt(~occupied, sampling=spacing) <= GAP
+    forbidden[box] |= gap | ndimage.binary_dilation(occupied, np.ones((3, 3, 3)))
+
+
+def _room(forbidden: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    """Distance in mm to what is forbidden, at most a coarse voxel too great, on a coarse grid."""
     steps = coarse_steps(spacing)
     coarse = forbidden[tuple(slice(None, None, step) for step in steps)]
     distance = ndimage.distance_transform_edt(~coarse, sampling=spacing * steps)
-    return distance[tuple((centers // steps).T)] + np.linalg.norm(spacing * (steps - 1))
+    return distance + np.linalg.norm(spacing * (steps - 1))
 
 
 def _find_room(
     structure: Structure,
     long_axis: float,
-    fat: np.ndarray,
+    spot: Place,
+    region: CandidateRegion,
     forbidden: np.ndarray,
-    candidates: np.ndarray,
+    room: np.ndarray,
     spacing: np.ndarray,
     rng: np.random.Generator,
 ) -> LymphNode | None:
-    """The node at one of the `candidates` (n, 3) where it fits."""
+    """The node where it fits at one of the voxels of `spot`."""
+    coarse = tuple((spot.voxels // coarse_steps(spacing)).T)
+    roomy = room[coarse] >= 0.8 * _inscribed_radius(structure, long_axis)
+    roomy &= ~forbidden[tuple(spot.voxels.T)]
+    candidates, density = spot.voxels[roomy], spot.density[roomy].astype(float)
     if not len(candidates):
         return None
     for _ in range(TURNS):
-        turn = Rotation.random(rng=rng).as_matrix()
+        tries = candidates[rng.choice(len(candidates), TRIES, p=density / density.sum())]
+        turn = _turn(structure, _way(region, tries[0], spacing), rng)
         jitter = rng.uniform(-0.5, 0.5, 3)
         node = LymphNode(structure, long_axis, turn, jitter, spacing)
         box = node.box(float(max(SHELL, spacing.max())))
         occupancy = node.occupancy(box)
         shell = _shell(occupancy > 0, spacing)
         start = np.array([b.start for b in box])
-        for place in candidates[rng.integers(len(candidates), size=TRIES)]:
-            if _fits(occupancy, shell, start + place, fat, forbidden):
-                return node.at(place + jitter)
+        for center in tries:
+            if _fits(occupancy, shell, start + center, region.fat, forbidden):
+                found = node.at(center + jitter)
+                if _slant(found, _way(region, center, spacing)) <= MOST_SLANT:
+                    return found
     return None
+
+
+def _way(region: CandidateRegion, center: np.ndarray, spacing: np.ndarray) -> np.ndarray | None:
+    """How the wall or vessel runs that a center (3,) lies beside, or None where there is none.
+
+    The structure tensor (3, 3; array axes, trace 1) of the distance from it: its small eigenvalues
+    belong to the directions along it, two of a wall and one of a vessel.
+    """
+    if region.wall is None:
+        return None
+    step = spacing * region.steps
+    index = np.asarray(center) // region.steps
+    reach = np.maximum(np.round(WALL / step), 1).astype(int)
+    low = (index - reach).clip(0)
+    part = region.wall[tuple(slice(a, b) for a, b in zip(low, index + reach + 1))]
+    if min(part.shape) < 2:
+        return None
+    gradient = np.stack(np.gradient(part, *step), -1).reshape(-1, 3)
+    gradient = gradient[np.linalg.norm(gradient, axis=1) < 1.5]  # steeper between two stations
+    tensor = gradient.T @ gradient
+    return tensor / np.trace(tensor) if np.trace(tensor) > 0 else None
+
+
+def _turn(structure: Structure, way: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+    """A rotation (3, 3) that lays the long axis along a wall or vessel, with scatter."""
+    turn = Rotation.random(rng=rng)
+    if way is None:
+        return turn.as_matrix()
+    values, vectors = np.linalg.eigh(way)
+    wanted = vectors @ (rng.standard_normal(3) / np.sqrt(values.clip(0) + SCATTER))
+    axis = turn.apply(_long_axis(structure))
+    across = np.cross(axis, wanted)
+    angle = np.arctan2(np.linalg.norm(across), axis @ wanted)
+    return (Rotation.from_rotvec(angle * across / np.linalg.norm(across)) * turn).as_matrix()
+
+
+def _long_axis(structure: Structure) -> np.ndarray:
+    ends = structure.axis_points(1.0)
+    return (ends[1] - ends[0]) / np.linalg.norm(ends[1] - ends[0])
+
+
+def _slant(node: LymphNode, way: np.ndarray | None) -> float:
+    """Squared sine of the angle by which the long axis leaves the wall or vessel beside it."""
+    if way is None:
+        return 0.0
+    axis = node.rotation @ _long_axis(node.structure)
+    return float(axis @ way @ axis)
 
 
 def _shell(inside: np.ndarray, spacing: np.ndarray) -> np.ndarray:

@@ -19,12 +19,12 @@ from LNGenLib import __version__
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing, box_mask, index_to_ras
 from LNGenLib.image.io import as_ct, check_same_geometry, like, marked_synthetic, to_array
-from LNGenLib.placement.anatomy import find_region
-from LNGenLib.placement.sampling import place
-from LNGenLib.randomness import node_rng
+from LNGenLib.placement.anatomy import find_region, without
 from LNGenLib.structure.lymph_node import LymphNode
-from LNGenLib.structure.model import StructureModel
+from LNGenLib.structure.model import Samples, StructureModel
 from LNGenLib.synthesis.painting import Painting, paint
+from LNGenLib.synthesis.plan import Plan
+from LNGenLib.synthesis.planning import draw_structures, lymph_nodes, make_plan
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisRequest, SynthesisResult
 from LNGenLib.texture.inpainting import Inpainting, within_reach
@@ -67,60 +67,102 @@ def synthesize(
     region_mask: sitk.Image | None = None,
     models: Models | None = None,
     progress: Progress | None = None,
+    avoid: sitk.Image | None = None,
+    plan: Plan | None = None,
 ) -> SynthesisResult:
     """Paint `request.count` lymph nodes into `ct`; the input images are not modified.
 
-    `anatomy` holds TotalSegmentator's labels, `region_mask` is nonzero where nodes may lie; both
-    on the CT's grid. Raises InputError for unusable input or where the nodes do not fit.
+    `anatomy` holds TotalSegmentator's labels, `region_mask` is nonzero where nodes may lie, `avoid`
+    where they must not (real nodes, say); all on the CT's grid. With a `plan` its lymph nodes are
+    painted, and of the request only what concerns painting counts. Raises InputError for unusable
+    input or where the nodes do not fit.
     """
-    progress = progress or Progress()
+    progress, models = progress or Progress(), models or Models()
     ct = as_ct(ct)
-    for image, name in ((anatomy, "the anatomy"), (region_mask, "the region mask")):
-        if image is not None:
-            check_same_geometry(ct, image, name)
-    hu, spacing = to_array(ct), array_spacing(ct)
+    if plan is None:
+        plan, samples = _planned(ct, request, anatomy, region_mask, avoid, models, progress)
+    else:
+        _load(models, progress)
+        samples = draw_structures(plan, models.structure, progress)
+    nodes = lymph_nodes(plan, samples.structures, ct)
 
-    progress.stage("anatomy")
-    region = find_region(ct, anatomy, _user_region(ct, request, region_mask))
-
-    progress.stage("models", 2)
-    models = models or Models()
-    structure_model = models.structure
-    progress.step(1, 2)
-    texture_model = models.texture
-
-    numbers = range(request.count)
-    progress.stage("structures", request.structure_steps)
-    samples = structure_model.sample(
-        request.count, request.seed, request.structure_steps, progress.step, request.shape
+    hu, numbers = to_array(ct), [planned.number for planned in plan.nodes]
+    painting = paint(
+        hu, nodes, plan.seed, models.texture, request.texture_steps, progress, numbers=numbers
     )
-    sizes = [request.sizes.draw(node_rng(request.seed, k, "size")) for k in numbers]
-
-    progress.stage("placement")
-    turns = [node_rng(request.seed, k, "place") for k in numbers]
-    nodes = place(samples.structures, sizes, region, spacing, turns)
-
-    painting = paint(hu, nodes, request.seed, texture_model, request.texture_steps, progress)
     records = tuple(
-        _record(ct, hu, node, painting, k, samples.repaired[k], request.seed)
+        _record(ct, hu, node, painting, k, samples.repaired[k], plan)
         for k, node in enumerate(nodes)
     )
     progress.finish()
+    images = {"ct": ct, "anatomy": anatomy, "region_mask": region_mask, "avoid": avoid}
     return SynthesisResult(
         *(
             marked_synthetic(like(array, ct))
             for array in (painting.hu, painting.labels, painting.changed)
         ),
         records,
-        _provenance(request, models, {"ct": ct, "anatomy": anatomy, "region_mask": region_mask}),
+        _provenance(request, plan, models, images),
     )
+
+
+def plan_synthesis(
+    ct: sitk.Image,
+    request: SynthesisRequest,
+    anatomy: sitk.Image | None = None,
+    region_mask: sitk.Image | None = None,
+    models: Models | None = None,
+    progress: Progress | None = None,
+    avoid: sitk.Image | None = None,
+) -> Plan:
+    """What `synthesize` would paint; it paints the same when it is given this plan."""
+    progress = progress or Progress()
+    ct = as_ct(ct)
+    plan, _ = _planned(ct, request, anatomy, region_mask, avoid, models or Models(), progress)
+    progress.finish()
+    return plan
+
+
+def _planned(
+    ct: sitk.Image,
+    request: SynthesisRequest,
+    anatomy: sitk.Image | None,
+    region_mask: sitk.Image | None,
+    avoid: sitk.Image | None,
+    models: Models,
+    progress: Progress,
+) -> tuple[Plan, Samples]:
+    for image, name in (
+        (anatomy, "anatomy"),
+        (region_mask, "region mask"),
+        (avoid, "mask to avoid"),
+    ):
+        if image is not None:
+            check_same_geometry(ct, image, f"the {name}")
+    progress.stage("anatomy")
+    region = find_region(
+        *(ct, anatomy, _user_region(ct, request, region_mask)),
+        *(request.stations, request.points, request.tolerance_mm),
+    )
+    if avoid is not None:
+        region = without(region, to_array(avoid) > 0, array_spacing(ct))
+    _load(models, progress)
+    return make_plan(ct, request, region, models.structure, progress)
+
+
+def _load(models: Models, progress: Progress) -> None:
+    """Load both models before any work, so that unusable weights are found at once."""
+    progress.stage("models", 2)
+    for k, name in enumerate(("structure", "texture"), 1):
+        getattr(models, name)
+        progress.step(k, 2)
 
 
 def _user_region(
     ct: sitk.Image, request: SynthesisRequest, mask: sitk.Image | None
 ) -> np.ndarray | None:
-    if request.region_box is not None and mask is not None:
-        raise InputError("both a region box and a region mask were given: give one")
+    if mask is not None and (request.region_box or request.stations or request.points):
+        raise InputError("give one of region mask, region box, stations and points")
     if request.region_box is not None:
         return box_mask(ct, request.region_box)
     return None if mask is None else to_array(mask) > 0
@@ -133,7 +175,7 @@ def _record(
     painting: Painting,
     k: int,
     repaired: bool,
-    seed: int,
+    plan: Plan,
 ) -> LymphNodeRecord:
     painted = painting.nodes[k]
     around = within_reach(painted.label, node.spacing) & ~painted.changed
@@ -156,7 +198,9 @@ def _record(
         else None,
         noise_hu=round(painting.noise[k].level, 2),
         structure_repaired=repaired,
-        seed=seed,
+        seed=plan.seed,
+        number=plan.nodes[k].number,
+        station=plan.nodes[k].station,
     )
 
 
@@ -177,7 +221,7 @@ def _point(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def _provenance(
-    request: SynthesisRequest, models: Models, inputs: dict[str, sitk.Image | None]
+    request: SynthesisRequest, plan: Plan, models: Models, inputs: dict[str, sitk.Image | None]
 ) -> dict[str, Any]:
     import monai
 
@@ -195,6 +239,7 @@ def _provenance(
             "texture": models.texture.description["sha256"],
         },
         "request": dataclasses.asdict(request),
+        "plan": dataclasses.asdict(plan),
         "input_voxels_sha256": {
             name: hashlib.sha256(sitk.GetArrayViewFromImage(image)).hexdigest()
             for name, image in inputs.items()

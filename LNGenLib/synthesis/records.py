@@ -27,7 +27,11 @@ Point = tuple[float, float, float]
 class SynthesisRequest:
     """How many lymph nodes of which sizes and shapes, where, by which seed.
 
-    `region_box` is (R1, R2, A1, A2, S1, S2) in RAS mm. Raises InputError for values out of range.
+    Where: at `stations` by name; or in `region_box`, (R1, R2, A1, A2, S1, S2) in RAS mm; or one at
+    each of `points` (RAS mm), within `tolerance_mm`; with none of them at all stations, or in a
+    mask that is given apart. `short_axis_mm` asks for shapes of that short axis. With
+    `allow_fewer`, lymph nodes that find no room are left out. Raises InputError for values out of
+    range.
     """
 
     count: int = 5
@@ -37,6 +41,11 @@ class SynthesisRequest:
     shape: ShapeRange = ANY_SHAPE
     texture_steps: int = 10
     structure_steps: int = 20
+    stations: tuple[str, ...] = ()
+    points: tuple[Point, ...] = ()
+    tolerance_mm: float = 5.0
+    short_axis_mm: float | None = None
+    allow_fewer: bool = False
 
     def __post_init__(self):
         for name in ("count", "seed", "texture_steps", "structure_steps"):
@@ -53,6 +62,22 @@ class SynthesisRequest:
         for name in ("texture_steps", "structure_steps"):
             if not 1 <= getattr(self, name) <= 1000:
                 raise InputError(f"{name} {getattr(self, name)}: give 1 to 1000 sampling steps")
+        if sum(map(bool, (self.region_box, self.stations, self.points))) > 1:
+            raise InputError("give one of stations, region box and points")
+        if self.points and self.count != len(self.points):
+            raise InputError(
+                f"{self.count} lymph nodes at {len(self.points)} points: ask for as many as points"
+            )
+        if not all(len(p) == 3 and all(map(math.isfinite, p)) for p in self.points):
+            raise InputError("points: give three numbers each, R A S in mm")
+        if not 0 <= self.tolerance_mm <= 100:
+            raise InputError(f"tolerance {self.tolerance_mm:g} mm: give 0 to 100 mm")
+        short = self.short_axis_mm
+        if short is not None and not 0 < short <= self.sizes.low_mm:
+            raise InputError(
+                f"short axis {short:g} mm: give more than 0 and at most the smallest long axis, "
+                f"{self.sizes.low_mm:g} mm"
+            )
         box = self.region_box
         if box is None:
             return
@@ -66,14 +91,16 @@ class SynthesisRequest:
         """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
         if isinstance(values, dict):
             parts = {"sizes": Sizes, "shape": ShapeRange}
-            values = values | {k: _from_json(parts[k], values[k]) for k in parts if k in values}
-        return _from_json(cls, values)
+            values = values | {k: from_json(parts[k], values[k]) for k in parts if k in values}
+        return from_json(cls, values)
 
 
 @dataclass(frozen=True)
 class LymphNodeRecord:
     """One synthetic lymph node. Lengths in mm, positions in RAS mm, intensities in HU.
 
+    `label` is its value in the label map, `number` its place in the request: they differ where
+    others found no room. `station` names where it lies, if it was placed by stations.
     `center_ras_mm` is the center of mass, of a bent node the nearest voxel of its label;
     `recist_axis_mm` is the largest diameter in the CT's own slices; `long_axis_ras_mm` the ends of
     the 3D long axis; `surrounding_mean_hu` of unchanged voxels within 3 mm of the label.
@@ -93,11 +120,13 @@ class LymphNodeRecord:
     noise_hu: float
     structure_repaired: bool
     seed: int
+    number: int
+    station: str | None = None
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> LymphNodeRecord:
         """The record of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
-        return _from_json(cls, values)
+        return from_json(cls, values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +177,8 @@ def write_json(content: Any, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _from_json(kind: type, values: dict[str, Any]) -> Any:
+def from_json(kind: type, values: dict[str, Any]) -> Any:
+    """The dataclass `kind` of `dataclasses.asdict`'s JSON; InputError where they do not fit."""
     if not isinstance(values, dict):
         raise InputError(f"{kind.__name__} is a JSON object, not {values!r}")
     unknown = set(values) - {f.name for f in dataclasses.fields(kind)}

@@ -1,0 +1,56 @@
+"""A coarse grid, on which landmarks and distances are found; and boxes on grids."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+if TYPE_CHECKING:  # it loads scikit-image
+    from LNGenLib.structure.lymph_node import Box
+
+COARSE = 3.0  # mm
+
+
+def coarse_steps(spacing: np.ndarray) -> np.ndarray:
+    """Voxels (z, y, x) of a grid to one of the coarse grid."""
+    return np.maximum(np.round(COARSE / spacing), 1).astype(int)
+
+
+def thinned(image: sitk.Image, steps: np.ndarray) -> sitk.Image:
+    """Every so many voxels of an image; `steps` (z, y, x)."""
+    z, y, x = steps.tolist()
+    return image[::x, ::y, ::z]
+
+
+def refined(coarse: np.ndarray, steps: np.ndarray, box: Box) -> np.ndarray:
+    """The part `box` of the grid of which `coarse` is thinned out, from the nearest voxels."""
+    nearest = [
+        np.round(np.arange(part.start, part.stop) / step).astype(int).clip(max=size - 1)
+        for part, step, size in zip(box, steps, coarse.shape, strict=True)
+    ]
+    return coarse[np.ix_(*nearest)]
+
+
+def surroundings(mask: np.ndarray, margin: float, spacing: np.ndarray) -> Box:
+    """The box of a mask and `margin` mm round it, within the grid; the grid where it is empty."""
+    box = []
+    for axis, size in enumerate(mask.shape):
+        others = tuple(k for k in range(3) if k != axis)
+        found = np.flatnonzero(mask.any(others))
+        low, high = (found[0], found[-1] + 1) if len(found) else (0, size)
+        pad = int(np.ceil(margin / spacing[axis]))
+        box.append(slice(max(int(low) - pad, 0), min(int(high) + pad, size)))
+    return tuple(box)
+
+
+def distance_to(mask: np.ndarray, reach: float, spacing: np.ndarray) -> np.ndarray:
+    """Distance in mm (float32) to a mask, infinite beyond `reach`."""
+    distance = np.full(mask.shape, np.inf, np.float32)
+    if mask.any():
+        box = surroundings(mask, reach, spacing)
+        near = ndimage.distance_transform_edt(~mask[box], sampling=spacing)
+        distance[box] = np.where(near <= reach, near, np.inf)
+    return distance

@@ -1,0 +1,154 @@
+"""The stations of lymph nodes, as docs/placement.md defines and cites them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from LNGenLib.errors import InputError
+from LNGenLib.placement.grid import surroundings
+from LNGenLib.placement.landmarks import Landmarks
+
+LEAST_FAT = 500.0  # mm3 of a station, below which it is unavailable
+LEAST_DENSITY = 0.1  # at a station's reach; 1 beside its landmark
+FACING = 0.5  # least cosine of the way from the landmark to the side that it must face
+
+Height = tuple[str, float]  # one of `Landmarks.heights`, and mm above it
+
+
+@dataclass(frozen=True)
+class Station:
+    """Fat within `reach` mm of `landmark`, from height `low` to `high`; a height that is not known
+    is no limit. `facing` is the side of the landmark: front, or inside (medial); `half_width` in mm
+    from the midline. `weight` is the share of lymph nodes that lie here by default; `color` RGB.
+    """
+
+    name: str
+    landmark: str
+    reach: float
+    weight: float
+    color: tuple[int, int, int]
+    low: Height | None = None
+    high: Height | None = None
+    facing: str | None = None
+    half_width: float = np.inf
+
+
+FORK, TOPS = "aortic bifurcation", "femoral tops"
+STATIONS = (
+    Station("mesorectal", "rectum", 25, 0.5, (244, 214, 49), ("coccyx", 0), ("rectum top", 0)),
+    Station(
+        *("superior rectal", "superior rectal artery", 15, 0.18, (230, 138, 38)),
+        *(("rectum top", 0), (FORK, 45)),
+    ),
+    Station("internal iliac", "internal iliac vessels", 15, 0.12, (216, 101, 79), (TOPS, 15)),
+    Station(
+        *("obturator", "hips", 25, 0.08, (128, 174, 128)),
+        *((TOPS, -15), (TOPS, 40), "inside", 65),
+    ),
+    Station(
+        *("presacral", "sacrum", 12, 0.06, (111, 184, 210)),
+        *(("coccyx", 0), ("promontory", 0), "front", 40),
+    ),
+    Station("external iliac", "external iliac vessels", 12, 0.02, (0, 151, 206), (TOPS, 0)),
+    Station("common iliac", "common iliac vessels", 12, 0.02, (144, 124, 202), None, (FORK, 0)),
+    Station("para-aortic", "great vessels", 20, 0.01, (200, 84, 156), (FORK, 0), (FORK, 100)),
+    Station("inguinal", "femoral vessels", 20, 0.01, (133, 160, 90), None, (TOPS, 0)),
+)
+NAMES = tuple(station.name for station in STATIONS)
+PELVIC = NAMES[:5]  # of which automatic placement wants one at least
+
+
+def named(names: Sequence[str]) -> tuple[str, ...]:
+    """Stations' names as `STATIONS` has them; hyphens, spaces and case do not matter.
+
+    Raises InputError for a name that is none.
+    """
+    known = {_plain(name): name for name in NAMES}
+    unknown = [name for name in names if _plain(name) not in known]
+    if unknown:
+        raise InputError(f"no station {', '.join(unknown)}: there are {', '.join(NAMES)}")
+    return tuple(dict.fromkeys(known[_plain(name)] for name in names))
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", " ").replace("_", " ")
+
+
+MISSING = {
+    "rectum": "no rectum is known: it takes the colon (20) before the sacrum (25)",
+    "superior rectal artery": "no rectum is known that it could lead to",
+    "internal iliac vessels": "no iliac vessels (65-68) with a bifurcation are known",
+    "external iliac vessels": "no iliac vessels (65-68) with a bifurcation are known",
+    "common iliac vessels": "no iliac vessels (65-68) with a bifurcation are known",
+    "hips": "no hip bones (77, 78) are known",
+    "sacrum": "no sacrum (25) is known",
+    "great vessels": "neither aorta (52) nor vena cava (63) is known",
+    "femoral vessels": "no iliac vessels (65-68) below the femoral heads are known",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class StationMap:
+    """Where the stations lie; arrays (z, y, x) on a coarse grid.
+
+    `station` (uint8) is 0 or 1 + the station's place in `STATIONS`; `density` (float32) how likely
+    a place is within its station, at most 1; `distance` (float32) in mm from the station's
+    landmark. `unavailable` gives the reason by name.
+    """
+
+    station: np.ndarray
+    density: np.ndarray
+    distance: np.ndarray
+    unavailable: dict[str, str]
+
+
+def map_stations(marks: Landmarks, fat: np.ndarray) -> StationMap:
+    """The stations in `fat` (z, y, x, bool), each voxel to the station whose landmark is nearest in
+    units of its reach."""
+    best = np.full(marks.shape, np.inf, np.float32)
+    station, distance = np.zeros(marks.shape, np.uint8), np.zeros(marks.shape, np.float32)
+    unavailable = {}
+    for number, each in enumerate(STATIONS, 1):
+        if each.landmark not in marks.masks:
+            unavailable[each.name] = MISSING[each.landmark]
+            continue
+        if each.facing == "inside" and TOPS not in marks.heights:
+            unavailable[each.name] = "no femoral heads (75, 76) are known"
+            continue
+        box, off = _reached(marks, each)
+        nearer = (off / each.reach < best[box]) & fat[box]
+        best[box][nearer], distance[box][nearer] = off[nearer] / each.reach, off[nearer]
+        station[box][nearer] = number
+    for number, each in enumerate(STATIONS, 1):
+        volume = (station == number).sum() * marks.spacing.prod()
+        if each.name not in unavailable and volume < LEAST_FAT:
+            unavailable[each.name] = f"holds {volume / 1000:.1f} ml of fat only in this scan"
+            station[station == number] = 0
+    density = np.where(station > 0, 1 - (1 - LEAST_DENSITY) * best.clip(0, 1), 0)
+    return StationMap(station, density.astype(np.float32), distance, unavailable)
+
+
+def _reached(marks: Landmarks, station: Station) -> tuple[tuple[slice, ...], np.ndarray]:
+    """The box round a station's landmark, and the distance to it in mm, infinite outside of the
+    station."""
+    mask = marks.masks[station.landmark]
+    box = surroundings(mask, station.reach, marks.spacing)
+    off, nearest = ndimage.distance_transform_edt(
+        ~mask[box], sampling=marks.spacing, return_indices=True
+    )
+    r, a, s = (np.broadcast_to(axis, marks.shape)[box] for axis in marks.ras)
+    lateral = np.abs(r - marks.midline)
+    inside = (off <= station.reach) & (lateral <= station.half_width)
+    if station.low and station.low[0] in marks.heights:
+        inside &= s >= marks.heights[station.low[0]] + station.low[1]
+    if station.high and station.high[0] in marks.heights:
+        inside &= s <= marks.heights[station.high[0]] + station.high[1]
+    if station.facing == "front":
+        inside &= a - a[tuple(nearest)] >= FACING * off
+    elif station.facing == "inside":
+        inside &= lateral[tuple(nearest)] - lateral >= FACING * off
+    return box, np.where(inside, off, np.inf).astype(np.float32)

@@ -1,0 +1,83 @@
+"""The plan: which lymph nodes will be painted where, before anything is painted."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from LNGenLib.errors import InputError
+from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
+from LNGenLib.synthesis.records import Point, from_json, write_json
+
+BINS = (1.7, 5.0, 10.0, 20.0, 30.0)  # mm, in which refusals are counted
+
+
+@dataclass(frozen=True)
+class PlannedNode:
+    """A lymph node to be painted: structure `number` of the plan's seed, at a long axis in mm.
+
+    `center_ras_mm` is the center of the structure's frame; `turn` (3, 3) turns the structure's axes
+    (z, y, x) into R, A, S. `short_axis_mm` is the one asked for, if any.
+    """
+
+    number: int
+    center_ras_mm: Point
+    long_axis_mm: float
+    turn: tuple[Point, Point, Point]
+    station: str | None = None
+    short_axis_mm: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Lymph nodes to be painted, and the long axes in mm of those that found no room.
+
+    The structures follow from `seed`, `structure_steps` and `shape`: a plan can be edited (moved,
+    turned, resized, deleted nodes) and still gives the same shapes.
+    """
+
+    seed: int
+    nodes: tuple[PlannedNode, ...]
+    shape: ShapeRange = ANY_SHAPE
+    structure_steps: int = 20
+    refused_mm: tuple[float, ...] = ()
+
+    def write(self, path: Path) -> None:
+        """Write JSON, whole or not at all."""
+        write_json(dataclasses.asdict(self), path)
+
+    @classmethod
+    def read(cls, path: Path) -> Plan:
+        """The plan in a JSON file; InputError where there is none."""
+        try:
+            values = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} is no plan that can be read: {error}") from error
+        return cls.from_json(values)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Plan:
+        """The plan of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
+        if isinstance(values, dict):
+            values = dict(values)
+            if "shape" in values:
+                values["shape"] = from_json(ShapeRange, values["shape"])
+            if isinstance(values.get("nodes"), list):
+                values["nodes"] = tuple(from_json(PlannedNode, one) for one in values["nodes"])
+        plan = from_json(cls, values)
+        if not plan.nodes:
+            raise InputError("the plan holds no lymph node: make one with --dry-run")
+        return plan
+
+
+def count_by_size(long_axes: Sequence[float]) -> dict[str, int]:
+    """How many of these long axes (mm) lie in each bin of sizes; empty bins are left out."""
+    counts = np.histogram(long_axes, BINS)[0].tolist()
+    names = [f"{low:g} to {high:g} mm" for low, high in zip(BINS, BINS[1:])]
+    return {name: count for name, count in zip(names, counts) if count}

@@ -1,0 +1,133 @@
+"""Making a plan, and making lymph nodes of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import SimpleITK as sitk
+
+from LNGenLib.errors import InputError
+from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras, ras_to_index
+from LNGenLib.placement.anatomy import CandidateRegion
+from LNGenLib.placement.sampling import place
+from LNGenLib.randomness import node_rng
+from LNGenLib.structure.lymph_node import LymphNode, inside_grid
+from LNGenLib.structure.model import Samples, StructureModel
+from LNGenLib.structure.shape import Structure
+from LNGenLib.structure.shape_range import ShapeRange
+from LNGenLib.structure.sizes import LARGEST, SMALLEST
+from LNGenLib.synthesis.plan import Plan, PlannedNode, count_by_size
+from LNGenLib.synthesis.progress import Progress
+from LNGenLib.synthesis.records import Point, SynthesisRequest
+
+RATIO_TOLERANCE = 0.05  # of a wanted short axis over the long one
+
+
+def make_plan(
+    ct: sitk.Image,
+    request: SynthesisRequest,
+    region: CandidateRegion,
+    model: StructureModel,
+    progress: Progress,
+) -> tuple[Plan, Samples]:
+    """Draw sizes, structures and places; the plan, and the structures of its lymph nodes.
+
+    Raises InputError where lymph nodes find no room and the request allows no fewer, or none does.
+    """
+    numbers = range(request.count)
+    sizes = [request.sizes.draw(node_rng(request.seed, k, "size")) for k in numbers]
+    shapes = [_shape(request.shape, request.short_axis_mm, size) for size in sizes]
+    progress.stage("structures", request.structure_steps)
+    samples = model.sample(numbers, request.seed, request.structure_steps, progress.step, shapes)
+    progress.stage("placement")
+    rngs = [node_rng(request.seed, k, "place") for k in numbers]
+    placed = place(samples.structures, sizes, region, array_spacing(ct), rngs)
+    kept = [k for k in numbers if placed[k] is not None]
+    refused = tuple(sizes[k] for k in numbers if placed[k] is None)
+    if not kept or (refused and not request.allow_fewer):
+        raise InputError(
+            f"only {len(kept)} of {request.count} lymph nodes fit; no room for those of "
+            f"{_counted(refused)}: ask for fewer or smaller ones, give a wider region, or allow "
+            "fewer (--allow-fewer)"
+        )
+    nodes = tuple(
+        PlannedNode(
+            k,
+            _point(index_to_ras(ct, placed[k].node.center)),
+            round(sizes[k], 6),
+            tuple(map(_point, array_axes(ct) @ placed[k].node.rotation)),
+            placed[k].station,
+            request.short_axis_mm,
+        )
+        for k in kept
+    )
+    plan = Plan(
+        request.seed, nodes, request.shape, request.structure_steps, tuple(map(_rounded, refused))
+    )
+    return plan, Samples(
+        *(
+            [part[k] for k in kept]
+            for part in (samples.structures, samples.redrawn, samples.repaired)
+        )
+    )
+
+
+def draw_structures(plan: Plan, model: StructureModel, progress: Progress) -> Samples:
+    """The structures of a plan's lymph nodes."""
+    progress.stage("structures", plan.structure_steps)
+    numbers = [node.number for node in plan.nodes]
+    shapes = [_shape(plan.shape, node.short_axis_mm, node.long_axis_mm) for node in plan.nodes]
+    return model.sample(numbers, plan.seed, plan.structure_steps, progress.step, shapes)
+
+
+def lymph_nodes(plan: Plan, structures: Sequence[Structure], ct: sitk.Image) -> list[LymphNode]:
+    """The plan's lymph nodes on the CT's grid.
+
+    Raises InputError where one leaves the grid or two of them overlap.
+    """
+    spacing, taken = array_spacing(ct), np.zeros(ct.GetSize()[::-1], np.uint16)
+    nodes = []
+    for label, (planned, structure) in enumerate(zip(plan.nodes, structures, strict=True), 1):
+        turn = np.array(planned.turn, float)
+        if turn.shape != (3, 3) or not np.allclose(turn @ turn.T, np.eye(3), atol=1e-4):
+            raise InputError(f"the turn of lymph node {planned.number} is no rotation")
+        if not SMALLEST <= planned.long_axis_mm <= LARGEST:
+            raise InputError(
+                f"lymph node {planned.number} is {planned.long_axis_mm:g} mm long: give "
+                f"{SMALLEST:g} to {LARGEST:g} mm"
+            )
+        center = ras_to_index(ct, np.array(planned.center_ras_mm, float))
+        node = LymphNode(structure, planned.long_axis_mm, array_axes(ct).T @ turn, center, spacing)
+        box = node.box(0)
+        if inside_grid(box, taken.shape) != box:
+            raise InputError(f"lymph node {planned.number} leaves the CT: move it")
+        own = node.occupancy(box) >= 0.5
+        if taken[box][own].any():
+            other = plan.nodes[int(taken[box][own].max()) - 1].number
+            raise InputError(f"lymph nodes {other} and {planned.number} overlap: move one")
+        taken[box][own] = label
+        nodes.append(node)
+    return nodes
+
+
+def _shape(shape: ShapeRange, short_axis: float | None, long_axis: float) -> ShapeRange:
+    """`shape`, or shapes of about the wanted axes in its stead."""
+    if short_axis is None:
+        return shape
+    ratio = short_axis / long_axis
+    low, high = ratio - RATIO_TOLERANCE, ratio + RATIO_TOLERANCE
+    return replace(shape, axis_ratio=(max(low, 0.0), min(high, 1.0)))
+
+
+def _counted(long_axes: Sequence[float]) -> str:
+    return ", ".join(f"{name} ({count})" for name, count in count_by_size(long_axes).items())
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 9)
+
+
+def _point(values: np.ndarray) -> Point:
+    return tuple(_rounded(value) for value in values)

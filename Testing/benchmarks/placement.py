@@ -1,0 +1,160 @@
+"""Placement on a CT with TotalSegmentator's labels: is every place legal, is every station right?
+
+Places 5 lymph nodes for each of 40 seeds, by the labels and again from HU alone, and checks them
+against the labels; draws 2,000 stations for three seeds and compares them with their weights; asks
+for 1,000 sizes for five seeds. With --phantom the time and memory of a large phantom are printed,
+and how many of 100 lymph nodes of 1.7 to 30 mm find room in its pelvis, by size.
+
+    python Testing/benchmarks/placement.py CT --anatomy LABELS --phantom
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import SimpleITK as sitk
+import typer
+from rich.console import Console
+from rich.table import Table
+from scipy import ndimage, stats
+
+from LNGenLib.image.geometry import array_spacing
+from LNGenLib.image.hu import FAT
+from LNGenLib.image.io import as_ct, read_image, to_array
+from LNGenLib.image.phantom import pelvic_phantom
+from LNGenLib.placement.anatomy import CandidateRegion, find_region, read_stations
+from LNGenLib.placement.grid import refined
+from LNGenLib.placement.labels import read_anatomy
+from LNGenLib.placement.sampling import Placed, draw_places, place
+from LNGenLib.placement.stations import NAMES
+from LNGenLib.randomness import node_rng
+from LNGenLib.structure.shape import Structure
+from LNGenLib.structure.sizes import Sizes
+from LNGenLib.synthesis.engine import Models
+from LNGenLib.synthesis.plan import count_by_size
+
+SEEDS, EACH = 40, 5
+console = Console(width=140)
+
+
+def placed_nodes(
+    region: CandidateRegion, structures: list[Structure], spacing: np.ndarray
+) -> list[list[Placed | None]]:
+    """EACH lymph nodes for each of SEEDS seeds."""
+    sets = []
+    for seed in range(SEEDS):
+        sizes = [Sizes("uniform", 1.7, 12.0).draw(node_rng(seed, k, "size")) for k in range(EACH)]
+        shapes = [structures[(seed * EACH + k) % len(structures)] for k in range(EACH)]
+        rngs = [node_rng(seed, k, "place") for k in range(EACH)]
+        sets.append(place(shapes, sizes, region, spacing, rngs))
+    return sets
+
+
+def check(
+    sets: list[list[Placed | None]], ct: sitk.Image, labels: np.ndarray, stations: np.ndarray
+) -> Counter:
+    """How many nodes keep each rule; `stations` is 0 or the number of the station, as labels."""
+    kept, spacing, hu = Counter(), array_spacing(ct), to_array(ct)
+    smooth = ndimage.gaussian_filter(hu.astype(np.float32), (0, *np.minimum(1 / spacing[1:], 1.5)))
+    fat = (smooth > FAT[0]) & (smooth < FAT[1])
+    for found in sets:
+        taken = np.zeros(hu.shape, bool)
+        for one in found:
+            kept["asked for"] += 1
+            if one is None:
+                continue
+            kept["placed"] += 1
+            box = one.node.box(float(max(3.0, spacing.max())))
+            occupancy, label = one.node.occupancy(box), labels[box] > 0
+            whole = not (label & (occupancy >= 0.5)).any()
+            partial = (occupancy * label).sum() <= 0.02 * occupancy.sum()
+            kept["off every label"] += whole and partial
+            kept["apart"] += not (taken[box] & (occupancy >= 0.5)).any()
+            taken[box] |= occupancy >= 0.5
+            near = ndimage.distance_transform_edt(occupancy == 0, sampling=spacing) <= 3.0
+            shell = (near | ndimage.binary_dilation(occupancy > 0)) & (occupancy == 0) & ~label
+            kept["in fat"] += not shell.any() or fat[box][shell].mean() >= 0.7
+            center = tuple(np.round(one.node.center).astype(int))
+            near = stations[tuple(slice(max(k - 1, 0), k + 2) for k in center)]
+            kept["at its station"] += bool((near == 1 + NAMES.index(one.station)).any())
+    return kept
+
+
+def station_numbers(ct: sitk.Image, labels: sitk.Image | None) -> np.ndarray:
+    known = read_stations(ct, labels)
+    whole = tuple(slice(0, n) for n in ct.GetSize()[::-1])
+    return refined(known.stations.station, known.steps, whole)
+
+
+def main(
+    ct: Path,
+    anatomy: Annotated[Path, typer.Option(help="TotalSegmentator's labels.")],
+    phantom: Annotated[bool, typer.Option(help="Time a large phantom too.")] = False,
+) -> None:
+    """Print the tables."""
+    image = as_ct(read_image(ct))
+    labels = read_anatomy(anatomy, image)
+    structures = Models("cpu").structure.sample(96, 0).structures
+    table = Table(
+        "places", "asked for", "placed", "off every label", "apart", "in fat", "at station"
+    )
+    for name, known in (("by labels", labels), ("from HU alone", None)):
+        region = find_region(image, known)
+        sets = placed_nodes(region, structures, array_spacing(image))
+        kept = check(sets, image, to_array(labels), station_numbers(image, known))
+        rows = ("asked for", "placed", "off every label", "apart", "in fat", "at its station")
+        table.add_row(name, *(str(kept[row]) for row in rows))
+    console.print(table)
+
+    region = find_region(image, labels)
+    weights = np.array([spot.weight for spot in region.places])
+    for seed in range(3):
+        drawn = Counter(
+            next(draw_places(region, k, node_rng(seed, k, "place"))).station for k in range(2000)
+        )
+        counts = [drawn[spot.station] for spot in region.places]
+        p = stats.chisquare(counts, 2000 * weights / weights.sum()).pvalue
+        console.print(f"2,000 stations, seed {seed}: chi-square p {p:.3f}")
+    for seed in range(5):
+        sizes = [Sizes().draw(node_rng(seed, k, "size")) for k in range(1000)]
+        distance = stats.kstest(sizes, stats.uniform(1.7, 28.3).cdf).statistic
+        console.print(f"1,000 sizes, seed {seed}: Kolmogorov-Smirnov distance {distance:.3f}")
+    if phantom:
+        time_phantom(structures)
+
+
+def time_phantom(structures: list[Structure]) -> None:
+    """512 x 512 x 174 voxels of 0.98 x 0.98 x 5 mm."""
+    large = pelvic_phantom(0, (0.98, 0.98, 5.0), (512, 512, 174))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    start = time.perf_counter()
+    region = find_region(large.ct, large.labels)
+    prior = time.perf_counter() - start
+    spacing, start = array_spacing(large.ct), time.perf_counter()
+    sizes = [Sizes().draw(node_rng(0, k, "size")) for k in range(100)]
+    rngs = [node_rng(0, k, "place") for k in range(100)]
+    few = place(structures[:10], sizes[:10], region, spacing, rngs[:10])
+    sampling = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    console.print(
+        f"512 x 512 x 174 phantom: prior {prior:.1f} s; 10 nodes {sampling:.1f} s "
+        f"({sum(one is not None for one in few)} fit); peak {peak:.2f} GiB, {before:.2f} before"
+    )
+    shapes = [structures[k % len(structures)] for k in range(100)]
+    start = time.perf_counter()
+    many = place(shapes, sizes, region, spacing, rngs)
+    refused = count_by_size([size for size, one in zip(sizes, many) if one is None])
+    asked = count_by_size(sizes)
+    parts = ", ".join(
+        f"{refused.get(name, 0)} of {count} of {name}" for name, count in asked.items()
+    )
+    console.print(f"100 nodes, {time.perf_counter() - start:.1f} s; no room for {parts}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

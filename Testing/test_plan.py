@@ -1,0 +1,136 @@
+"""Plans: what --dry-run writes, --plan paints, edited or not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from LNGenLib.errors import InputError
+from LNGenLib.image.io import to_array, write_image
+from LNGenLib.structure.sizes import Sizes
+from LNGenLib.synthesis.engine import plan_synthesis, synthesize
+from LNGenLib.synthesis.plan import Plan, count_by_size
+from LNGenLib.synthesis.records import SynthesisRequest
+
+REQUEST = SynthesisRequest(3, Sizes("uniform", 6, 10), 4)
+
+
+@pytest.fixture(scope="module")
+def plan(phantom, models):
+    return plan_synthesis(phantom.ct, REQUEST, phantom.labels, models=models)
+
+
+def painted(phantom, models, plan, request=REQUEST):
+    return synthesize(phantom.ct, request, phantom.labels, models=models, plan=plan)
+
+
+def test_a_plan_paints_what_the_request_does(phantom, models, plan, tmp_path):
+    plan.write(tmp_path / "plan.json")
+    direct = synthesize(phantom.ct, REQUEST, phantom.labels, models=models)
+    planned = painted(phantom, models, Plan.read(tmp_path / "plan.json"))
+    for name in ("ct", "nodes", "changed"):
+        images = (getattr(result, name) for result in (direct, planned))
+        assert np.array_equal(*map(to_array, images))
+    assert direct.records == planned.records
+    assert direct.provenance["plan"] == dataclasses.asdict(plan)
+
+
+def test_a_node_that_is_left_alone_stays_as_it_is(phantom, models, plan):
+    """The second is deleted, the first moved by 3 mm and resized: shapes are those of before."""
+    first, _, third = plan.nodes
+    center = tuple(np.add(first.center_ras_mm, (3, 0, 0)))
+    moved = dataclasses.replace(first, center_ras_mm=center, long_axis_mm=7.0)
+    edited = painted(phantom, models, dataclasses.replace(plan, nodes=(moved, third)))
+    before = painted(phantom, models, plan)
+    assert [record.number for record in edited.records] == [0, 2]
+    assert [record.label for record in edited.records] == [1, 2]
+    assert edited.records[0].long_axis_mm == pytest.approx(7.0, rel=0.02)
+    ratios = [r[0].short_axis_mm / r[0].long_axis_mm for r in (edited.records, before.records)]
+    assert ratios[0] == pytest.approx(ratios[1], rel=0.02)
+    places = [to_array(edited.nodes) == 2, to_array(before.nodes) == 3]
+    assert np.array_equal(*places)
+    hu = [to_array(result.ct)[places[0]].astype(int) for result in (edited, before)]
+    assert np.abs(hu[0] - hu[1]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "change, problem",
+    [
+        ({"center_ras_mm": (0, 0, 500)}, "leaves the CT"),
+        ({"long_axis_mm": 45}, "45 mm long"),
+        ({"turn": ((1, 0, 0), (0, 1, 0), (0, 0, 2))}, "no rotation"),
+    ],
+)
+def test_impossible_plans_are_refused(phantom, models, plan, change, problem):
+    wrong = dataclasses.replace(plan.nodes[0], **change)
+    with pytest.raises(InputError, match=problem):
+        painted(phantom, models, dataclasses.replace(plan, nodes=(wrong,)))
+
+
+def test_overlapping_nodes_are_refused(phantom, models, plan):
+    first, second, _ = plan.nodes
+    onto = dataclasses.replace(second, center_ras_mm=first.center_ras_mm)
+    with pytest.raises(InputError, match="lymph nodes 0 and 1 overlap"):
+        painted(phantom, models, dataclasses.replace(plan, nodes=(first, onto)))
+
+
+def test_an_empty_plan_is_refused():
+    with pytest.raises(InputError, match="no lymph node"):
+        Plan.from_json({"seed": 1, "nodes": []})
+
+
+def test_fewer_nodes_are_placed_only_where_that_is_allowed(phantom, models):
+    """Thirty nodes of 25 mm do not fit into a box of 7 cm."""
+    crowd = SynthesisRequest(
+        30, Sizes("uniform", 25, 25), 1, (-35, 35, -70, 0, -40, 30), structure_steps=4
+    )
+    with pytest.raises(InputError, match=r"of 30 lymph nodes fit; .*20 to 30 mm \(\d+\).*fewer"):
+        plan_synthesis(phantom.ct, crowd, phantom.labels, models=models)
+    allowed = dataclasses.replace(crowd, allow_fewer=True)
+    plan = plan_synthesis(phantom.ct, allowed, phantom.labels, models=models)
+    assert 0 < len(plan.nodes) < 30
+    assert len(plan.nodes) + len(plan.refused_mm) == 30
+
+
+def test_a_short_axis_can_be_asked_for(phantom, models):
+    """Of nodes of 10 mm: flat ones of 5 mm, round ones of 8 mm."""
+    shorts = []
+    for wanted in (5.0, 8.0):
+        request = dataclasses.replace(
+            REQUEST, count=4, sizes=Sizes("uniform", 10, 10), short_axis_mm=wanted
+        )
+        plan = plan_synthesis(phantom.ct, request, phantom.labels, models=models)
+        assert all(node.short_axis_mm == wanted for node in plan.nodes)
+        result = painted(phantom, models, plan, request)
+        shorts.append(np.mean([record.short_axis_mm for record in result.records]))
+    assert shorts == pytest.approx([5.0, 8.0], abs=1.2)
+
+
+def test_sizes_are_counted_in_bins():
+    assert count_by_size([2.0, 3.0, 7.5, 30.0]) == {
+        "1.7 to 5 mm": 2,
+        "5 to 10 mm": 1,
+        "20 to 30 mm": 1,
+    }
+
+
+def test_the_command_plans_and_paints(phantom, tmp_path, run_lngen):
+    for name, image in (("ct", phantom.ct), ("labels", phantom.labels)):
+        write_image(image, tmp_path / f"{name}.nii.gz")
+    given = ["synthesize", str(tmp_path / "ct.nii.gz"), "--device", "cpu"]
+    given += ["--anatomy", str(tmp_path / "labels.nii.gz")]
+    wish = ["--count", "2", "--long-axis", "5", "8", "--seed", "3"]
+    where = ["--stations", "mesorectal", "--stations", "presacral"]
+    dry, out = tmp_path / "dry", tmp_path / "out"
+    code, text, _ = run_lngen([*given, *wish, *where, "--dry-run", "-o", str(dry)])
+    assert code == 0 and "nothing painted" in text
+    assert [file.name for file in dry.iterdir()] == ["plan.json"]
+    stations = {node["station"] for node in json.loads((dry / "plan.json").read_text())["nodes"]}
+    assert stations <= {"mesorectal", "presacral"}
+    code, text, _ = run_lngen([*given, "--plan", str(dry / "plan.json"), "-o", str(out)])
+    assert code == 0 and "SYNTHETIC" in text
+    records = json.loads((out / "nodes.json").read_text())["records"]
+    assert {record["station"] for record in records} == stations
