@@ -44,7 +44,10 @@ STATIONS = (
         *("superior rectal", "superior rectal artery", 15, 0.18, (230, 138, 38)),
         *(("rectum top", 0), (FORK, 45)),
     ),
-    Station("internal iliac", "internal iliac vessels", 15, 0.12, (216, 101, 79), (TOPS, 15)),
+    Station(
+        *("internal iliac", "internal iliac vessels", 15, 0.12, (216, 101, 79)),
+        *((TOPS, 15), None, None, 65),
+    ),
     Station(
         *("obturator", "hips", 25, 0.08, (128, 174, 128)),
         *((TOPS, -15), (TOPS, 40), "inside", 65),
