@@ -115,6 +115,17 @@ def test_landmarks_are_estimated_without_labels(phantom, known):
     assert "iliac vessels" in alone.stations.unavailable["external iliac"]
 
 
+@pytest.mark.parametrize("orientation", ["RAI", "PIR"])
+@pytest.mark.parametrize("labeled", [True, False])
+def test_stations_do_not_depend_on_the_axes(phantom, orientation, labeled):
+    volumes = []
+    for axes in ("LPS", orientation):
+        ct, labels = (sitk.DICOMOrient(image, axes) for image in (phantom.ct, phantom.labels))
+        found = read_stations(ct, labels if labeled else None).stations.station
+        volumes.append(np.bincount(found.ravel(), minlength=len(NAMES) + 1)[1:])
+    assert volumes[1] == pytest.approx(volumes[0], rel=0.15, abs=30)
+
+
 def test_missing_labels_make_stations_unavailable_with_the_reason(phantom):
     vessels = [name for name in NUMBERS if name.startswith("iliac")]
     known = read_stations(phantom.ct, without_labels(phantom, *vessels, "aorta"))

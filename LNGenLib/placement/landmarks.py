@@ -120,8 +120,8 @@ def add_sacrum_heights(marks: Landmarks) -> None:
     points = marks.points("sacrum")
     marks.midline = float(points[:, 0].mean())
     central = points[np.abs(points[:, 0] - marks.midline) < 15]
-    foremost = central[central[:, 1].argmax()]  # of all the sacrum
-    marks.heights |= {"promontory": foremost[2], "coccyx": central[:, 2].min()}
+    foremost = central[central[:, 1] > central[:, 1].max() - marks.spacing.max() / 2]
+    marks.heights |= {"promontory": foremost[:, 2].mean(), "coccyx": central[:, 2].min()}
 
 
 def finish(marks: Landmarks) -> Landmarks:
@@ -140,7 +140,8 @@ def sacrum_front(marks: Landmarks, height: float, lateral: float = 0.0) -> np.nd
     points = marks.points("sacrum")
     off = np.abs(points[:, [0, 2]] - (marks.midline + lateral, height)).max(1)
     near = points[off <= max(off.min(), marks.spacing.max())]
-    return near[near[:, 1].argmax()]
+    front = near[near[:, 1] > near[:, 1].max() - marks.spacing.max() / 2]
+    return front.mean(0)
 
 
 def _rectum(marks: Landmarks, colon: np.ndarray) -> np.ndarray:
@@ -237,5 +238,6 @@ def _internal_course(marks: Landmarks, side: str, trunk: np.ndarray, fork: float
     hips = hips[np.sign(hips[:, 0] - marks.midline) == sign]
     if not len(hips):
         return marks.course(start, middle)
-    wall = hips[np.abs(hips[:, 0] - marks.midline).argmin()]
+    lateral = np.abs(hips[:, 0] - marks.midline)
+    wall = hips[lateral < lateral.min() + marks.spacing.max() / 2].mean(0)
     return marks.course(start, middle, wall - (sign * 12, 0, 0))

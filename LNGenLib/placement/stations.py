@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from LNGenLib.errors import InputError
+from LNGenLib.image.geometry import array_axes
 from LNGenLib.placement.grid import surroundings
 from LNGenLib.placement.landmarks import Landmarks
 
@@ -140,18 +141,18 @@ def _reached(marks: Landmarks, station: Station) -> tuple[tuple[slice, ...], np.
     station."""
     mask = marks.masks[station.landmark]
     box = surroundings(mask, station.reach, marks.spacing)
-    off, nearest = ndimage.distance_transform_edt(
-        ~mask[box], sampling=marks.spacing, return_indices=True
-    )
-    r, a, s = (np.broadcast_to(axis, marks.shape)[box] for axis in marks.ras)
-    lateral = np.abs(r - marks.midline)
-    inside = (off <= station.reach) & (lateral <= station.half_width)
+    off = ndimage.distance_transform_edt(~mask[box], sampling=marks.spacing)
+    lateral, _, s = (np.broadcast_to(axis, marks.shape)[box] for axis in marks.ras)
+    lateral = lateral - marks.midline
+    inside = (off <= station.reach) & (np.abs(lateral) <= station.half_width)
     if station.low and station.low[0] in marks.heights:
         inside &= s >= marks.heights[station.low[0]] + station.low[1]
     if station.high and station.high[0] in marks.heights:
         inside &= s <= marks.heights[station.high[0]] + station.high[1]
-    if station.facing == "front":
-        inside &= a - a[tuple(nearest)] >= FACING * off
-    elif station.facing == "inside":
-        inside &= lateral[tuple(nearest)] - lateral >= FACING * off
+    if station.facing:
+        # the way from the landmark is the distance's gradient, here in R, A and S
+        away = np.tensordot(array_axes(marks.grid), np.gradient(off, *marks.spacing), 1)
+        inside &= {"front": away[1], "inside": -np.sign(lateral) * away[0]}[
+            station.facing
+        ] >= FACING
     return box, np.where(inside, off, np.inf).astype(np.float32)
