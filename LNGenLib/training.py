@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,21 @@ import numpy as np
 from LNGenLib.errors import InputError
 
 
-def run(part: str, data: Path, output: Path, changes: dict[str, Any], seed: int) -> Path:
+def run(
+    part: str,
+    data: Path,
+    output: Path,
+    changes: dict[str, Any],
+    seed: int,
+    on_step: Callable[[str, int, int], None] | None = None,
+) -> Path:
     """Train `part` (structure, explicit or texture) on `data`; returns the path of the weights.
 
     `data` holds `nodes.csv` or `nodes/nodes.csv` with masks (structure, explicit), and `splits.csv`
     with CTs (texture, which draws shapes of the structure data too). The arrays prepared from it
     are kept in `output` (structure.npz, texture.npz); where they are there already, `data` is not
-    read, so that a machine without SimpleITK can train.
+    read, so that a machine without SimpleITK can train. `on_step` is told the training's stage, its
+    steps done, and all its steps.
     """
     config = _config(part, changes)
     arrays = output / ("texture.npz" if part == "texture" else "structure.npz")
@@ -34,7 +43,7 @@ def run(part: str, data: Path, output: Path, changes: dict[str, Any], seed: int)
         from LNGenLib.structure.training import train_explicit as train
     else:
         from LNGenLib.texture.training import train
-    train(arrays, output, config, seed)
+    train(arrays, output, config, seed, on_step)
     return output / f"{part}.safetensors"
 
 

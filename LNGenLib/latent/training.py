@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -14,6 +15,8 @@ from torch.utils.data import DataLoader, Dataset
 
 BATCHES_PER_EPOCH = 100
 EMA_DECAY = 0.995
+
+OnStep = Callable[[str, int, int], None]  # told the part, its steps done, and all its steps
 
 
 class _EndlessBatches(torch.utils.data.Sampler):
@@ -61,6 +64,16 @@ class Task(pl.LightningModule):
         }
 
 
+class _Told(pl.Callback):
+    """Tells of each step; what `on_step` raises ends the training."""
+
+    def __init__(self, part: str, on_step: OnStep):
+        self.part, self.on_step = part, on_step
+
+    def on_train_batch_end(self, trainer, *_):
+        self.on_step(self.part, trainer.global_step, trainer.max_steps)
+
+
 def fit(
     task: Task,
     train: Dataset,
@@ -68,6 +81,7 @@ def fit(
     folder: Path,
     batch_size: int,
     seed: int,
+    on_step: OnStep | None = None,
 ) -> None:
     """Train `task` for its number of steps; afterwards it holds the averaged (EMA) weights.
 
@@ -98,6 +112,7 @@ def fit(
             ),
             # begun half-way: an average that starts at the random weights keeps a share of them
             EMAWeightAveraging(decay=EMA_DECAY, update_starting_at_step=task.steps // 2),
+            *([_Told(folder.name, on_step)] if on_step else []),
         ],
         logger=CSVLogger(folder, name=None, version=""),
         log_every_n_steps=BATCHES_PER_EPOCH,

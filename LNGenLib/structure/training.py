@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import Dataset
 
 from LNGenLib.latent.autoencoder import Autoencoder, vae_loss
-from LNGenLib.latent.training import Task, fit
+from LNGenLib.latent.training import OnStep, Task, fit
 from LNGenLib.models.store import save_weights
 from LNGenLib.structure.descriptors import describe, mirror, turn
 from LNGenLib.structure.frame import TRUNCATION
@@ -140,7 +140,13 @@ class ExplicitTask(Task):
         return self.networks.diffusion.loss(self.networks.encode(x), condition)
 
 
-def train(arrays: Path, folder: Path, config: StructureConfig, seed: int = 0) -> None:
+def train(
+    arrays: Path,
+    folder: Path,
+    config: StructureConfig,
+    seed: int = 0,
+    on_step: OnStep | None = None,
+) -> None:
     """Train on prepared arrays (`dataset.prepare`); weights and config go to `folder`.
 
     Interrupted, the same call resumes. Needs neither SimpleITK nor vtk.
@@ -153,9 +159,9 @@ def train(arrays: Path, folder: Path, config: StructureConfig, seed: int = 0) ->
     if config.solid_steps:
         pretraining = AutoencoderTask(networks, config.solid_steps)
         corpus = Shapes(_corpus(folder / "solids.npz", config.solids, seed), turned=True)
-        fit(pretraining, corpus, validation, folder / "solids", batch, seed)
+        fit(pretraining, corpus, validation, folder / "solids", batch, seed, on_step)
     adaptation = AutoencoderTask(networks, config.vae_steps)
-    fit(adaptation, Shapes(real, turned=True), validation, folder / "vae", batch, seed)
+    fit(adaptation, Shapes(real, turned=True), validation, folder / "vae", batch, seed, on_step)
     networks.autoencoder.eval()
 
     shapes, validation = DescribedShapes(real), DescribedShapes(held_out, turned=False)
@@ -165,15 +171,17 @@ def train(arrays: Path, folder: Path, config: StructureConfig, seed: int = 0) ->
         data.encode(networks.autoencoder)
     batch = config.diffusion_batch_size
     joint = StructureTask(networks, config.joint_steps)
-    fit(joint, shapes, validation, folder / "joint", batch, seed)
+    fit(joint, shapes, validation, folder / "joint", batch, seed, on_step)
     diffusion = StructureTask(networks, config.diffusion_steps, adapter=False)
-    fit(diffusion, shapes, validation, folder / "ddpm", batch, seed)
+    fit(diffusion, shapes, validation, folder / "ddpm", batch, seed, on_step)
     adapter = StructureTask(networks, config.adapter_steps, diffusion=False)
-    fit(adapter, shapes, validation, folder / "adapter", config.adapter_batch_size, seed)
+    fit(adapter, shapes, validation, folder / "adapter", config.adapter_batch_size, seed, on_step)
     save_weights(networks, config, folder / "structure.safetensors")
 
 
-def train_explicit(arrays: Path, folder: Path, config: ExplicitConfig, seed: int = 0) -> None:
+def train_explicit(
+    arrays: Path, folder: Path, config: ExplicitConfig, seed: int = 0, on_step: OnStep | None = None
+) -> None:
     """Train the explicit variant on the same arrays."""
     real, held_out = _sound_shapes(arrays)
     torch.manual_seed(seed)
@@ -182,7 +190,7 @@ def train_explicit(arrays: Path, folder: Path, config: ExplicitConfig, seed: int
     shapes, validation = DescribedShapes(real), DescribedShapes(held_out, turned=False)
     networks.prior.table.copy_(shapes.descriptors[: len(real)])
     task, batch = ExplicitTask(networks), config.diffusion_batch_size
-    fit(task, shapes, validation, folder / "ddpm", batch, seed)
+    fit(task, shapes, validation, folder / "ddpm", batch, seed, on_step)
     save_weights(networks, config, folder / "explicit.safetensors")
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from LNGenLib.image.hu import WINDOW
 from LNGenLib.latent.autoencoder import vae_loss
-from LNGenLib.latent.training import Task, fit
+from LNGenLib.latent.training import OnStep, Task, fit
 from LNGenLib.models.store import save_weights
 from LNGenLib.texture.networks import TextureConfig, TextureNetworks, cut_hole, hole
 
@@ -63,7 +63,9 @@ class TextureTask(Task):
         return self.networks.diffusion.loss(z, condition, weight / weight.mean())
 
 
-def train(arrays: Path, folder: Path, config: TextureConfig, seed: int = 0) -> None:
+def train(
+    arrays: Path, folder: Path, config: TextureConfig, seed: int = 0, on_step: OnStep | None = None
+) -> None:
     """Train on prepared arrays (`dataset.prepare`); weights and config go to `folder`.
 
     Interrupted, the same call resumes. Needs torch, monai and Lightning only.
@@ -80,9 +82,10 @@ def train(arrays: Path, folder: Path, config: TextureConfig, seed: int = 0) -> N
 
     torch.manual_seed(seed)
     networks = TextureNetworks(config)
-    fit(AutoencoderTask(networks), patches, validation, folder / "vae", config.batch_size, seed)
+    batch = config.batch_size
+    fit(AutoencoderTask(networks), patches, validation, folder / "vae", batch, seed, on_step)
     networks.autoencoder.eval()
     sample = torch.from_numpy(np.flatnonzero(split == "train"))[:: max(1, len(ct) // 1000)]
     networks.autoencoder.measure_latents(ct[sample].float() / 127.5 - 1)
-    fit(TextureTask(networks), patches, validation, folder / "ddpm", config.batch_size, seed)
+    fit(TextureTask(networks), patches, validation, folder / "ddpm", batch, seed, on_step)
     save_weights(networks, config, folder / "texture.safetensors")
