@@ -41,6 +41,17 @@ class Samples:
     redrawn: list[bool]
     repaired: list[bool]
 
+    def measures(self, k: int, long_axis: float) -> dict[str, float | bool]:
+        """What is told of structure `k` where its long axis is `long_axis` mm; JSON."""
+        structure = self.structures[k]
+        return {
+            "long_axis_mm": round(long_axis, 3),
+            "short_axis_mm": round(structure.short_axis(long_axis), 3),
+            "volume_mm3": round(structure.volume(long_axis), 3),
+            "redrawn": self.redrawn[k],
+            "repaired": self.repaired[k],
+        }
+
 
 class StructureModel:
     """The trained structure model; `path` is a .safetensors of `lngen train structure`, or of
@@ -52,7 +63,7 @@ class StructureModel:
         device: str = "cpu",
         variant: Variant = Variant.implicit_adapter,
     ):
-        self.variant, self.device = variant, device
+        self.variant, self.device, self.batch = variant, device, BATCH
         explicit = variant is Variant.explicit
         self.path = path or SHIPPED / f"{'explicit' if explicit else 'structure'}.safetensors"
         self.description = read_description(self.path)
@@ -112,12 +123,13 @@ class StructureModel:
             attempts = 1
         every = np.arange(numbers) if isinstance(numbers, int) else np.array(numbers)
         shapes = [shape] * len(every) if isinstance(shape, ShapeRange) else shape
-        batches = range(0, len(every), BATCH)
+        batches = range(0, len(every), self.batch)
         for batch, start in enumerate(batches):
-            numbers = every[start : start + BATCH]
+            part = slice(start, start + self.batch)
+            numbers = every[part]
             wanted = [
                 self.networks.prior.draw(one, seed, int(number))
-                for number, one in zip(numbers, shapes[start : start + BATCH])
+                for number, one in zip(numbers, shapes[part])
             ]
             descriptors = torch.from_numpy(np.stack(wanted)).to(self.device)
             on_batch = of_batches(on_step, batch, len(batches))

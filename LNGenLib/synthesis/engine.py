@@ -21,6 +21,7 @@ from LNGenLib.image.geometry import array_spacing, box_mask, index_to_ras
 from LNGenLib.image.io import as_ct, check_same_geometry, like, marked_synthetic, to_array
 from LNGenLib.placement.anatomy import find_region, without
 from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.structure.model import BATCH as STRUCTURES
 from LNGenLib.structure.model import Samples, StructureModel
 from LNGenLib.synthesis.painting import Painting, paint
 from LNGenLib.synthesis.plan import Plan
@@ -28,6 +29,7 @@ from LNGenLib.synthesis.planning import draw_structures, lymph_nodes, make_plan
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisRequest, SynthesisResult
 from LNGenLib.texture.inpainting import Inpainting, within_reach
+from LNGenLib.texture.model import BATCH as TISSUES
 from LNGenLib.texture.model import TextureModel
 
 
@@ -48,6 +50,15 @@ class Models:
     def texture(self) -> TextureModel:
         """The texture model on its device; InputError for unusable weights."""
         return TextureModel(self.texture_weights, choose_device(self.device))
+
+    def limit_batches(self, most: int | None) -> None:
+        """Sample at most `most` lymph nodes at a time, None for as many as usual.
+
+        Smaller batches take less memory; they give equal labels, and HU within 1.
+        """
+        for name, usual in (("structure", STRUCTURES), ("texture", TISSUES)):
+            if most is not None or name in vars(self):  # what is not loaded has no limit to lift
+                getattr(self, name).batch = min(usual, most or usual)
 
 
 def choose_device(device: str) -> str:

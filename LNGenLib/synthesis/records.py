@@ -89,10 +89,7 @@ class SynthesisRequest:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> SynthesisRequest:
         """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
-        if isinstance(values, dict):
-            parts = {"sizes": Sizes, "shape": ShapeRange}
-            values = values | {k: from_json(parts[k], values[k]) for k in parts if k in values}
-        return from_json(cls, values)
+        return from_json(cls, values, {"sizes": Sizes, "shape": ShapeRange})
 
 
 @dataclass(frozen=True)
@@ -177,19 +174,28 @@ def write_json(content: Any, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def from_json(kind: type, values: dict[str, Any]) -> Any:
-    """The dataclass `kind` of `dataclasses.asdict`'s JSON; InputError where they do not fit."""
+def from_json(kind: type, values: dict[str, Any], parts: dict[str, type] | None = None) -> Any:
+    """The dataclass `kind` of `dataclasses.asdict`'s JSON; InputError for fields that do not fit.
+
+    `parts` are the fields that are dataclasses or enumerations themselves.
+    """
     if not isinstance(values, dict):
         raise InputError(f"{kind.__name__} is a JSON object, not {values!r}")
     unknown = set(values) - {f.name for f in dataclasses.fields(kind)}
     if unknown:
         raise InputError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")
+    parts = {name: part for name, part in (parts or {}).items() if name in values}
     try:
-        return kind(**{name: _tupled(value) for name, value in values.items()})
+        made = {name: _part(part, values[name]) for name, part in parts.items()}
+        return kind(**{name: _tupled(value) for name, value in (values | made).items()})
     except InputError:
         raise
-    except (TypeError, ValueError) as error:  # a field missing or of another type
+    except (TypeError, ValueError, OverflowError) as error:  # a field missing or of another type
         raise InputError(f"{kind.__name__} can't be made of {values}: {error}") from error
+
+
+def _part(kind: type, value: Any) -> Any:
+    return from_json(kind, value) if dataclasses.is_dataclass(kind) else kind(value)
 
 
 def _tupled(value: Any) -> Any:

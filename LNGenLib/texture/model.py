@@ -37,7 +37,7 @@ class TextureModel:
     def __init__(self, path: Path | None = None, device: str = "cpu"):
         self.path = path or SHIPPED / "texture.safetensors"
         self.description = read_description(self.path)
-        self.device = device
+        self.device, self.batch = device, BATCH
         networks = TextureNetworks(config_of(TextureConfig, self.description))
         self.networks = load_weights(networks, self.path, device)
 
@@ -55,9 +55,9 @@ class TextureModel:
         The noise of each node comes from its own seed.
         """
         tissues: list[Tissue] = []
-        batches = range(0, len(nodes), BATCH)
+        batches = range(0, len(nodes), self.batch)
         for batch, start in enumerate(batches):
-            part = slice(start, start + BATCH)
+            part = slice(start, start + self.batch)
             told = of_batches(on_step, batch, len(batches))
             tissues += self._batch(hu, nodes[part], means[part], seeds[part], steps, told)
         return tissues
