@@ -23,6 +23,7 @@ from rich.table import Table
 
 from LNGenLib import __version__
 from LNGenLib.errors import InputError
+from LNGenLib.service.commands import doctor, serve
 from LNGenLib.structure.variant import Variant
 
 app = typer.Typer(
@@ -412,16 +413,7 @@ def structures(
                 size = request.sizes.draw(node_rng(seed, k, "size"))
                 name = f"structure_{k:05d}.nii.gz"
                 write_image(structure.as_image(size), folder / name)
-                rows.append(
-                    {
-                        "file": name,
-                        "long_axis_mm": round(size, 3),
-                        "short_axis_mm": round(structure.short_axis(size), 3),
-                        "volume_mm3": round(structure.volume(size), 3),
-                        "redrawn": samples.redrawn[k],
-                        "repaired": samples.repaired[k],
-                    }
-                )
+                rows.append({"file": name, **samples.measures(k, size)})
                 progress.step(k + 1, count)
             content = {
                 "synthetic": True,
@@ -560,6 +552,10 @@ def evaluate_texture(
     console.print(fidelity_table(report.fidelity))
     if output is not None:
         write_figures(dataclasses.asdict(report), output)
+
+
+app.command()(serve)
+app.command()(doctor)
 
 
 @app.command()

@@ -16,6 +16,7 @@ LAYERS = [
     {"synthesis"},
     {"evaluation"},
     {"training"},
+    {"service"},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

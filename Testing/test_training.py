@@ -10,9 +10,12 @@ import pytest
 import SimpleITK as sitk
 
 from LNGenLib import training
-from LNGenLib.errors import InputError
+from LNGenLib.errors import Canceled, InputError
+from LNGenLib.service.kinds import KINDS, Work
+from LNGenLib.service.requests import TrainRequest
 from LNGenLib.structure.model import StructureModel
 from LNGenLib.structure.variant import Variant
+from LNGenLib.synthesis.progress import Progress
 from LNGenLib.texture.model import TextureModel
 
 TINY = {"vae_channels": 8, "unet_channels": [8, 16], "vae_steps": 2, "diffusion_steps": 2}
@@ -128,3 +131,42 @@ def test_unknown_configuration_is_refused(data, tmp_path):
 def test_folder_without_tables_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"nodes\.csv"):
         training.run("structure", tmp_path, tmp_path / "out", {}, seed=0)
+
+
+@pytest.fixture
+def train_job(data, tmp_path):
+    """Does a train job of the service on the data set `mine`."""
+    for part in ("datasets", "result", "scratch"):
+        (tmp_path / part).mkdir()
+    (tmp_path / "datasets" / "mine").symlink_to(data)
+
+    def train(progress, dataset="mine"):
+        request = TrainRequest("explicit", dataset, {"diffusion_steps": 3})
+        folders = (tmp_path / part for part in ("result", "scratch", "datasets"))
+        return KINDS["train"].run(Work(request, {}, progress, None, *folders))
+
+    return train
+
+
+def test_a_train_job_tells_its_steps_and_leaves_weights(train_job, tmp_path):
+    told = []
+    train_job(Progress(lambda *what: told.append(what)))
+    assert told[0] == ("preparing", 0, 1)
+    assert [what for what in told if what[0] == "ddpm"][-3:] == [("ddpm", k, 3) for k in (1, 2, 3)]
+    files = {path.name for path in (tmp_path / "result").iterdir()}
+    assert files == {"explicit.safetensors", "explicit.json"}
+    StructureModel(tmp_path / "result" / "explicit.safetensors", variant=Variant.explicit)
+
+
+def test_a_train_job_is_canceled_at_its_next_step(train_job, tmp_path):
+    told = []
+    with pytest.raises(Canceled):
+        train_job(Progress(lambda *what: told.append(what), lambda: ("ddpm", 2, 3) in told))
+    assert told[-1] == ("ddpm", 2, 3)
+    assert not list((tmp_path / "result").iterdir())
+
+
+@pytest.mark.parametrize("name", ["", "..", "theirs"])
+def test_a_train_job_finds_no_data_set_but_those_put_there(train_job, name):
+    with pytest.raises(InputError, match="no data set"):
+        train_job(Progress(), name)

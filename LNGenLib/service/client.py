@@ -1,0 +1,295 @@
+"""The client: submit, watch, cancel, fetch. Needs what 3D Slicer ships, not torch, not a GPU.
+
+Nothing is sent to any machine but the server that was named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import ipaddress
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import requests
+import SimpleITK as sitk
+
+from LNGenLib.errors import Canceled, InputError
+from LNGenLib.image.io import as_ct, isotropic_image
+from LNGenLib.service import protocol
+from LNGenLib.service.boxes import apply_boxes, read_arrays
+from LNGenLib.service.protocol import VERSION, Capabilities, Result, State, Status, Submission
+from LNGenLib.service.requests import StructuresRequest
+from LNGenLib.synthesis.progress import Progress
+from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisRequest, SynthesisResult
+
+CONNECT, SILENCE = 10.0, 30.0  # seconds; a stream of events shows life every second
+PATIENCE = 60.0  # seconds for which a lost connection to a running job is taken up again
+
+
+class ServiceError(InputError):
+    """The server refused or failed; `status` is that of HTTP, 0 where it was not reached."""
+
+    def __init__(self, message: str, status: int = 0):
+        super().__init__(message)
+        self.status = status
+
+
+class _Bearer(requests.auth.AuthBase):
+    """The token; as an `auth`, so that no .netrc takes its place."""
+
+    def __init__(self, token: str):
+        self.token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
+
+
+class Client:
+    """One server, as one token sees it. `verify` is a CA's file for a certificate of one's own.
+
+    Every method raises ServiceError where the server is not reached or refuses.
+    """
+
+    def __init__(self, url: str, token: str, verify: str | bool = True):
+        self.url = url.rstrip("/")
+        self.session = requests.Session()
+        self.session.auth, self.session.verify = _Bearer(token), verify
+        self.near = _is_loopback(self.url)
+        if self.near:
+            self.session.trust_env = False  # no proxy in between
+
+    def capabilities(self) -> Capabilities:
+        """What the server is and does; also the check that it speaks this protocol."""
+        try:
+            return Capabilities.from_json(self._json("GET", ""))
+        except ServiceError as error:
+            if error.status != 404:
+                raise
+            message = f"{self.url} is no LNGen server of protocol {VERSION}: update one of the two"
+            raise ServiceError(message, 404) from error
+
+    @cached_property
+    def max_upload(self) -> int:
+        """Bytes of an image that the server takes."""
+        return self.capabilities().max_upload
+
+    def upload(self, image: sitk.Image) -> protocol.Image:
+        """The image as jobs name it; its voxels travel unless the server has them."""
+        voxels = sitk.GetArrayViewFromImage(image)
+        if voxels.dtype.name not in protocol.VOXEL_BYTES or voxels.ndim != 3:
+            raise InputError("an image to upload is a 3D volume of numbers")
+        voxels = voxels.astype(voxels.dtype.newbyteorder("<"), copy=False)
+        content = memoryview(np.ascontiguousarray(voxels)).cast("B")
+        described = protocol.Image(
+            hashlib.sha256(content).hexdigest(),
+            voxels.dtype.name,
+            image.GetSize(),
+            image.GetSpacing(),
+            image.GetOrigin(),
+            image.GetDirection(),
+        )
+        if len(content) > self.max_upload:
+            raise InputError(
+                f"the image has {len(content)} bytes, the server takes {self.max_upload}: crop it"
+            )
+        path = f"/uploads/{described.sha256}"
+        try:
+            self._call("GET", path)
+        except ServiceError as error:
+            if error.status != 404:
+                raise
+            headers = {"Content-Type": "application/octet-stream"}
+            size = {"size": str(len(content))}
+            if not self.near:
+                headers["Content-Encoding"] = "gzip"
+                content = gzip.compress(content, 1)
+            self._call("PUT", path, data=content, params=size, headers=headers)
+        return described
+
+    def submit(
+        self, kind: str, request: Any, images: Mapping[str, sitk.Image | None] | None = None
+    ) -> Status:
+        """Queue a job; `request` is the dataclass of its kind."""
+        given = {name: image for name, image in (images or {}).items() if image is not None}
+        uploaded = {name: self.upload(image) for name, image in given.items()}
+        submission = Submission(kind, asdict(request), uploaded)
+        return Status.from_json(self._json("POST", "/jobs", json=asdict(submission)))
+
+    def jobs(self) -> list[Status]:
+        """This token's jobs, oldest first."""
+        return [Status.from_json(values) for values in self._json("GET", "/jobs")]
+
+    def status(self, job: str) -> Status:
+        """Where a job stands."""
+        return Status.from_json(self._json("GET", f"/jobs/{job}"))
+
+    def cancel(self, job: str) -> Status:
+        """Ask for a job's end; it is `canceled` soon after, unless it was over."""
+        return Status.from_json(self._json("POST", f"/jobs/{job}/cancel"))
+
+    def result(self, job: str) -> Result:
+        """What a job that is done left."""
+        return Result.from_json(self._json("GET", f"/jobs/{job}/result"))
+
+    def file(self, job: str, file: protocol.File) -> bytes:
+        """A file of a result, checked against its hash."""
+        content = self._call("GET", f"/jobs/{job}/files/{file.name}").content
+        if hashlib.sha256(content).hexdigest() != file.sha256:
+            raise ServiceError(f"{file.name} did not arrive as it was sent: ask again")
+        return content
+
+    def remove(self, job: str) -> None:
+        """Remove a job that is over from the server, with its result."""
+        self._call("DELETE", f"/jobs/{job}")
+
+    def _take(self, job: str, result: Result) -> bytes:
+        """The one file of a result, which the server need not keep any longer."""
+        content = self.file(job, result.files[0])
+        with contextlib.suppress(ServiceError):
+            self.remove(job)
+        return content
+
+    def watch(self, job: str, after: int = 0) -> Iterator[Status | None]:
+        """A job's events numbered above `after`, up to the final one; None while nothing happens.
+
+        A lost connection is taken up again where it broke off.
+        """
+        lost = None
+        while True:
+            try:
+                for status in self._stream(job, after):
+                    lost = None
+                    if status is not None:
+                        after = status.event
+                    yield status
+                    if status is not None and status.state.final:
+                        return
+            except requests.RequestException as error:
+                lost = lost or time.monotonic()
+                if time.monotonic() - lost > PATIENCE:
+                    raise ServiceError(f"{self.url} was lost: the job may go on there") from error
+            time.sleep(0.5)
+
+    def _stream(self, job: str, after: int) -> Iterator[Status | None]:
+        headers = {"Last-Event-ID": str(after)}
+        with self._send("GET", f"/jobs/{job}/events", headers=headers, stream=True) as reply:
+            for line in reply.iter_lines(chunk_size=None):
+                if line.startswith(b"data: "):
+                    yield Status.from_json(json.loads(line[6:]))
+                elif line.startswith(b":"):
+                    yield None
+
+    def run(
+        self,
+        kind: str,
+        request: Any,
+        images: Mapping[str, sitk.Image | None] | None = None,
+        progress: Progress | None = None,
+    ) -> tuple[str, Result]:
+        """Do a job from beginning to end; its id and result.
+
+        `progress` is told its stages and steps, and may cancel it: `Canceled` is raised then, and
+        ServiceError where it fails.
+        """
+        progress = progress or Progress()
+        job = self.submit(kind, request, images).id
+        stage = None
+        try:
+            for status in self.watch(job):
+                if status is None:
+                    if progress.canceled and progress.canceled():
+                        raise Canceled
+                elif status.state.final:
+                    break
+                elif status.stage and status.stage != stage:
+                    stage = status.stage
+                    progress.stage(stage, status.steps)
+                elif status.stage:
+                    progress.step(status.step, status.steps)
+        except BaseException:
+            with contextlib.suppress(ServiceError):
+                self.cancel(job)
+            raise
+        progress.finish()
+        if status.state is State.canceled:
+            raise Canceled
+        if status.state is State.failed:
+            raise ServiceError(status.error or "the job failed")
+        return job, self.result(job)
+
+    def synthesize(
+        self,
+        ct: sitk.Image,
+        request: SynthesisRequest,
+        anatomy: sitk.Image | None = None,
+        region_mask: sitk.Image | None = None,
+        progress: Progress | None = None,
+        avoid: sitk.Image | None = None,
+    ) -> SynthesisResult:
+        """As `LNGenLib.synthesis.engine.synthesize`, by the server; the result is the same."""
+        ct = as_ct(ct)
+        images = {"ct": ct, "anatomy": anatomy, "region_mask": region_mask, "avoid": avoid}
+        job, result = self.run("synthesize", request, images, progress)
+        content = result.content
+        painted = apply_boxes(ct, self._take(job, result), content["boxes"])
+        records = tuple(LymphNodeRecord.from_json(values) for values in content["records"])
+        return SynthesisResult(**painted, records=records, provenance=content["provenance"])
+
+    def structures(
+        self, request: StructuresRequest, progress: Progress | None = None
+    ) -> list[tuple[sitk.Image, dict[str, Any]]]:
+        """Shapes drawn: signed distances in mm, negative inside, each with its measures."""
+        job, result = self.run("structures", request, progress=progress)
+        rows = result.content["structures"]
+        arrays = read_arrays(self._take(job, result), request.count << 18)
+        return [
+            (isotropic_image(distance, row["spacing_mm"]), row)
+            for distance, row in zip(arrays["distances"], rows)
+        ]
+
+    def _json(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            return self._call(method, path, **options).json()
+        except requests.JSONDecodeError as error:
+            raise ServiceError(f"{self.url} does not answer as an LNGen server") from error
+
+    def _call(self, method: str, path: str, **options: Any) -> requests.Response:
+        try:
+            return self._send(method, path, **options)
+        except requests.RequestException as error:
+            raise ServiceError(f"{self.url} can't be reached: {_why(error)}") from error
+
+    def _send(self, method: str, path: str, **options: Any) -> requests.Response:
+        url = f"{self.url}/v{VERSION}{path}"
+        timeout = (CONNECT, SILENCE)
+        reply = self.session.request(method, url, timeout=timeout, allow_redirects=False, **options)
+        if reply.status_code >= 300:
+            try:
+                message = reply.json()["message"]
+            except (ValueError, TypeError, KeyError):
+                message = "not an answer of an LNGen server"
+            raise ServiceError(f"{self.url}: {message}", reply.status_code)
+        return reply
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _why(error: requests.RequestException) -> str:
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate is not trusted"
+    return "it does not answer in time" if isinstance(error, requests.Timeout) else "no connection"

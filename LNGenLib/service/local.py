@@ -1,0 +1,75 @@
+"""The worker on this machine: a server on loopback, as a child process of this one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+from LNGenLib.errors import InputError
+from LNGenLib.service.client import Client
+
+KINDS = "LNGenLib.service.kinds:KINDS"
+
+
+class LocalService:
+    """Starts the child, and ends it with the block; it ends by itself where this process dies.
+
+    `client` speaks to it. Without `data`, jobs are kept in a temporary folder that goes with it.
+    Port and token are random; the token goes through a pipe, where no other user sees it. Raises
+    InputError where the child does not start.
+    """
+
+    def __init__(self, data: Path | None = None, python: str = sys.executable, kinds: str = KINDS):
+        self._temporary = None if data else tempfile.TemporaryDirectory(prefix="lngen-")
+        self.data = data or Path(self._temporary.name)
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.log = self.data / "log.txt"
+        token = secrets.token_urlsafe(32)
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [python, "-m", "LNGenLib.service"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        settings = {"token": token, "data": str(self.data), "kinds": kinds}
+        try:
+            self.process.stdin.write(json.dumps(settings) + "\n")
+            self.process.stdin.flush()
+            port = json.loads(self.process.stdout.readline())["port"]
+        except (OSError, ValueError) as error:
+            last = self.log.read_text().strip().splitlines()[-1:]
+            self.close()
+            raise InputError(f"the local worker did not start: {''.join(last)}") from error
+        self.client = Client(f"http://127.0.0.1:{port}", token)
+
+    def close(self) -> None:
+        """End the child and its jobs."""
+        with contextlib.suppress(BrokenPipeError):  # what was not read before the child ended
+            self.process.stdin.close()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        if self._temporary:
+            self._temporary.cleanup()
+
+    def __enter__(self) -> LocalService:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()

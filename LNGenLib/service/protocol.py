@@ -1,0 +1,184 @@
+"""What travels between client and server, as JSON. Standard library only: both ends import it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+VERSION = 1  # of the protocol; it is the first part of every path
+
+SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+VOXEL_BYTES = {
+    "int8": 1,
+    "uint8": 1,
+    "int16": 2,
+    "uint16": 2,
+    "int32": 4,
+    "uint32": 4,
+    "int64": 8,
+    "uint64": 8,
+    "float32": 4,
+    "float64": 8,
+}
+MOST_VOXELS_AN_AXIS = 8192
+
+
+class State(str, Enum):
+    """Of a job. It ends in exactly one of the last three."""
+
+    queued = "queued"
+    running = "running"
+    canceling = "canceling"
+    done = "done"
+    failed = "failed"
+    canceled = "canceled"
+
+    @property
+    def final(self) -> bool:
+        """Whether the job is over."""
+        return self in (State.done, State.failed, State.canceled)
+
+
+@dataclass(frozen=True)
+class Image:
+    """An uploaded image: its voxels by the SHA-256 of their bytes, and where they lie.
+
+    Voxels are little-endian, x running fastest. `size` and `spacing` (mm) are x y z; `origin` (mm)
+    and `direction` (3 x 3 by rows) are LPS, as SimpleITK has them.
+    """
+
+    sha256: str
+    type: str
+    size: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    origin: tuple[float, float, float]
+    direction: tuple[float, float, float, float, float, float, float, float, float]
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Image:
+        """The image of `dataclasses.asdict`'s JSON."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes its voxels take."""
+        return math.prod(self.size) * VOXEL_BYTES[self.type]
+
+    def problem(self) -> str | None:
+        """What is wrong with it, or None. Looks at numbers only, not at voxels."""
+        if not SHA256.fullmatch(self.sha256):
+            return "sha256 is 64 hexadecimal digits"
+        if self.type not in VOXEL_BYTES:
+            return f"a voxel's type is one of {', '.join(VOXEL_BYTES)}"
+        if not all(1 <= n <= MOST_VOXELS_AN_AXIS for n in self.size):
+            return f"an axis has 1 to {MOST_VOXELS_AN_AXIS} voxels"
+        if not all(map(math.isfinite, (*self.spacing, *self.origin, *self.direction))):
+            return "spacing, origin and direction are finite numbers"
+        if not all(1e-3 <= step <= 1e3 for step in self.spacing):
+            return "spacing is 0.001 to 1000 mm"
+        if any(abs(value) > 1e6 for value in self.origin):
+            return "the origin lies within a kilometer"
+        a, b, c = (self.direction[k : k + 3] for k in (0, 3, 6))
+        across = (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
+        volume = sum(x * y for x, y in zip(across, c))
+        if not all(abs(value) <= 1.01 for value in self.direction) or abs(volume) < 0.5:
+            return "the direction's columns are three perpendicular unit vectors"
+        return None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A job to do: its kind, that kind's request as JSON, and the images it needs by name."""
+
+    kind: str
+    request: dict[str, Any] = field(default_factory=dict)
+    images: dict[str, Image] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Submission:
+        """The submission of `dataclasses.asdict`'s JSON."""
+        images = {name: Image.from_json(image) for name, image in values["images"].items()}
+        return cls(values["kind"], values["request"], images)
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a job stands; also each of its events, numbered by `event`.
+
+    `fraction` (0 to 1) and `seconds_left` are of the whole job, None where not known. `error` says
+    why it failed. Times are seconds since 1970.
+    """
+
+    id: str
+    kind: str
+    state: State
+    event: int
+    created: float
+    started: float | None = None
+    ended: float | None = None
+    stage: str = ""
+    step: int = 0
+    steps: int = 0
+    fraction: float | None = None
+    seconds_left: float | None = None
+    error: str | None = None
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Status:
+        """The status of `dataclasses.asdict`'s JSON."""
+        return cls(**{**_known(cls, values), "state": State(values["state"])})
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a result."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a job left: a JSON document, and files to be fetched by name."""
+
+    content: dict[str, Any]
+    files: tuple[File, ...] = ()
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Result:
+        """The result of `dataclasses.asdict`'s JSON."""
+        return cls(values["content"], tuple(File(**_known(File, file)) for file in values["files"]))
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a server is and does; asked for at connect. `device` is None until its worker is up."""
+
+    protocol: int
+    software: str
+    kinds: tuple[str, ...]
+    max_upload: int
+    max_jobs: int
+    device: str | None = None
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Capabilities:
+        """The capabilities of `dataclasses.asdict`'s JSON."""
+        return cls(**{**_known(cls, values), "kinds": tuple(values["kinds"])})
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The body of every answer that is an error: one line for the user."""
+
+    message: str
+
+
+def _known(kind: type, values: dict[str, Any]) -> dict[str, Any]:
+    """The fields this side knows: a newer server of the same version may send more."""
+    return {f.name: values[f.name] for f in dataclasses.fields(kind) if f.name in values}

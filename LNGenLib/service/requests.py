@@ -1,0 +1,77 @@
+"""Requests of the jobs that are not syntheses (`LNGenLib.synthesis.records` has theirs)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from numbers import Integral
+from typing import Any
+
+from LNGenLib.errors import InputError
+from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
+from LNGenLib.structure.sizes import Sizes
+from LNGenLib.structure.variant import Variant
+from LNGenLib.synthesis.records import from_json
+
+MOST_PREVIEWS = 100
+PARTS = ("structure", "explicit", "texture")
+
+
+@dataclass(frozen=True)
+class StructuresRequest:
+    """Shapes to draw for a look at them. Raises InputError for values out of range."""
+
+    count: int = 10
+    sizes: Sizes = Sizes()
+    seed: int = 0
+    shape: ShapeRange = ANY_SHAPE
+    variant: Variant = Variant.implicit_adapter
+
+    def __post_init__(self):
+        _check_whole("count", self.count, 1, MOST_PREVIEWS)
+        _check_whole("seed", self.seed, 0)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> StructuresRequest:
+        """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
+        return from_json(cls, values, {"sizes": Sizes, "shape": ShapeRange, "variant": Variant})
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """A model to train on a data set of the server, by its name there.
+
+    `config` holds the fields of the model's configuration to change (docs/training.md).
+    """
+
+    part: str
+    dataset: str
+    config: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.part not in PARTS:
+            raise InputError(f"part {self.part!r}: give {', '.join(PARTS)}")
+        if not isinstance(self.dataset, str) or not isinstance(self.config, dict):
+            raise InputError("dataset is the name of a data set, config an object of fields")
+        _check_whole("seed", self.seed, 0)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> TrainRequest:
+        """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
+        return from_json(cls, values)
+
+
+@dataclass(frozen=True)
+class DoctorRequest:
+    """A check-up of the machine; there is nothing to choose."""
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> DoctorRequest:
+        """The request of an empty object; InputError for any field."""
+        return from_json(cls, values)
+
+
+def _check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
+    if not isinstance(value, Integral) or value < least or (most is not None and value > most):
+        bounds = f"{least} up" if most is None else f"{least} to {most}"
+        raise InputError(f"{name} {value!r}: give a whole number from {bounds}")

@@ -1,0 +1,220 @@
+"""Jobs: in memory while the server runs, each with a folder on disk that outlives it.
+
+jobs/ID/job.json    its state, whose it is, what was asked for; written whole or not at all
+jobs/ID/inputs/     its images, until it is over
+jobs/ID/work/       what is being made; never served
+jobs/ID/scratch/    what the job needs only itself
+jobs/ID/result/     work/ under its final name: there when the state is `done`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import shutil
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from LNGenLib.service.protocol import Result, State, Status, Submission
+
+EVENTS_KEPT = 256  # of a job, to resume from; each tells everything, so that none is missed
+RESUME_SECONDS = 60.0  # for which the events of a job that is over are kept
+JOBS_KEPT = 500  # of a client, that are over; the oldest make room
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Job:
+    """A job, the client it belongs to, and its latest events."""
+
+    status: Status
+    client: str
+    submission: Submission
+    folder: Path
+    events: deque[Status] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def id(self) -> str:
+        """32 hex digits, drawn at random."""
+        return self.status.id
+
+    @property
+    def state(self) -> State:
+        """Its state now."""
+        return self.status.state
+
+    def result(self) -> Result | None:
+        """What it left, None where it is not done."""
+        path = self.folder / "result" / "result.json"
+        if self.state is not State.done or not path.exists():
+            return None
+        return Result.from_json(json.loads(path.read_text()))
+
+    async def watch(self, after: int, alive: float) -> AsyncIterator[Status | None]:
+        """Its events numbered above `after`, up to the final one; None every `alive` seconds.
+
+        The final event comes in any case, so that a watcher from before a restart ends too.
+        """
+        while True:
+            changed = self.changed
+            for event in [event for event in self.events if event.event > after]:
+                after = event.event
+                yield event
+                if event.state.final:
+                    return
+            if self.state.final:
+                yield self.status
+                return
+            try:
+                await asyncio.wait_for(changed.wait(), alive)
+            except asyncio.TimeoutError:
+                yield None
+
+
+class Store:
+    """All jobs. Used by the server's event loop only."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.jobs = folder, {}
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.iterdir():
+            if path.name.startswith("."):
+                shutil.rmtree(path)
+            else:
+                self._load(path)
+
+    def _load(self, folder: Path) -> None:
+        try:
+            content = json.loads((folder / "job.json").read_text())
+            status = Status.from_json(content["status"])
+            submission = Submission.from_json(content["submission"])
+            job = Job(status, content["client"], submission, folder)
+        except (OSError, ValueError, KeyError, TypeError):
+            log.exception("%s holds no job that can be read; it is left alone", folder)
+            return
+        job.events.append(status)
+        self.jobs[job.id] = job
+        if not status.state.final:
+            self.interrupt(job)
+        self._tidy(job)  # what a server that was killed left
+
+    def add(self, client: str, submission: Submission, images: Mapping[str, Path]) -> Job:
+        """A new job, queued, with links to its images' voxels."""
+        name, now = secrets.token_hex(16), time.time()
+        status = Status(name, submission.kind, State.queued, event=1, created=now)
+        job = Job(status, client, submission, self.folder / f".{name}")
+        try:
+            for part in ("inputs", "work", "scratch"):
+                (job.folder / part).mkdir(parents=True)
+            for image, path in images.items():
+                _link(path, job.folder / "inputs" / image)
+            _save(job)
+            job.folder = job.folder.replace(self.folder / name)
+        except OSError:
+            shutil.rmtree(job.folder, ignore_errors=True)
+            raise
+        job.events.append(status)
+        self.jobs[name] = job
+        return job
+
+    def of(self, client: str) -> list[Job]:
+        """A client's jobs, oldest first."""
+        mine = [job for job in self.jobs.values() if job.client == client]
+        return sorted(mine, key=lambda job: job.status.created)
+
+    def find(self, client: str, name: str) -> Job | None:
+        """A client's job by its id; None for another client's too."""
+        job = self.jobs.get(name)
+        return job if job is not None and job.client == client else None
+
+    @property
+    def open(self) -> int:
+        """How many jobs are not over."""
+        return sum(not job.state.final for job in self.jobs.values())
+
+    def publish(self, job: Job, **changes: Any) -> None:
+        """Change a job's status, tell those who watch, and keep a new state on disk."""
+        before, job.status = (
+            job.status,
+            replace(job.status, **changes, event=job.status.event + 1),
+        )
+        if job.state is not before.state:
+            try:
+                _save(job)
+            except OSError:  # a full disk; after a restart the job counts as interrupted
+                log.exception("the state of job %s can't be written", job.id)
+        job.events.append(job.status)
+        job.changed.set()
+        job.changed = asyncio.Event()
+
+    def finish(self, job: Job, state: State, error: str | None = None) -> None:
+        """The one step into a final state."""
+        assert state.final and not job.state.final, (job.state, state)
+        if state is State.done:
+            try:
+                os.replace(job.folder / "work", job.folder / "result")
+            except OSError:
+                log.exception("the result of job %s can't be kept", job.id)
+                state, error = State.failed, "the server could not keep the result: try again"
+        done = {"fraction": 1.0} if state is State.done else {}
+        self.publish(job, state=state, error=error, ended=time.time(), seconds_left=None, **done)
+        self._tidy(job)
+
+    def interrupt(self, job: Job) -> None:
+        """Fail a job because the server ends, or has ended."""
+        state = job.state.value
+        self.finish(job, State.failed, f"interrupted: the server ended while the job was {state}")
+
+    def _tidy(self, job: Job) -> None:
+        parts = ["inputs", "work", "scratch"] + ["result"] * (job.state is not State.done)
+        for part in parts:
+            shutil.rmtree(job.folder / part, ignore_errors=True)
+
+    def remove(self, job: Job) -> None:
+        """Forget a job that is over, and its files."""
+        del self.jobs[job.id]
+        gone = self.folder / f".{job.id}"
+        os.replace(job.folder, gone)
+        shutil.rmtree(gone)
+
+    def expire(self, seconds: float) -> None:
+        """Remove jobs that ended so long ago, and the oldest of a client that has too many."""
+        over = [job for job in self.jobs.values() if job.state.final]
+        kept: Counter[str] = Counter()
+        for job in sorted(over, key=lambda job: job.status.ended, reverse=True):
+            kept[job.client] += 1
+            if job.status.ended < time.time() - RESUME_SECONDS:
+                job.events.clear()  # the final one is sent in any case
+            if kept[job.client] > JOBS_KEPT or job.status.ended < time.time() - seconds:
+                self.remove(job)
+
+
+def _save(job: Job) -> None:
+    content = {
+        "status": asdict(job.status),
+        "client": job.client,
+        "submission": asdict(job.submission),
+    }
+    temporary = job.folder / ".job.json"
+    with temporary.open("w") as file:
+        json.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, job.folder / "job.json")
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under another name, so that an upload may expire while its job waits."""
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links
+        shutil.copyfile(source, target)

@@ -1,0 +1,222 @@
+"""Tests of the local worker: life and death, the same result as in process; of the client alone."""
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import psutil
+import pytest
+import requests
+from service_host import seconds_until_gone
+from service_kinds import FOLDER, NAME, Steps
+
+from LNGenLib.errors import InputError
+from LNGenLib.image.io import to_array
+from LNGenLib.randomness import node_rng
+from LNGenLib.service.client import Client, ServiceError
+from LNGenLib.service.local import LocalService
+from LNGenLib.service.requests import StructuresRequest
+from LNGenLib.structure.sizes import Sizes
+from LNGenLib.structure.variant import Variant
+from LNGenLib.synthesis.progress import Progress
+from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
+
+
+@pytest.fixture(scope="module")
+def local():
+    with LocalService() as service:
+        yield service
+
+
+def test_a_synthesis_is_the_same_as_in_process(local, phantom, models):
+    from LNGenLib.synthesis.engine import synthesize
+
+    request = SynthesisRequest(2, Sizes("uniform", 8.0, 12.0), 3, texture_steps=2)
+    stages = []
+    progress = Progress(lambda stage, *_: stages.append(stage))
+    result = local.client.synthesize(phantom.ct, request, phantom.labels, progress=progress)
+    expected = synthesize(phantom.ct, request, phantom.labels, models=models)
+    for name in SynthesisResult.IMAGES:
+        image, other = getattr(result, name), getattr(expected, name)
+        assert np.array_equal(to_array(image), to_array(other))
+        assert image.GetPixelID() == other.GetPixelID()
+        assert image.GetSpacing() == other.GetSpacing()
+        assert image.GetOrigin() == other.GetOrigin()
+        assert image.GetDirection() == other.GetDirection()
+        keys = other.GetMetaDataKeys()
+        assert [image.GetMetaData(key) for key in keys] == [other.GetMetaData(key) for key in keys]
+    assert result.records == expected.records
+    expected = json.loads(json.dumps(expected.provenance)) | {"device": models.texture.device}
+    assert result.provenance == expected
+    assert set(stages) <= {
+        "anatomy",
+        "models",
+        "structures",
+        "placement",
+        "texture",
+        "painting",
+    }
+    assert "texture" in stages
+    assert local.client.jobs() == [], "a result that was fetched is kept"
+
+
+def test_what_is_wrong_with_the_ct_is_said(local, phantom):
+    with pytest.raises(InputError, match="no place for lymph nodes|region"):
+        local.client.synthesize(phantom.ct, SynthesisRequest(region_box=(900, 999) * 3))
+    assert local.client.jobs()[-1].error
+
+
+def test_structures_are_the_same_as_in_process(local, models):
+    request = StructuresRequest(2, Sizes("uniform", 5.0, 9.0), 3)
+    shapes = local.client.structures(request)
+    expected = models.structure.sample(2, 3).structures
+    assert len(shapes) == 2
+    for k, (image, row) in enumerate(shapes):
+        size = request.sizes.draw(node_rng(3, k, "size"))
+        assert np.array_equal(to_array(image), expected[k].full_distance(size))
+        assert row["long_axis_mm"] == round(size, 3)
+        assert image.GetSpacing() == pytest.approx((expected[k].sample_mm(size),) * 3)
+
+
+def test_structures_of_another_variant_differ(local):
+    drawn = [
+        local.client.structures(StructuresRequest(1, Sizes("uniform", 9.0, 9.0), 3, variant=v))
+        for v in (Variant.implicit, Variant.implicit_adapter)
+    ]
+    assert not np.array_equal(*(to_array(shapes[0][0]) for shapes in drawn))
+
+
+PARENT = """
+import json, sys, time
+from service_host import seconds_until_gone
+from service_kinds import NAME, Steps
+from LNGenLib.service.local import LocalService
+service = LocalService(kinds=NAME)
+job = service.client.submit("stuck", Steps()).id
+while service.client.status(job).state.value != "running":
+    time.sleep(0.05)
+print(json.dumps({"token": service.client.session.auth.token}), flush=True)
+time.sleep(600)
+"""
+
+
+def test_the_child_and_its_worker_end_with_a_parent_that_is_killed(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER))
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, cwd=FOLDER.parent
+    )
+    token = json.loads(parent.stdout.readline())["token"]
+    family = psutil.Process(parent.pid).children(recursive=True)
+    assert len(family) == 2
+    for process in family:
+        assert token not in " ".join(process.cmdline())
+        assert token not in str(process.environ())
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    assert seconds_until_gone(family) < 2
+    parent.stdout.close()
+
+
+def test_closing_ends_the_child_and_leaves_nothing():
+    service = LocalService()
+    data, family = service.data, psutil.Process(service.process.pid).children(recursive=True)
+    service.close()
+    assert service.process.returncode is not None
+    assert seconds_until_gone(family) < 2
+    assert not data.exists()
+
+
+def test_results_outlive_the_child_where_a_folder_is_given(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER))
+    with LocalService(tmp_path, kinds=NAME) as service:
+        assert (tmp_path.stat().st_mode & 0o777) in (0o700, 0o755)
+        with pytest.raises(InputError, match="another server uses"):
+            LocalService(tmp_path, kinds=NAME)
+        job, _ = service.client.run("sleep", Steps(mark="kept"))
+    assert (tmp_path / "jobs" / job / "result" / "mark.txt").read_text() == "kept"
+
+
+def test_a_python_without_the_library_says_so(tmp_path):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 'No module named fastapi' >&2\nexit 1\n")
+    python.chmod(0o700)
+    with pytest.raises(InputError, match="did not start: No module named fastapi"):
+        LocalService(python=str(python))
+
+
+def test_the_client_needs_only_what_slicer_ships():
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'fastapi', 'uvicorn', 'starlette', 'pydantic', 'scipy', 'skimage',\n"
+        "    'monai', 'einops', 'safetensors', 'typer', 'rich', 'vtk', 'httptools'):\n"
+        "    sys.modules[name] = None\n"
+        "import LNGenLib.service.client, LNGenLib.service.local"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_server_needs_no_torch():
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'monai', 'scipy', 'skimage'): sys.modules[name] = None\n"
+        "import LNGenLib.service.server"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_pickle_is_read_or_written_anywhere():
+    for path in (FOLDER.parent / "LNGenLib" / "service").glob("*.py"):
+        text = path.read_text()
+        assert "pickle" not in text.replace("allow_pickle=False", "")
+        assert "multiprocessing" not in text
+
+
+def test_a_server_that_is_not_there_is_said():
+    with pytest.raises(ServiceError, match="can't be reached: no connection"):
+        Client("http://127.0.0.1:9", "t" * 32).capabilities()
+
+
+class Reply:
+    """An answer of requests, as far as the client looks."""
+
+    def __init__(self, status, content):
+        self.status_code, self.content = status, content
+
+    def json(self):
+        try:
+            return json.loads(self.content)
+        except ValueError as error:
+            raise requests.JSONDecodeError(str(error), "", 0) from error
+
+
+@pytest.mark.parametrize(
+    "reply, word",
+    [
+        (Reply(404, b'{"message": "no"}'), "update one of the two"),
+        (Reply(404, b"<html>"), "update one of the two"),
+        (Reply(200, b"<html>"), "does not answer as an LNGen server"),
+        (Reply(302, b""), "not an answer of an LNGen server"),
+        (Reply(401, b'{"message": "give a valid token"}'), "give a valid token"),
+    ],
+)
+def test_another_server_is_told_apart(monkeypatch, reply, word):
+    client = Client("https://example.org", "t" * 32)
+    monkeypatch.setattr(client.session, "request", lambda *_, **__: reply)
+    with pytest.raises(ServiceError, match=word):
+        client.capabilities()
+
+
+def test_a_token_is_not_replaced_by_a_netrc(monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("machine example.org login me password mine")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    client = Client("https://example.org", "t" * 32)
+    request = client.session.prepare_request(requests.Request("GET", "https://example.org"))
+    assert request.headers["Authorization"] == "Bearer " + "t" * 32
+
+
+def test_records_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        StructuresRequest().count = 3
