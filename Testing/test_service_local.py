@@ -18,7 +18,7 @@ from LNGenLib.image.io import to_array
 from LNGenLib.randomness import node_rng
 from LNGenLib.service.client import Client, ServiceError
 from LNGenLib.service.local import LocalService
-from LNGenLib.service.requests import StructuresRequest
+from LNGenLib.service.requests import PaintRequest, StructuresRequest
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.structure.variant import Variant
 from LNGenLib.synthesis.progress import Progress
@@ -61,6 +61,29 @@ def test_a_synthesis_is_the_same_as_in_process(local, phantom, models):
     }
     assert "texture" in stages
     assert local.client.jobs() == [], "a result that was fetched is kept"
+
+
+def test_a_plan_is_made_edited_and_painted(local, phantom, models):
+    from LNGenLib.synthesis.engine import plan_synthesis, synthesize
+
+    request = SynthesisRequest(2, Sizes("uniform", 8.0, 12.0), 3, texture_steps=2)
+    plan = local.client.plan(phantom.ct, request, phantom.labels)
+    assert plan == plan_synthesis(phantom.ct, request, phantom.labels, models=models)
+    edited = dataclasses.replace(plan, nodes=plan.nodes[1:])
+    painted = local.client.paint(phantom.ct, PaintRequest(edited, 2))
+    expected = synthesize(phantom.ct, request, models=models, plan=edited)
+    assert np.array_equal(to_array(painted.ct), to_array(expected.ct))
+    assert painted.records == expected.records
+
+
+def test_placement_is_the_same_as_in_process(local, phantom):
+    from LNGenLib.placement.maps import placement_maps
+
+    prior, stations, summary = local.client.placement(phantom.ct, phantom.labels)
+    expected = placement_maps(phantom.ct, phantom.labels)
+    assert np.array_equal(to_array(prior), to_array(expected.prior))
+    assert np.array_equal(to_array(stations), to_array(expected.stations))
+    assert summary == json.loads(json.dumps(expected.summary))
 
 
 def test_what_is_wrong_with_the_ct_is_said(local, phantom):

@@ -18,7 +18,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.io import to_array
 from LNGenLib.service import boxes, protocol, uploads
 from LNGenLib.service.protocol import Capabilities, File, Image, Result, State, Status, Submission
-from LNGenLib.service.requests import DoctorRequest, StructuresRequest, TrainRequest
+from LNGenLib.service.requests import NoRequest, StructuresRequest, TrainRequest
 from LNGenLib.service.store import Store
 from LNGenLib.service.tokens import Tokens, client_of
 from LNGenLib.structure.sizes import Sizes
@@ -42,7 +42,7 @@ def through_json(values):
         Capabilities(1, "LNGen", ("synthesize", "train"), 10, 3, None),
         StructuresRequest(3, Sizes("clinical", 2.0, 9.0), 5, variant=Variant.implicit),
         TrainRequest("texture", "mine", {"vae_steps": 3}, 1),
-        DoctorRequest(),
+        NoRequest(),
     ],
 )
 def test_what_travels_is_equal_after_json(value):
@@ -100,8 +100,8 @@ BAD_REQUESTS = [
     (TrainRequest, {"part": "all", "dataset": "x"}, "part 'all'"),
     (TrainRequest, {"part": "texture", "dataset": 3}, "name of a data set"),
     (TrainRequest, {"part": "texture"}, "dataset"),
-    (DoctorRequest, {"a": 1}, "no field a"),
-    (DoctorRequest, [], "JSON object"),
+    (NoRequest, {"a": 1}, "no field a"),
+    (NoRequest, [], "JSON object"),
 ]
 
 

@@ -22,11 +22,12 @@ import requests
 import SimpleITK as sitk
 
 from LNGenLib.errors import Canceled, InputError
-from LNGenLib.image.io import as_ct, isotropic_image
+from LNGenLib.image.io import as_ct, isotropic_image, like
 from LNGenLib.service import protocol
 from LNGenLib.service.boxes import apply_boxes, read_arrays
 from LNGenLib.service.protocol import VERSION, Capabilities, Result, State, Status, Submission
-from LNGenLib.service.requests import StructuresRequest
+from LNGenLib.service.requests import NoRequest, PaintRequest, StructuresRequest
+from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisRequest, SynthesisResult
 
@@ -238,7 +239,40 @@ class Client:
         """As `LNGenLib.synthesis.engine.synthesize`, by the server; the result is the same."""
         ct = as_ct(ct)
         images = {"ct": ct, "anatomy": anatomy, "region_mask": region_mask, "avoid": avoid}
-        job, result = self.run("synthesize", request, images, progress)
+        return self._painted(ct, *self.run("synthesize", request, images, progress))
+
+    def plan(
+        self,
+        ct: sitk.Image,
+        request: SynthesisRequest,
+        anatomy: sitk.Image | None = None,
+        region_mask: sitk.Image | None = None,
+        progress: Progress | None = None,
+        avoid: sitk.Image | None = None,
+    ) -> Plan:
+        """As `LNGenLib.synthesis.engine.plan_synthesis`, by the server."""
+        images = {"ct": as_ct(ct), "anatomy": anatomy, "region_mask": region_mask, "avoid": avoid}
+        return Plan.from_json(self.run("plan", request, images, progress)[1].content)
+
+    def paint(
+        self, ct: sitk.Image, request: PaintRequest, progress: Progress | None = None
+    ) -> SynthesisResult:
+        """Paint a plan; the result is that of `synthesize` with this plan."""
+        ct = as_ct(ct)
+        return self._painted(ct, *self.run("paint", request, {"ct": ct}, progress))
+
+    def placement(
+        self, ct: sitk.Image, anatomy: sitk.Image | None = None, progress: Progress | None = None
+    ) -> tuple[sitk.Image, sitk.Image, dict[str, Any]]:
+        """Prior (float32), stations (uint8) and summary, as `placement_maps` gives them."""
+        ct = as_ct(ct)
+        images = {"ct": ct, "anatomy": anatomy}
+        job, result = self.run("placement", NoRequest(), images, progress)
+        most = ct.GetNumberOfPixels() * 5 + (1 << 12)
+        arrays = read_arrays(self._take(job, result), most)
+        return like(arrays["prior"], ct), like(arrays["stations"], ct), result.content
+
+    def _painted(self, ct: sitk.Image, job: str, result: Result) -> SynthesisResult:
         content = result.content
         painted = apply_boxes(ct, self._take(job, result), content["boxes"])
         records = tuple(LymphNodeRecord.from_json(values) for values in content["records"])

@@ -97,7 +97,7 @@ def doctor(
 def _examine_server(url: str, token_file: Path | None):
     from LNGenLib.service.client import Client
     from LNGenLib.service.doctor import Report
-    from LNGenLib.service.requests import DoctorRequest
+    from LNGenLib.service.requests import NoRequest
     from LNGenLib.service.tokens import Tokens
 
     tokens = Tokens(file=token_file).read()
@@ -106,6 +106,6 @@ def _examine_server(url: str, token_file: Path | None):
     client = Client(url, tokens[0])
     capabilities = client.capabilities()
     console.print(f"{url}: {capabilities.software}, protocol {capabilities.protocol}")
-    job, result = client.run("doctor", DoctorRequest())
+    job, result = client.run("doctor", NoRequest())
     client.remove(job)
     return Report.from_json(result.content)

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from LNGenLib.errors import InputError
-from LNGenLib.service.requests import DoctorRequest, StructuresRequest, TrainRequest
+from LNGenLib.service.requests import NoRequest, PaintRequest, StructuresRequest, TrainRequest
 from LNGenLib.structure.variant import Variant
 from LNGenLib.synthesis.progress import Progress
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -76,19 +76,51 @@ def load_kinds(name: str) -> Mapping[str, Kind]:
 
 
 def _synthesize(work: Work) -> dict[str, Any]:
-    from LNGenLib.service.boxes import write_boxes
     from LNGenLib.synthesis.engine import synthesize
 
-    result = synthesize(
-        work.images["ct"],
-        work.request,
-        work.images.get("anatomy"),
-        work.images.get("region_mask"),
-        work.models,
-        work.progress,
-        work.images.get("avoid"),
-    )
+    return _painted(work, synthesize(*_of_synthesis(work)))
+
+
+def _of_synthesis(work: Work) -> tuple[Any, ...]:
+    """The arguments of `synthesize` and of `plan_synthesis`."""
+    ct, *others = (work.images.get(name) for name in ("ct", "anatomy", "region_mask", "avoid"))
+    return ct, work.request, *others[:2], work.models, work.progress, others[2]
+
+
+def _painted(work: Work, result: SynthesisResult) -> dict[str, Any]:
+    from LNGenLib.service.boxes import write_boxes
+
     return {**result.to_json(), "boxes": write_boxes(result, work.folder / "boxes.npz")}
+
+
+def _placement(work: Work) -> dict[str, Any]:
+    import numpy as np
+
+    from LNGenLib.image.io import to_array
+    from LNGenLib.placement.maps import placement_maps
+
+    work.progress.stage("anatomy")
+    maps = placement_maps(work.images["ct"], work.images.get("anatomy"))
+    arrays = {"prior": to_array(maps.prior), "stations": to_array(maps.stations)}
+    np.savez_compressed(work.folder / "maps.npz", **arrays)
+    return maps.summary
+
+
+def _plan(work: Work) -> dict[str, Any]:
+    from LNGenLib.synthesis.engine import plan_synthesis
+
+    return dataclasses.asdict(plan_synthesis(*_of_synthesis(work)))
+
+
+def _paint(work: Work) -> dict[str, Any]:
+    from LNGenLib.synthesis.engine import synthesize
+
+    asked, plan = work.request, work.request.plan
+    request = SynthesisRequest(len(plan.nodes), seed=plan.seed, texture_steps=asked.texture_steps)
+    result = synthesize(
+        work.images["ct"], request, models=work.models, progress=work.progress, plan=plan
+    )
+    return _painted(work, result)
 
 
 @cache
@@ -169,11 +201,25 @@ KINDS: Mapping[str, Kind] = {
             "painting": 0.15,
         },
     ),
+    "placement": Kind(NoRequest.from_json, _placement, images=("ct",), optional=("anatomy",)),
+    "plan": Kind(
+        SynthesisRequest.from_json,
+        _plan,
+        images=("ct",),
+        optional=("anatomy", "region_mask", "avoid"),
+        stages={"anatomy": 0.3, "models": 0.1, "structures": 0.4, "placement": 0.2},
+    ),
+    "paint": Kind(
+        PaintRequest.from_json,
+        _paint,
+        images=("ct",),
+        stages={"models": 0.1, "structures": 0.3, "texture": 0.4, "painting": 0.2},
+    ),
     "structures": Kind(
         StructuresRequest.from_json,
         _structures,
         stages={"models": 0.1, "structures": 0.8, "measuring": 0.1},
     ),
     "train": Kind(TrainRequest.from_json, _train, seconds=30 * 24 * HOUR),
-    "doctor": Kind(DoctorRequest.from_json, _doctor),
+    "doctor": Kind(NoRequest.from_json, _doctor),
 }

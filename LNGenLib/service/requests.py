@@ -10,7 +10,8 @@ from LNGenLib.errors import InputError
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.structure.variant import Variant
-from LNGenLib.synthesis.records import from_json
+from LNGenLib.synthesis.plan import Plan
+from LNGenLib.synthesis.records import SynthesisRequest, from_json
 
 MOST_PREVIEWS = 100
 PARTS = ("structure", "explicit", "texture")
@@ -62,11 +63,29 @@ class TrainRequest:
 
 
 @dataclass(frozen=True)
-class DoctorRequest:
-    """A check-up of the machine; there is nothing to choose."""
+class PaintRequest:
+    """A plan, edited or not, to paint in so many steps of the texture diffusion."""
+
+    plan: Plan
+    texture_steps: int = SynthesisRequest.texture_steps
+
+    def __post_init__(self):
+        _check_whole("texture_steps", self.texture_steps, 1, 1000)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> DoctorRequest:
+    def from_json(cls, values: dict[str, Any]) -> PaintRequest:
+        """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
+        if isinstance(values, dict) and "plan" in values:
+            values = values | {"plan": Plan.from_json(values["plan"])}
+        return from_json(cls, values)
+
+
+@dataclass(frozen=True)
+class NoRequest:
+    """Of a job in which there is nothing to choose."""
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> NoRequest:
         """The request of an empty object; InputError for any field."""
         return from_json(cls, values)
 
