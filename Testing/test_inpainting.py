@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from LNGenLib.image.edge import edge_spread
@@ -12,9 +13,9 @@ from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import tsdf_from_mask
 from LNGenLib.texture.dataset import extend_tissue
-from LNGenLib.texture.inpainting import Scanner, inpaint
+from LNGenLib.texture.inpainting import Scanner, blur_mm, inpaint, whole
 from LNGenLib.texture.model import Tissue
-from LNGenLib.texture.patch import PATCH, RIM, patch_points, patch_step
+from LNGenLib.texture.patch import PATCH, RIM, patch_distance, patch_points, patch_step
 
 FAT, TISSUE = -100, 60
 QUIET = Noise(0.0, (0.0, 0.0, 0.0))
@@ -127,6 +128,29 @@ def test_contrast_times_volume_is_conserved_through_partial_volume(long_axis, sp
     assert min(shares) > 0.9 and max(shares) < 1.1
 
 
+@pytest.mark.parametrize("spacing", [THICK, THIN])
+def test_small_nodes_change_the_ct_as_partial_volume_and_blur_predict(spacing):
+    predicted, found = [], []
+    for seed in range(5):
+        lymph_node = node(2.0, spacing, seed)
+        before, after, _, _ = paint(lymph_node)
+        sigma = blur_mm(SPREADS[spacing], lymph_node.spacing) / lymph_node.spacing
+        box = lymph_node.box(4.0)
+        share = ndimage.gaussian_filter(lymph_node.occupancy(box), (0, *sigma[1:]))
+        predicted.append(share.ravel() * (TISSUE - FAT))
+        found.append((after[box].astype(float) - before[box]).ravel())
+    predicted, found = np.concatenate(predicted), np.concatenate(found)
+    assert (predicted * found).sum() / (predicted**2).sum() == pytest.approx(1, abs=0.1)
+
+
+def test_whole_numbers_keep_the_sum_of_faint_changes():
+    change = np.random.default_rng(0).uniform(0, 0.4, (3, 20, 20))
+    rounded = whole(change)
+    assert np.array_equal(rounded, rounded.round()) and rounded.min() == 0
+    for part in (slice(0, 400), slice(123, 877), slice(None)):
+        assert abs(rounded.ravel()[part].sum() - change.ravel()[part].sum()) <= 1
+
+
 def test_label_is_never_written_where_nothing_changed():
     corner = LymphNode(SHAPES[0], 2.0, np.eye(3), np.array([10.49, 32.49, 32.49]), np.array(COARSE))
     _, _, label, changed = paint(corner)
@@ -231,6 +255,19 @@ def test_patch_step_grows_with_the_node_from_a_lower_bound():
     assert points.shape == (32, 32, 32, 3)
     assert points[0, 0, 0] == pytest.approx([-6.2] * 3)
     assert points[1, 0, 0] - points[0, 0, 0] == pytest.approx([0.4, 0, 0])
+
+
+@pytest.mark.parametrize("long_axis", [2.0, 6.0, 25.0])
+def test_distance_on_the_patch_is_known_beyond_the_rim(long_axis):
+    """The structure's own ends there, and the surroundings would be taken for the hole."""
+    lymph_node = node(long_axis)
+    step = patch_step(long_axis)
+    points = patch_points(step)
+    ball = Structure(SHAPES[0].tsdf)
+    distance = patch_distance(ball, lymph_node.rotation, long_axis)
+    true = np.linalg.norm(points, axis=-1) / step - long_axis / 2 / step
+    assert np.abs(distance - true).max() < 1
+    assert (distance < RIM).mean() < 0.3
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,19 @@ ENHANCEMENT = (8.0, 5.0)  # HU over muscle: mean and standard deviation over lym
 NOISE_NEIGHBORHOOD = 40.0  # mm
 
 
+@dataclass(frozen=True)
+class ScanTraits:
+    """What is measured of a scan as a whole: the spread of its edges (mm), and HU of muscle."""
+
+    edge_spread: float
+    muscle: float
+
+
+def measure_scan(hu: np.ndarray, spacing: np.ndarray) -> ScanTraits:
+    """Traits of the CT `hu` (z, y, x) with `spacing` (z, y, x) in mm."""
+    return ScanTraits(edge_spread(hu, spacing), muscle_level(hu))
+
+
 @dataclass(frozen=True, eq=False)
 class Painting:
     """A CT with lymph nodes painted in: `hu`, instance `labels` (uint16, node k is k + 1) and
@@ -46,28 +59,29 @@ def paint(
     progress: Progress | None = None,
     means: Sequence[float] | None = None,
     numbers: Sequence[int] | None = None,
+    traits: ScanTraits | None = None,
 ) -> Painting:
     """Paint `nodes` into the CT `hu` (z, y, x; not modified); each depends on the seed and its
     number, which is its place in `nodes` where there are no `numbers`.
 
     `means` are the wanted mean HU of the nodes; without them they are drawn round that of muscle.
+    `traits` are those of `measure_scan`, where they are known already.
     """
     progress = progress or Progress()
-    spacing = nodes[0].spacing
+    traits = traits or measure_scan(hu, nodes[0].spacing)
     progress.stage("texture", steps)
     numbers = range(len(nodes)) if numbers is None else numbers
-    means = _usual_means(hu, numbers, seed) if means is None else means
+    means = _usual_means(traits.muscle, numbers, seed) if means is None else means
     seeds = [node_seed(seed, number, "texture") for number in numbers]
-    tissues = model.sample(hu, nodes, means, seeds, steps, progress.step)
+    tissues = model.sample(hu, nodes, means, seeds, steps, on_step=progress.step)
 
     progress.stage("painting", len(nodes))
-    spread = edge_spread(hu, spacing)
     labels, changed = np.zeros(hu.shape, np.uint16), np.zeros(hu.shape, np.uint8)
     painting = Painting(hu.copy(), labels, changed, [], means, [])
     for k, (node, tissue) in enumerate(zip(nodes, tissues, strict=True)):
         noise = noise_near(hu, node)
         turn = node_rng(seed, numbers[k], "noise")
-        painted = inpaint(painting.hu, node, tissue, Scanner(noise, spread), turn)
+        painted = inpaint(painting.hu, node, tissue, Scanner(noise, traits.edge_spread), turn)
         painting.hu[painted.box] = np.where(painted.changed, painted.hu, painting.hu[painted.box])
         labels[painted.box][painted.label] = k + 1
         changed[painted.box][painted.changed] = 1
@@ -77,9 +91,8 @@ def paint(
     return painting
 
 
-def _usual_means(hu: np.ndarray, numbers: Sequence[int], seed: int) -> list[float]:
+def _usual_means(muscle: float, numbers: Sequence[int], seed: int) -> list[float]:
     """Mean HU of lymph nodes in portal-venous CT, as far as is known: muscle and somewhat more."""
-    muscle = muscle_level(hu)
     return [
         float(np.clip(muscle + node_rng(seed, k, "enhancement").normal(*ENHANCEMENT), 0, 130))
         for k in numbers

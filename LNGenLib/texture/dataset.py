@@ -28,7 +28,7 @@ from LNGenLib.texture.patch import (
     PATCH,
     RIM,
     SDF_TRUNCATION,
-    patch_points,
+    patch_distance,
     patch_step,
 )
 
@@ -157,7 +157,7 @@ def _drawn_patch(
         -0.5, 0.5, 3
     )
     turn = Rotation.random(rng=rng).as_matrix()
-    sdf = structure.distance(patch_points(step) @ turn, long_axis) / step
+    sdf = patch_distance(structure, turn, long_axis)
     inside = extract_patch(soft, scan.spacing, center, step, PATCH)[sdf < 0]
     if not len(inside) or inside.mean() < 0.97:
         return None

@@ -12,7 +12,7 @@ from LNGenLib.structure.lymph_node import Box, LymphNode, inside_grid
 from LNGenLib.texture.model import Tissue
 from LNGenLib.texture.patch import PATCH
 
-LEAST_WEIGHT = 0.01  # voxels with less of the node would change by a HU or two: they stay
+LEAST_WEIGHT = 1e-3  # voxels with less of the node would change by a fraction of a HU: they stay
 REACH = 3.0  # mm round the label beyond which nothing changes, or one voxel where that is more
 
 
@@ -70,6 +70,15 @@ def scanned(
     return np.minimum(weight * (occupancy.sum() / weight.sum()), 1)
 
 
+def whole(change: np.ndarray) -> np.ndarray:
+    """Whole numbers whose sum over any run of voxels is that of `change`, within one.
+
+    Rounded each by itself, the faint rim of a small node would be lost.
+    """
+    total = np.floor(np.cumsum(change, dtype=float) + 0.5)
+    return np.diff(total, prepend=0).reshape(change.shape)
+
+
 def inpaint(
     hu: np.ndarray,
     node: LymphNode,
@@ -98,5 +107,5 @@ def inpaint(
     old = hu[box].astype(np.float32)
     new = (1 - weight) * old + weight * own + fresh
     changed = weight > 0
-    new = np.where(changed, np.clip(np.round(new), -1024, 3071), old).astype(hu.dtype)
+    new = np.where(changed, np.clip(old + whole(new - old), -1024, 3071), old).astype(hu.dtype)
     return Inpainting(box, new, occupancy, label, changed)

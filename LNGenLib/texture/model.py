@@ -12,15 +12,16 @@ from scipy import ndimage
 
 from LNGenLib.image.geometry import extract_patch
 from LNGenLib.image.hu import denormalize, normalize
-from LNGenLib.latent.diffusion import StepCallback, of_batches, seeded_noise
+from LNGenLib.latent.diffusion import Solver, StepCallback, of_batches, seeded_noise
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.texture.networks import TextureConfig, TextureNetworks
-from LNGenLib.texture.patch import PATCH, SDF_TRUNCATION, patch_points, patch_step
+from LNGenLib.texture.patch import PATCH, SDF_TRUNCATION, patch_distance, patch_step
 
 BATCH = 8
 GRAIN = 1.0  # samples; finer grain is the training scans' noise, inpainting adds this scan's own
-STEPS = 10
+STEPS = 6  # by Testing/benchmarks/texture_steps.py
+SOLVER: Solver = "dpm"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class TextureModel:
         means: Sequence[float],
         seeds: Sequence[int],
         steps: int = STEPS,
+        solver: Solver = SOLVER,
         on_step: StepCallback | None = None,
     ) -> list[Tissue]:
         """Tissue for each node in the CT `hu` (z, y, x), of the wanted mean HU inside.
@@ -59,18 +61,18 @@ class TextureModel:
         for batch, start in enumerate(batches):
             part = slice(start, start + self.batch)
             told = of_batches(on_step, batch, len(batches))
-            tissues += self._batch(hu, nodes[part], means[part], seeds[part], steps, told)
+            tissues += self._batch(hu, nodes[part], means[part], seeds[part], steps, solver, told)
         return tissues
 
-    def _batch(self, hu, nodes, means, seeds, steps, on_step) -> list[Tissue]:
+    def _batch(self, hu, nodes, means, seeds, steps, solver, on_step) -> list[Tissue]:
         grid = self.networks.LATENT_GRID
         shape = (self.networks.config.latent_channels, grid, grid, grid)
         distances = [patch_step(node.long_axis) for node in nodes]
         ct, sdf = [], []
         for node, step in zip(nodes, distances, strict=True):
             ct.append(normalize(extract_patch(hu, node.spacing, node.center, step, PATCH)))
-            samples = node.distance(patch_points(step)) / step
-            sdf.append(np.clip(samples / SDF_TRUNCATION, -1, 1).astype(np.float32))
+            samples = patch_distance(node.structure, node.rotation, node.long_axis)
+            sdf.append(np.clip(samples / SDF_TRUNCATION, -1, 1))
         with torch.inference_mode():
             condition = self.networks.condition(
                 torch.from_numpy(np.stack(ct))[:, None].to(self.device),
@@ -78,12 +80,20 @@ class TextureModel:
                 torch.from_numpy(normalize(np.array(means))).to(self.device),
             )
             z = self.networks.diffusion.sample(
-                seeded_noise(seeds, shape).to(self.device), condition, steps, on_step
+                seeded_noise(seeds, shape).to(self.device), condition, steps, on_step, solver
             )
             patches = self.networks.autoencoder.decode(z).float().cpu().numpy()[:, 0]
         tissues = []
         for patch, shape_sdf, mean, step in zip(patches, sdf, means, distances, strict=True):
-            tissue = ndimage.gaussian_filter(denormalize(patch), GRAIN)
+            inside = shape_sdf <= max(shape_sdf.min(), 0)
+            tissue = ndimage.gaussian_filter(_extended(denormalize(patch), inside), GRAIN)
             # the network meets the wanted mean only roughly; the rest is made up here
-            tissues.append(Tissue(tissue + mean - tissue[shape_sdf < 0].mean(), step))
+            tissues.append(Tissue(tissue + mean - tissue[inside].mean(), step))
         return tissues
+
+
+def _extended(hu: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """The tissue inside, carried on outside from the nearest sample: a voxel thicker than a node
+    has its center there."""
+    nearest = ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
+    return hu[tuple(nearest)]

@@ -11,6 +11,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from LNGenLib.structure.frame import TRUNCATION
+from LNGenLib.structure.shape import Structure
+from LNGenLib.structure.tsdf import signed_distance
+
 PATCH = 32
 SMALLEST_STEP = 0.4  # mm between samples
 RIM = 2.5  # samples
@@ -27,3 +31,17 @@ def patch_points(step: float) -> np.ndarray:
     """Sample positions (32, 32, 32, 3) in mm from the patch's center, (z, y, x)."""
     axis = (np.arange(PATCH) - (PATCH - 1) / 2) * step
     return np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1)
+
+
+def patch_distance(structure: Structure, rotation: np.ndarray, long_axis: float) -> np.ndarray:
+    """Signed distance (32, 32, 32), in samples, from a structure turned by `rotation` (3, 3) in the
+    middle of the patch of its long axis (mm).
+
+    The structure's own is cut off at a tenth of the long axis, within the rim: there it is that to
+    the nearest sample on the other side of the surface.
+    """
+    step = patch_step(long_axis)
+    own = structure.distance(patch_points(step) @ rotation, long_axis) / step
+    far = signed_distance((own < 0) | (own == own.min()), (1, 1, 1))
+    known = max(0.9 * TRUNCATION * long_axis / 2 / step, 0.5)
+    return np.where(np.abs(far) <= known, own, far).astype(np.float32)
