@@ -46,8 +46,8 @@ def test_small_nodes_keep_their_contrast(found):
 
 
 def test_constant_nodes_have_no_noise_and_sharp_ones_narrow_edges(models, monkeypatch):
-    def blocks(*arguments):
-        painting = paint(*arguments)
+    def blocks(*arguments, **named):
+        painting = paint(*arguments, **named)
         painting.hu[painting.labels > 0] = 50
         painting.hu[(painting.changed > 0) & (painting.labels == 0)] = -100
         return painting

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.edge import border_profiles, edge_spread, fit_spread
+from LNGenLib.image.edge import border_profiles, fit_spread
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import FAT, MUSCLE
 from LNGenLib.image.io import to_array
@@ -20,7 +20,7 @@ from LNGenLib.randomness import node_rng
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models
-from LNGenLib.synthesis.painting import Painting, paint
+from LNGenLib.synthesis.painting import Painting, ScanTraits, measure_scan, paint
 from LNGenLib.texture.dataset import Scan
 from LNGenLib.texture.inpainting import blur_mm
 
@@ -63,17 +63,17 @@ def measure_fidelity(ct: sitk.Image, models: Models, seed: int, report: Report) 
     Raises InputError where they do not find room, however they are turned.
     """
     hu, spacing = to_array(ct), array_spacing(ct)
-    scan_edge = edge_spread(hu, spacing)
+    traits = measure_scan(hu, spacing)
     noise, edges, means = [], [], []
-    for painting, k, _ in _painted(ct, SIZES, NODES, models, seed, report):
+    for painting, k, _ in _painted(ct, traits, SIZES, NODES, models, seed, report):
         noise.append(_noise_ratios(hu, painting, k, spacing))
         edges.append(_edge(painting, k, spacing))
         means.append(painting.hu[painting.labels == k + 1].mean())
     changes = np.concatenate(
         [
-            _changes(hu, painting, k, node, scan_edge)
+            _changes(hu, painting, k, node, traits.edge_spread)
             for painting, k, node in _painted(
-                ct, SMALL_SIZES, SMALL_NODES, models, seed + 1, report
+                ct, traits, SMALL_SIZES, SMALL_NODES, models, seed + 1, report
             )
         ],
         axis=1,
@@ -83,7 +83,7 @@ def measure_fidelity(ct: sitk.Image, models: Models, seed: int, report: Report) 
     return Fidelity(
         len(means),
         {lag: _median([ratios[lag] for ratios in noise]) for lag in LAGS},
-        None if edge is None else edge / scan_edge,
+        None if edge is None else edge / traits.edge_spread,
         float(np.mean(means)),
         float(np.std(means)),
         SMALL_NODES,
@@ -97,7 +97,13 @@ def _median(values: list[float | None]) -> float | None:
 
 
 def _painted(
-    ct: sitk.Image, sizes: Sizes, count: int, models: Models, seed: int, report: Report
+    ct: sitk.Image,
+    traits: ScanTraits,
+    sizes: Sizes,
+    count: int,
+    models: Models,
+    seed: int,
+    report: Report,
 ) -> Iterator[tuple[Painting, int, LymphNode]]:
     """Painting, number in it and lymph node, `count` times."""
     hu, spacing = to_array(ct), array_spacing(ct)
@@ -114,7 +120,7 @@ def _painted(
         nodes = [found.node for found in placed if found is not None]
         if not nodes:
             continue
-        painting = paint(hu, nodes, turn_seed, models.texture)
+        painting = paint(hu, nodes, turn_seed, models.texture, traits=traits)
         for k, node in enumerate(nodes):
             yield painting, k, node
         made += len(nodes)

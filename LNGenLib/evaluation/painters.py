@@ -12,8 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from LNGenLib.evaluation.twins import Twin
-from LNGenLib.image.edge import edge_spread
-from LNGenLib.synthesis.painting import paint
+from LNGenLib.synthesis.painting import measure_scan, paint
 from LNGenLib.texture.model import TextureModel
 
 Painted = tuple[np.ndarray, np.ndarray]
@@ -22,9 +21,9 @@ SMALLEST_BAND = 1.0  # mm round a copy over which it passes into what was there
 
 def paint_lngen(hu: np.ndarray, twins: Sequence[Twin], model: TextureModel, seed: int) -> Painted:
     """LN-Gen at its defaults, of the body's shape and mean HU."""
-    spread = edge_spread(hu, twins[0].body.spacing)
-    nodes, means = zip(*(twin.lymph_node(spread) for twin in twins))
-    painting = paint(hu, nodes, seed, model, means=means)
+    traits = measure_scan(hu, twins[0].body.spacing)
+    nodes, means = zip(*(twin.lymph_node(traits.edge_spread) for twin in twins))
+    painting = paint(hu, nodes, seed, model, means=means, traits=traits)
     return painting.hu, painting.labels
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import platform
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,7 @@ from LNGenLib.placement.anatomy import find_region, without
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import BATCH as STRUCTURES
 from LNGenLib.structure.model import Samples, StructureModel
-from LNGenLib.synthesis.painting import Painting, paint
+from LNGenLib.synthesis.painting import Painting, measure_scan, paint
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.planning import draw_structures, lymph_nodes, make_plan
 from LNGenLib.synthesis.progress import Progress
@@ -90,30 +91,40 @@ def synthesize(
     """
     progress, models = progress or Progress(), models or Models()
     ct = as_ct(ct)
-    if plan is None:
-        plan, samples = _planned(ct, request, anatomy, region_mask, avoid, models, progress)
-    else:
-        _load(models, progress)
-        samples = draw_structures(plan, models.structure, progress)
-    nodes = lymph_nodes(plan, samples.structures, ct)
+    hu = sitk.GetArrayViewFromImage(ct)
+    images = {"ct": ct, "anatomy": anatomy, "region_mask": region_mask, "avoid": avoid}
+    with ThreadPoolExecutor(1) as beside:  # what follows leaves a second core mostly idle
+        traits = beside.submit(measure_scan, hu, array_spacing(ct))
+        hashes = beside.submit(_hashes, images)
+        if plan is None:
+            plan, samples = _planned(ct, request, anatomy, region_mask, avoid, models, progress)
+        else:
+            _load(models, progress)
+            samples = draw_structures(plan, models.structure, progress)
+        nodes = lymph_nodes(plan, samples.structures, ct)
 
-    hu, numbers = to_array(ct), [planned.number for planned in plan.nodes]
     painting = paint(
-        hu, nodes, plan.seed, models.texture, request.texture_steps, progress, numbers=numbers
+        hu,
+        nodes,
+        plan.seed,
+        models.texture,
+        request.texture_steps,
+        progress,
+        numbers=[planned.number for planned in plan.nodes],
+        traits=traits.result(),
     )
     records = tuple(
         _record(ct, hu, node, painting, k, samples.repaired[k], plan)
         for k, node in enumerate(nodes)
     )
     progress.finish()
-    images = {"ct": ct, "anatomy": anatomy, "region_mask": region_mask, "avoid": avoid}
     return SynthesisResult(
         *(
             marked_synthetic(like(array, ct))
             for array in (painting.hu, painting.labels, painting.changed)
         ),
         records,
-        _provenance(request, plan, models, images),
+        _provenance(request, plan, models, hashes.result()),
     )
 
 
@@ -231,8 +242,17 @@ def _point(values: Sequence[float]) -> tuple[float, float, float]:
     return tuple(round(float(v), 3) for v in values)
 
 
+def _hashes(images: dict[str, sitk.Image | None]) -> dict[str, str]:
+    """SHA-256 of the voxels of each image that is given."""
+    return {
+        name: hashlib.sha256(sitk.GetArrayViewFromImage(image)).hexdigest()
+        for name, image in images.items()
+        if image is not None
+    }
+
+
 def _provenance(
-    request: SynthesisRequest, plan: Plan, models: Models, inputs: dict[str, sitk.Image | None]
+    request: SynthesisRequest, plan: Plan, models: Models, hashes: dict[str, str]
 ) -> dict[str, Any]:
     import monai
 
@@ -251,10 +271,6 @@ def _provenance(
         },
         "request": dataclasses.asdict(request),
         "plan": dataclasses.asdict(plan),
-        "input_voxels_sha256": {
-            name: hashlib.sha256(sitk.GetArrayViewFromImage(image)).hexdigest()
-            for name, image in inputs.items()
-            if image is not None
-        },
+        "input_voxels_sha256": hashes,
         "device": models.texture.device,
     }
