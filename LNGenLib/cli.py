@@ -207,7 +207,7 @@ def synthesize(
     ] = None,
     seed: Seed = 0,
     device: DeviceOption = Device.auto,
-    steps: Steps = 10,
+    steps: Steps = 6,
     structure_weights: Weights = None,
     texture_weights: Weights = None,
 ) -> None:

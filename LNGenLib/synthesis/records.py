@@ -39,7 +39,7 @@ class SynthesisRequest:
     seed: int = 0
     region_box: tuple[float, float, float, float, float, float] | None = None
     shape: ShapeRange = ANY_SHAPE
-    texture_steps: int = 10
+    texture_steps: int = 6
     structure_steps: int = 20
     stations: tuple[str, ...] = ()
     points: tuple[Point, ...] = ()
