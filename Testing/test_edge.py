@@ -29,6 +29,11 @@ def test_blur_is_found(blur, noise, tolerance):
     assert edge_spread(discs(blur, noise), (5.0, 1.0, 1.0)) == pytest.approx(blur, rel=tolerance)
 
 
+@pytest.mark.parametrize("blur", [0.5, 0.7])
+def test_blur_is_found_by_profiles_short_enough_for_small_nodes(blur):
+    assert edge_spread(discs(blur, 10), (3.0, 1.0, 1.0), reach=2) == pytest.approx(blur, rel=0.1)
+
+
 def test_spread_is_in_mm():
     assert edge_spread(discs(1.0, 5), (1.0, 0.7, 0.7)) == pytest.approx(0.7, rel=0.05)
 

@@ -45,6 +45,22 @@ def test_small_nodes_keep_their_contrast(found):
     assert found.slope == pytest.approx(1, abs=0.2)
 
 
+def test_half_the_noise_is_half(models, monkeypatch):
+    def quieter(*arguments, **named):
+        painting, rng = paint(*arguments, **named), np.random.default_rng(0)
+        inside = painting.labels > 0
+        painting.hu[inside] = np.round(60 + rng.normal(0, NOISE / 2, inside.sum()))
+        return painting
+
+    paint = fidelity.paint
+    monkeypatch.setattr(fidelity, "NODES", 4)
+    monkeypatch.setattr(fidelity, "SMALL_NODES", 4)
+    monkeypatch.setattr(fidelity, "paint", quieter)
+    found = measure_fidelity(scan(), models, 0, lambda *_: None)
+    for lag in (1, 2):
+        assert found.noise[lag] == pytest.approx(0.5, abs=0.1)
+
+
 def test_constant_nodes_have_no_noise_and_sharp_ones_narrow_edges(models, monkeypatch):
     def blocks(*arguments, **named):
         painting = paint(*arguments, **named)

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.edge import border_profiles, fit_spread
+from LNGenLib.image.edge import REACH, border_profiles, edge_spread, fit_spread
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import FAT, MUSCLE
 from LNGenLib.image.io import to_array
@@ -29,8 +29,8 @@ SMALL_NODES, SMALL_SIZES = 200, Sizes("uniform", 2, 2)
 AT_ONCE = 10
 MOST_TURNS = 40  # paintings of a scan, AT_ONCE nodes each or as many as fit
 LAGS = (1, 2, 4)  # voxels
-FEWEST_PAIRS = 20  # of voxels, in a node
-FEWEST_PROFILES = 20  # across the border of a node
+FEWEST_PAIRS = 50  # of voxels, in all lymph nodes or in the muscle round one
+FEWEST_PROFILES = 20  # across the borders of all lymph nodes
 AROUND = 8  # voxels round a node, into which the profiles across its border reach
 SURROUNDINGS = 40.0  # mm
 
@@ -39,13 +39,15 @@ Report = Callable[[int, int], None]  # nodes painted, nodes wanted
 
 @dataclass(frozen=True)
 class Fidelity:
-    """Medians over lymph nodes of 10 to 30 mm painted into one scan.
+    """Of lymph nodes of 10 to 30 mm painted into one scan.
 
     `noise` are ratios of the noise inside to that of the muscle round it, at LAGS: of the medians
     of |differences| of voxels so far apart in-plane, which hold what the noise power spectrum does.
-    `edge` is the spread of the node's border over that of the scan's own. `mean` and `deviation`
-    are of the nodes' mean HU. `slope` is that of the change of HU regressed on the one predicted
-    from occupancy, in-plane blur and wanted HU, over nodes of 2 mm. None: too few voxels to tell.
+    `edge` is the spread of the nodes' borders over that of the scan's own. Both are taken over the
+    pairs and profiles of all nodes together: in thick slices one node alone has too few. `mean` and
+    `deviation` are of the nodes' mean HU. `slope` is that of the change of HU regressed on the one
+    predicted from occupancy, in-plane blur and wanted HU, over nodes of 2 mm. None: too few voxels
+    to tell.
     """
 
     nodes: int
@@ -64,10 +66,14 @@ def measure_fidelity(ct: sitk.Image, models: Models, seed: int, report: Report) 
     """
     hu, spacing = to_array(ct), array_spacing(ct)
     traits = measure_scan(hu, spacing)
-    noise, edges, means = [], [], []
+    reach = _reach(traits.edge_spread, spacing)
+    scan_edge = edge_spread(hu, spacing, reach)
+    noise: dict[int, list[np.ndarray]] = {lag: [] for lag in LAGS}
+    profiles, means = [], []
     for painting, k, _ in _painted(ct, traits, SIZES, NODES, models, seed, report):
-        noise.append(_noise_ratios(hu, painting, k, spacing))
-        edges.append(_edge(painting, k, spacing))
+        for lag, found in _noise_ratios(hu, painting, k, spacing).items():
+            noise[lag].append(found)
+        profiles.append(_profiles(painting, k, spacing, reach))
         means.append(painting.hu[painting.labels == k + 1].mean())
     changes = np.concatenate(
         [
@@ -79,21 +85,18 @@ def measure_fidelity(ct: sitk.Image, models: Models, seed: int, report: Report) 
         axis=1,
     )
     predicted, found = changes
-    edge = _median(edges)
+    pairs = {lag: np.concatenate(ratios) for lag, ratios in noise.items()}
+    borders = np.concatenate(profiles)
+    enough = len(borders) >= FEWEST_PROFILES
     return Fidelity(
         len(means),
-        {lag: _median([ratios[lag] for ratios in noise]) for lag in LAGS},
-        None if edge is None else edge / traits.edge_spread,
+        {lag: float(np.median(p)) if len(p) >= FEWEST_PAIRS else None for lag, p in pairs.items()},
+        fit_spread(borders) * spacing[1:].min() / scan_edge if enough else None,
         float(np.mean(means)),
         float(np.std(means)),
         SMALL_NODES,
         float((predicted * found).sum() / (predicted**2).sum()),
     )
-
-
-def _median(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.median(known)) if known else None
 
 
 def _painted(
@@ -132,8 +135,9 @@ def _painted(
 
 def _noise_ratios(
     hu: np.ndarray, painting: Painting, k: int, spacing: np.ndarray
-) -> dict[int, float | None]:
-    """Noise inside over noise of the muscle round it, at each lag."""
+) -> dict[int, np.ndarray]:
+    """|Differences| of voxels inside over the median of those of the muscle round it, at each lag;
+    none where there is no muscle."""
     inside = painting.nodes[k]
     core = ndimage.binary_erosion(inside.label, np.ones((1, 3, 3))) & (inside.occupancy > 0.999)
     box = inside_grid(inside.box, hu.shape, np.ceil(SURROUNDINGS / spacing).astype(int))
@@ -143,28 +147,33 @@ def _noise_ratios(
     for lag in LAGS:
         own = _differences(painting.hu[inside.box], core, lag)
         other = _differences(hu[box], muscle, lag)
-        ratios[lag] = own / other if own is not None and other else None
+        known = len(other) >= FEWEST_PAIRS and np.median(other) > 0
+        ratios[lag] = own / np.median(other) if known else own[:0]
     return ratios
 
 
-def _differences(hu: np.ndarray, where: np.ndarray, lag: int) -> float | None:
-    """Median |difference| of voxels `lag` apart in-plane, both in `where`."""
+def _differences(hu: np.ndarray, where: np.ndarray, lag: int) -> np.ndarray:
+    """|Differences| of voxels `lag` apart in-plane, both in `where`."""
     found = []
     for axis in (1, 2):
         values, known = (np.moveaxis(x, axis, 0) for x in (hu.astype(np.float32), where))
         found.append(np.abs(values[lag:] - values[:-lag])[known[lag:] & known[:-lag]])
-    found = np.concatenate(found)
-    return float(np.median(found)) if len(found) >= FEWEST_PAIRS else None
+    return np.concatenate(found)
 
 
-def _edge(painting: Painting, k: int, spacing: np.ndarray) -> float | None:
-    """Edge spread (mm) of a painted node."""
+def _reach(spread: float, spacing: np.ndarray) -> int:
+    """Samples to either side of a border that hold edges of this spread (mm): few enough to stay
+    inside a lymph node."""
+    return int(np.clip(np.ceil(3 * spread / spacing[1:].min()), 2, REACH))
+
+
+def _profiles(painting: Painting, k: int, spacing: np.ndarray, reach: int) -> np.ndarray:
+    """Profiles (n, 2 reach + 1) across the border of a painted node."""
     painted = painting.nodes[k]
     box = inside_grid(painted.box, painting.hu.shape, AROUND)
     own = painting.labels[box] == k + 1
     border = ndimage.binary_dilation(own) & ~ndimage.binary_erosion(own)
-    profiles, step = border_profiles(painting.hu[box], spacing, border)
-    return fit_spread(profiles) * step if len(profiles) >= FEWEST_PROFILES else None
+    return border_profiles(painting.hu[box], spacing, border, reach)[0]
 
 
 def _changes(

@@ -14,30 +14,30 @@ BORDER = -25.0  # HU, half-way between fat and soft tissue
 SLICES = 16  # looked at, evenly spaced: more take time and teach little
 STEEPEST = 0.3  # across slices over in-plane: a slice smears borders that run through it obliquely
 PROFILES = 4000
-REACH = 4  # samples of a profile to either side
+REACH = 4  # samples of a profile to either side, at most
 BESIDE = 1  # lines of a profile to either side
 FEWEST = 50
 SPREADS = np.arange(0.2, 3.01, 0.05)  # samples
 SHIFTS = np.arange(-1.5, 1.51, 0.25)  # samples
 
 
-def edge_spread(hu: np.ndarray, spacing: np.ndarray) -> float:
+def edge_spread(hu: np.ndarray, spacing: np.ndarray, reach: int = REACH) -> float:
     """In-plane standard deviation (mm) of the edge spread of a CT (z, y, x) at fat's borders.
 
     Profiles run across soft tissue's border to fat along the in-plane gradient. Each is an error
     function of its own place and height and of one spread, which fits all best: the scanner's blur
-    and the voxel's width.
+    and the voxel's width. They go `reach` samples to either side.
     """
-    profiles, step = border_profiles(hu, np.asarray(spacing))
+    profiles, step = border_profiles(hu, np.asarray(spacing), reach=reach)
     if len(profiles) < FEWEST:
         return max(TYPICAL_SPREAD, 0.4 * step)
     return fit_spread(profiles) * step
 
 
 def fit_spread(profiles: np.ndarray) -> float:
-    """The spread (samples) of error functions that fits profiles (n, 2 REACH + 1) best."""
+    """The spread (samples) of error functions that fits profiles (n, 2 reach + 1) best."""
     centered = profiles - profiles.mean(1, keepdims=True)
-    explained = (centered @ _edges().T) ** 2  # (n, spreads x shifts)
+    explained = (centered @ _edges(profiles.shape[1] // 2).T) ** 2  # (n, spreads x shifts)
     explained = explained.reshape(len(profiles), len(SPREADS), len(SHIFTS)).max(2).sum(0)
     best = int(np.clip(explained.argmax(), 1, len(SPREADS) - 2))
     low, middle, high = explained[best - 1 : best + 2]
@@ -46,9 +46,9 @@ def fit_spread(profiles: np.ndarray) -> float:
 
 
 @cache
-def _edges() -> np.ndarray:
+def _edges(reach: int) -> np.ndarray:
     """Error functions of each spread and shift, without mean and of unit length."""
-    offset = np.arange(-REACH, REACH + 1)
+    offset = np.arange(-reach, reach + 1)
     scaled = (offset - SHIFTS[:, None]) / (SPREADS[:, None, None] * np.sqrt(2))
     edges = special.erf(scaled).reshape(-1, len(offset))
     edges -= edges.mean(1, keepdims=True)
@@ -56,9 +56,9 @@ def _edges() -> np.ndarray:
 
 
 def border_profiles(
-    hu: np.ndarray, spacing: np.ndarray, where: np.ndarray | None = None
+    hu: np.ndarray, spacing: np.ndarray, where: np.ndarray | None = None, reach: int = REACH
 ) -> tuple[np.ndarray, float]:
-    """Profiles (n, 2 REACH + 1) from fat to soft tissue, and the mm between their samples.
+    """Profiles (n, 2 reach + 1) from fat to soft tissue, and the mm between their samples.
 
     They cross the border at voxels `where` (z, y, x, bool), or anywhere.
     """
@@ -76,7 +76,7 @@ def border_profiles(
     if where is not None:
         border &= where[slices]
     if not border.any():
-        return np.empty((0, 2 * REACH + 1)), step
+        return np.empty((0, 2 * reach + 1)), step
     voxels = np.argwhere(border & (size >= np.median(size[border])))
     if len(voxels) > PROFILES:
         voxels = voxels[np.random.default_rng(0).choice(len(voxels), PROFILES, replace=False)]
@@ -84,7 +84,7 @@ def border_profiles(
     at = tuple(voxels.T)
     across = np.stack([part[at] / size[at] for part in gradient])[:, :, None, None]
     along = np.stack([-across[1], across[0]])
-    offset = np.arange(-REACH, REACH + 1)[:, None] * step
+    offset = np.arange(-reach, reach + 1)[:, None] * step
     beside = np.arange(-BESIDE, BESIDE + 1) * step  # their mean is less noisy and as sharp
     y, x = (place[k] + (offset * across[k] + beside * along[k]) / spacing[k + 1] for k in range(2))
     lines = ndimage.map_coordinates(
