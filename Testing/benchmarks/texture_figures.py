@@ -103,7 +103,8 @@ def six_nodes(name: str, ct: sitk.Image, anatomy: sitk.Image | None, models: Mod
     region = find_region(ct, anatomy, None if anatomy is not None else deep_fat(scan))
     structures = models.structure.sample(len(LONG_AXES), seed).structures
     turns = [node_rng(seed, k, "figure") for k in range(len(LONG_AXES))]
-    nodes = place(structures, LONG_AXES, region, spacing, turns)
+    placed = place(structures, LONG_AXES, region, spacing, turns)
+    nodes = [found.node for found in placed if found is not None]
     after = like(paint(hu, nodes, seed, models.texture).hu, ct)
     bodies, rows = node_like(name, scan), []
     for title, image in (("before", ct), ("after: synthetic", after)):
