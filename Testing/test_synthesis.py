@@ -193,5 +193,5 @@ def test_progress_is_told_and_cancel_stops_between_steps(phantom, models):
     )
     with pytest.raises(Canceled):
         synthesize(phantom.ct, ONE, phantom.labels, None, models, progress)
-    assert seen[-1] == ("texture", 2, 10)
+    assert seen[-1] == ("texture", 2, 6)
     assert {"anatomy", "structures", "placement"} <= set(progress.seconds)
