@@ -187,14 +187,14 @@ def test_real_nodes_are_avoided(phantom, central):
 def test_the_long_axis_lies_along_vessels(phantom):
     """The external iliac vessels of the phantom run 28 mm outward, 74 forward and 106 down."""
     region = anatomy.find_region(phantom.ct, phantom.labels, stations=["external iliac"])
-    found = place([SHAPES[1]] * 30, [6.0] * 30, region, array_spacing(phantom.ct), rngs(3, 30))
+    found = place([SHAPES[1]] * 60, [5.0] * 60, region, array_spacing(phantom.ct), rngs(3, 60))
     cosines = []
     for node in (one.node for one in found):
         first, last = index_to_ras(phantom.ct, node.long_axis_ends())
         side = np.sign(index_to_ras(phantom.ct, node.center)[0])
         vessel = np.array([side * 28, 74, -106]) / np.linalg.norm([28, 74, 106])
         cosines.append(abs((last - first) @ vessel) / np.linalg.norm(last - first))
-    assert np.mean(cosines) > 0.7  # 0.5 at random
+    assert np.mean(cosines) > 0.62  # at random 0.5, with a standard error of 0.04
 
 
 def test_placing_does_not_modify_the_region(phantom, region):
