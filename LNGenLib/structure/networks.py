@@ -22,7 +22,7 @@ from LNGenLib.structure.shape_range import ShapeRange
 FACTOR = 4  # space to depth before VAE and explicit DDPM
 LATENT_GRID = 8
 STEPS, SOLVER = 20, "dpm"  # of the DDPM's sampling
-SCATTER = 0.4  # of drawn descriptors round a training shape's, in standard deviations
+SCATTER = 0.3  # of drawn descriptors round a training shape's, in SDs: more makes shapes rounder
 
 
 @dataclass(frozen=True)
