@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from LNGenLib.image.geometry import (
+    array_axes,
     array_spacing,
     box_mask,
     extract_patch,
@@ -80,6 +81,27 @@ def test_index_to_ras_agrees_with_simpleitk_and_goes_back(picture, seed):
     assert ras_to_index(picture, ras) == pytest.approx(index, abs=1e-6)
     lps = picture.TransformContinuousIndexToPhysicalPoint([float(v) for v in index[1, 2, ::-1]])
     assert ras[1, 2] == pytest.approx([-lps[0], -lps[1], lps[2]], abs=1e-6)
+
+
+def test_the_last_bits_of_a_geometry_do_not_matter():
+    """Programs that read the same file differ in them; ties between voxels must not fall apart."""
+    image = sitk.Image(8, 9, 10, sitk.sitkInt16)
+    image.SetSpacing((0.7000000001, 0.8, 2.5))
+    image.SetOrigin((-101.37, 33.21, 1234.567))
+    image.SetDirection(sitk.Euler3DTransform((0, 0, 0), 0.3, 0.1, -0.4).GetMatrix())
+    other = sitk.Image(image)
+    for name in ("Spacing", "Origin", "Direction"):
+        values = np.nextafter(getattr(image, f"Get{name}")(), 1e9)
+        getattr(other, f"Set{name}")(values.tolist())
+        assert getattr(other, f"Get{name}")() != getattr(image, f"Get{name}")()
+    index = np.array([1.5, 2.0, 7.25])
+    for one, two in (
+        (array_spacing(image), array_spacing(other)),
+        (array_axes(image), array_axes(other)),
+        (index_to_ras(image, index), index_to_ras(other, index)),
+        (ras_to_index(image, index), ras_to_index(other, index)),
+    ):
+        assert np.array_equal(one, two)
 
 
 def test_box_mask_holds_the_voxels_whose_centers_lie_inside_bounds_included():

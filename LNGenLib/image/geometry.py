@@ -9,31 +9,37 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 _LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
+_DIGITS = 10  # of mm and cosines: SimpleITK's and Slicer's readers of one file differ by 1e-14
 
 
 def array_spacing(image: sitk.Image) -> np.ndarray:
     """Spacing in mm in array order (z, y, x)."""
-    return np.array(image.GetSpacing()[::-1])
+    return np.round(image.GetSpacing()[::-1], _DIGITS)
 
 
 def array_axes(image: sitk.Image) -> np.ndarray:
     """Unit vectors of the array's axes in RAS, as columns (3, 3) in the order z, y, x."""
-    direction = np.array(image.GetDirection()).reshape(3, 3)
-    return (_LPS_TO_RAS[:, None] * direction)[:, ::-1]
+    return (_LPS_TO_RAS[:, None] * _direction(image))[:, ::-1]
 
 
 def index_to_ras(image: sitk.Image, index: np.ndarray) -> np.ndarray:
     """RAS mm (..., 3) of continuous array indices (..., 3) in (z, y, x) order."""
-    direction = np.array(image.GetDirection()).reshape(3, 3)
-    lps = (np.asarray(index)[..., ::-1] * image.GetSpacing()) @ direction.T + image.GetOrigin()
-    return lps * _LPS_TO_RAS
+    offset = (np.asarray(index) * array_spacing(image))[..., ::-1] @ _direction(image).T
+    return (offset + _origin(image)) * _LPS_TO_RAS
 
 
 def ras_to_index(image: sitk.Image, ras: np.ndarray) -> np.ndarray:
     """Continuous array indices (..., 3) in (z, y, x) order of RAS mm (..., 3)."""
-    direction = np.array(image.GetDirection()).reshape(3, 3)
-    lps = np.asarray(ras) * _LPS_TO_RAS - image.GetOrigin()
-    return ((lps @ np.linalg.inv(direction).T) / image.GetSpacing())[..., ::-1]
+    offset = np.asarray(ras) * _LPS_TO_RAS - _origin(image)
+    return (offset @ np.linalg.inv(_direction(image)).T)[..., ::-1] / array_spacing(image)
+
+
+def _direction(image: sitk.Image) -> np.ndarray:
+    return np.round(image.GetDirection(), _DIGITS).reshape(3, 3)
+
+
+def _origin(image: sitk.Image) -> np.ndarray:
+    return np.round(image.GetOrigin(), _DIGITS)
 
 
 def ras_coordinate(image: sitk.Image, axis: int) -> np.ndarray:
