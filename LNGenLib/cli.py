@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import shutil
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
@@ -23,6 +19,7 @@ from rich.table import Table
 
 from LNGenLib import __version__
 from LNGenLib.errors import InputError
+from LNGenLib.output import check_output, output_folder
 from LNGenLib.service.commands import doctor, serve
 from LNGenLib.structure.variant import Variant
 
@@ -106,34 +103,6 @@ def main() -> None:
     except InputError as error:
         print(f"lngen: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-
-
-def check_output(path: Path) -> Path:
-    """`path`, or the nearest folder above it that exists; InputError where nothing can be written.
-
-    A temporary folder in it is on the file system of `path`, a mounted volume too.
-    """
-    folder = path.absolute()
-    while not folder.exists():
-        folder = folder.parent
-    if not folder.is_dir():
-        raise InputError(f"{folder} is a file: give a folder for the results")
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"{folder} can't be written to: give another folder for the results")
-    return folder
-
-
-@contextmanager
-def output_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder whose files move into `path` when the block ends without an error."""
-    temporary = Path(tempfile.mkdtemp(prefix=".lngen-", dir=check_output(path)))
-    try:
-        yield temporary
-        path.mkdir(parents=True, exist_ok=True)
-        for file in sorted(temporary.iterdir()):
-            file.replace(path / file.name)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
