@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,10 @@ NUMBERS = {
 }
 OTHER = 255  # any other structure: nodes keep off it
 SYNONYMS = {"vena": "vein", "vertebrae": "vertebra", "bone": "", "common": "", "rectum": "colon"}
+LYMPH_NODE = (  # how Slicer codes a segment that is one
+    "Segmentation category and type - DICOM master list~SCT^123037004^Anatomical Structure"
+    "~SCT^59441001^Lymph node~^^~Anatomic codes - DICOM master list~^^~^^"
+)
 
 
 def read_anatomy(path: Path, ct: sitk.Image) -> sitk.Image:
@@ -47,9 +51,9 @@ def read_anatomy(path: Path, ct: sitk.Image) -> sitk.Image:
     """
     masks = sorted(path.glob("*.nii*")) + sorted(path.glob("*.nrrd")) if path.is_dir() else []
     if masks:
-        return _joined(_folder_masks(masks, ct), ct, path)
+        return join_masks(_folder_masks(masks, ct), ct, path)
     if path.name.endswith(".seg.nrrd"):
-        return _joined(_segments(path, ct), ct, path)
+        return join_masks(_segments(path, ct), ct, path)
     return read_labels(path, ct)
 
 
@@ -66,13 +70,17 @@ def _words(name: str) -> frozenset[str]:
 _BY_WORDS = {_words(name): number for name, number in NUMBERS.items()}
 
 
-def _joined(masks: Iterator[tuple[str, np.ndarray]], ct: sitk.Image, path: Path) -> sitk.Image:
+def join_masks(
+    masks: Iterable[tuple[str, np.ndarray]], ct: sitk.Image, source: Path | str
+) -> sitk.Image:
+    """TotalSegmentator's numbers (uint16) of masks (z, y, x, bool) by their names, later ones on
+    top; InputError that names the source where there is none."""
     labels, found = np.zeros(ct.GetSize()[::-1], np.uint16), 0
     for name, mask in masks:
         labels[mask] = number_of(name)
         found += 1
     if not found:
-        raise InputError(f"{path} holds no structure: give TotalSegmentator's output")
+        raise InputError(f"{source} holds no structure: give TotalSegmentator's output")
     return like(labels, ct)
 
 

@@ -10,12 +10,8 @@ import SimpleITK as sitk
 
 from LNGenLib.image.io import like
 from LNGenLib.placement.anatomy import read_stations, station_region
+from LNGenLib.placement.labels import LYMPH_NODE
 from LNGenLib.placement.stations import STATIONS
-
-LYMPH_NODE = (
-    "Segmentation category and type - DICOM master list~SCT^123037004^Anatomical Structure"
-    "~SCT^59441001^Lymph node~^^~Anatomic codes - DICOM master list~^^~^^"
-)
 
 
 @dataclass(frozen=True, eq=False)
