@@ -52,3 +52,20 @@ def run_lngen(monkeypatch, capfd):
     before = signal.getsignal(signal.SIGTERM)
     yield run
     signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def scene(tmp_path):
+    """An empty MRML scene of its own, which can save itself and be loaded; needs slicer-core."""
+    pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
+    import slicer
+
+    from LNGenLib.mrml.scene import new_scene
+
+    scene = new_scene()
+    remote = slicer.vtkMRMLRemoteIOLogic()  # what reading a .mrb asks for
+    remote.SetMRMLScene(scene)
+    remote.AddDataIOToScene()
+    remote.GetCacheManager().SetRemoteCacheDirectory(str(tmp_path))
+    yield scene
+    scene.Clear(1)

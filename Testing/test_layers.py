@@ -10,6 +10,7 @@ from pathlib import Path
 LIBRARY = Path(__file__).parents[1] / "LNGenLib"
 LAYERS = [
     {"errors", "randomness", "__init__"},
+    {"output"},
     {"image", "latent", "models"},
     {"structure"},
     {"texture", "placement"},
@@ -17,7 +18,7 @@ LAYERS = [
     {"evaluation"},
     {"training"},
     {"service"},
-    {"cli"},
+    {"cli", "mrml"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
@@ -37,6 +38,18 @@ def test_imports_point_from_upper_layers_to_lower_ones():
         own = path.relative_to(LIBRARY).parts[0].removesuffix(".py")
         for other in imports(path) - {own, "__version__"}:
             assert RANK[other] < RANK[own], f"{path} imports {other}"
+
+
+def test_only_mrml_imports_slicer_and_nothing_imports_qt():
+    for path in LIBRARY.rglob("*.py"):
+        modules = set()
+        for part in ast.walk(ast.parse(path.read_text())):
+            if isinstance(part, ast.Import):
+                modules |= {alias.name.split(".")[0] for alias in part.names}
+            elif isinstance(part, ast.ImportFrom):
+                modules.add((part.module or "").split(".")[0])
+        assert "slicer" not in modules or path.parent.name == "mrml", path
+        assert not modules & {"qt", "ctk", "PySide6"}, path
 
 
 def test_only_lower_layers_are_needed_to_train():

@@ -1,0 +1,127 @@
+"""Markups: boxes, points and previews of plans, in RAS mm of the world."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import replace
+
+import numpy as np
+import slicer
+import vtk
+
+from LNGenLib.errors import InputError
+from LNGenLib.mrml.scene import add_node
+from LNGenLib.mrml.volumes import to_world
+from LNGenLib.synthesis.plan import Plan, PlannedNode
+from LNGenLib.synthesis.records import Point, from_json
+
+POINTS = "vtkMRMLMarkupsFiducialNode"
+ROI = "vtkMRMLMarkupsROINode"
+PLAN = "LNGen.plan"
+UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+
+Box = tuple[float, float, float, float, float, float]
+
+
+def to_box(roi: slicer.vtkMRMLMarkupsROINode) -> Box:
+    """A ROI as a request's `region_box` (R1, R2, A1, A2, S1, S2); InputError for one that is turned
+    or not yet placed."""
+    to_world(roi)
+    if not min(roi.GetSize()) > 0:
+        raise InputError(f"{roi.GetName()} has no extent: place it in the slice views")
+    axes = slicer.util.arrayFromVTKMatrix(roi.GetObjectToWorldMatrix())[:3, :3]
+    axes = np.abs(axes / np.linalg.norm(axes, axis=0))
+    if not np.allclose(axes.max(axis=0), 1, atol=1e-6):
+        raise InputError(
+            f"{roi.GetName()} is turned: set it upright, or give a segment in its stead"
+        )
+    bounds = [0.0] * 6
+    roi.GetRASBounds(bounds)
+    return tuple(bounds)
+
+
+def to_roi(scene: slicer.vtkMRMLScene, box: Box, name: str) -> slicer.vtkMRMLMarkupsROINode:
+    """A new ROI of a box (R1, R2, A1, A2, S1, S2)."""
+    roi = add_node(scene, ROI, name)
+    low, high = np.sort(np.reshape(box, (3, 2)), axis=1).T
+    roi.SetCenterWorld(*((low + high) / 2))
+    roi.SetSizeWorld(*(high - low))
+    return roi
+
+
+def to_points(markups: slicer.vtkMRMLMarkupsNode) -> tuple[Point, ...]:
+    """The control points that are placed."""
+    to_world(markups)
+    return tuple(tuple(markups.GetNthControlPointPositionWorld(k)) for k in _placed(markups))
+
+
+def to_point_list(
+    scene: slicer.vtkMRMLScene, points: tuple[Point, ...], name: str
+) -> slicer.vtkMRMLMarkupsFiducialNode:
+    """A new point list."""
+    markups = add_node(scene, POINTS, name)
+    for point in points:
+        markups.AddControlPointWorld(vtk.vtkVector3d(*point))
+    return markups
+
+
+def to_preview(
+    scene: slicer.vtkMRMLScene, plan: Plan, name: str
+) -> slicer.vtkMRMLMarkupsFiducialNode:
+    """A new point list with a point a planned lymph node, to be dragged, deleted or added to.
+
+    What else a planned node has is in its point's description; the plan's other fields are an
+    attribute.
+    """
+    preview = to_point_list(scene, tuple(node.center_ras_mm for node in plan.nodes), name)
+    for k, node in enumerate(plan.nodes):
+        _describe(preview, k, node)
+    preview.SetAttribute(PLAN, json.dumps(dataclasses.asdict(replace(plan, nodes=()))))
+    return preview
+
+
+def to_plan(preview: slicer.vtkMRMLMarkupsFiducialNode) -> Plan:
+    """The plan of a preview, with lymph nodes where its points are now.
+
+    Raises InputError for a point list that is no preview, and where no point is left.
+    """
+    content = preview.GetAttribute(PLAN)
+    if content is None:
+        raise InputError(f"{preview.GetName()} is no preview of a plan: make one first")
+    nodes = [
+        json.loads(preview.GetNthControlPointDescription(k)) | {"center_ras_mm": point}
+        for k, point in zip(_placed(preview), to_points(preview), strict=True)
+    ]
+    return Plan.from_json(json.loads(content) | {"nodes": nodes})
+
+
+def describe_added(preview: slicer.vtkMRMLMarkupsFiducialNode, long_axis_mm: float) -> None:
+    """Make lymph nodes of the points that the user added: of the next numbers, upright."""
+    placed = _placed(preview)
+    texts = [preview.GetNthControlPointDescription(k) for k in placed]
+    number = max((json.loads(text)["number"] for text in texts if text), default=-1)
+    for k, point in zip(placed, to_points(preview), strict=True):
+        if not preview.GetNthControlPointDescription(k):
+            number += 1
+            _describe(preview, k, PlannedNode(number, point, long_axis_mm, UPRIGHT))
+
+
+def resize(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, long_axis_mm: float) -> None:
+    """Give the lymph node of control point `k` another long axis."""
+    node = from_json(PlannedNode, json.loads(preview.GetNthControlPointDescription(k)))
+    _describe(preview, k, replace(node, long_axis_mm=long_axis_mm))
+
+
+def _describe(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, node: PlannedNode) -> None:
+    preview.SetNthControlPointLabel(k, f"LN {node.number + 1} {node.long_axis_mm:.1f} mm")
+    preview.SetNthControlPointDescription(k, json.dumps(dataclasses.asdict(node)))
+
+
+def _placed(markups: slicer.vtkMRMLMarkupsNode) -> list[int]:
+    defined = slicer.vtkMRMLMarkupsNode.PositionDefined
+    return [
+        k
+        for k in range(markups.GetNumberOfControlPoints())
+        if markups.GetNthControlPointPositionStatus(k) == defined
+    ]

@@ -1,0 +1,58 @@
+"""A scene of one's own, and files through Slicer's storage nodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import slicer
+
+from LNGenLib.errors import InputError
+
+KINDS = (  # of Slicer's modules, which the application registers in its own scene
+    "vtkMRMLSegmentationNode",
+    "vtkMRMLSegmentationDisplayNode",
+    "vtkMRMLSegmentationStorageNode",
+    "vtkMRMLMarkupsFiducialNode",
+    "vtkMRMLMarkupsROINode",
+    "vtkMRMLMarkupsFiducialDisplayNode",
+    "vtkMRMLMarkupsROIDisplayNode",
+    "vtkMRMLMarkupsJsonStorageNode",
+    "vtkMRMLMarkupsROIJsonStorageNode",
+)
+
+
+def new_scene() -> slicer.vtkMRMLScene:
+    """An empty scene beside the application's; in slicer-core, where there is no application, it
+    can be made `slicer.mrmlScene`."""
+    scene = slicer.vtkMRMLScene()
+    for kind in KINDS:
+        if scene.CreateNodeByClass(kind) is None:
+            scene.RegisterNodeClass(getattr(slicer, kind)())
+    return scene
+
+
+def add_node(scene: slicer.vtkMRMLScene, kind: str, name: str) -> slicer.vtkMRMLNode:
+    """A new MRML node of the class `kind`, with its display where the class has one."""
+    node = scene.AddNewNodeByClass(kind, name)
+    if isinstance(node, slicer.vtkMRMLDisplayableNode):
+        node.CreateDefaultDisplayNodes()
+    return node
+
+
+def load(scene: slicer.vtkMRMLScene, kind: str, path: Path) -> slicer.vtkMRMLStorableNode:
+    """A new MRML node of the class `kind` with a file's content; InputError where it has none."""
+    if not path.is_file():
+        raise InputError(f"{path} is no file: give a volume or a segmentation that Slicer reads")
+    node = scene.AddNewNodeByClass(kind, path.name.split(".")[0])
+    node.AddDefaultStorageNode(str(path))
+    if not node.GetStorageNode().ReadData(node):
+        scene.RemoveNode(node)
+        raise InputError(f"{path} can't be read: give a volume or a segmentation that Slicer reads")
+    return node
+
+
+def save(node: slicer.vtkMRMLStorableNode, path: Path) -> None:
+    """Write an MRML node's content; raises OSError where that fails."""
+    node.AddDefaultStorageNode(str(path))
+    if not node.GetStorageNode().WriteData(node):
+        raise OSError(f"{path} can't be written")

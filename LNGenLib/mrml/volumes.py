@@ -1,0 +1,77 @@
+"""Volume nodes and images; where an MRML node lies in the world (RAS mm)."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+import slicer
+import vtk
+
+from LNGenLib.errors import InputError
+from LNGenLib.image.io import to_array
+from LNGenLib.mrml.scene import add_node
+
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # from RAS, and back
+LABELS = "vtkMRMLLabelMapVolumeNode"
+SCALARS = "vtkMRMLScalarVolumeNode"
+
+
+def to_image(volume: slicer.vtkMRMLScalarVolumeNode) -> sitk.Image:
+    """A copy of a volume's voxels (LPS), where its parent transforms put it.
+
+    Raises InputError for volumes without voxels or of several values a voxel, and for transforms
+    that are not linear or shear.
+    """
+    voxels = volume.GetImageData()
+    if voxels is None or voxels.GetNumberOfScalarComponents() != 1:
+        raise InputError(f"{volume.GetName()} holds no scalar voxels: give a CT or a label map")
+    ijk_to_ras = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(ijk_to_ras)
+    matrix = to_world(volume) @ slicer.util.arrayFromVTKMatrix(ijk_to_ras)
+    return as_image(slicer.util.arrayFromVolume(volume), matrix, volume.GetName())
+
+
+def to_volume(
+    scene: slicer.vtkMRMLScene, image: sitk.Image, name: str, kind: str = SCALARS
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """A new volume of the class `kind` with an image's voxels and geometry."""
+    volume = add_node(scene, kind, name)
+    slicer.util.updateVolumeFromArray(volume, to_array(image))
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    matrix[:3, 3] = image.GetOrigin()
+    volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(LPS @ matrix))
+    return volume
+
+
+def to_world(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:
+    """The matrix (4, 4) of a node's parent transforms, RAS mm to RAS mm in the world.
+
+    Raises InputError where they are not linear.
+    """
+    matrix, parent = vtk.vtkMatrix4x4(), node.GetParentTransformNode()
+    if parent is not None:
+        if not parent.IsTransformToWorldLinear():
+            raise InputError(
+                f"{node.GetName()} lies under a transform that is not linear: harden the transform "
+                "or take the node out of it"
+            )
+        parent.GetMatrixTransformToWorld(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def as_image(array: np.ndarray, ijk_to_ras: np.ndarray, name: str) -> sitk.Image:
+    """An image of `array` (z, y, x), copied, whose voxels (x, y, z) the matrix (4, 4) puts in RAS.
+
+    Raises InputError where the matrix shears.
+    """
+    matrix = LPS @ ijk_to_ras
+    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+    direction = matrix[:3, :3] / spacing
+    if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-4):
+        raise InputError(f"{name} has axes that are not at right angles: resample it first")
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection(direction.ravel().tolist())
+    image.SetOrigin(matrix[:3, 3].tolist())
+    return image
