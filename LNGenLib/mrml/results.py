@@ -1,0 +1,133 @@
+"""Results in the scene, beside their CT: a new volume that leads to everything else.
+
+The volume holds the records and the provenance as attributes, and refers to the CT, the
+segmentation, the table and a hidden text with the original HU, so that it all is saved and loaded
+with the scene.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import slicer
+import vtk
+
+from LNGenLib.errors import InputError
+from LNGenLib.image.geometry import array_spacing
+from LNGenLib.image.io import SYNTHETIC, as_ct, check_same_geometry, like, to_array
+from LNGenLib.mrml.originals import Originals, keep, kept
+from LNGenLib.mrml.scene import add_node
+from LNGenLib.mrml.segmentations import add_lymph_nodes, segment_id, segments
+from LNGenLib.mrml.volumes import SCALARS, to_image
+from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisResult
+
+MARK, RECORDS, PROVENANCE = "LNGen.synthetic", "LNGen.records", "LNGen.provenance"
+TO_CT, TO_SEGMENTATION, TO_TABLE = "LNGen.ct", "LNGen.segmentation", "LNGen.table"
+COLUMNS = ("label", "station", "R mm", "A mm", "S mm", "long axis mm", "short axis mm")
+COLUMNS += ("in-plane axis mm", "volume mm3", "HU", "HU around")
+
+
+def add_result(
+    ct: slicer.vtkMRMLScalarVolumeNode, result: SynthesisResult
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """Show a result beside the volume it was made of, under the same transform; the new volume.
+
+    Raises InputError where the result has another geometry than the volume in the world.
+    """
+    original = as_ct(to_image(ct), ct.GetName())
+    check_same_geometry(original, result.ct, "the result")
+    labels = to_array(result.nodes)
+    originals = Originals.find(
+        to_array(original), labels, to_array(result.changed), array_spacing(original)
+    )
+    name = f"{ct.GetName()} SYNTHETIC"
+    volume = _volume_like(ct, to_array(result.ct), name)
+    segmentation = add_lymph_nodes(volume, labels, result.records, f"{name} lymph nodes")
+    table = _table(ct.GetScene(), result.records, f"{name} records")
+    volume.SetAttribute(RECORDS, json.dumps(result.to_json()["records"]))
+    volume.SetAttribute(PROVENANCE, json.dumps(result.provenance))
+    volume.SetNodeReferenceID(TO_CT, ct.GetID())
+    volume.SetNodeReferenceID(TO_SEGMENTATION, segmentation.GetID())
+    volume.SetNodeReferenceID(TO_TABLE, table.GetID())
+    keep(volume, originals)
+    for node in (volume, segmentation, table):
+        node.SetAttribute(MARK, SYNTHETIC)
+        _put_beside(ct, node)
+    return volume
+
+
+def records(volume: slicer.vtkMRMLScalarVolumeNode) -> tuple[LymphNodeRecord, ...]:
+    """The lymph nodes in a result's volume that are not undone; InputError for another volume."""
+    text = volume.GetAttribute(RECORDS)
+    if text is None:
+        raise InputError(f"{volume.GetName()} is no result of LNGen: choose the synthetic CT")
+    return tuple(LymphNodeRecord.from_json(values) for values in json.loads(text))
+
+
+def read_result(volume: slicer.vtkMRMLScalarVolumeNode) -> SynthesisResult:
+    """A result as it is in the scene now, in the world: without lymph nodes that are undone, with
+    segments as the user edited them.
+
+    Raises InputError for another volume, and where its segmentation is gone.
+    """
+    left, ct = records(volume), to_image(volume)
+    segmentation = volume.GetNodeReference(TO_SEGMENTATION)
+    if segmentation is None:
+        raise InputError(f"the segmentation of {volume.GetName()} is no longer in the scene")
+    shape = ct.GetSize()[::-1]
+    labels, changed = np.zeros(shape, np.uint16), np.zeros(shape, np.uint8)
+    own = {segment_id(record.label): record.label for record in left}
+    for name, _, mask in segments(segmentation, ct):
+        if name in own:
+            labels[mask] = own[name]
+    changed.flat[kept(volume).index] = 1
+    provenance = json.loads(volume.GetAttribute(PROVENANCE))
+    return SynthesisResult(ct, like(labels, ct), like(changed, ct), left, provenance)
+
+
+def _volume_like(
+    ct: slicer.vtkMRMLScalarVolumeNode, hu: np.ndarray, name: str
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """A new volume of `hu` (z, y, x) where `ct` is, shown as it is."""
+    volume = add_node(ct.GetScene(), SCALARS, name)
+    slicer.util.updateVolumeFromArray(volume, hu)
+    volume.CopyOrientation(ct)
+    volume.SetAndObserveTransformNodeID(ct.GetTransformNodeID())
+    if ct.GetDisplayNode() is not None:
+        volume.GetDisplayNode().CopyContent(ct.GetDisplayNode())
+    return volume
+
+
+def _table(
+    scene: slicer.vtkMRMLScene, records: Sequence[LymphNodeRecord], name: str
+) -> slicer.vtkMRMLTableNode:
+    rows = [
+        (
+            *(r.label, r.station or "", *r.center_ras_mm, r.long_axis_mm, r.short_axis_mm),
+            *(r.recist_axis_mm, r.volume_mm3, r.mean_hu, r.surrounding_mean_hu),
+        )
+        for r in records
+    ]
+    table = add_node(scene, "vtkMRMLTableNode", name)
+    kinds = {"label": vtk.vtkIntArray, "station": vtk.vtkStringArray}
+    for column, values in zip(COLUMNS, zip(*rows), strict=True):
+        array = kinds.get(column, vtk.vtkDoubleArray)()
+        array.SetName(column)
+        for value in values:
+            array.InsertNextValue(np.nan if value is None else value)
+        table.AddColumn(array)
+    return table
+
+
+def _put_beside(ct: slicer.vtkMRMLNode, node: slicer.vtkMRMLNode) -> None:
+    """Give a node the place of the CT's siblings in the subject hierarchy."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(ct.GetScene())
+    beside = hierarchy.GetItemByDataNode(ct)
+    parent = hierarchy.GetItemParent(beside) if beside else hierarchy.GetSceneItemID()
+    item = hierarchy.GetItemByDataNode(node)
+    if item:  # Slicer's application makes items by itself, slicer-core does not
+        hierarchy.SetItemParent(item, parent)
+    else:
+        hierarchy.CreateItem(parent, node)
