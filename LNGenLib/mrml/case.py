@@ -1,0 +1,71 @@
+"""Synthesis in a scene, and of files without one: for scripts in Slicer's Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import slicer
+
+from LNGenLib.mrml.results import TO_SEGMENTATION, add_result, read_result
+from LNGenLib.mrml.scene import load, new_scene, save
+from LNGenLib.mrml.segmentations import SEGMENTATION, to_labels, to_mask
+from LNGenLib.mrml.volumes import LABELS, SCALARS, to_image, to_volume
+from LNGenLib.output import check_output, output_folder
+from LNGenLib.synthesis.engine import Models, synthesize
+from LNGenLib.synthesis.plan import Plan
+from LNGenLib.synthesis.progress import Progress
+from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult, write_json
+
+
+def synthesize_in_scene(
+    ct: slicer.vtkMRMLScalarVolumeNode,
+    request: SynthesisRequest,
+    anatomy: slicer.vtkMRMLNode | None = None,
+    region: slicer.vtkMRMLNode | None = None,
+    avoid: slicer.vtkMRMLNode | None = None,
+    models: Models | None = None,
+    progress: Progress | None = None,
+    plan: Plan | None = None,
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """`synthesize` on MRML nodes; the new volume beside `ct`, see `add_result`.
+
+    `anatomy`, `region` and `avoid` are segmentations or label maps. Nothing is added to the scene
+    where an error is raised.
+    """
+    image = to_image(ct)
+    labels = None if anatomy is None else to_labels(anatomy, image)
+    inside, outside = (None if node is None else to_mask(node, image) for node in (region, avoid))
+    result = synthesize(image, request, labels, inside, models, progress, outside, plan)
+    return add_result(ct, result)
+
+
+def synthesize_case(
+    ct: Path,
+    output: Path,
+    request: SynthesisRequest,
+    anatomy: Path | None = None,
+    models: Models | None = None,
+    progress: Progress | None = None,
+) -> SynthesisResult:
+    """`synthesize` on files that Slicer reads and writes, in a scene of its own.
+
+    `anatomy` is a segmentation (.seg.nrrd) with TotalSegmentator's names, or a label map of its
+    numbers. Writes ct.nrrd, nodes.seg.nrrd, changed.nrrd and nodes.json into the folder `output`,
+    all or nothing. Raises InputError for unusable input or where the lymph nodes do not fit.
+    """
+    check_output(output)
+    scene = new_scene()
+    labels = None
+    if anatomy is not None:
+        is_segmentation = anatomy.name.endswith(".seg.nrrd")
+        labels = load(scene, SEGMENTATION if is_segmentation else LABELS, anatomy)
+    synthetic = synthesize_in_scene(
+        load(scene, SCALARS, ct), request, labels, models=models, progress=progress
+    )
+    result = read_result(synthetic)
+    with output_folder(output) as folder:
+        save(synthetic, folder / "ct.nrrd")
+        save(synthetic.GetNodeReference(TO_SEGMENTATION), folder / "nodes.seg.nrrd")
+        save(to_volume(scene, result.changed, "changed"), folder / "changed.nrrd")
+        write_json(result.to_json(), folder / "nodes.json")
+    return result
