@@ -141,15 +141,16 @@ def station_region(
     """The region of the stations `wanted`, or of all that are available, and why others are not."""
     known, box = anatomy.stations, anatomy.box
     number = refined(known.station, anatomy.steps, box)
-    number = np.where(anatomy.fat & ~anatomy.forbidden, number, 0)
-    density = refined(known.density, anatomy.steps, box)
+    free = np.argwhere((number > 0) & anatomy.fat & ~anatomy.forbidden)
+    numbers = number[tuple(free.T)]
+    density = refined(known.density, anatomy.steps, box)[tuple(free.T)]
     places, reasons = [], dict(known.unavailable)
     for k, station in enumerate(STATIONS, 1):
-        voxels = np.argwhere(number == k)
-        if not len(voxels):
+        own = numbers == k
+        if not own.any():
             reasons.setdefault(station.name, "holds no free fat in this scan")
         elif not wanted or station.name in wanted:
-            places.append(Place(voxels, density[tuple(voxels.T)], station.weight, station.name))
+            places.append(Place(free[own], density[own], station.weight, station.name))
     small = tuple(
         slice(part.start // step, -(-part.stop // step))
         for part, step in zip(box, anatomy.steps.tolist())

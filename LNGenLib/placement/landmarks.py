@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.image.geometry import array_spacing, index_to_ras, ras_coordinate, ras_to_index
-from LNGenLib.placement.grid import distance_to
+from LNGenLib.placement.grid import distance_to, surroundings
 from LNGenLib.placement.labels import NUMBERS
 
 RECTUM_TO_SACRUM, RECTUM_TO_MIDLINE = 50.0, 45.0  # mm
@@ -202,27 +202,31 @@ def _branch(marks: Landmarks, vessel: np.ndarray) -> np.ndarray:
     """The part of an iliac vessel that lies off its course from groin to aorta."""
     from skimage.graph import route_through_array
 
-    inside = ndimage.distance_transform_edt(vessel, sampling=marks.spacing)
-    voxels, heights = np.argwhere(vessel), marks.heights_of(vessel)
-    cost = np.where(vessel, 1 + 3 / (inside + 0.5), 1e3)  # in the middle, through gaps if need be
-    path = route_through_array(cost, voxels[heights.argmin()], voxels[heights.argmax()])[0]
-    course = np.zeros(marks.shape, bool)
+    box = surroundings(vessel, 0, marks.spacing)
+    own = np.pad(vessel[box], 1)
+    heights = np.pad(np.broadcast_to(marks.ras[2], marks.shape)[box], 1)
+    inside = ndimage.distance_transform_edt(own, sampling=marks.spacing)
+    voxels, ends = np.argwhere(own), heights[own]
+    cost = np.where(own, 1 + 3 / (inside + 0.5), 1e3)  # in the middle, through gaps if need be
+    path = route_through_array(cost, voxels[ends.argmin()], voxels[ends.argmax()])[0]
+    course = np.zeros(own.shape, bool)
     course[tuple(np.transpose(path))] = True
     off, nearest = ndimage.distance_transform_edt(
         ~course, sampling=marks.spacing, return_indices=True
     )
     radius = inside[tuple(nearest)]
-    parts, count = ndimage.label(
-        vessel & (off > np.maximum(2 * radius, radius + 4)), np.ones((3,) * 3)
-    )
-    branch = np.zeros(marks.shape, bool)
+    aside = own & (off > np.maximum(2 * radius, radius + 4))
+    parts, count = ndimage.label(aside, np.ones((3, 3, 3)))
+    branch = np.zeros(own.shape, bool)
     for number in range(1, count + 1):
         part = parts == number
         # the stumps at its upper end are those of the other side or of the aorta
         large = part.sum() * marks.spacing.prod() > 200
-        if large and marks.heights_of(part).max() < heights.max() - 25:
+        if large and heights[part].max() < ends.max() - 25:
             branch |= part
-    return branch
+    whole = np.zeros(marks.shape, bool)
+    whole[box] = branch[1:-1, 1:-1, 1:-1]
+    return whole
 
 
 def _internal_course(marks: Landmarks, side: str, trunk: np.ndarray, fork: float) -> np.ndarray:
