@@ -9,7 +9,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing, box_mask, index_to_ras
 from LNGenLib.image.io import like, to_array
 from LNGenLib.placement import anatomy
-from LNGenLib.placement.anatomy import CandidateRegion, without
+from LNGenLib.placement.anatomy import CandidateRegion, Place, without
 from LNGenLib.placement.sampling import draw_places, place
 from LNGenLib.placement.stations import STATIONS
 from LNGenLib.structure.shape import Structure
@@ -170,6 +170,20 @@ def test_nodes_without_room_are_left_out_and_others_are_not(phantom, central):
 def test_a_full_region_takes_no_more(phantom, central):
     found = place([SHAPES[0]] * 80, [20.0] * 80, central, array_spacing(phantom.ct), rngs(0, 80))
     assert 0 < sum(one is not None for one in found) < 80
+
+
+def test_nodes_find_room_where_nothing_is_forbidden(phantom):
+    shape = (30, 30, 30)
+    everywhere = Place(np.argwhere(np.ones(shape, bool)), np.ones(30**3, np.float32))
+    free = CandidateRegion(
+        tuple(slice(0, n) for n in shape),
+        np.zeros(shape, bool),
+        np.ones(shape, bool),
+        (everywhere,),
+    )
+    spacing = array_spacing(phantom.ct)
+    assert without(free, np.zeros(shape, bool), spacing).forbidden.sum() == 0
+    assert None not in place(STRUCTURES, SIZES, free, spacing, rngs(0))
 
 
 def test_real_nodes_are_avoided(phantom, central):

@@ -58,8 +58,8 @@ class CandidateRegion:
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
-    """What a scan shows: landmarks and stations on the grid thinned out by `steps`, the body's
-    outside (bool) there, fat and what is forbidden (bool) on the CT's grid."""
+    """What a scan shows: landmarks and stations on the grid thinned out by `steps`; fat and what is
+    forbidden (bool) in the part `box` of the CT's grid."""
 
     landmarks: Landmarks
     stations: StationMap
@@ -86,11 +86,12 @@ def find_region(
     """
     if region is not None and not region.any():
         raise InputError("the region holds no voxel of the CT: check the mask or the box (RAS mm)")
+    spacing = array_spacing(ct)
     if points:
+        tolerance = max(tolerance, float(np.linalg.norm(spacing)) / 2)  # the nearest voxel's center
         region = _near(ct, points, tolerance)
     if region is None:
         return _wanted_stations(read_stations(ct, anatomy), stations)
-    spacing = array_spacing(ct)
     box = surroundings(region, MARGIN, spacing)
     steps = coarse_steps(spacing)
     forbidden, fat = _tissue(ct, anatomy, _outside(to_array(thinned(ct, steps))), steps, box)
@@ -107,7 +108,7 @@ def find_region(
 
 def without(region: CandidateRegion, mask: np.ndarray, spacing: np.ndarray) -> CandidateRegion:
     """The region without a mask (z, y, x, bool) of the CT's grid and the gap round it."""
-    near = ndimage.distance_transform_edt(~mask[region.box], sampling=spacing) <= GAP
+    near = distance_to(mask[region.box], GAP, spacing) <= GAP
     return replace(region, forbidden=region.forbidden | near)
 
 
@@ -187,7 +188,7 @@ def _even(voxels: np.ndarray) -> Place:
 
 
 def _near(ct: sitk.Image, points: Sequence[Sequence[float]], tolerance: float) -> np.ndarray:
-    """Voxels (z, y, x, bool) within `tolerance` mm, or the nearest one, of RAS points."""
+    """Boxes (z, y, x, bool) that hold all voxels within `tolerance` mm of RAS points."""
     shape, spacing = ct.GetSize()[::-1], array_spacing(ct)
     region = np.zeros(shape, bool)
     for point in points:

@@ -84,6 +84,8 @@ def _room(forbidden: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     """Distance in mm to what is forbidden, at most a coarse voxel too great, on a coarse grid."""
     steps = coarse_steps(spacing)
     coarse = forbidden[tuple(slice(None, None, step) for step in steps)]
+    if not coarse.any():
+        return np.full(coarse.shape, np.inf)
     distance = ndimage.distance_transform_edt(~coarse, sampling=spacing * steps)
     return distance + np.linalg.norm(spacing * (steps - 1))
 
