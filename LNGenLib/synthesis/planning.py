@@ -22,6 +22,7 @@ from LNGenLib.synthesis.plan import Plan, PlannedNode, count_by_size
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import Point, SynthesisRequest
 
+MOST_SHARED = 0.02  # of the smaller node's volume, in voxels that two nodes cut
 RATIO_TOLERANCE = 0.05  # of a wanted short axis over the long one
 
 
@@ -87,9 +88,9 @@ def lymph_nodes(plan: Plan, structures: Sequence[Structure], ct: sitk.Image) -> 
 
     Raises InputError where one leaves the grid or two of them overlap.
     """
-    spacing, taken = array_spacing(ct), np.zeros(ct.GetSize()[::-1], np.uint16)
-    nodes = []
-    for label, (planned, structure) in enumerate(zip(plan.nodes, structures, strict=True), 1):
+    spacing, shape = array_spacing(ct), ct.GetSize()[::-1]
+    nodes: list[LymphNode] = []
+    for planned, structure in zip(plan.nodes, structures, strict=True):
         turn = np.array(planned.turn, float)
         if turn.shape != (3, 3) or not np.allclose(turn @ turn.T, np.eye(3), atol=1e-4):
             raise InputError(f"the turn of lymph node {planned.number} is no rotation")
@@ -100,16 +101,26 @@ def lymph_nodes(plan: Plan, structures: Sequence[Structure], ct: sitk.Image) -> 
             )
         center = ras_to_index(ct, np.array(planned.center_ras_mm, float))
         node = LymphNode(structure, planned.long_axis_mm, array_axes(ct).T @ turn, center, spacing)
-        box = node.box(0)
-        if inside_grid(box, taken.shape) != box:
+        if inside_grid(node.box(0), shape) != node.box(0):
             raise InputError(f"lymph node {planned.number} leaves the CT: move it")
-        own = node.occupancy(box) >= 0.5
-        if taken[box][own].any():
-            other = plan.nodes[int(taken[box][own].max()) - 1].number
-            raise InputError(f"lymph nodes {other} and {planned.number} overlap: move one")
-        taken[box][own] = label
+        for other, placed in zip(plan.nodes, nodes):
+            if _overlap(node, placed):
+                raise InputError(
+                    f"lymph nodes {other.number} and {planned.number} overlap: move one"
+                )
         nodes.append(node)
     return nodes
+
+
+def _overlap(first: LymphNode, second: LymphNode) -> bool:
+    """Whether more of two nodes shares voxels than partial volume explains."""
+    boxes = zip(first.box(0), second.box(0))
+    shared = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in boxes)
+    if any(part.start >= part.stop for part in shared):
+        return False
+    common = np.minimum(first.occupancy(shared), second.occupancy(shared)).sum()
+    volumes = [node.structure.volume(node.long_axis) for node in (first, second)]
+    return common * float(np.prod(first.spacing)) > MOST_SHARED * min(volumes)
 
 
 def _shape(shape: ShapeRange, short_axis: float | None, long_axis: float) -> ShapeRange:
