@@ -30,7 +30,7 @@ from LNGenLib.structure.tsdf import signed_distance
 from LNGenLib.structure.variant import Variant
 
 BATCH = 32
-ATTEMPTS = 3  # at a sound structure
+ATTEMPTS = 4  # at a sound structure
 
 
 @dataclass(frozen=True)
