@@ -284,13 +284,13 @@ def test_without_a_header_it_is_401(host):
         assert requests.request(method, host.url + "/v1/jobs", timeout=5).status_code == 401
 
 
-def test_a_revoked_token_is_401_and_its_stream_ends(host, call):
+def test_a_revoked_token_is_401_and_its_stream_ends(host, call, refused):
     job = host.client(OTHER).submit("sleep", Steps(100, 0.05)).id
     stream = call("GET", f"/v1/jobs/{job}/events", OTHER, stream=True)
     kept = host.tokens.read_text()
     try:
         host.tokens.write_text(TOKEN)
-        assert call("GET", "/v1/jobs", OTHER).status_code == 401
+        refused(401, "GET", "/v1/jobs", token=OTHER)
         assert '"done"' not in stream.text
     finally:
         host.tokens.write_text(kept)
