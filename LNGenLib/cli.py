@@ -22,6 +22,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.output import check_output, output_folder
 from LNGenLib.service.commands import doctor, serve
 from LNGenLib.structure.variant import Variant
+from LNGenLib.synthesis.method import Method
 
 app = typer.Typer(
     help="Synthetic lymph nodes in CT (LN-Gen). Not a medical device.",
@@ -53,6 +54,7 @@ class Part(str, Enum):
     structure = "structure"
     explicit = "explicit"
     texture = "texture"
+    difftumor = "difftumor"
 
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
@@ -177,6 +179,9 @@ def synthesize(
     seed: Seed = 0,
     device: DeviceOption = Device.auto,
     steps: Steps = 6,
+    method: Annotated[
+        Method, typer.Option(help="difftumor is a baseline (docs/training.md).")
+    ] = Method.lngen,
     structure_weights: Weights = None,
     texture_weights: Weights = None,
 ) -> None:
@@ -222,7 +227,7 @@ def synthesize(
 
     from LNGenLib.synthesis.engine import Models
 
-    models = Models(device.value, structure_weights, texture_weights)
+    models = Models(device.value, structure_weights, texture_weights, method)
     if dry_run:
         _plan(image, request, output, labels, mask, kept_off, models)
     else:

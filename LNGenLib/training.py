@@ -6,11 +6,16 @@ import csv
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from LNGenLib.errors import InputError
+
+if TYPE_CHECKING:
+    from LNGenLib.texture.networks import TextureNetworks
+
+OF_CTS = ("texture", "difftumor")  # parts trained on patches of CTs
 
 
 def run(
@@ -21,30 +26,36 @@ def run(
     seed: int,
     on_step: Callable[[str, int, int], None] | None = None,
 ) -> Path:
-    """Train `part` (structure, explicit or texture) on `data`; returns the path of the weights.
+    """Train `part` on `data`: structure, explicit, texture or difftumor; returns the weights' path.
 
     `data` holds `nodes.csv` or `nodes/nodes.csv` with masks (structure, explicit), and `splits.csv`
-    with CTs (texture, which draws shapes of the structure data too). The arrays prepared from it
-    are kept in `output` (structure.npz, texture.npz); where they are there already, `data` is not
-    read, so that a machine without SimpleITK can train. `on_step` is told the training's stage, its
-    steps done, and all its steps.
+    with CTs (texture and difftumor, which draw shapes of the structure data too). The arrays
+    prepared from it are kept in `output` (structure.npz, texture.npz, difftumor.npz); where those
+    are there already, `data` is not read, so that a machine without SimpleITK can train. `on_step`
+    is told the training's stage, its steps done, and all its steps.
     """
     config = _config(part, changes)
-    arrays = output / ("texture.npz" if part == "texture" else "structure.npz")
+    arrays = output / (f"{part}.npz" if part in OF_CTS else "structure.npz")
     if not arrays.exists():
         nodes = _check_tables(part, data)
         output.mkdir(parents=True, exist_ok=True)
         unfinished = arrays.with_suffix(".unfinished.npz")
         _prepare(part, data, nodes, output, unfinished)
         unfinished.replace(arrays)
-    if part == "structure":
+    weights = output / f"{part}.safetensors"
+    if part in OF_CTS:
+        from LNGenLib.texture.training import train as train_texture
+
+        train_texture(arrays, weights, _networks(part), config, seed, on_step)
+    elif part == "structure":
         from LNGenLib.structure.training import train
-    elif part == "explicit":
-        from LNGenLib.structure.training import train_explicit as train
+
+        train(arrays, output, config, seed, on_step)
     else:
-        from LNGenLib.texture.training import train
-    train(arrays, output, config, seed, on_step)
-    return output / f"{part}.safetensors"
+        from LNGenLib.structure.training import train_explicit
+
+        train_explicit(arrays, output, config, seed, on_step)
+    return weights
 
 
 def _config(part: str, changes: dict[str, Any]) -> Any:
@@ -52,6 +63,8 @@ def _config(part: str, changes: dict[str, Any]) -> Any:
         from LNGenLib.structure.networks import StructureConfig as Config
     elif part == "explicit":
         from LNGenLib.structure.networks import ExplicitConfig as Config
+    elif part == "difftumor":
+        from LNGenLib.texture.difftumor import DiffTumorConfig as Config
     else:
         from LNGenLib.texture.networks import TextureConfig as Config
     unknown = set(changes) - {field.name for field in dataclasses.fields(Config)}
@@ -63,10 +76,20 @@ def _config(part: str, changes: dict[str, Any]) -> Any:
     return Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()})
 
 
+def _networks(part: str) -> type[TextureNetworks]:
+    if part == "difftumor":
+        from LNGenLib.texture.difftumor import DiffTumorNetworks
+
+        return DiffTumorNetworks
+    from LNGenLib.texture.networks import TextureNetworks
+
+    return TextureNetworks
+
+
 def _check_tables(part: str, data: Path) -> Path:
     """The folder of `nodes.csv`; InputError where a table or one of its columns is missing."""
     nodes = data if (data / "nodes.csv").exists() else data / "nodes"
-    tables = [nodes / "nodes.csv"] + ([data / "splits.csv"] if part == "texture" else [])
+    tables = [nodes / "nodes.csv"] + ([data / "splits.csv"] if part in OF_CTS else [])
     for table in tables:
         if not table.exists():
             raise InputError(
@@ -82,7 +105,7 @@ def _check_tables(part: str, data: Path) -> Path:
 def _prepare(part: str, data: Path, nodes: Path, output: Path, arrays: Path) -> None:
     from LNGenLib.structure import dataset as structure
 
-    if part != "texture":
+    if part not in OF_CTS:
         structure.prepare(nodes, arrays)
         return
     from LNGenLib.texture import dataset as texture
@@ -91,4 +114,5 @@ def _prepare(part: str, data: Path, nodes: Path, output: Path, arrays: Path) -> 
     if not shapes.exists():
         structure.prepare(nodes, shapes)
     with np.load(shapes) as content:
-        texture.prepare(data, content["tsdf"][content["split"] == "train"], arrays)
+        train = content["tsdf"][content["split"] == "train"]
+        texture.prepare(data, train, arrays, _networks(part).FRAME)

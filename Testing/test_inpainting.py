@@ -14,8 +14,15 @@ from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import tsdf_from_mask
 from LNGenLib.texture.dataset import extend_tissue
 from LNGenLib.texture.inpainting import Scanner, blur_mm, inpaint, whole
-from LNGenLib.texture.model import Tissue
-from LNGenLib.texture.patch import PATCH, RIM, patch_distance, patch_points, patch_step
+from LNGenLib.texture.patch import (
+    PATCH,
+    RIM,
+    SIZED_TO_NODE,
+    Frame,
+    Tissue,
+    patch_distance,
+    patch_step,
+)
 
 FAT, TISSUE = -100, 60
 QUIET = Noise(0.0, (0.0, 0.0, 0.0))
@@ -239,7 +246,7 @@ def test_structure_in_the_tissue_lands_at_its_place():
     step = patch_step(20)
     lymph_node = LymphNode(SHAPES[0], 20, np.eye(3), np.array([10.0, 32, 32]), np.array(THIN))
     for axis in range(3):
-        half = np.where(patch_points(step)[..., axis] > 0, 90, 30).astype(np.float32)
+        half = np.where(SIZED_TO_NODE.points(20)[..., axis] > 0, 90, 30).astype(np.float32)
         _, after, _, _ = paint(lymph_node, tissue=Tissue(half, step))
         row = np.moveaxis(after, axis, 0)
         middle = int(lymph_node.center[axis])
@@ -248,10 +255,13 @@ def test_structure_in_the_tissue_lands_at_its_place():
         assert row[(middle + offset, *others)] == 90 and row[(middle - offset, *others)] == 30
 
 
+MILLIMETERS = Frame(PATCH, lambda long_axis: 1.0)
+
+
 def test_patch_step_grows_with_the_node_from_a_lower_bound():
     assert patch_step(1.7) == patch_step(5.0) == 0.4
     assert patch_step(20) == pytest.approx(1.25)  # 32 samples over two long axes
-    points = patch_points(0.4)
+    points = SIZED_TO_NODE.points(5.0)
     assert points.shape == (32, 32, 32, 3)
     assert points[0, 0, 0] == pytest.approx([-6.2] * 3)
     assert points[1, 0, 0] - points[0, 0, 0] == pytest.approx([0.4, 0, 0])
@@ -262,7 +272,7 @@ def test_distance_on_the_patch_is_known_beyond_the_rim(long_axis):
     """The structure's own ends there, and the surroundings would be taken for the hole."""
     lymph_node = node(long_axis)
     step = patch_step(long_axis)
-    points = patch_points(step)
+    points = SIZED_TO_NODE.points(long_axis)
     ball = Structure(SHAPES[0].tsdf)
     distance = patch_distance(ball, lymph_node.rotation, long_axis)
     true = np.linalg.norm(points, axis=-1) / step - long_axis / 2 / step
@@ -273,7 +283,7 @@ def test_distance_on_the_patch_is_known_beyond_the_rim(long_axis):
 @pytest.fixture(scope="module")
 def scanned_body() -> tuple[np.ndarray, np.ndarray]:
     """A blurred ball of 60 HU, radius 8 samples, in fat; and its distance in samples."""
-    sdf = np.linalg.norm(patch_points(1.0), axis=-1) - 8
+    sdf = np.linalg.norm(MILLIMETERS.points(10), axis=-1) - 8
     return FAT + (TISSUE - FAT) / (1 + np.exp(sdf / 0.5)), sdf
 
 
@@ -292,7 +302,7 @@ def test_beyond_the_rim_and_deep_inside_nothing_is_extended(scanned_body):
 
 
 def test_rim_of_a_thin_body_takes_its_innermost_tissue():
-    sdf = np.abs(patch_points(1.0)[..., 0]) - 1.0  # a plate, thinner than the margin
+    sdf = np.abs(MILLIMETERS.points(10)[..., 0]) - 1.0  # a plate, thinner than the margin
     hu = np.where(sdf < -0.4, TISSUE, FAT).astype(float)
     extended = extend_tissue(hu, sdf, 2.0)
     assert (extended[sdf < RIM] == TISSUE).all() and (extended[sdf >= RIM] == FAT).all()
@@ -300,7 +310,7 @@ def test_rim_of_a_thin_body_takes_its_innermost_tissue():
 
 def test_extended_texture_mirrors_the_body():
     """A body with a gradient along its radius does not end in one flat value."""
-    sdf = np.linalg.norm(patch_points(1.0), axis=-1) - 10
+    sdf = np.linalg.norm(MILLIMETERS.points(10), axis=-1) - 10
     hu = np.where(sdf < 0, 60 + 5 * sdf, FAT)
     extended = extend_tissue(hu, sdf, 1.0)
     rim = (sdf > 0) & (sdf < RIM)

@@ -17,10 +17,10 @@ from LNGenLib.placement.grid import refined
 from LNGenLib.placement.stations import NAMES
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis import painting
 from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
+from LNGenLib.texture.model import TextureModel
 
 ONE = SynthesisRequest(1, Sizes("uniform", 8, 8), 2)
 THREE = SynthesisRequest(3, Sizes("uniform", 6, 12), 5)
@@ -36,12 +36,12 @@ def pelvis(shared):
 def pelvis_result(pelvis, models):
     """The run of the issue: 6 nodes of 8-20 mm, seed 7; with the nodes as they were painted."""
     painted: list[LymphNode] = []
-    inpaint = painting.inpaint
+    inpaint = TextureModel.inpaint
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            painting,
+            TextureModel,
             "inpaint",
-            lambda hu, node, *rest: painted.append(node) or inpaint(hu, node, *rest),
+            staticmethod(lambda hu, node, *rest: painted.append(node) or inpaint(hu, node, *rest)),
         )
         ct, anatomy = pelvis
         request = SynthesisRequest(6, Sizes("uniform", 8, 20), 7)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +12,16 @@ import SimpleITK as sitk
 
 from LNGenLib import training
 from LNGenLib.errors import Canceled, InputError
+from LNGenLib.image.phantom import pelvic_phantom
 from LNGenLib.service.kinds import KINDS, Work
 from LNGenLib.service.requests import TrainRequest
 from LNGenLib.structure.model import StructureModel
+from LNGenLib.structure.sizes import Sizes
 from LNGenLib.structure.variant import Variant
+from LNGenLib.synthesis.engine import Models, synthesize
+from LNGenLib.synthesis.method import Method
 from LNGenLib.synthesis.progress import Progress
+from LNGenLib.synthesis.records import SynthesisRequest
 from LNGenLib.texture.model import TextureModel
 
 TINY = {"vae_channels": 8, "unet_channels": [8, 16], "vae_steps": 2, "diffusion_steps": 2}
@@ -103,6 +109,37 @@ def test_texture_trains_and_loads(data, tmp_path, monkeypatch):
         assert set(arrays["split"]) == {"train", "validation"}
         assert arrays["hu"].shape[1:] == (32, 32, 32)
     assert TextureModel(weights).networks.config.vae_channels == 8
+
+
+def test_difftumor_style_baseline_trains_and_paints(data, tmp_path, monkeypatch):
+    from LNGenLib.texture import dataset
+
+    prepare = dataset.prepare
+    monkeypatch.setattr(dataset, "prepare", lambda *a: prepare(*a, per_scan=8))
+    weights = training.run("difftumor", data, tmp_path, TINY, seed=0)
+    with np.load(tmp_path / "difftumor.npz") as arrays:
+        assert arrays["hu"].shape[1:] == (64, 64, 64)
+        assert (arrays["sdf"] < 127).any((1, 2, 3)).all()  # a shape in every patch
+    models = Models("cpu", texture_weights=weights, method=Method.difftumor)
+    ct = pelvic_phantom(0, spacing=(1.5, 1.5, 3.0))
+    request = SynthesisRequest(2, Sizes("uniform", 8, 15), 3)
+    result = synthesize(ct.ct, request, ct.labels, models=models)
+    before, after, nodes, changed = (
+        sitk.GetArrayFromImage(image) for image in (ct.ct, result.ct, result.nodes, result.changed)
+    )
+    assert set(np.unique(nodes)) == {0, 1, 2}
+    assert np.array_equal(before[changed == 0], after[changed == 0])
+    assert (before != after).any()
+    assert result.provenance["method"] == "difftumor"
+    with pytest.raises(InputError, match="ellipsoids have no shape"):
+        synthesize(ct.ct, replace(request, short_axis_mm=5.0), ct.labels, models=models)
+    with pytest.raises(InputError, match="other networks"):
+        Models("cpu", texture_weights=weights).texture  # noqa: B018
+
+
+def test_no_weights_of_the_baseline_ship():
+    with pytest.raises(InputError, match="lngen train difftumor"):
+        Models("cpu", method=Method.difftumor).texture  # noqa: B018
 
 
 def test_all_symmetries_are_seen_each_with_its_own_descriptors():

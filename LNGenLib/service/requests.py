@@ -14,7 +14,7 @@ from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.records import SynthesisRequest, from_json
 
 MOST_PREVIEWS = 100
-PARTS = ("structure", "explicit", "texture")
+PARTS = ("structure", "explicit", "texture", "difftumor")
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,15 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from LNGenLib.errors import InputError
 from LNGenLib.latent.diffusion import seeded_noise
-from LNGenLib.randomness import node_rng, node_seed
+from LNGenLib.randomness import node_seed
+from LNGenLib.structure.ellipsoids import elastic_ellipsoid
 from LNGenLib.structure.frame import GRID, TRUNCATION
-from LNGenLib.structure.tsdf import tsdf_from_mask
 
-MASK = 48  # voxels along an ellipsoid's mask
 SAMPLING_STEPS = 50
 
 
@@ -34,31 +32,14 @@ class Baseline(ABC):
 
 
 class Ellipsoids(Baseline):
-    """Elastically deformed ellipsoids, as DiffTumor paints tumor masks; they learn nothing.
-
-    Chen et al. 2024 (https://arxiv.org/abs/2402.18470), its code's tumors of medium size: radii of
-    16 voxels times U(0.75, 1.25), in each of the three planes a random displacement on 3 x 3 knots
-    over four radii, SD U(3, 6) voxels. The three displacements are added here, there composed.
-    """
+    """Elastically deformed ellipsoids (`structure.ellipsoids`); they learn nothing."""
 
     @classmethod
     def fit(cls, tsdf: np.ndarray) -> Ellipsoids:
         return cls()
 
     def sample(self, count: int, seed: int) -> np.ndarray:
-        return np.stack([self._ellipsoid(node_rng(seed, k, "ellipsoid")) for k in range(count)])
-
-    @staticmethod
-    def _ellipsoid(rng: np.random.Generator) -> np.ndarray:
-        radii = rng.uniform(0.75, 1.25, 3)
-        deviation = rng.uniform(3, 6) / 16
-        points = np.stack(np.meshgrid(*[np.linspace(-2, 2, MASK)] * 3, indexing="ij"))  # in radii
-        for plane, normal in (((0, 1), 2), ((1, 2), 0), ((0, 2), 1)):
-            knots = rng.normal(0, deviation, (2, 3, 3))
-            shifts = ndimage.zoom(knots, (1, MASK / 3, MASK / 3), order=3, mode="nearest")
-            for axis, shift in zip(plane, shifts, strict=True):
-                points[axis] += np.expand_dims(shift, normal) / radii[axis]
-        return tsdf_from_mask((points**2).sum(0) < 1, tuple(radii))[0]
+        return np.stack([elastic_ellipsoid(seed, k) for k in range(count)])
 
 
 class Components:

@@ -21,14 +21,17 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing, box_mask, index_to_ras
 from LNGenLib.image.io import as_ct, check_same_geometry, like, marked_synthetic, to_array
 from LNGenLib.placement.anatomy import find_region, without
+from LNGenLib.structure.ellipsoids import EllipsoidModel
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import BATCH as STRUCTURES
 from LNGenLib.structure.model import Samples, StructureModel
+from LNGenLib.synthesis.method import Method
 from LNGenLib.synthesis.painting import Painting, measure_scan, paint
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.planning import draw_structures, lymph_nodes, make_plan
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisRequest, SynthesisResult
+from LNGenLib.texture.difftumor import DiffTumorModel
 from LNGenLib.texture.inpainting import Inpainting, within_reach
 from LNGenLib.texture.model import BATCH as TISSUES
 from LNGenLib.texture.model import TextureModel
@@ -36,21 +39,29 @@ from LNGenLib.texture.model import TextureModel
 
 @dataclass(frozen=True)
 class Models:
-    """The trained models, loaded once, when first used: shipped weights, or own by path."""
+    """The trained models, loaded once, when first used: shipped weights, or own by path.
+
+    By the method `difftumor` structures are elastic ellipsoids, and `texture_weights` are those of
+    the DiffTumor-style baseline.
+    """
 
     device: str = "auto"
     structure_weights: Path | None = None
     texture_weights: Path | None = None
+    method: Method = Method.lngen
 
     @cached_property
-    def structure(self) -> StructureModel:
+    def structure(self) -> StructureModel | EllipsoidModel:
         """The structure model on its device; InputError for unusable weights."""
+        if self.method == Method.difftumor:
+            return EllipsoidModel()
         return StructureModel(self.structure_weights, choose_device(self.device))
 
     @cached_property
     def texture(self) -> TextureModel:
         """The texture model on its device; InputError for unusable weights."""
-        return TextureModel(self.texture_weights, choose_device(self.device))
+        kind = DiffTumorModel if self.method == Method.difftumor else TextureModel
+        return kind(self.texture_weights, choose_device(self.device))
 
     def limit_batches(self, most: int | None) -> None:
         """Sample at most `most` lymph nodes at a time, None for as many as usual.
@@ -265,6 +276,7 @@ def _provenance(
             "monai": monai.__version__,
             "SimpleITK": sitk.Version_VersionString(),
         },
+        "method": models.method.value,
         "weights": {
             "structure": models.structure.description["sha256"],
             "texture": models.texture.description["sha256"],

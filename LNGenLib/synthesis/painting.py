@@ -14,7 +14,7 @@ from LNGenLib.image.noise import Noise, local_deviation, measure_noise
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.synthesis.progress import Progress
-from LNGenLib.texture.inpainting import Inpainting, Scanner, inpaint
+from LNGenLib.texture.inpainting import Inpainting, Scanner
 from LNGenLib.texture.model import STEPS, TextureModel
 
 TYPICAL_MUSCLE = 55.0  # HU, where a scan shows no muscle
@@ -81,7 +81,7 @@ def paint(
     for k, (node, tissue) in enumerate(zip(nodes, tissues, strict=True)):
         noise = noise_near(hu, node)
         turn = node_rng(seed, numbers[k], "noise")
-        painted = inpaint(painting.hu, node, tissue, Scanner(noise, traits.edge_spread), turn)
+        painted = model.inpaint(painting.hu, node, tissue, Scanner(noise, traits.edge_spread), turn)
         painting.hu[painted.box] = np.where(painted.changed, painted.hu, painting.hu[painted.box])
         labels[painted.box][painted.label] = k + 1
         changed[painted.box][painted.changed] = 1

@@ -24,13 +24,7 @@ from LNGenLib.image.geometry import array_spacing, extract_patch
 from LNGenLib.image.hu import FAT, SOFT_TISSUE, normalize
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import signed_distance
-from LNGenLib.texture.patch import (
-    PATCH,
-    RIM,
-    SDF_TRUNCATION,
-    patch_distance,
-    patch_step,
-)
+from LNGenLib.texture.patch import RIM, SDF_TRUNCATION, SIZED_TO_NODE, Frame, patch_distance
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -104,14 +98,14 @@ def find_bodies(scan: Scan, smallest: float = 5.0, largest: float = 40.0) -> lis
 def extend_tissue(hu: np.ndarray, sdf: np.ndarray, margin: float) -> np.ndarray:
     """Fill the rim of a real body's patch with the body's own tissue, mirrored at its surface.
 
-    `hu` (32^3) as scanned, `sdf` (32^3) of the body in samples; voxels deeper than `margin`
+    `hu` (s^3) as scanned, `sdf` (s^3) of the body in samples; voxels deeper than `margin`
     samples (in a thin body, than half its depth) are free of partial volume and stay, those out
     to the rim take the value at the mirror image of their position, or at the nearest inner voxel
     where the body is too thin.
     """
     inner = sdf < max(-margin, sdf.min() * 0.5)
     nearest = ndimage.distance_transform_edt(~inner, return_distances=False, return_indices=True)
-    mirrored = np.clip(2 * nearest - np.indices(hu.shape), 0, PATCH - 1)
+    mirrored = np.clip(2 * nearest - np.indices(hu.shape), 0, len(hu) - 1)
     source = np.where(inner[tuple(mirrored)], mirrored, nearest)
     return np.where((sdf < RIM) & ~inner, hu[tuple(source)], hu)
 
@@ -133,23 +127,32 @@ def read_scan(path: Path) -> tuple[sitk.Image, Scan]:
     return image, Scan(to_array(image), array_spacing(image), lesion)
 
 
-def _body_patch(scan: Scan, body: Body, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _body_patch(
+    scan: Scan, body: Body, frame: Frame, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     long_axis = body.long_axis * rng.uniform(0.9, 1.2)
-    step = patch_step(long_axis)
+    step = frame.step(long_axis)
     pad = np.ceil(1.2 * body.long_axis / scan.spacing).astype(int)
     distance = signed_distance(np.pad(body.mask, [(p, p) for p in pad]), tuple(scan.spacing))
     center = np.array(body.mask.shape) / 2 - 0.5 + rng.normal(0, 0.05, 3) * long_axis / scan.spacing
-    hu = extract_patch(scan.hu, scan.spacing, center + body.start, step, PATCH)
-    sdf = extract_patch(distance, scan.spacing, center + pad, step, PATCH) / step
+    hu = extract_patch(scan.hu, scan.spacing, center + body.start, step, frame.size)
+    sdf = extract_patch(distance, scan.spacing, center + pad, step, frame.size) / step
+    if frame is not SIZED_TO_NODE:
+        return hu, sdf
     return extend_tissue(hu, sdf, 0.7 * scan.spacing[2] / step), sdf
 
 
 def _drawn_patch(
-    scan: Scan, soft: np.ndarray, depth: np.ndarray, shapes: np.ndarray, rng: np.random.Generator
+    scan: Scan,
+    soft: np.ndarray,
+    depth: np.ndarray,
+    shapes: np.ndarray,
+    frame: Frame,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     structure = Structure(shapes[rng.integers(len(shapes))].astype(np.float32))
     long_axis = rng.uniform(1.7, 30)
-    step = patch_step(long_axis)
+    step = frame.step(long_axis)
     candidates = np.flatnonzero(depth > 0.25 * long_axis)
     if not len(candidates):
         return None
@@ -157,15 +160,15 @@ def _drawn_patch(
         -0.5, 0.5, 3
     )
     turn = Rotation.random(rng=rng).as_matrix()
-    sdf = patch_distance(structure, turn, long_axis)
-    inside = extract_patch(soft, scan.spacing, center, step, PATCH)[sdf < 0]
+    sdf = patch_distance(structure, turn, long_axis, frame)
+    inside = extract_patch(soft, scan.spacing, center, step, frame.size)[sdf < 0]
     if not len(inside) or inside.mean() < 0.97:
         return None
-    return extract_patch(scan.hu, scan.spacing, center, step, PATCH), sdf
+    return extract_patch(scan.hu, scan.spacing, center, step, frame.size), sdf
 
 
 def _patches(
-    scan: Scan, shapes: np.ndarray, count: int, rng: np.random.Generator
+    scan: Scan, shapes: np.ndarray, count: int, frame: Frame, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """`count` patches (HU, SDF in samples): up to half of bodies, the rest of drawn shapes."""
     bodies = find_bodies(scan)
@@ -180,31 +183,36 @@ def _patches(
     in_lesion = depth if scan.lesion is None else depth * scan.lesion
     of_bodies = min(count // 2, 8 * len(bodies))
     for _ in range(of_bodies):
-        yield _body_patch(scan, bodies[rng.integers(len(bodies))], rng)
+        yield _body_patch(scan, bodies[rng.integers(len(bodies))], frame, rng)
     made, tries = of_bodies, 0
     while made < count and tries < 20 * count:
         tries += 1
-        patch = _drawn_patch(scan, soft, in_lesion if tries % 2 else depth, shapes, rng)
+        patch = _drawn_patch(scan, soft, in_lesion if tries % 2 else depth, shapes, frame, rng)
         if patch is not None:
             made += 1
             yield patch
 
 
 def prepare(
-    data: Path, shapes: np.ndarray, output: Path, per_scan: int = 200, seed: int = 0
+    data: Path,
+    shapes: np.ndarray,
+    output: Path,
+    frame: Frame = SIZED_TO_NODE,
+    per_scan: int = 200,
+    seed: int = 0,
 ) -> None:
     """Write training patches of all scans in `data/splits.csv` of the parts train and validation.
 
     The table has the columns `file` and `split`; a lesion's mask, where there is one, lies beside
     its CT as `NAME_mask.nii.gz`. `shapes` are TSDFs (n, 32, 32, 32) of real nodes of the training
-    part. Arrays in `output` (.npz): `hu` and `sdf` (n, 32, 32, 32) uint8 (the HU window, and
+    part. Arrays in `output` (.npz): `hu` and `sdf` (n, s, s, s) uint8 (the HU window, and
     +-4 samples, over 0..255), `split` (n,), `scan` (n,).
     """
     arrays: dict[str, list] = {"hu": [], "sdf": [], "split": [], "scan": []}
     for number, row in enumerate(row for row in scan_rows(data) if row["split"] != "test"):
         _, scan = read_scan(data / row["file"])
         rng = np.random.default_rng([seed, number])
-        for hu, sdf in _patches(scan, shapes, per_scan, rng):
+        for hu, sdf in _patches(scan, shapes, per_scan, frame, rng):
             arrays["hu"].append(to_uint8(normalize(hu)))
             arrays["sdf"].append(to_uint8(np.clip(sdf / SDF_TRUNCATION, -1, 1)))
             arrays["split"].append(row["split"])

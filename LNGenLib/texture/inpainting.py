@@ -9,8 +9,7 @@ from scipy import ndimage
 
 from LNGenLib.image.noise import Noise
 from LNGenLib.structure.lymph_node import Box, LymphNode, inside_grid
-from LNGenLib.texture.model import Tissue
-from LNGenLib.texture.patch import PATCH
+from LNGenLib.texture.patch import Tissue
 
 LEAST_WEIGHT = 1e-3  # voxels with less of the node would change by a fraction of a HU: they stay
 REACH = 3.0  # mm round the label beyond which nothing changes, or one voxel where that is more
@@ -70,6 +69,12 @@ def scanned(
     return np.minimum(weight * (occupancy.sum() / weight.sum()), 1)
 
 
+def voxel_offsets(node: LymphNode, box: Box) -> np.ndarray:
+    """Voxel centers (3, z, y, x) of the CT's `box` in mm from the node's center, array axes."""
+    grid = np.meshgrid(*(np.arange(b.start, b.stop) for b in box), indexing="ij")
+    return (np.stack(grid) - node.center.reshape(3, 1, 1, 1)) * node.spacing.reshape(3, 1, 1, 1)
+
+
 def whole(change: np.ndarray) -> np.ndarray:
     """Whole numbers whose sum over any run of voxels is that of `change`, within one.
 
@@ -96,11 +101,7 @@ def inpaint(
     occupancy = node.occupancy(box)
     label = label_of(occupancy)
     weight = scanned(occupancy, label, scanner.spread, node.spacing)
-    grid = np.meshgrid(*(np.arange(b.start, b.stop) for b in box), indexing="ij")
-    offset = (np.stack(grid) - node.center.reshape(3, 1, 1, 1)) * node.spacing.reshape(3, 1, 1, 1)
-    own = ndimage.map_coordinates(
-        tissue.hu, offset / tissue.step + (PATCH - 1) / 2, order=1, mode="nearest"
-    )
+    own = tissue.at(voxel_offsets(node, box))
     fresh = (
         np.sqrt(1 - (1 - weight) ** 2) * scanner.noise.level * scanner.noise.draw(own.shape, rng)
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,9 @@ from LNGenLib.image.hu import denormalize, normalize
 from LNGenLib.latent.diffusion import Solver, StepCallback, of_batches, seeded_noise
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
 from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.texture.inpainting import inpaint
 from LNGenLib.texture.networks import TextureConfig, TextureNetworks
-from LNGenLib.texture.patch import PATCH, SDF_TRUNCATION, patch_distance, patch_step
+from LNGenLib.texture.patch import SDF_TRUNCATION, Tissue, patch_distance
 
 BATCH = 8
 GRAIN = 1.0  # samples; finer grain is the training scans' noise, inpainting adds this scan's own
@@ -24,22 +24,17 @@ STEPS = 6  # by Testing/benchmarks/texture_steps.py
 SOLVER: Solver = "dpm"
 
 
-@dataclass(frozen=True)
-class Tissue:
-    """Generated tissue (32, 32, 32) in HU on the patch of a node with samples `step` mm apart."""
-
-    hu: np.ndarray
-    step: float
-
-
 class TextureModel:
     """The trained texture model; `path` is a .safetensors of `lngen train texture`."""
+
+    CONFIG, NETWORKS = TextureConfig, TextureNetworks
+    inpaint = staticmethod(inpaint)
 
     def __init__(self, path: Path | None = None, device: str = "cpu"):
         self.path = path or SHIPPED / "texture.safetensors"
         self.description = read_description(self.path)
         self.device, self.batch = device, BATCH
-        networks = TextureNetworks(config_of(TextureConfig, self.description))
+        networks = self.NETWORKS(config_of(self.CONFIG, self.description))
         self.networks = load_weights(networks, self.path, device)
 
     def sample(
@@ -65,13 +60,12 @@ class TextureModel:
         return tissues
 
     def _batch(self, hu, nodes, means, seeds, steps, solver, on_step) -> list[Tissue]:
-        grid = self.networks.LATENT_GRID
-        shape = (self.networks.config.latent_channels, grid, grid, grid)
-        distances = [patch_step(node.long_axis) for node in nodes]
+        frame = self.networks.FRAME
+        distances = [frame.step(node.long_axis) for node in nodes]
         ct, sdf = [], []
         for node, step in zip(nodes, distances, strict=True):
-            ct.append(normalize(extract_patch(hu, node.spacing, node.center, step, PATCH)))
-            samples = patch_distance(node.structure, node.rotation, node.long_axis)
+            ct.append(normalize(extract_patch(hu, node.spacing, node.center, step, frame.size)))
+            samples = patch_distance(node.structure, node.rotation, node.long_axis, frame)
             sdf.append(np.clip(samples / SDF_TRUNCATION, -1, 1))
         with torch.inference_mode():
             condition = self.networks.condition(
@@ -80,16 +74,21 @@ class TextureModel:
                 torch.from_numpy(normalize(np.array(means))).to(self.device),
             )
             z = self.networks.diffusion.sample(
-                seeded_noise(seeds, shape).to(self.device), condition, steps, on_step, solver
+                seeded_noise(seeds, self.networks.latent_shape).to(self.device),
+                *(condition, steps, on_step, solver),
             )
             patches = self.networks.autoencoder.decode(z).float().cpu().numpy()[:, 0]
-        tissues = []
-        for patch, shape_sdf, mean, step in zip(patches, sdf, means, distances, strict=True):
-            inside = shape_sdf <= max(shape_sdf.min(), 0)
-            tissue = ndimage.gaussian_filter(_extended(denormalize(patch), inside), GRAIN)
-            # the network meets the wanted mean only roughly; the rest is made up here
-            tissues.append(Tissue(tissue + mean - tissue[inside].mean(), step))
-        return tissues
+        return [
+            Tissue(self._finished(denormalize(patch), *of_node), step)
+            for patch, step, *of_node in zip(patches, distances, sdf, means, strict=True)
+        ]
+
+    def _finished(self, hu: np.ndarray, sdf: np.ndarray, mean: float) -> np.ndarray:
+        """Tissue (32, 32, 32) of what the networks decode: without grain, of the wanted mean."""
+        inside = sdf <= max(sdf.min(), 0)
+        tissue = ndimage.gaussian_filter(_extended(hu, inside), GRAIN)
+        # the network meets the wanted mean only roughly; the rest is made up here
+        return tissue + mean - tissue[inside].mean()
 
 
 def _extended(hu: np.ndarray, inside: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from torch import nn
 
 from LNGenLib.latent.autoencoder import Autoencoder
 from LNGenLib.latent.diffusion import LatentDiffusion
-from LNGenLib.texture.patch import HOLE_VALUE, RIM, SDF_TRUNCATION
+from LNGenLib.texture.patch import HOLE_VALUE, RIM, SDF_TRUNCATION, SIZED_TO_NODE
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,9 @@ class TextureNetworks(nn.Module):
     hole cut out (4), and the wanted mean inside (1).
     """
 
+    FRAME = SIZED_TO_NODE
     FACTOR = 2
-    LATENT_GRID = 16
+    SHAPE_CHANNELS = FACTOR**3 + 1  # of the condition, besides the latent
 
     def __init__(self, config: TextureConfig):
         super().__init__()
@@ -45,27 +46,32 @@ class TextureNetworks(nn.Module):
         self.autoencoder = Autoencoder(self.FACTOR, config.vae_channels, config.latent_channels)
         self.diffusion = LatentDiffusion(
             config.latent_channels,
-            config.latent_channels + self.FACTOR**3 + 1,
+            config.latent_channels + self.SHAPE_CHANNELS,
             config.unet_channels,
             attention_levels=[False] * (len(config.unet_channels) - 1) + [True],
         )
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int, int]:
+        """Of the latent of a patch, channels first."""
+        return (self.config.latent_channels, *[self.FRAME.size // self.FACTOR] * 3)
+
+    @staticmethod
+    def hole(sdf: torch.Tensor) -> torch.Tensor:
+        """The shape and its rim, of an SDF over its truncation."""
+        return sdf < RIM / SDF_TRUNCATION
+
+    @classmethod
+    def cut_hole(cls, ct: torch.Tensor, sdf: torch.Tensor) -> torch.Tensor:
+        """The CT patch with the hole set to HOLE_VALUE."""
+        return torch.where(cls.hole(sdf), HOLE_VALUE, ct)
 
     def condition(self, ct: torch.Tensor, sdf: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
         """Condition (n, 13, 16, 16, 16) of CT patch, SDF over its truncation, and mean (n,).
 
         `ct` and `sdf` are (n, 1, 32, 32, 32) in [-1, 1]; what the CT shows in the hole is ignored.
         """
-        context = self.autoencoder.encode(cut_hole(ct, sdf))
+        context = self.autoencoder.encode(self.cut_hole(ct, sdf))
         shape = pixelunshuffle(sdf, 3, self.FACTOR)
         level = mean.view(-1, 1, 1, 1, 1).expand(-1, 1, *context.shape[2:])
         return torch.cat([context, shape, level], 1)
-
-
-def hole(sdf: torch.Tensor) -> torch.Tensor:
-    """The shape and its rim, of an SDF over its truncation."""
-    return sdf < RIM / SDF_TRUNCATION
-
-
-def cut_hole(ct: torch.Tensor, sdf: torch.Tensor) -> torch.Tensor:
-    """The CT patch with the hole set to HOLE_VALUE."""
-    return torch.where(hole(sdf), HOLE_VALUE, ct)

@@ -9,7 +9,11 @@ keeps its edge and its contrast however small it is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
+from scipy import ndimage
 
 from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.shape import Structure
@@ -27,21 +31,53 @@ def patch_step(long_axis: float) -> float:
     return max(2 * long_axis / PATCH, SMALLEST_STEP)
 
 
-def patch_points(step: float) -> np.ndarray:
-    """Sample positions (32, 32, 32, 3) in mm from the patch's center, (z, y, x)."""
-    axis = (np.arange(PATCH) - (PATCH - 1) / 2) * step
-    return np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1)
+@dataclass(frozen=True)
+class Frame:
+    """How a model's patches lie round a node: `size` samples along, `step` mm (of the node's long
+    axis in mm) apart."""
+
+    size: int
+    step: Callable[[float], float]
+
+    def points(self, long_axis: float) -> np.ndarray:
+        """Sample positions (size, size, size, 3) in mm from the patch's center, (z, y, x)."""
+        axis = (np.arange(self.size) - (self.size - 1) / 2) * self.step(long_axis)
+        return np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1)
 
 
-def patch_distance(structure: Structure, rotation: np.ndarray, long_axis: float) -> np.ndarray:
-    """Signed distance (32, 32, 32), in samples, from a structure turned by `rotation` (3, 3) in the
-    middle of the patch of its long axis (mm).
+SIZED_TO_NODE = Frame(PATCH, patch_step)
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """Generated tissue (s, s, s) in HU on the patch of a node, with samples `step` mm apart."""
+
+    hu: np.ndarray
+    step: float
+
+    def at(self, offset: np.ndarray) -> np.ndarray:
+        """HU at offsets (3, ...) in mm from the node's center, (z, y, x)."""
+        return sampled(self.hu, self.step, offset)
+
+
+def sampled(values: np.ndarray, step: float, offset: np.ndarray) -> np.ndarray:
+    """Values (s, s, s) of a patch with samples `step` mm apart at offsets (3, ...) in mm from its
+    center, linearly interpolated; beyond the border the nearest sample repeats."""
+    index = offset / step + (len(values) - 1) / 2
+    return ndimage.map_coordinates(values, index, order=1, mode="nearest")
+
+
+def patch_distance(
+    structure: Structure, rotation: np.ndarray, long_axis: float, frame: Frame = SIZED_TO_NODE
+) -> np.ndarray:
+    """Signed distance (size, size, size), in samples, from a structure turned by `rotation` (3, 3)
+    in the middle of the patch of its long axis (mm).
 
     The structure's own is cut off at a tenth of the long axis, within the rim: there it is that to
     the nearest sample on the other side of the surface.
     """
-    step = patch_step(long_axis)
-    own = structure.distance(patch_points(step) @ rotation, long_axis) / step
+    step = frame.step(long_axis)
+    own = structure.distance(frame.points(long_axis) @ rotation, long_axis) / step
     far = signed_distance((own < 0) | (own == own.min()), (1, 1, 1))
     known = max(0.9 * TRUNCATION * long_axis / 2 / step, 0.5)
     return np.where(np.abs(far) <= known, own, far).astype(np.float32)

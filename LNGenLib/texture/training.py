@@ -14,7 +14,7 @@ from LNGenLib.image.hu import WINDOW
 from LNGenLib.latent.autoencoder import vae_loss
 from LNGenLib.latent.training import OnStep, Task, fit
 from LNGenLib.models.store import save_weights
-from LNGenLib.texture.networks import TextureConfig, TextureNetworks, cut_hole, hole
+from LNGenLib.texture.networks import TextureConfig, TextureNetworks
 
 KEYS = ("ct", "sdf")
 HU_SHIFT = 20.0  # HU, standard deviation of the intensity augmentation
@@ -35,11 +35,12 @@ class AutoencoderTask(Task):
     def __init__(self, networks: TextureNetworks):
         super().__init__(networks.config.vae_steps, networks.config.learning_rate)
         self.config, self.autoencoder = networks.config, networks.autoencoder
+        self.cut_hole = networks.cut_hole
 
     def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         ct, sdf = _augmented(batch)
         half = len(ct) // 2
-        ct[:half] = cut_hole(ct[:half], sdf[:half])
+        ct[:half] = self.cut_hole(ct[:half], sdf[:half])
         return vae_loss(self.autoencoder, ct, self.config.kl_weight)
 
 
@@ -58,15 +59,20 @@ class TextureTask(Task):
         with torch.no_grad():
             z = self.networks.autoencoder.encode(ct)
             condition = self.networks.condition(ct, sdf, mean)
-        latent_hole = functional.max_pool3d(hole(sdf).float(), self.networks.FACTOR)
+        latent_hole = functional.max_pool3d(self.networks.hole(sdf).float(), self.networks.FACTOR)
         weight = latent_hole + self.networks.config.outside_weight * (1 - latent_hole)
         return self.networks.diffusion.loss(z, condition, weight / weight.mean())
 
 
 def train(
-    arrays: Path, folder: Path, config: TextureConfig, seed: int = 0, on_step: OnStep | None = None
+    arrays: Path,
+    weights: Path,
+    kind: type[TextureNetworks],
+    config: TextureConfig,
+    seed: int = 0,
+    on_step: OnStep | None = None,
 ) -> None:
-    """Train on prepared arrays (`dataset.prepare`); weights and config go to `folder`.
+    """Train on prepared arrays (`dataset.prepare`); `weights` and checkpoints go to its folder.
 
     Interrupted, the same call resumes. Needs torch, monai and Lightning only.
     """
@@ -81,11 +87,11 @@ def train(
     patches, validation = Dataset(items("train"), turns), Dataset(items("validation"))
 
     torch.manual_seed(seed)
-    networks = TextureNetworks(config)
-    batch = config.batch_size
+    networks = kind(config)
+    folder, batch = weights.parent, config.batch_size
     fit(AutoencoderTask(networks), patches, validation, folder / "vae", batch, seed, on_step)
     networks.autoencoder.eval()
     sample = torch.from_numpy(np.flatnonzero(split == "train"))[:: max(1, len(ct) // 1000)]
     networks.autoencoder.measure_latents(ct[sample].float() / 127.5 - 1)
     fit(TextureTask(networks), patches, validation, folder / "ddpm", batch, seed, on_step)
-    save_weights(networks, config, folder / "texture.safetensors")
+    save_weights(networks, config, weights)

@@ -1,0 +1,67 @@
+"""Elastically deformed ellipsoids, as DiffTumor paints tumor masks.
+
+Chen et al. 2024 (https://arxiv.org/abs/2402.18470), its code's tumors of medium size: radii of 16
+voxels times U(0.75, 1.25), in each of the three planes a random displacement on 3 x 3 knots over
+four radii, SD U(3, 6) voxels. The three displacements are added here, there composed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from LNGenLib.errors import InputError
+from LNGenLib.latent.diffusion import StepCallback
+from LNGenLib.randomness import node_rng
+from LNGenLib.structure.model import Samples
+from LNGenLib.structure.repair import repair
+from LNGenLib.structure.shape import Structure
+from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
+from LNGenLib.structure.tsdf import tsdf_from_mask
+
+MASK = 48  # voxels along an ellipsoid's mask
+
+
+def elastic_ellipsoid(seed: int, number: int) -> np.ndarray:
+    """Normalized TSDF (32, 32, 32) of ellipsoid `number`; depends on the two arguments alone."""
+    rng = node_rng(seed, number, "ellipsoid")
+    radii = rng.uniform(0.75, 1.25, 3)
+    deviation = rng.uniform(3, 6) / 16
+    points = np.stack(np.meshgrid(*[np.linspace(-2, 2, MASK)] * 3, indexing="ij"))  # in radii
+    for plane, normal in (((0, 1), 2), ((1, 2), 0), ((0, 2), 1)):
+        knots = rng.normal(0, deviation, (2, 3, 3))
+        shifts = ndimage.zoom(knots, (1, MASK / 3, MASK / 3), order=3, mode="nearest")
+        for axis, shift in zip(plane, shifts, strict=True):
+            points[axis] += np.expand_dims(shift, normal) / radii[axis]
+    return tsdf_from_mask((points**2).sum(0) < 1, tuple(radii))[0]
+
+
+class EllipsoidModel:
+    """Draws elastic ellipsoids where a `StructureModel` draws structures; it has no weights."""
+
+    description = {"sha256": None}
+    batch = 0
+
+    def sample(
+        self,
+        numbers: int | Sequence[int],
+        seed: int,
+        steps: int = 0,
+        on_step: StepCallback | None = None,
+        shape: ShapeRange | Sequence[ShapeRange] = ANY_SHAPE,
+    ) -> Samples:
+        """The ellipsoids of `numbers`, or so many, repaired; InputError where a `shape` is asked
+        for."""
+        if any(one != ANY_SHAPE for one in ([shape] if isinstance(shape, ShapeRange) else shape)):
+            raise InputError(
+                "ellipsoids have no shape to ask for: leave shape and short axis out"
+            )
+        every = range(numbers) if isinstance(numbers, int) else numbers
+        repaired = [repair(elastic_ellipsoid(seed, int(number))) for number in every]
+        return Samples(
+            [Structure(tsdf) for tsdf, _ in repaired],
+            [False] * len(repaired),
+            [changed for _, changed in repaired],
+        )

@@ -1,0 +1,105 @@
+"""DiffTumor's way of painting, to compare LN-Gen's with.
+
+Chen et al. 2024 (https://arxiv.org/abs/2402.18470): patches of a fixed spacing, a latent grid four
+times coarser, the mask shrunk to it by nearest neighbor, a loss over the whole patch, and a blend
+with a blurred mask. No signed distance, no wanted mean, no scanner's noise or edge. Of its own it
+has the rest: LN-Gen's data, trainer, sampler and budget; the autoencoder is a VAE instead of a
+VQGAN, and patches are 64 mm instead of 96 mm across, enough for lymph nodes of 30 mm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch.nn.functional import interpolate
+
+from LNGenLib.errors import InputError
+from LNGenLib.structure.lymph_node import LymphNode, inside_grid
+from LNGenLib.texture.inpainting import (
+    REACH,
+    Inpainting,
+    Scanner,
+    label_of,
+    voxel_offsets,
+    within_reach,
+)
+from LNGenLib.texture.model import TextureModel
+from LNGenLib.texture.networks import TextureConfig, TextureNetworks
+from LNGenLib.texture.patch import Frame, Tissue, patch_distance, sampled
+
+FRAME = Frame(64, lambda long_axis: 1.0)
+WIDEST_BLEND = 4.0  # samples: the blend's spread is uniform up to it
+
+
+@dataclass(frozen=True)
+class DiffTumorConfig(TextureConfig):
+    """Sizes of DiffTumor's networks and of their training."""
+
+    latent_channels: int = 8
+    outside_weight: float = 1.0
+
+
+class DiffTumorNetworks(TextureNetworks):
+    """CT patches (n, 1, 64, 64, 64) at 1 mm, and their 16^3 latent grid."""
+
+    FRAME = FRAME
+    FACTOR = 4
+    SHAPE_CHANNELS = 1
+
+    @staticmethod
+    def hole(sdf: torch.Tensor) -> torch.Tensor:
+        """The shape itself."""
+        return sdf < 0
+
+    def condition(self, ct: torch.Tensor, sdf: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+        """Condition (n, 9, 16, 16, 16): latent of the CT without the lesion, shrunk mask.
+
+        `ct` and `sdf` are (n, 1, 64, 64, 64) in [-1, 1]; `mean` is not used.
+        """
+        context = self.autoencoder.encode(self.cut_hole(ct, sdf))
+        mask = interpolate(self.hole(sdf).to(ct), context.shape[2:], mode="nearest")
+        return torch.cat([context, mask], 1)
+
+
+class DiffTumorModel(TextureModel):
+    """A texture model of `lngen train difftumor`; its weights do not ship."""
+
+    CONFIG, NETWORKS = DiffTumorConfig, DiffTumorNetworks
+
+    def __init__(self, path: Path | None = None, device: str = "cpu"):
+        if path is None:
+            raise InputError(
+                "no weights of the DiffTumor-style baseline ship: train them with "
+                "`lngen train difftumor` and give them as texture weights"
+            )
+        super().__init__(path, device)
+
+    def _finished(self, hu: np.ndarray, sdf: np.ndarray, mean: float) -> np.ndarray:
+        return hu
+
+    @staticmethod
+    def inpaint(
+        hu: np.ndarray,
+        node: LymphNode,
+        tissue: Tissue,
+        scanner: Scanner,
+        rng: np.random.Generator,
+    ) -> Inpainting:
+        """Paint `node` into the CT `hu` (z, y, x; not modified), weighted by its blurred mask.
+
+        What the blur carries beyond LN-Gen's reach is cut off.
+        """
+        box = inside_grid(node.box(REACH), hu.shape)
+        occupancy = node.occupancy(box)
+        label = label_of(occupancy)
+        offset = voxel_offsets(node, box)
+        mask = patch_distance(node.structure, node.rotation, node.long_axis, FRAME) < 0
+        blend = ndimage.gaussian_filter(mask.astype(np.float32), rng.uniform(0, WIDEST_BLEND))
+        weight = sampled(blend, tissue.step, offset) * within_reach(label, node.spacing)
+        old = hu[box].astype(np.float32)
+        new = np.rint((1 - weight) * old + weight * tissue.at(offset)).astype(hu.dtype)
+        return Inpainting(box, new, occupancy, label, weight > 0)
