@@ -507,6 +507,7 @@ def evaluate_texture(
     device: DeviceOption = Device.auto,
     structure_weights: Weights = None,
     texture_weights: Weights = None,
+    difftumor_weights: Weights = None,
     seed: Seed = 0,
 ) -> None:
     """Paint the CTs and let a judge tell painted lymph nodes from the real bodies in them."""
@@ -516,10 +517,18 @@ def evaluate_texture(
 
     check_figures(output)
     models = Models(device.value, structure_weights, texture_weights)
+    baseline = Models(device.value, None, difftumor_weights, Method.difftumor)
     with shown_progress() as progress:
-        report = evaluate_texture(data, models, seed, progress.report)
+        other = None if difftumor_weights is None else baseline.texture
+        report = evaluate_texture(data, models, seed, progress.report, other)
         progress.finish()
     console.print(texture_table(report))
+    if report.difference is not None:
+        console.print(
+            f"DiffTumor less LN-Gen: {report.difference.value:+.3f} "
+            f"({report.difference.low:+.3f} to {report.difference.high:+.3f}) "
+            f"over {report.difference.pairs} bodies"
+        )
     console.print(
         f"real bodies told from each other: AUC {report.real:.3f} (0.45 to 0.55 is valid)"
     )

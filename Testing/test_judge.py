@@ -16,12 +16,14 @@ from LNGenLib.errors import InputError
 from LNGenLib.evaluation import fidelity, texture
 from LNGenLib.evaluation import judge as judging
 from LNGenLib.evaluation.judge import judge
-from LNGenLib.evaluation.painters import paint_constants, paint_copies, paint_lngen
+from LNGenLib.evaluation.painters import paint_by, paint_constants, paint_copies
 from LNGenLib.evaluation.specimens import alike, find_painted, find_specimens, match
 from LNGenLib.evaluation.tissue_features import tissue_features
 from LNGenLib.evaluation.twins import place_twins
+from LNGenLib.models.store import save_weights
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.texture.dataset import Scan
+from LNGenLib.texture.difftumor import DiffTumorConfig, DiffTumorNetworks
 from LNGenLib.texture.inpainting import within_reach
 
 SPACING = (2.0, 1.0, 1.0)
@@ -108,9 +110,13 @@ def test_judge_tells_constants_and_not_balls_of_the_same_kind(monkeypatch):
     real = [s for k, name in enumerate(names) for s in specimens(name, k)]
     alike = [s for k, name in enumerate(names) for s in specimens(name, 100 + k)]
     flat = [s for k, name in enumerate(names) for s in specimens(name, 100 + k, quiet=True)]
-    same, other = (
+    judged = [
         judge(match(real, found), noise, {*"abc"}, 0, lambda *_: None) for found in (alike, flat)
-    )
+    ]
+    same, other = (one.verdict(0) for one in judged)
+    apart, none = (judged[0].difference(second, 0) for second in (judged[1], judged[0]))
+    assert apart.pairs <= same.pairs and apart.low > 0.1 and apart.low <= apart.value <= apart.high
+    assert (none.value, none.low, none.high) == (0, 0, 0)
     assert same.pairs <= 3 * 9
     assert 0.25 < same.auc < 0.75
     assert other.auc > 0.95
@@ -148,7 +154,7 @@ def test_copies_keep_tissue_and_change_nothing_else(twins):
 
 def test_lngen_paints_twins_that_are_seen_as_their_bodies_are(twins):
     hu, placed = twins
-    painted = paint_lngen(hu, placed, Models().texture, 0)
+    painted = paint_by(hu, placed, Models().texture, 0)
     found = find_painted("a", Scan(painted[0], np.array(SPACING), None), painted[1])
     bodies = {label: placed[label - 1].body for label in found}
     assert len(found) >= 0.8 * len(placed)
@@ -188,13 +194,18 @@ def test_command_judges_the_test_scans(data, monkeypatch):
     monkeypatch.setattr(texture, "HALVINGS", 1)
     monkeypatch.setattr(fidelity, "NODES", 2)
     monkeypatch.setattr(fidelity, "SMALL_NODES", 2)
+    difftumor = data / "difftumor.safetensors"
+    save_weights(DiffTumorNetworks(DiffTumorConfig()), DiffTumorConfig(), difftumor)
     arguments = ["evaluate", "texture", "--data", str(data), "-o", str(data / "figures.json")]
+    arguments += ["--difftumor-weights", str(difftumor)]
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     figures = json.loads((data / "figures.json").read_text())
-    assert set(figures["verdicts"]) == {"LN-Gen", "copies", "constant"}
+    assert set(figures["verdicts"]) == {"LN-Gen", "DiffTumor", "copies", "constant"}
     assert all(0 <= v["low"] <= v["high"] <= 1 for v in figures["verdicts"].values())
     assert set(figures["fidelity"]) == {"ct/2.nii.gz", "ct/3.nii.gz"}
+    low, high = (figures["difference"][end] for end in ("low", "high"))
+    assert -1 <= low <= figures["difference"]["value"] <= high <= 1
     assert sum(figures["bodies"].values()) >= 27  # of 36
 
 

@@ -51,10 +51,50 @@ class Verdict:
     cnn: float
 
 
+@dataclass(frozen=True)
+class Difference:
+    """How much better a second class was told from real bodies than a first: difference of AUC over
+    the `pairs` whose real body was judged against both, and its 95 % interval, by bootstrap over
+    these."""
+
+    pairs: int
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """The real bodies of the judged pairs, and scores (3, n, 2) of each body and of what was judged
+    against it: by both classifiers, by the features and by the CNN alone."""
+
+    bodies: list[Specimen]
+    scores: np.ndarray
+
+    def verdict(self, seed: int) -> Verdict:
+        """AUC of all pairs."""
+        both, features, cnn = self.scores
+        resampled = [_auc(both[rows]) for rows in _resamples(len(both), seed)]
+        low, high = np.percentile(resampled, [2.5, 97.5])
+        return Verdict(len(both), _auc(both), float(low), float(high), _auc(features), _auc(cnn))
+
+    def difference(self, second: Judged, seed: int) -> Difference | None:
+        """AUC of `second` less the own; None where no body was judged in both."""
+        places = {id(body): k for k, body in enumerate(second.bodies)}
+        common = [(k, places[id(b)]) for k, b in enumerate(self.bodies) if id(b) in places]
+        if not common:
+            return None
+        rows, other_rows = map(list, zip(*common))
+        ours, theirs = self.scores[0][rows], second.scores[0][other_rows]
+        resampled = [_auc(theirs[k]) - _auc(ours[k]) for k in _resamples(len(common), seed)]
+        low, high = np.percentile(resampled, [2.5, 97.5])
+        return Difference(len(common), _auc(theirs) - _auc(ours), float(low), float(high))
+
+
 def judge(
     pairs: Sequence[Pair], noise: dict[str, float], judged: set[str], seed: int, report: Report
-) -> Verdict:
-    """Tell the second of each pair from the first; AUC over the scans in `judged`.
+) -> Judged:
+    """Tell the second of each pair from the first; the scores of those of the scans in `judged`.
 
     `noise` is the noise of each scan in HU. Pairs of other scans help to train the classifiers.
     """
@@ -74,14 +114,13 @@ def judge(
     for scan in set(scans):
         here = scans == scan
         scores[:, here] -= scores[:, here].mean(1, keepdims=True)
-    kept = np.isin(scans, list(judged))
-    both, features, cnn = scores[:, kept].reshape(3, -1, 2)
-    count = len(both)
-    rng = np.random.default_rng(seed)
-    drawn = rng.integers(count, size=(RESAMPLES, count))
-    resampled = np.array([_auc(both[rows]) for rows in drawn])
-    low, high = np.percentile(resampled, [2.5, 97.5])
-    return Verdict(count, _auc(both), float(low), float(high), _auc(features), _auc(cnn))
+    kept = np.isin(scans[::2], list(judged))
+    bodies = [real for (real, _), wanted in zip(pairs, kept) if wanted]
+    return Judged(bodies, scores.reshape(3, -1, 2)[:, kept])
+
+
+def _resamples(count: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(count, size=(RESAMPLES, count))
 
 
 def _auc(scores: np.ndarray) -> float:

@@ -1,5 +1,5 @@
-"""Ways to fill the twins of real bodies, which the judge compares: LN-Gen, the copy of the body,
-and a constant HU.
+"""Ways to fill the twins of real bodies, which the judge compares: a texture model, the copy of the
+body, and a constant HU.
 
 Each takes HU (z, y, x) and gives new ones, with labels of the twins from 1 on.
 """
@@ -19,8 +19,8 @@ Painted = tuple[np.ndarray, np.ndarray]
 SMALLEST_BAND = 1.0  # mm round a copy over which it passes into what was there
 
 
-def paint_lngen(hu: np.ndarray, twins: Sequence[Twin], model: TextureModel, seed: int) -> Painted:
-    """LN-Gen at its defaults, of the body's shape and mean HU."""
+def paint_by(hu: np.ndarray, twins: Sequence[Twin], model: TextureModel, seed: int) -> Painted:
+    """A texture model at its defaults, of the body's shape and (where it can) mean HU."""
     traits = measure_scan(hu, twins[0].body.spacing)
     nodes, means = zip(*(twin.lymph_node(traits.edge_spread) for twin in twins))
     painting = paint(hu, nodes, seed, model, means=means, traits=traits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,28 +12,30 @@ import numpy as np
 
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.fidelity import Fidelity, measure_fidelity
-from LNGenLib.evaluation.judge import Pair, Verdict, judge
-from LNGenLib.evaluation.painters import paint_constants, paint_copies, paint_lngen
+from LNGenLib.evaluation.judge import Difference, Judged, Pair, Verdict, judge
+from LNGenLib.evaluation.painters import Painted, paint_by, paint_constants, paint_copies
 from LNGenLib.evaluation.specimens import Specimen, alike, find_painted, find_specimens, match
-from LNGenLib.evaluation.twins import place_twins
+from LNGenLib.evaluation.twins import Twin, place_twins
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.io import as_ct, to_array
 from LNGenLib.image.noise import measure_noise
 from LNGenLib.randomness import node_rng
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.texture.dataset import Scan, read_scan, scan_rows
+from LNGenLib.texture.model import TextureModel
 
 ROUNDS = 8  # of places tried for each body
 HALVINGS = 4
 
 Report = Callable[[str, int, int], None]  # stage, steps done, steps
+Painter = Callable[[np.ndarray, Sequence[Twin], int], Painted]  # HU, twins, seed
 
 
 @dataclass(frozen=True)
 class TextureReport:
-    """Verdicts by class: `LN-Gen`, `copies` of real bodies, and the judge's own tests, `constant`
-    (valid at 0.95 or more) and `real` (0.45 to 0.55): the mean over random halves of the real
-    bodies.
+    """Verdicts by class: `LN-Gen`, `DiffTumor` where there is such a model, `copies` of real
+    bodies, and the judge's own tests, `constant` (valid at 0.95 or more) and `real` (0.45 to 0.55):
+    the mean over random halves of the real bodies. `difference` is DiffTumor's AUC less LN-Gen's.
 
     `bodies` are the real bodies of each scan; `found` is the share of painted twins that the finder
     sees as bodies like the real one, by class. `fidelity` is of each scan of the test part that has
@@ -42,21 +44,26 @@ class TextureReport:
 
     seed: int
     verdicts: dict[str, Verdict]
+    difference: Difference | None
     real: float
     bodies: dict[str, int]
     found: dict[str, float]
     fidelity: dict[str, Fidelity]
 
 
-def evaluate_texture(data: Path, models: Models, seed: int, report: Report) -> TextureReport:
+def evaluate_texture(
+    data: Path, models: Models, seed: int, report: Report, baseline: TextureModel | None = None
+) -> TextureReport:
     """Paint the scans of `data/splits.csv` and judge those of the test part.
 
+    `baseline` is a model of DiffTumor's kind to compare with.
     The classifiers are trained on the other scans of each fold, whatever their part. Raises
     InputError where the test scans have no bodies to compare with.
     """
     rows = scan_rows(data)
     real: list[Specimen] = []
-    pairs: dict[str, list[Pair]] = {"LN-Gen": [], "copies": [], "constant": []}
+    painters = _painters(models.texture, baseline)
+    pairs: dict[str, list[Pair]] = {kind: [] for kind in [*painters, "constant"]}
     placed = dict.fromkeys(pairs, 0)
     noise = {}
     for number, row in enumerate(rows):
@@ -67,16 +74,16 @@ def evaluate_texture(data: Path, models: Models, seed: int, report: Report) -> T
         noise[name] = measure_noise(scan.hu, scan.between(*MUSCLE)).level
         here = find_specimens(name, scan, off=scan.lesion)
         real += here
-        for kind, of_kind, count in _twin_pairs(name, scan, here, models, seed):
+        for kind, of_kind, count in _twin_pairs(name, scan, here, painters, seed):
             pairs[kind] += of_kind
             placed[kind] += count
     judged = {row["file"] for row in rows if row["split"] == "test"}
     if not any(specimen.scan in judged for specimen in real):
         raise InputError(f"{data}: no scan of the part test shows bodies in fat to compare with")
-    verdicts = {}
+    judgments: dict[str, Judged] = {}
     for kind, of_kind in pairs.items():
         told = lambda done, of, kind=kind: report(f"judging {kind}", done, of)  # noqa: E731
-        verdicts[kind] = judge(of_kind, noise, judged, seed, told)
+        judgments[kind] = judge(of_kind, noise, judged, seed, told)
     fidelity = {}
     for name in sorted(judged):
         told = lambda done, of, name=name: report(f"painting {name}", done, of)  # noqa: E731
@@ -90,12 +97,13 @@ def evaluate_texture(data: Path, models: Models, seed: int, report: Report) -> T
             judged,
             seed,
             lambda done, of, k=k: report("judging real", k * of + done, HALVINGS * of),
-        )
+        ).verdict(seed)
         for k in range(HALVINGS)
     ]
     return TextureReport(
         seed,
-        verdicts,
+        {kind: judged.verdict(seed) for kind, judged in judgments.items()},
+        judgments["LN-Gen"].difference(judgments["DiffTumor"], seed) if baseline else None,
         float(np.mean([verdict.auc for verdict in halves])),
         {name: sum(specimen.scan == name for specimen in real) for name in noise},
         {kind: len(pairs[kind]) / max(placed[kind], 1) for kind in pairs},
@@ -103,22 +111,30 @@ def evaluate_texture(data: Path, models: Models, seed: int, report: Report) -> T
     )
 
 
+def _painters(model: TextureModel, baseline: TextureModel | None) -> dict[str, Painter]:
+    painters: dict[str, Painter] = {
+        "LN-Gen": lambda hu, twins, seed: paint_by(hu, twins, model, seed)
+    }
+    if baseline is not None:
+        painters["DiffTumor"] = lambda hu, twins, seed: paint_by(hu, twins, baseline, seed)
+    return painters | {"copies": lambda hu, twins, seed: paint_copies(hu, twins)}
+
+
 def _twin_pairs(
-    name: str, scan: Scan, bodies: list[Specimen], models: Models, seed: int
+    name: str, scan: Scan, bodies: list[Specimen], painters: dict[str, Painter], seed: int
 ) -> Iterator[tuple[str, list[Pair], int]]:
     """Class, pairs of a real body and its twin as the finder sees it, and number of twins painted.
 
     Bodies whose twin the finder does not see in every class get another place, and so on.
     """
     waiting = bodies
-    paired: dict[str, set[Specimen]] = {"LN-Gen": set(), "copies": set(), "constant": set()}
+    paired: dict[str, set[Specimen]] = {kind: set() for kind in [*painters, "constant"]}
     for turn in range(ROUNDS):
         twins = place_twins(scan, waiting, node_rng(seed, turn, f"twins {name}"))
         if not twins:
             return
         painted = {
-            "LN-Gen": paint_lngen(scan.hu, twins, models.texture, seed * ROUNDS + turn),
-            "copies": paint_copies(scan.hu, twins),
+            kind: paint(scan.hu, twins, seed * ROUNDS + turn) for kind, paint in painters.items()
         }
         painted["constant"] = paint_constants(scan.hu, painted["LN-Gen"])
         for kind, (hu, labels) in painted.items():
