@@ -14,7 +14,14 @@ from LNGenLib.image.geometry import array_spacing, ras_to_index
 from LNGenLib.image.hu import FAT
 from LNGenLib.image.io import to_array
 from LNGenLib.placement.estimates import estimate_pelvis
-from LNGenLib.placement.grid import coarse_steps, distance_to, refined, surroundings, thinned
+from LNGenLib.placement.grid import (
+    coarse_steps,
+    distance_to,
+    refined,
+    refined_at,
+    surroundings,
+    thinned,
+)
 from LNGenLib.placement.landmarks import Landmarks, finish, label_landmarks
 from LNGenLib.placement.stations import NAMES, PELVIC, STATIONS, StationMap, map_stations, named
 from LNGenLib.structure.lymph_node import Box
@@ -144,7 +151,7 @@ def station_region(
     number = refined(known.station, anatomy.steps, box)
     free = np.argwhere((number > 0) & anatomy.fat & ~anatomy.forbidden)
     numbers = number[tuple(free.T)]
-    density = refined(known.density, anatomy.steps, box)[tuple(free.T)]
+    density = refined_at(known.density, anatomy.steps, box, free)
     places, reasons = [], dict(known.unavailable)
     for k, station in enumerate(STATIONS, 1):
         own = numbers == k
