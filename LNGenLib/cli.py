@@ -530,7 +530,8 @@ def evaluate_texture(
             f"over {report.difference.pairs} bodies"
         )
     console.print(
-        f"real bodies told from each other: AUC {report.real:.3f} (0.45 to 0.55 is valid)"
+        f"real bodies told from each other: AUC {report.real:.3f} (0.45 to 0.55 is valid), "
+        f"HU (KS) {report.hu['real']:.3f}"
     )
     console.print(fidelity_table(report.fidelity))
     if output is not None:

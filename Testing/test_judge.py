@@ -204,6 +204,7 @@ def test_command_judges_the_test_scans(data, monkeypatch):
     assert set(figures["verdicts"]) == {"LN-Gen", "DiffTumor", "copies", "constant"}
     assert all(0 <= v["low"] <= v["high"] <= 1 for v in figures["verdicts"].values())
     assert set(figures["fidelity"]) == {"ct/2.nii.gz", "ct/3.nii.gz"}
+    assert all(0 <= figures["hu"][kind] <= 1 for kind in ("LN-Gen", "copies", "real"))
     low, high = (figures["difference"][end] for end in ("low", "high"))
     assert -1 <= low <= figures["difference"]["value"] <= high <= 1
     assert sum(figures["bodies"].values()) >= 27  # of 36

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def texture_table(report: TextureReport) -> Table:
     """A row a class that was to be told from real bodies."""
-    table = Table("told from real bodies", "pairs", "AUC", "features", "CNN", "seen by the finder")
+    table = Table("told from real bodies", "pairs", "AUC", "features", "CNN", "HU (KS)", "seen")
     for kind, verdict in report.verdicts.items():
         table.add_row(
             kind,
@@ -23,6 +23,7 @@ def texture_table(report: TextureReport) -> Table:
             f"{verdict.auc:.3f} ({verdict.low:.3f}-{verdict.high:.3f})",
             f"{verdict.features:.3f}",
             f"{verdict.cnn:.3f}",
+            f"{report.hu[kind]:.3f}",
             f"{report.found[kind]:.0%}",
         )
     return table

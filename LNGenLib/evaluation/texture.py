@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import ks_2samp
 
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.fidelity import Fidelity, measure_fidelity
@@ -36,6 +37,8 @@ class TextureReport:
     """Verdicts by class: `LN-Gen`, `DiffTumor` where there is such a model, `copies` of real
     bodies, and the judge's own tests, `constant` (valid at 0.95 or more) and `real` (0.45 to 0.55):
     the mean over random halves of the real bodies. `difference` is DiffTumor's AUC less LN-Gen's.
+    `hu` is how far the HU in the cores of real bodies and of what they were told from are apart, by
+    class and for the `real` halves: Kolmogorov-Smirnov distance over the judged scans.
 
     `bodies` are the real bodies of each scan; `found` is the share of painted twins that the finder
     sees as bodies like the real one, by class. `fidelity` is of each scan of the test part that has
@@ -45,6 +48,7 @@ class TextureReport:
     seed: int
     verdicts: dict[str, Verdict]
     difference: Difference | None
+    hu: dict[str, float]
     real: float
     bodies: dict[str, int]
     found: dict[str, float]
@@ -56,9 +60,9 @@ def evaluate_texture(
 ) -> TextureReport:
     """Paint the scans of `data/splits.csv` and judge those of the test part.
 
-    `baseline` is a model of DiffTumor's kind to compare with.
-    The classifiers are trained on the other scans of each fold, whatever their part. Raises
-    InputError where the test scans have no bodies to compare with.
+    `baseline` is a model of DiffTumor's kind to compare with. The classifiers are trained on the
+    other scans of each fold, whatever their part. Raises InputError where the test scans have no
+    bodies to compare with.
     """
     rows = scan_rows(data)
     real: list[Specimen] = []
@@ -90,21 +94,22 @@ def evaluate_texture(
         with suppress(InputError):  # a crop round a mass has no room
             ct = as_ct(read_scan(data / name)[0])
             fidelity[name] = measure_fidelity(ct, models, seed, told)
-    halves = [
+    halves = [_halves(real, np.random.default_rng([seed, k])) for k in range(HALVINGS)]
+    told_apart = [
         judge(
-            _halves(real, np.random.default_rng([seed, k])),
-            noise,
-            judged,
-            seed,
+            *(half, noise, judged, seed),
             lambda done, of, k=k: report("judging real", k * of + done, HALVINGS * of),
-        ).verdict(seed)
-        for k in range(HALVINGS)
+        )
+        for k, half in enumerate(halves)
     ]
+    hu = {kind: _hu_distance(of_kind, judged) for kind, of_kind in pairs.items()}
+    hu["real"] = float(np.mean([_hu_distance(half, judged) for half in halves]))
     return TextureReport(
         seed,
-        {kind: judged.verdict(seed) for kind, judged in judgments.items()},
+        {kind: told.verdict(seed) for kind, told in judgments.items()},
         judgments["LN-Gen"].difference(judgments["DiffTumor"], seed) if baseline else None,
-        float(np.mean([verdict.auc for verdict in halves])),
+        hu,
+        float(np.mean([half.verdict(seed).auc for half in told_apart])),
         {name: sum(specimen.scan == name for specimen in real) for name in noise},
         {kind: len(pairs[kind]) / max(placed[kind], 1) for kind in pairs},
         fidelity,
@@ -145,6 +150,12 @@ def _twin_pairs(
             paired[kind].update(body for body, _ in of_kind)
             yield kind, of_kind, len(new)
         waiting = [body for body in waiting if any(body not in of for of in paired.values())]
+
+
+def _hu_distance(pairs: list[Pair], judged: set[str]) -> float:
+    pairs = [pair for pair in pairs if pair[0].scan in judged]
+    cores = [np.concatenate([s.hu[s.core] for s in kind]) for kind in zip(*pairs)]
+    return float(ks_2samp(*cores).statistic)
 
 
 def _halves(real: list[Specimen], rng: np.random.Generator) -> list[Pair]:
