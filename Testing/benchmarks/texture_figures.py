@@ -18,7 +18,7 @@ import typer
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from LNGenLib.evaluation.painters import paint_lngen
+from LNGenLib.evaluation.painters import paint_by
 from LNGenLib.evaluation.specimens import Specimen, find_specimens
 from LNGenLib.evaluation.twins import place_twins
 from LNGenLib.image.geometry import array_spacing, index_to_ras
@@ -128,7 +128,7 @@ def blinded(cts: dict[str, sitk.Image], models: Models, seed: int):
         real = [bodies[k] for k in rng.permutation(len(bodies))[:each]]
         twins = place_twins(Scan(hu, spacing, None), bodies, rng)
         twins = [twins[k] for k in rng.permutation(len(twins))[:each]]
-        painted = like(paint_lngen(hu, twins, models.texture, seed)[0], ct)
+        painted = like(paint_by(hu, twins, models.texture, seed)[0], ct)
         for body in real:
             found.append(("real", name, crop(ct, middle(body), FIELD)))
         for twin in twins:
