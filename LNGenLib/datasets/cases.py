@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.layouts import LAYOUTS
+from LNGenLib.datasets.layouts import READERS
 from LNGenLib.errors import InputError
 
 __all__ = ["Case", "by_patient", "read_cases"]
@@ -26,7 +26,7 @@ def read_cases(path: str | Path) -> list[Case]:
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path} does not exist: check the path")
-    found = next(filter(None, (layout(path) for layout in LAYOUTS)), None)
+    found = next(filter(None, (reader(path) for reader in READERS)), None)
     if found is None:
         raise InputError(
             f"{path} holds no cases: give an nnU-Net, MSD, MEPLYv2, LNQ2023 or ULS23 folder, one "

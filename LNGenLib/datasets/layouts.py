@@ -142,7 +142,7 @@ def images_alone(path: Path) -> list[Case] | None:
     return [Case(id, image, None, id) for image, id in named] or None
 
 
-LAYOUTS = (nnunet, msd, table, meply, lnq, uls, results, images_alone)
+READERS = (nnunet, msd, table, meply, lnq, uls, results, images_alone)
 
 
 def _description(path: Path) -> dict[str, Any] | None:

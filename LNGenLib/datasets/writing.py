@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import SimpleITK as sitk
 
@@ -14,30 +12,7 @@ from LNGenLib.datasets.layouts import CHANNEL, RECORDS
 from LNGenLib.image.io import write_image
 from LNGenLib.synthesis.records import write_json
 
-UNFINISHED = ".writing-*"  # what a killed run leaves
-
-
-class Writer(Protocol):
-    """A layout of written data sets in `folder`."""
-
-    folder: Path
-
-    def write(
-        self,
-        id: str,
-        ct: sitk.Image,
-        label: sitk.Image,
-        about: dict[str, Any],
-        nodes: sitk.Image | None = None,
-    ) -> None:
-        """Write a case: CT, `label` (1 is lymph node), what is told `about` it (JSON; patient and
-        synthetic at least), and instance labels of synthetic lymph `nodes`."""
-
-    def records(self) -> list[Path]:
-        """The JSON file of each case that is whole, in the order of their ids."""
-
-    def finish(self) -> None:
-        """Write what describes the data set as a whole."""
+UNFINISHED = ".writing-"  # how that begins which a killed run leaves
 
 
 class NnUNet:
@@ -55,6 +30,8 @@ class NnUNet:
         about: dict[str, Any],
         nodes: sitk.Image | None = None,
     ) -> None:
+        """Write a case: CT, `label` (1 is lymph node), what is told `about` it (JSON; `patient` and
+        `synthetic` at least), and instance labels of synthetic lymph `nodes`."""
         for image, name in (
             (ct, f"imagesTr/{id}{CHANNEL}.nii.gz"),
             (label, f"labelsTr/{id}.nii.gz"),
@@ -67,9 +44,11 @@ class NnUNet:
         write_json(about, self.folder / RECORDS / f"{id}.json")
 
     def records(self) -> list[Path]:
+        """The JSON file of each whole case, in the order of ids."""
         return sorted((self.folder / RECORDS).glob("[!.]*.json"))
 
     def finish(self) -> None:
+        """Write dataset.json."""
         content = {
             "channel_names": {"0": "CT"},
             "labels": {"background": 0, "lymph node": 1},
@@ -93,33 +72,30 @@ class Plain:
         about: dict[str, Any],
         nodes: sitk.Image | None = None,
     ) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED[:-1], dir=self.folder))
-        try:
-            for image, name in ((ct, "ct"), (label, "label"), (nodes, "nodes")):
-                if image is not None:
-                    write_image(image, unfinished / f"{name}.nii.gz")
-            write_json(about, unfinished / "nodes.json")
-            os.chmod(unfinished, 0o777 & ~_umask())  # mkdtemp's is for its user alone
-            unfinished.rename(self.folder / id)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        """As `NnUNet.write`."""
+        unfinished = self.folder / f"{UNFINISHED}{id}"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        for image, name in ((ct, "ct"), (label, "label"), (nodes, "nodes")):
+            if image is not None:
+                write_image(image, unfinished / f"{name}.nii.gz")
+        write_json(about, unfinished / "nodes.json")
+        unfinished.rename(self.folder / id)
 
     def records(self) -> list[Path]:
+        """As `NnUNet.records`."""
         return sorted(self.folder.glob("[!.]*/nodes.json"))
 
     def finish(self) -> None:
-        pass  # a case tells all of itself
+        """Nothing: a case tells all of itself."""
+
+
+Writer = NnUNet | Plain
+LAYOUTS: dict[str, type[Writer]] = {"nnunet": NnUNet, "plain": Plain}
 
 
 def clear_unfinished(folder: Path) -> None:
     """Remove what a killed run left half-written."""
-    for pattern in (UNFINISHED, f"*/{UNFINISHED}"):
+    for pattern in (f"{UNFINISHED}*", f"*/{UNFINISHED}*"):
         for left in folder.glob(pattern):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

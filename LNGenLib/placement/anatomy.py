@@ -33,6 +33,10 @@ GAP = 2.0  # mm between nodes, real or painted
 LEAST_TISSUE = 100.0  # mm3 of compact tissue that nodes keep off where no labels show organs
 
 
+class NoPlace(InputError):
+    """No station that is wanted, or no room for lymph nodes."""
+
+
 @dataclass(frozen=True, eq=False)
 class Place:
     """A part of a region in which centers may lie: voxels (n, 3) of the region's box, how likely
@@ -119,6 +123,15 @@ def without(region: CandidateRegion, mask: np.ndarray, spacing: np.ndarray) -> C
     return replace(region, forbidden=region.forbidden | near)
 
 
+def deep(ct: sitk.Image) -> np.ndarray:
+    """The body without what lies beneath the skin (z, y, x, bool): a region for `find_region` where
+    a scan shows no stations."""
+    steps = coarse_steps(array_spacing(ct))
+    coarse = thinned(ct, steps)
+    inner = _inner(_outside(to_array(coarse)), array_spacing(coarse))
+    return refined(inner, steps, tuple(slice(0, size) for size in ct.GetSize()[::-1]))
+
+
 def read_stations(ct: sitk.Image, anatomy: sitk.Image | None) -> Anatomy:
     """Landmarks and stations of a scan, from labels where there are some, else from HU."""
     steps = coarse_steps(array_spacing(ct))
@@ -130,8 +143,7 @@ def read_stations(ct: sitk.Image, anatomy: sitk.Image | None) -> Anatomy:
     estimate_pelvis(marks, hu, ~outside)
     finish(marks)
     spacing = marks.spacing
-    inner = distance_to(outside, BELOW_SKIN, spacing) > BELOW_SKIN
-    near = map_stations(marks, inner & (labels == 0) & (hu < 0))
+    near = map_stations(marks, _inner(outside, spacing) & (labels == 0) & (hu < 0))
     small = surroundings(near.station > 0, MARGIN, spacing)
     box = tuple(
         slice(part.start * step, min(part.stop * step, size))
@@ -172,7 +184,7 @@ def station_region(
 
 
 def _wanted_stations(anatomy: Anatomy, wanted: Sequence[str]) -> CandidateRegion:
-    """The region of the stations `wanted`, or of all; InputError where one of them is unavailable,
+    """The region of the stations `wanted`, or of all; NoPlace where one of them is unavailable,
     or all of the pelvis."""
     wanted = named(wanted)
     region, reasons = station_region(anatomy, wanted)
@@ -183,7 +195,7 @@ def _wanted_stations(anatomy: Anatomy, wanted: Sequence[str]) -> CandidateRegion
         missing, kind = set() if found & set(PELVIC) else set(PELVIC), "the pelvic"
     if missing:
         why = "; ".join(f"{name}: {reasons[name]}" for name in NAMES if name in missing)
-        raise InputError(
+        raise NoPlace(
             f"no place for lymph nodes at {kind} stations ({why}): give --anatomy, other "
             "--stations, --region-box, --region-mask or --points"
         )
@@ -232,6 +244,10 @@ def _compact(fat: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     sizes = np.bincount(parts.ravel(), minlength=count + 1) * spacing.prod()
     sizes[0] = 0
     return (sizes >= LEAST_TISSUE)[parts]
+
+
+def _inner(outside: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    return distance_to(outside, BELOW_SKIN, spacing) > BELOW_SKIN
 
 
 def _outside(hu: np.ndarray) -> np.ndarray:

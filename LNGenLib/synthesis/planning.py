@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras, ras_to_index
-from LNGenLib.placement.anatomy import CandidateRegion
+from LNGenLib.placement.anatomy import CandidateRegion, NoPlace
 from LNGenLib.placement.sampling import place
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
@@ -35,7 +35,7 @@ def make_plan(
 ) -> tuple[Plan, Samples]:
     """Draw sizes, structures and places; the plan, and the structures of its lymph nodes.
 
-    Raises InputError where lymph nodes find no room and the request allows no fewer, or none does.
+    Raises NoPlace where lymph nodes find no room and the request allows no fewer, or none does.
     """
     numbers = range(request.count)
     sizes = [request.sizes.draw(node_rng(request.seed, k, "size")) for k in numbers]
@@ -48,7 +48,7 @@ def make_plan(
     kept = [k for k in numbers if placed[k] is not None]
     refused = tuple(sizes[k] for k in numbers if placed[k] is None)
     if not kept or (refused and not request.allow_fewer):
-        raise InputError(
+        raise NoPlace(
             f"only {len(kept)} of {request.count} lymph nodes fit; no room for those of "
             f"{_counted(refused)}: ask for fewer or smaller ones, give a wider region, or allow "
             "fewer (--allow-fewer)"

@@ -1,0 +1,111 @@
+"""`lngen pool` and `lngen dataset`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from LNGenLib.errors import InputError
+from LNGenLib.output import check_output
+
+console = Console(markup=False, emoji=False)
+
+
+class LayoutName(str, Enum):
+    """Layouts that are written."""
+
+    nnunet = "nnunet"
+    plain = "plain"
+
+
+class Law(str, Enum):
+    """Laws of the long axis."""
+
+    uniform = "uniform"
+    clinical = "clinical"
+
+
+Cases = Annotated[
+    Path, typer.Option(help="Data set of CTs, with or without labels (docs/datasets.md).")
+]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
+LongAxis = Annotated[
+    tuple[float, float],
+    typer.Option(metavar="MIN MAX", help="Bounds of the long axis in mm; equal: one size."),
+]
+LawOption = Annotated[Law, typer.Option(help="Law of the long axis within its bounds.")]
+Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.")]
+Device = Annotated[str, typer.Option(help="Where the networks run: auto, cpu or cuda.")]
+Weights = Annotated[Optional[Path], typer.Option(help="Own weights (.safetensors).")]
+Anatomy = Annotated[
+    Optional[Path],
+    typer.Option(help="Folder of TotalSegmentator's labels, ID.nii.gz or a folder ID a case."),
+]
+
+
+def dataset(
+    cases: Cases,
+    output: Output,
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="Synthetic cases.")],
+    count: Annotated[
+        tuple[int, int], typer.Option(metavar="MIN MAX", help="Lymph nodes a case.")
+    ] = (1, 10),
+    long_axis: LongAxis = (1.7, 30.0),
+    sizes: LawOption = Law.uniform,
+    anatomy: Anatomy = None,
+    layout: Annotated[LayoutName, typer.Option(help="nnU-Net raw, or a folder a case.")] = (
+        LayoutName.nnunet
+    ),
+    steps: Annotated[int, typer.Option(help="Sampling steps of the texture diffusion.")] = 6,
+    seed: Seed = 0,
+    ray: Annotated[
+        Optional[str], typer.Option(metavar="ADDRESS|local", help="Work on a Ray cluster.")
+    ] = None,
+    workers: Annotated[
+        Optional[int], typer.Option(min=1, help="Processes with --ray local; one a core.")
+    ] = None,
+    gpus: Annotated[
+        float, typer.Option(min=0.0, help="GPUs a Ray task takes; 0.25: four share one.")
+    ] = 0.0,
+    device: Device = "auto",
+    structure_weights: Weights = None,
+    texture_weights: Weights = None,
+) -> None:
+    """Write synthetic cases with manifest; the same command goes on after an interruption."""
+    from LNGenLib.datasets.cases import read_cases
+    from LNGenLib.datasets.running import on_ray, run_here
+    from LNGenLib.structure.sizes import Sizes
+
+    if ray is None and (workers is not None or gpus):
+        raise InputError("--workers and --gpus are Ray's: give --ray local, or an address")
+    check_output(output)
+    found = read_cases(cases)
+    law = Sizes(sizes.value, *long_axis)
+
+    from LNGenLib.datasets.dataset import DatasetSettings, make_dataset
+    from LNGenLib.synthesis.engine import Models
+
+    settings = DatasetSettings(seed, count, law, steps, layout.value)
+    models = Models(device, structure_weights, texture_weights)
+    run = run_here if ray is None else on_ray(ray, workers, gpus)
+    with _shown("cases") as step:
+        made = make_dataset(found, output, number, settings, models, anatomy, run, step)
+    console.print(
+        f"{made} SYNTHETIC cases made, {number - made} were there: {output}", soft_wrap=True
+    )
+
+
+@contextmanager
+def _shown(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar, and what moves it: told how many are done, and of how many."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bars:
+        bar = bars.add_task(what)
+        yield lambda done, of: bars.update(bar, completed=done, total=of)

@@ -1,0 +1,239 @@
+"""`lngen dataset`: synthetic cases by the number, resumable, the same whoever makes them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from LNGenLib import __version__
+from LNGenLib.datasets.case import Case
+from LNGenLib.datasets.layouts import ENDINGS
+from LNGenLib.datasets.running import Runner, run_here
+from LNGenLib.datasets.writing import LAYOUTS, Writer, clear_unfinished
+from LNGenLib.errors import InputError
+from LNGenLib.image.io import like, marked_synthetic, to_array
+from LNGenLib.placement.anatomy import NoPlace, deep
+from LNGenLib.placement.labels import read_anatomy
+from LNGenLib.randomness import case_seed
+from LNGenLib.structure.sizes import Sizes
+from LNGenLib.synthesis.engine import Models, synthesize
+from LNGenLib.synthesis.records import MOST_NODES, SynthesisRequest, SynthesisResult, write_json
+
+TRIES = 5  # cases, before a synthetic one is given up
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class DatasetSettings:
+    """What makes a synthetic data set; each case depends on it and its number alone.
+
+    A case gets `count` (fewest, most) lymph nodes, fewer where they find no room.
+    """
+
+    seed: int = 0
+    count: tuple[int, int] = (1, 10)
+    sizes: Sizes = Sizes()
+    texture_steps: int = 6
+    layout: str = "nnunet"
+
+    def __post_init__(self):
+        low, high = self.count
+        if not 1 <= low <= high <= MOST_NODES:
+            raise InputError(f"count {low} to {high}: give MIN <= MAX within 1 to {MOST_NODES}")
+        if self.layout not in LAYOUTS:
+            raise InputError(f"layout {self.layout}: give {' or '.join(LAYOUTS)}")
+
+    def writer(self, folder: Path) -> Writer:
+        """What writes cases of the layout into a folder."""
+        return LAYOUTS[self.layout](folder)
+
+
+@dataclass(frozen=True)
+class CaseMaker:
+    """Makes one synthetic case of a data set, in any process that sees the files."""
+
+    settings: DatasetSettings
+    cases: tuple[Case, ...]
+    output: Path
+    anatomy: Path | None
+    models: Models
+
+    def __call__(self, number: int) -> None:
+        """Write synthetic case `number`; InputError names the case that can't be used, or tells
+        that none of some has room."""
+        for turn in range(TRIES):
+            case = self._source(number, turn)
+            try:
+                self._write(number, case, *self._paint(case, number, turn))
+                return
+            except NoPlace:
+                continue
+            except InputError as error:
+                raise InputError(f"case {case.id}: {error}") from error
+        raise InputError(
+            f"no lymph node fits into {case.id}, nor into the cases tried before it: ask for "
+            "smaller ones (--long-axis), or give cases with more fat"
+        )
+
+    def _source(self, number: int, turn: int) -> Case:
+        """Cases take turns in an order of their own in each round."""
+        round, place = divmod(number, len(self.cases))
+        rng = np.random.default_rng(case_seed(self.settings.seed, "order", round))
+        return self.cases[rng.permutation(len(self.cases))[(place + turn) % len(self.cases)]]
+
+    def _paint(
+        self, case: Case, number: int, turn: int
+    ) -> tuple[SynthesisResult, sitk.Image | None]:
+        seed = case_seed(self.settings.seed, str(number), turn)
+        low, high = self.settings.count
+        request = SynthesisRequest(
+            int(np.random.default_rng(seed).integers(low, high + 1)),
+            self.settings.sizes,
+            seed,
+            texture_steps=self.settings.texture_steps,
+            allow_fewer=True,
+        )
+        ct, real = case.load()
+        anatomy = None if self.anatomy is None else _anatomy(self.anatomy, case, ct)
+        models = _loaded(self.models)
+        paint = partial(synthesize, ct, request, anatomy, models=models, avoid=real)
+        try:
+            return paint(), real
+        except NoPlace:
+            return paint(region_mask=like(deep(ct).astype(np.uint8), ct)), real
+
+    def _write(
+        self, number: int, case: Case, result: SynthesisResult, real: sitk.Image | None
+    ) -> None:
+        label = to_array(result.nodes) > 0
+        if real is not None:
+            label |= to_array(real) > 0
+        about = {
+            "id": name_of(number),
+            "patient": case.patient,
+            "source": case.id,
+            "real_lymph_nodes": "labeled" if real is not None else "not labeled",
+            **result.to_json(),
+        }
+        self.settings.writer(self.output).write(
+            name_of(number),
+            result.ct,
+            marked_synthetic(like(label.astype(np.uint8), result.ct)),
+            about,
+            result.nodes,
+        )
+
+
+def name_of(number: int) -> str:
+    """The id of a synthetic case."""
+    return f"synthetic_{number:05d}"
+
+
+def make_dataset(
+    cases: Sequence[Case],
+    output: Path,
+    count: int,
+    settings: DatasetSettings,
+    models: Models,
+    anatomy: Path | None = None,
+    run: Runner = run_here,
+    on_case: Callable[[int, int], None] | None = None,
+) -> int:
+    """Make what is missing of `count` synthetic cases in the folder `output`; how many were made.
+
+    Cases for validation and test, and synthetic ones, get no lymph nodes. `anatomy` is a folder of
+    TotalSegmentator's labels named by the cases' ids. `on_case` is told how many are there, and of
+    how many. Raises InputError where `output` holds another data set, and for unusable cases; what
+    is there by then stays, and the same call goes on with it.
+    """
+    sources = tuple(c for c in cases if c.part in (None, "train") and not c.synthetic)
+    if not sources:
+        raise InputError(
+            "all cases are synthetic or for validation and test: give some to train on"
+        )
+    told = _told(settings, sources, models)
+    _check_same(output, told)
+    output.mkdir(parents=True, exist_ok=True)
+    clear_unfinished(output)
+    writer = settings.writer(output)
+    write_manifest(writer, told)
+    there = {_read(record)["id"] for record in writer.records()}
+    missing = [number for number in range(count) if name_of(number) not in there]
+    maker = CaseMaker(settings, sources, output, anatomy, dataclasses.replace(models))
+
+    def done(made: int) -> None:
+        if on_case:
+            on_case(count - len(missing) + made, count)
+
+    done(0)
+    try:
+        run(maker, missing, done)
+    finally:
+        write_manifest(writer, told)
+    return len(missing)
+
+
+def write_manifest(writer: Writer, told: dict[str, Any]) -> None:
+    """Write manifest.json of the cases that are there, and what the layout wants beside it."""
+    rows = []
+    for about in map(_read, writer.records()):
+        row = {name: about[name] for name in ("id", "patient", "source", "real_lymph_nodes")}
+        long_axes = [record["long_axis_mm"] for record in about["records"]]
+        rows.append(row | {"seed": about["provenance"]["plan"]["seed"], "long_axes_mm": long_axes})
+    write_json({"synthetic": True, **told, "cases": rows}, writer.folder / MANIFEST)
+    writer.finish()
+
+
+def _told(settings: DatasetSettings, sources: Sequence[Case], models: Models) -> dict[str, Any]:
+    """What all cases of a data set share, as JSON gives it back."""
+    told = {
+        "software": f"LNGen {__version__}",
+        "settings": dataclasses.asdict(settings),
+        "sources": [case.id for case in sources],
+        "weights": {
+            "structure": models.structure.description["sha256"],
+            "texture": models.texture.description["sha256"],
+        },
+    }
+    return json.loads(json.dumps(told))
+
+
+def _check_same(output: Path, told: dict[str, Any]) -> None:
+    manifest = output / MANIFEST
+    if not manifest.exists():
+        if output.is_dir() and any(output.iterdir()):
+            raise InputError(f"{output} holds other files: give an empty folder, or a new one")
+        return
+    before = _read(manifest)
+    for name, value in told.items():
+        if before.get(name) != value:
+            raise InputError(
+                f"{output} holds a data set of other {name}: go on with those, or give a new folder"
+            )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text())
+
+
+def _anatomy(folder: Path, case: Case, ct: sitk.Image) -> sitk.Image | None:
+    """TotalSegmentator's labels of a case: ID.nii.gz or the like, ID.seg.nrrd or a folder ID."""
+    names = [case.id + ending for ending in ("", ".seg.nrrd", *ENDINGS)]
+    found = next((folder / name for name in names if (folder / name).exists()), None)
+    if found is None:
+        raise InputError(f"{folder} holds no labels {case.id}.nii.gz: add them")
+    return read_anatomy(found, ct)
+
+
+@cache
+def _loaded(models: Models) -> Models:
+    """The models that this process has loaded already, if it has."""
+    return models
