@@ -18,7 +18,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from LNGenLib import __version__
-from LNGenLib.datasets.commands import dataset
+from LNGenLib.datasets.commands import dataset, pool
 from LNGenLib.errors import InputError
 from LNGenLib.output import check_output, output_folder
 from LNGenLib.service.commands import doctor, serve
@@ -539,6 +539,7 @@ def evaluate_texture(
         write_figures(dataclasses.asdict(report), output)
 
 
+app.command()(pool)
 app.command()(dataset)
 app.command()(serve)
 app.command()(doctor)

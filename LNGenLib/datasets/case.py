@@ -11,6 +11,9 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import as_ct, read_image, read_labels
+from LNGenLib.placement.labels import read_anatomy
+
+ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 
 
 @dataclass(frozen=True)
@@ -64,3 +67,13 @@ def read_npz(path: Path) -> tuple[sitk.Image, sitk.Image]:
     for image in images:
         image.SetSpacing(spacing[::-1].astype(float).tolist())
     return as_ct(images[0], str(path)), images[1]
+
+
+def anatomy_of(case: Case, folder: Path, ct: sitk.Image) -> sitk.Image:
+    """TotalSegmentator's labels of a case in a folder: ID.nii.gz or the like, ID.seg.nrrd, or a
+    folder ID; InputError where there are none."""
+    names = [case.id + ending for ending in ("", ".seg.nrrd", *ENDINGS)]
+    found = next((folder / name for name in names if (folder / name).exists()), None)
+    if found is None:
+        raise InputError(f"{folder} holds no labels {case.id}.nii.gz: add them")
+    return read_anatomy(found, ct)

@@ -102,6 +102,42 @@ def dataset(
     )
 
 
+def pool(
+    cases: Cases,
+    output: Output,
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="Lymph nodes.")] = 500,
+    painted: Annotated[
+        bool, typer.Option("--painted", help="Generate their tissue, too: quick to paste.")
+    ] = False,
+    long_axis: LongAxis = (1.7, 30.0),
+    sizes: LawOption = Law.uniform,
+    anatomy: Anatomy = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    structure_weights: Weights = None,
+    texture_weights: Weights = None,
+) -> None:
+    """Draw lymph nodes and places for them in CTs ahead of training (docs/datasets.md)."""
+    from LNGenLib.datasets.cases import read_cases
+    from LNGenLib.structure.sizes import Sizes
+
+    check_output(output)
+    found = [case for case in read_cases(cases) if case.part in (None, "train")]
+    law = Sizes(sizes.value, *long_axis)
+
+    from LNGenLib.datasets.drawing import make_pool
+    from LNGenLib.synthesis.engine import Models
+    from LNGenLib.synthesis.progress import Progress as Told
+
+    models = Models(device, structure_weights, texture_weights)
+    with _shown("steps") as step:
+        progress = Told(lambda stage, done, of: step(done, of))
+        make_pool(found, output, number, law, seed, models, painted, anatomy, progress)
+    console.print(
+        f"{number} SYNTHETIC lymph nodes, places in {len(found)} CTs: {output}", soft_wrap=True
+    )
+
+
 @contextmanager
 def _shown(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar, and what moves it: told how many are done, and of how many."""

@@ -14,14 +14,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib import __version__
-from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.layouts import ENDINGS
+from LNGenLib.datasets.case import Case, anatomy_of
 from LNGenLib.datasets.running import Runner, run_here
 from LNGenLib.datasets.writing import LAYOUTS, Writer, clear_unfinished
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.placement.anatomy import NoPlace, deep
-from LNGenLib.placement.labels import read_anatomy
 from LNGenLib.randomness import case_seed
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
@@ -102,7 +100,7 @@ class CaseMaker:
             allow_fewer=True,
         )
         ct, real = case.load()
-        anatomy = None if self.anatomy is None else _anatomy(self.anatomy, case, ct)
+        anatomy = None if self.anatomy is None else anatomy_of(case, self.anatomy, ct)
         models = _loaded(self.models)
         paint = partial(synthesize, ct, request, anatomy, models=models, avoid=real)
         try:
@@ -159,7 +157,7 @@ def make_dataset(
         raise InputError(
             "all cases are synthetic or for validation and test: give some to train on"
         )
-    told = _told(settings, sources, models)
+    told = _told(settings, sources, anatomy, models)
     _check_same(output, told)
     output.mkdir(parents=True, exist_ok=True)
     clear_unfinished(output)
@@ -192,12 +190,15 @@ def write_manifest(writer: Writer, told: dict[str, Any]) -> None:
     writer.finish()
 
 
-def _told(settings: DatasetSettings, sources: Sequence[Case], models: Models) -> dict[str, Any]:
+def _told(
+    settings: DatasetSettings, sources: Sequence[Case], anatomy: Path | None, models: Models
+) -> dict[str, Any]:
     """What all cases of a data set share, as JSON gives it back."""
     told = {
         "software": f"LNGen {__version__}",
         "settings": dataclasses.asdict(settings),
         "sources": [case.id for case in sources],
+        "anatomy": "given" if anatomy else "from HU",
         "weights": {
             "structure": models.structure.description["sha256"],
             "texture": models.texture.description["sha256"],
@@ -222,15 +223,6 @@ def _check_same(output: Path, told: dict[str, Any]) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text())
-
-
-def _anatomy(folder: Path, case: Case, ct: sitk.Image) -> sitk.Image | None:
-    """TotalSegmentator's labels of a case: ID.nii.gz or the like, ID.seg.nrrd or a folder ID."""
-    names = [case.id + ending for ending in ("", ".seg.nrrd", *ENDINGS)]
-    found = next((folder / name for name in names if (folder / name).exists()), None)
-    if found is None:
-        raise InputError(f"{folder} holds no labels {case.id}.nii.gz: add them")
-    return read_anatomy(found, ct)
 
 
 @cache

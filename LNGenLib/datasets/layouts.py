@@ -13,10 +13,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from LNGenLib.datasets.case import Case
+from LNGenLib.datasets.case import ENDINGS, Case
 from LNGenLib.errors import InputError
 
-ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 CHANNEL = "_0000"  # nnU-Net's first, here the CT
 RECORDS = "records"  # folder of our own nnU-Net data sets, a JSON file a case
 LESION = re.compile(r"_lesion_\d+$")

@@ -105,7 +105,7 @@ def find_region(
         return _wanted_stations(read_stations(ct, anatomy), stations)
     box = surroundings(region, MARGIN, spacing)
     steps = coarse_steps(spacing)
-    forbidden, fat = _tissue(ct, anatomy, _outside(to_array(thinned(ct, steps))), steps, box)
+    forbidden, fat = _tissue(ct, anatomy, outside_of(to_array(thinned(ct, steps))), steps, box)
     centers = region[box] & fat & ~forbidden
     if not points:
         return CandidateRegion(box, forbidden, fat, (_even(np.argwhere(centers)),))
@@ -128,7 +128,7 @@ def deep(ct: sitk.Image) -> np.ndarray:
     a scan shows no stations."""
     steps = coarse_steps(array_spacing(ct))
     coarse = thinned(ct, steps)
-    inner = _inner(_outside(to_array(coarse)), array_spacing(coarse))
+    inner = inner_part(outside_of(to_array(coarse)), array_spacing(coarse))
     return refined(inner, steps, tuple(slice(0, size) for size in ct.GetSize()[::-1]))
 
 
@@ -137,13 +137,13 @@ def read_stations(ct: sitk.Image, anatomy: sitk.Image | None) -> Anatomy:
     steps = coarse_steps(array_spacing(ct))
     coarse = thinned(ct, steps)
     hu = to_array(coarse)
-    outside = _outside(hu)
+    outside = outside_of(hu)
     labels = np.zeros(hu.shape, np.uint16) if anatomy is None else to_array(thinned(anatomy, steps))
     marks = label_landmarks(coarse, labels)
     estimate_pelvis(marks, hu, ~outside)
     finish(marks)
     spacing = marks.spacing
-    near = map_stations(marks, _inner(outside, spacing) & (labels == 0) & (hu < 0))
+    near = map_stations(marks, inner_part(outside, spacing) & (labels == 0) & (hu < 0))
     small = surroundings(near.station > 0, MARGIN, spacing)
     box = tuple(
         slice(part.start * step, min(part.stop * step, size))
@@ -229,10 +229,10 @@ def _tissue(
     forbidden = refined(outside, steps, box) | (hu < OUTSIDE)
     if anatomy is not None:
         forbidden |= sitk.GetArrayViewFromImage(anatomy)[box] > 0
-    return forbidden, _fat(hu, array_spacing(ct))
+    return forbidden, fat_in(hu, array_spacing(ct))
 
 
-def _fat(hu: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+def fat_in(hu: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     """Fat after smoothing by about a millimeter in-plane, so that noise makes no holes."""
     smooth = ndimage.gaussian_filter(hu.astype(np.float32), (0, *np.minimum(1 / spacing[1:], 1.5)))
     return (smooth > FAT[0]) & (smooth < FAT[1])
@@ -246,11 +246,12 @@ def _compact(fat: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     return (sizes >= LEAST_TISSUE)[parts]
 
 
-def _inner(outside: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+def inner_part(outside: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    """What lies deeper than the skin, of what is not `outside`."""
     return distance_to(outside, BELOW_SKIN, spacing) > BELOW_SKIN
 
 
-def _outside(hu: np.ndarray) -> np.ndarray:
+def outside_of(hu: np.ndarray) -> np.ndarray:
     """Air and everything not connected to the body (table, clothes)."""
     body = ndimage.binary_opening(hu > -250, iterations=1)
     labels, count = ndimage.label(body)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.texture.inpainting import Inpainting, Scanner
 from LNGenLib.texture.model import STEPS, TextureModel
+from LNGenLib.texture.patch import Tissue
 
 TYPICAL_MUSCLE = 55.0  # HU, where a scan shows no muscle
 MUSCLE_SLICES = 24  # looked at: more take time and change little
@@ -71,17 +72,34 @@ def paint(
     traits = traits or measure_scan(hu, nodes[0].spacing)
     progress.stage("texture", steps)
     numbers = range(len(nodes)) if numbers is None else numbers
-    means = _usual_means(traits.muscle, numbers, seed) if means is None else means
+    means = usual_means(traits.muscle, numbers, seed) if means is None else means
     seeds = [node_seed(seed, number, "texture") for number in numbers]
     tissues = model.sample(hu, nodes, means, seeds, steps, on_step=progress.step)
+    return inpaint_all(
+        *(hu.copy(), nodes, tissues, means, seed, traits, numbers, model.inpaint, progress)
+    )
 
+
+def inpaint_all(
+    hu: np.ndarray,
+    nodes: Sequence[LymphNode],
+    tissues: Sequence[Tissue],
+    means: Sequence[float],
+    seed: int,
+    traits: ScanTraits,
+    numbers: Sequence[int],
+    inpaint: Callable[..., Inpainting],
+    progress: Progress,
+) -> Painting:
+    """Paint `nodes` of known tissue, of these mean HU, into `hu` (z, y, x), which is modified;
+    `inpaint` is that of the model which generated the tissue."""
     progress.stage("painting", len(nodes))
     labels, changed = np.zeros(hu.shape, np.uint16), np.zeros(hu.shape, np.uint8)
-    painting = Painting(hu.copy(), labels, changed, [], means, [])
+    painting = Painting(hu, labels, changed, [], means, [])
     for k, (node, tissue) in enumerate(zip(nodes, tissues, strict=True)):
         noise = noise_near(hu, node)
         turn = node_rng(seed, numbers[k], "noise")
-        painted = model.inpaint(painting.hu, node, tissue, Scanner(noise, traits.edge_spread), turn)
+        painted = inpaint(painting.hu, node, tissue, Scanner(noise, traits.edge_spread), turn)
         painting.hu[painted.box] = np.where(painted.changed, painted.hu, painting.hu[painted.box])
         labels[painted.box][painted.label] = k + 1
         changed[painted.box][painted.changed] = 1
@@ -91,7 +109,7 @@ def paint(
     return painting
 
 
-def _usual_means(muscle: float, numbers: Sequence[int], seed: int) -> list[float]:
+def usual_means(muscle: float, numbers: Sequence[int], seed: int) -> list[float]:
     """Mean HU of lymph nodes in portal-venous CT, as far as is known: muscle and somewhat more."""
     return [
         float(np.clip(muscle + node_rng(seed, k, "enhancement").normal(*ENHANCEMENT), 0, 130))

@@ -1,0 +1,91 @@
+"""Finding room in the surroundings of given spots: quick, for one lymph node in a training case."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from LNGenLib.errors import InputError
+from LNGenLib.image.hu import FAT
+from LNGenLib.placement.anatomy import (
+    GAP,
+    MARGIN,
+    OUTSIDE,
+    CandidateRegion,
+    NoPlace,
+    Place,
+    deep,
+    fat_in,
+    find_region,
+    inner_part,
+    outside_of,
+)
+from LNGenLib.placement.grid import coarse_steps, distance_to
+from LNGenLib.placement.sampling import place
+from LNGenLib.structure.lymph_node import LymphNode, inside_grid
+from LNGenLib.structure.shape import Structure
+
+NEAR = 8.0  # mm round a spot in which a center may lie
+SPOTS = 4  # tried before a node is left out
+
+
+def draw_spots(
+    ct: sitk.Image, anatomy: sitk.Image | None, count: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Centers (count, 3; z, y, x) at which lymph nodes may lie in a CT (SimpleITK): at stations by
+    their weights, or, where it shows none, in all fat beneath the skin. Raises NoPlace where there
+    is no fat."""
+    try:
+        region = find_region(ct, anatomy)
+    except NoPlace:
+        region = find_region(ct, anatomy, deep(ct))
+    places = [one for one in region.places if len(one.voxels)]
+    if not places:
+        raise NoPlace("no fat in which lymph nodes may lie")
+    voxels = np.concatenate([one.voxels for one in places])
+    shares = [one.weight * one.density / one.density.sum(dtype=float) for one in places]
+    likely = np.concatenate(shares)
+    chosen = rng.choice(len(voxels), count, p=likely / likely.sum())
+    return voxels[chosen] + [part.start for part in region.box]
+
+
+def free_spots(hu: np.ndarray, spacing: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """Voxels (n, 3) of fat beneath the skin, off what is `taken` (bool), on a coarse grid; from HU
+    (z, y, x) alone."""
+    steps = coarse_steps(spacing)
+    thin = tuple(slice(None, None, step) for step in steps)
+    coarse = hu[thin]
+    try:
+        inner = inner_part(outside_of(coarse), spacing * steps)
+    except InputError:  # no body
+        return np.empty((0, 3), int)
+    fat = (coarse > FAT[0]) & (coarse < FAT[1])
+    return np.argwhere(inner & fat & ~taken[thin]) * steps
+
+
+def place_near(
+    structure: Structure,
+    long_axis: float,
+    spots: np.ndarray,
+    hu: np.ndarray,
+    taken: np.ndarray,
+    spacing: np.ndarray,
+    rng: np.random.Generator,
+) -> LymphNode | None:
+    """The structure at its long axis (mm) near one of the `spots` (n, 3), in fat and off what is
+    `taken` (z, y, x, bool); None where the spots that are tried have no room."""
+    for spot in rng.permutation(spots)[:SPOTS]:
+        pad = np.ceil((NEAR + MARGIN) / spacing).astype(int)
+        box = inside_grid(
+            tuple(slice(k - p, k + p + 1) for k, p in zip(spot.tolist(), pad.tolist())), hu.shape
+        )
+        start = np.array([part.start for part in box])
+        forbidden = (hu[box] < OUTSIDE) | (distance_to(taken[box], GAP, spacing) <= GAP)
+        fat = fat_in(hu[box], spacing)
+        voxels = np.argwhere(fat & ~forbidden)
+        voxels = voxels[np.linalg.norm((voxels + start - spot) * spacing, axis=1) <= NEAR]
+        region = CandidateRegion(box, forbidden, fat, (Place(voxels, np.ones(len(voxels))),))
+        placed = place([structure], [long_axis], region, spacing, [rng])[0]
+        if placed is not None:
+            return placed.node
+    return None
