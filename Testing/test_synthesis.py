@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.errors import Canceled
@@ -195,3 +197,16 @@ def test_progress_is_told_and_cancel_stops_between_steps(phantom, models):
         synthesize(phantom.ct, ONE, phantom.labels, None, models, progress)
     assert seen[-1] == ("texture", 2, 6)
     assert {"anatomy", "structures", "placement"} <= set(progress.seconds)
+
+
+def test_images_are_looked_at_by_one_thread_only(phantom, models, monkeypatch):
+    """A view made while a filter runs elsewhere moves the voxels away from under earlier views."""
+    threads, view = set(), sitk.GetArrayViewFromImage
+
+    def seen(image):
+        threads.add(threading.current_thread())
+        return view(image)
+
+    monkeypatch.setattr(sitk, "GetArrayViewFromImage", seen)
+    synthesize(phantom.ct, ONE, phantom.labels, models=models)
+    assert threads == {threading.current_thread()}

@@ -104,9 +104,14 @@ def synthesize(
     ct = as_ct(ct)
     hu = sitk.GetArrayViewFromImage(ct)
     images = {"ct": ct, "anatomy": anatomy, "region_mask": region_mask, "avoid": avoid}
+    voxels = {  # views made here: made beside a filter, they move an image's voxels elsewhere
+        name: sitk.GetArrayViewFromImage(image)
+        for name, image in images.items()
+        if image is not None
+    }
     with ThreadPoolExecutor(1) as beside:  # what follows leaves a second core mostly idle
         traits = beside.submit(measure_scan, hu, array_spacing(ct))
-        hashes = beside.submit(_hashes, images)
+        hashes = beside.submit(_hashes, voxels)
         if plan is None:
             plan, samples = _planned(ct, request, anatomy, region_mask, avoid, models, progress)
         else:
@@ -253,13 +258,9 @@ def _point(values: Sequence[float]) -> tuple[float, float, float]:
     return tuple(round(float(v), 3) for v in values)
 
 
-def _hashes(images: dict[str, sitk.Image | None]) -> dict[str, str]:
-    """SHA-256 of the voxels of each image that is given."""
-    return {
-        name: hashlib.sha256(sitk.GetArrayViewFromImage(image)).hexdigest()
-        for name, image in images.items()
-        if image is not None
-    }
+def _hashes(voxels: dict[str, np.ndarray]) -> dict[str, str]:
+    """SHA-256 of each array."""
+    return {name: hashlib.sha256(array).hexdigest() for name, array in voxels.items()}
 
 
 def _provenance(
