@@ -17,7 +17,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)/bin/python -m pip install --quiet -c constraints.txt torch
-	$(VENV)/bin/python -m pip install --quiet -c constraints.txt -e ".[train,evaluate,serve,slicer,test]"
+	$(VENV)/bin/python -m pip install --quiet -c constraints.txt -e ".[train,evaluate,serve,cluster,slicer,test]"
 	touch $@
 
 clean:

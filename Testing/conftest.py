@@ -28,6 +28,16 @@ def phantom():
 
 
 @pytest.fixture(scope="session")
+def crops(tmp_path_factory) -> Path:
+    """A folder of two small CTs without labels, with fat in which lymph nodes fit."""
+    from fat_crops import write_fat_crops
+
+    folder = tmp_path_factory.mktemp("crops")
+    write_fat_crops(folder, 2, (2.5, 2.5, 3.0), (36, 36, 24))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def models():
     """The shipped models on the CPU."""
     from LNGenLib.synthesis.engine import Models

@@ -141,9 +141,9 @@ def _geometry(image: Any, case: str) -> tuple[np.ndarray, list[int]]:
     if not hasattr(image, "affine"):
         raise InputError(f"case {case}: give a MetaTensor, whose affine tells the spacing")
     affine = convert_to_numpy(image.affine).astype(float)
-    unit = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    slices = int(np.abs(unit[2]).argmax())
-    order = [slices, *(axis for axis in (2, 1, 0) if axis != slices)]
+    unit = np.abs(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
+    slices = int(unit[2].argmax())  # nearest to S; of the others the one nearest to A comes next
+    order = [slices, *sorted({0, 1, 2} - {slices}, key=lambda axis: -unit[1, axis])]
     return affine[:, [*order, 3]], order
 
 
