@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from LNGenLib.datasets import writing
 from LNGenLib.datasets.cases import Case, read_cases
 from LNGenLib.datasets.dataset import DatasetSettings, make_dataset
 from LNGenLib.datasets.running import on_ray, run_here
@@ -163,6 +165,26 @@ def test_another_data_set_is_not_mixed_in(made, crops, models, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="holds other files"):
         make_dataset(read_cases(crops), tmp_path, COUNT, SETTINGS, models)
+
+
+def test_a_full_disk_is_told_and_the_cases_before_it_stay(
+    made, crops, models, tmp_path, monkeypatch
+):
+    write, written = writing.write_image, []
+
+    def until_full(image, path):
+        written.append(path)
+        if len(written) > 4:  # in the second case
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(image, path)
+
+    monkeypatch.setattr(writing, "write_image", until_full)
+    with pytest.raises(InputError, match="can't be written to .*: make room, and run the same"):
+        make_dataset(read_cases(crops), tmp_path / "d", COUNT, SETTINGS, models)
+    assert [case.id for case in read_cases(tmp_path / "d")] == ["synthetic_00000"]
+    monkeypatch.undo()
+    make_dataset(read_cases(crops), tmp_path / "d", COUNT, SETTINGS, models)
+    check_equal(made, tmp_path / "d")
 
 
 def test_lymph_nodes_that_fit_nowhere_are_reported(crops, models, tmp_path):

@@ -23,7 +23,7 @@ def read_cases(path: str | Path) -> list[Case]:
     ULS23, folders that `lngen dataset` or `lngen synthesize` wrote, or images alone. Raises
     InputError where there is none of them, or one that misses files.
     """
-    path = Path(path)
+    path = Path(path).absolute()  # other processes may work elsewhere
     if not path.exists():
         raise InputError(f"{path} does not exist: check the path")
     found = next(filter(None, (reader(path) for reader in READERS)), None)

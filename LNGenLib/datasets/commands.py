@@ -43,7 +43,9 @@ LongAxis = Annotated[
 LawOption = Annotated[Law, typer.Option(help="Law of the long axis within its bounds.")]
 Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.")]
 Device = Annotated[str, typer.Option(help="Where the networks run: auto, cpu or cuda.")]
-Weights = Annotated[Optional[Path], typer.Option(help="Own weights (.safetensors).")]
+Weights = Annotated[
+    Optional[Path], typer.Option(help="Own weights (.safetensors).", resolve_path=True)
+]
 Anatomy = Annotated[
     Optional[Path],
     typer.Option(help="Folder of TotalSegmentator's labels, ID.nii.gz or a folder ID a case."),

@@ -70,12 +70,13 @@ class CaseMaker:
         for turn in range(TRIES):
             case = self._source(number, turn)
             try:
-                self._write(number, case, *self._paint(case, number, turn))
-                return
+                result, real = self._paint(case, number, turn)
             except NoPlace:
                 continue
             except InputError as error:
                 raise InputError(f"case {case.id}: {error}") from error
+            self._write(number, case, result, real)
+            return
         raise InputError(
             f"no lymph node fits into {case.id}, nor into the cases tried before it: ask for "
             "smaller ones (--long-axis), or give cases with more fat"
@@ -121,13 +122,15 @@ class CaseMaker:
             "real_lymph_nodes": "labeled" if real is not None else "not labeled",
             **result.to_json(),
         }
-        self.settings.writer(self.output).write(
-            name_of(number),
-            result.ct,
-            marked_synthetic(like(label.astype(np.uint8), result.ct)),
-            about,
-            result.nodes,
-        )
+        labels = marked_synthetic(like(label.astype(np.uint8), result.ct))
+        writer = self.settings.writer(self.output)
+        try:
+            writer.write(name_of(number), result.ct, labels, about, result.nodes)
+        except (OSError, RuntimeError) as error:  # SimpleITK's errors are of the second kind
+            raise InputError(
+                f"{self.output} can't be written to (is the disk full?): make room, and run the "
+                "same again to go on"
+            ) from error
 
 
 def name_of(number: int) -> str:
@@ -157,7 +160,7 @@ def make_dataset(
         raise InputError(
             "all cases are synthetic or for validation and test: give some to train on"
         )
-    told = _told(settings, sources, anatomy, models)
+    output, told = output.absolute(), _told(settings, sources, anatomy, models)
     _check_same(output, told)
     output.mkdir(parents=True, exist_ok=True)
     clear_unfinished(output)
@@ -165,6 +168,7 @@ def make_dataset(
     write_manifest(writer, told)
     there = {_read(record)["id"] for record in writer.records()}
     missing = [number for number in range(count) if name_of(number) not in there]
+    anatomy = anatomy and anatomy.absolute()
     maker = CaseMaker(settings, sources, output, anatomy, dataclasses.replace(models))
 
     def done(made: int) -> None:

@@ -108,10 +108,10 @@ def measure(ct: sitk.Image, labels: sitk.Image, folder: Path, models: Models, ru
     return rows
 
 
-def main(runs: int = 5, threads: int = 2) -> None:
+def main(size: tuple[int, int, int] = (512, 384, 174), runs: int = 5, threads: int = 2) -> None:
     """Print the table."""
     torch.set_num_threads(threads)
-    phantom, models = pelvic_phantom(0, (0.75, 0.75, 1.25), (512, 384, 174)), Models("cpu")
+    phantom, models = pelvic_phantom(0, (0.75, 0.75, 1.25), size), Models("cpu")
     middle = [n // 2 for n in phantom.ct.GetSize()]
     box = tuple(slice(max(m - CROP // 2, 0), m + CROP // 2) for m in middle)
     table = Table("case", "painted by", "nodes", "wall s", "CPU s", "wall / paint", "CPU / paint")
