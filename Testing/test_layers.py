@@ -65,7 +65,7 @@ def test_only_lower_layers_are_needed_to_train():
 
 def test_importing_the_library_loads_nothing_heavy():
     code = (
-        "import sys, LNGenLib, LNGenLib.cli\n"
+        "import sys, LNGenLib, LNGenLib.cli, LNGenLib.segmentation\n"
         "heavy = {'torch', 'monai', 'vtk', 'SimpleITK', 'scipy'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
-from LNGenLib import __version__
 from LNGenLib.datasets.case import Case, anatomy_of
+from LNGenLib.datasets.manifest import check_same, read_json, shared_by_all, write_manifest
 from LNGenLib.datasets.running import Runner, run_here
 from LNGenLib.datasets.writing import LAYOUTS, Writer, clear_unfinished
 from LNGenLib.errors import InputError
@@ -23,10 +21,9 @@ from LNGenLib.placement.anatomy import NoPlace, deep
 from LNGenLib.randomness import case_seed
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
-from LNGenLib.synthesis.records import MOST_NODES, SynthesisRequest, SynthesisResult, write_json
+from LNGenLib.synthesis.records import MOST_NODES, SynthesisRequest, SynthesisResult
 
 TRIES = 5  # cases, before a synthetic one is given up
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -160,13 +157,13 @@ def make_dataset(
         raise InputError(
             "all cases are synthetic or for validation and test: give some to train on"
         )
-    output, told = output.absolute(), _told(settings, sources, anatomy, models)
-    _check_same(output, told)
+    output, told = output.absolute(), shared_by_all(settings, sources, anatomy, models)
+    check_same(output, told)
     output.mkdir(parents=True, exist_ok=True)
     clear_unfinished(output)
     writer = settings.writer(output)
     write_manifest(writer, told)
-    there = {_read(record)["id"] for record in writer.records()}
+    there = {read_json(record)["id"] for record in writer.records()}
     missing = [number for number in range(count) if name_of(number) not in there]
     anatomy = anatomy and anatomy.absolute()
     maker = CaseMaker(settings, sources, output, anatomy, dataclasses.replace(models))
@@ -181,52 +178,6 @@ def make_dataset(
     finally:
         write_manifest(writer, told)
     return len(missing)
-
-
-def write_manifest(writer: Writer, told: dict[str, Any]) -> None:
-    """Write manifest.json of the cases that are there, and what the layout wants beside it."""
-    rows = []
-    for about in map(_read, writer.records()):
-        row = {name: about[name] for name in ("id", "patient", "source", "real_lymph_nodes")}
-        long_axes = [record["long_axis_mm"] for record in about["records"]]
-        rows.append(row | {"seed": about["provenance"]["plan"]["seed"], "long_axes_mm": long_axes})
-    write_json({"synthetic": True, **told, "cases": rows}, writer.folder / MANIFEST)
-    writer.finish()
-
-
-def _told(
-    settings: DatasetSettings, sources: Sequence[Case], anatomy: Path | None, models: Models
-) -> dict[str, Any]:
-    """What all cases of a data set share, as JSON gives it back."""
-    told = {
-        "software": f"LNGen {__version__}",
-        "settings": dataclasses.asdict(settings),
-        "sources": [case.id for case in sources],
-        "anatomy": "given" if anatomy else "from HU",
-        "weights": {
-            "structure": models.structure.description["sha256"],
-            "texture": models.texture.description["sha256"],
-        },
-    }
-    return json.loads(json.dumps(told))
-
-
-def _check_same(output: Path, told: dict[str, Any]) -> None:
-    manifest = output / MANIFEST
-    if not manifest.exists():
-        if output.is_dir() and any(output.iterdir()):
-            raise InputError(f"{output} holds other files: give an empty folder, or a new one")
-        return
-    before = _read(manifest)
-    for name, value in told.items():
-        if before.get(name) != value:
-            raise InputError(
-                f"{output} holds a data set of other {name}: go on with those, or give a new folder"
-            )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text())
 
 
 @cache

@@ -59,7 +59,7 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
             seed = get_seed()
         self.seed = np.random.SeedSequence().entropy % MAX_SEED if seed is None else seed
         self._epoch = _Shared()
-        self._seen: set[tuple[str, int]] = set()
+        self._last: dict[str, int] = {}  # epoch in which this process saw a case
 
     def set_epoch(self, epoch: int) -> None:
         """Draw anew from now on, in worker processes too."""
@@ -116,13 +116,13 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
         return "/".join(Path(str(name)).parts[-2:])
 
     def _warn_of_repetition(self, case: str, epoch: int) -> None:
-        if (case, epoch) in self._seen:
+        if self._last.get(case) == epoch:
             warnings.warn(
                 f"case {case} gets the lymph nodes it had before: call set_epoch(epoch) when an "
                 "epoch begins",
                 stacklevel=3,
             )
-        self._seen.add((case, epoch))
+        self._last[case] = epoch
 
 
 class _Shared:
