@@ -29,17 +29,19 @@ def nnunet(path: Path) -> list[Case] | None:
         return None
     if len(description["channel_names"]) != 1:
         raise InputError(f"{path} has several channels: give a data set of one, the CT")
-    cases = []
+    cases, own = [], (path / RECORDS).is_dir()
     for suffix, part in (("Tr", "train"), ("Ts", "test")):
         for image in _images(path / f"images{suffix}"):
             id, ending = _split(image)
             id = id.removesuffix(CHANNEL)
+            record = path / RECORDS / f"{id}.json"
+            if own and not record.exists():
+                continue  # the record is written last: a case in the making
             label = path / f"labels{suffix}" / (id + ending)
             if not label.exists():
                 if part == "train":
                     raise InputError(f"{label} is missing: add it, or take {image} away")
                 label = None
-            record = path / RECORDS / f"{id}.json"
             patient, synthetic = _origin(record, id) if record.exists() else (id, False)
             cases.append(Case(id, image, label, patient, part, synthetic))
     return cases
