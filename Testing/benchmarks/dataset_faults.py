@@ -34,7 +34,7 @@ from LNGenLib.image.io import to_array
 
 LNGEN = [sys.executable, "-c", "from LNGenLib.cli import main; main()"]
 OPTIONS = ["--count", "1", "2", "--long-axis", "5", "10"]
-CROPS = 5
+CROPS = 3
 
 
 def command(cases: Path, output: Path, number: int, *more: str) -> list[str]:
