@@ -4,7 +4,7 @@ VENV ?= .venv
 OUT ?= demo
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test clean
+.PHONY: demo test lists clean
 
 demo: $(INSTALLED)
 	$(VENV)/bin/lngen demo -o $(OUT)
@@ -12,6 +12,9 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/python -m pytest
+
+lists: $(INSTALLED)
+	$(VENV)/bin/python Testing/extension/refresh.py $(if $(BASE),--base $(BASE))
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
