@@ -19,6 +19,7 @@ from rich.table import Table
 
 from LNGenLib import __version__
 from LNGenLib.datasets.commands import dataset, pool
+from LNGenLib.dicom.commands import dicom
 from LNGenLib.errors import InputError
 from LNGenLib.output import check_output, output_folder
 from LNGenLib.service.commands import doctor, serve
@@ -541,6 +542,7 @@ def evaluate_texture(
 
 app.command()(pool)
 app.command()(dataset)
+app.add_typer(dicom, name="dicom")
 app.command()(serve)
 app.command()(doctor)
 

@@ -15,7 +15,7 @@ LAYERS = [
     {"structure"},
     {"texture", "placement"},
     {"synthesis"},
-    {"datasets", "evaluation"},
+    {"datasets", "evaluation", "dicom"},
     {"segmentation"},
     {"training"},
     {"service"},

@@ -71,16 +71,24 @@ def _check_finite(values: np.ndarray, name: str) -> None:
         raise InputError(f"{name} has NaN or infinite values: replace them (in a CT by -1024)")
 
 
+def dicom_files(folder: Path) -> tuple[str, ...]:
+    """The files of the one DICOM series in a folder, in the order of the image's slices.
+
+    Raises InputError where there are none, or several series.
+    """
+    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    if len(series) != 1:
+        raise InputError(
+            f"{folder} holds {len(series)} DICOM series: give a folder with exactly one"
+        )
+    return sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0])
+
+
 def _read_dicom(folder: Path) -> sitk.Image:
     shown = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.GlobalWarningDisplayOff()  # the errors below say what ITK only warns of
     try:
-        series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-        if len(series) != 1:
-            raise InputError(
-                f"{folder} holds {len(series)} DICOM series: give a folder with exactly one"
-            )
-        names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0])
+        names = dicom_files(folder)
         reader = sitk.ImageSeriesReader()
         reader.SetFileNames(names)
         reader.MetaDataDictionaryArrayUpdateOn()
