@@ -1,10 +1,11 @@
 # make demo: the main job on a built-in phantom. make test: the tests. Each sets itself up.
+# make docs: the pages. make lists: the extension's lists of files. make lock: constraints.txt.
 PYTHON ?= python3
 VENV ?= .venv
 OUT ?= demo
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test lists clean
+.PHONY: demo test docs lists lock clean
 
 demo: $(INSTALLED)
 	$(VENV)/bin/lngen demo -o $(OUT)
@@ -13,6 +14,12 @@ test: $(INSTALLED)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/python -m pytest
 
+docs: $(INSTALLED)
+	$(VENV)/bin/mkdocs build --strict
+
+lock: $(INSTALLED)
+	$(VENV)/bin/python Testing/lock.py
+
 lists: $(INSTALLED)
 	$(VENV)/bin/python Testing/extension/refresh.py $(if $(BASE),--base $(BASE))
 
@@ -20,7 +27,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)/bin/python -m pip install --quiet -c constraints.txt torch
-	$(VENV)/bin/python -m pip install --quiet -c constraints.txt -e ".[train,evaluate,serve,cluster,slicer,test]"
+	$(VENV)/bin/python -m pip install --quiet -c constraints.txt -e ".[train,evaluate,serve,cluster,dicom,slicer,docs,test]"
 	touch $@
 
 clean:

@@ -44,7 +44,7 @@ class Estimate:
 def indicators(real: Manifold, generated: Manifold) -> dict[str, np.ndarray]:
     """What is averaged to improved precision and recall, density and coverage.
 
-    precision, density: one value a generated point; recall, coverage: one value a real point.
+    precision, density: (generated,), one value a generated point; recall, coverage: (real,).
     Kynkaanniemi et al. 2019, https://arxiv.org/abs/1904.06991; Naeem et al. 2020,
     https://arxiv.org/abs/2002.09797.
     """

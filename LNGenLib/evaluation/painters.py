@@ -28,15 +28,17 @@ def paint_by(hu: np.ndarray, twins: Sequence[Twin], model: TextureModel, seed: i
 
 
 def paint_constants(hu: np.ndarray, painted: Painted) -> Painted:
-    """The twins as painted, but as their mean HU without noise or edge: a judge that does not see
-    these sees nothing."""
+    """The twins painted into `hu` (z, y, x), but as their mean HU without noise or edge.
+
+    A judge that does not see these sees nothing.
+    """
     new, labels = painted
     means = ndimage.mean(new, labels, range(1, labels.max() + 1))
     return np.where(labels > 0, np.append(0, means)[labels].round(), hu).astype(hu.dtype), labels
 
 
 def paint_copies(hu: np.ndarray, twins: Sequence[Twin]) -> Painted:
-    """The bodies as they are, and a band round them."""
+    """`hu` (z, y, x) with the bodies as they are, and a band round them."""
     new, labels = hu.copy(), np.zeros(hu.shape, np.uint16)
     for number, twin in enumerate(twins, 1):
         body = twin.body

@@ -51,7 +51,7 @@ class Specimen:
         return depth > min(1.5 * self.spacing[1], 0.6 * depth.max())
 
     def matched_by(self) -> np.ndarray:
-        """What classes are matched in, in calipers."""
+        """What classes are matched in, (3,), in calipers: log long axis, depth and fat."""
         return np.array([np.log(self.long_axis), self.depth, self.fat]) / CALIPER
 
 

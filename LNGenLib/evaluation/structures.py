@@ -129,7 +129,7 @@ class Reference:
         )
 
     def report(self, generated: np.ndarray) -> StructureReport:
-        """Score generated TSDFs and their control."""
+        """Score generated TSDFs (n, 32, 32, 32) and their control."""
         split = self.real.is_split
         names, counts = np.unique(self.real.split, return_counts=True)
         topology, form = self._summary(self.measures)
@@ -144,7 +144,7 @@ class Reference:
         )
 
     def mirrored(self, count: int) -> np.ndarray:
-        """`count` training TSDFs flipped at random, each used once before any is used twice."""
+        """Training TSDFs (count, 32, 32, 32) flipped at random, each used once, then twice."""
         train = self.real.tsdf[self.real.split == "train"]
         rng = node_rng(self.seed, 0, "mirrored")
         rounds = -(-count // len(train))

@@ -40,7 +40,7 @@ class Noise:
 
 
 def measure_noise(hu: np.ndarray, tissue: np.ndarray) -> Noise:
-    """Noise in the homogeneous parts of `tissue` (bool, z y x) of `hu`.
+    """Noise in the homogeneous parts of `tissue` (z, y, x, bool) of `hu` (z, y, x).
 
     The level is the mode of the local standard deviation (global noise level of Christianson et
     al., AJR 2015), the correlation that between neighbors along each axis in the quieter half.

@@ -37,7 +37,7 @@ class Autoencoder(nn.Module):
         self.register_buffer("latent_std", torch.ones(shape))
 
     def posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and standard deviation of q(z | x), not normalized."""
+        """Mean and standard deviation of q(z | x), (n, c, z, y, x), not normalized."""
         return self.vae.encode(pixelunshuffle(x, 3, self.factor))
 
     def reconstruct(self, raw: torch.Tensor) -> torch.Tensor:

@@ -85,8 +85,10 @@ class LatentDiffusion(nn.Module):
         condition: torch.Tensor | None = None,
         weight: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Diffusion loss (eq. 2; with a condition eq. 6): mean weighted squared error of what is
-        predicted."""
+        """Diffusion loss (eq. 2; with a condition eq. 6) of latents (n, c, z, y, x), a scalar.
+
+        It is the mean weighted squared error of what is predicted.
+        """
         t = torch.randint(TRAIN_STEPS, (len(z0),), device=z0.device)
         noise = torch.randn_like(z0)
         z_t = self.scheduler.add_noise(z0, noise, t)

@@ -41,17 +41,20 @@ class Task(pl.LightningModule):
 
     @abstractmethod
     def loss(self, batch) -> torch.Tensor:
-        """Scalar loss of a batch as the data set yields it."""
+        """The loss, a scalar, of a batch as the data set yields it."""
 
     def training_step(self, batch, _index):
+        """The loss of a batch, logged as `train`."""
         loss = self.loss(batch)
         self.log("train", loss, on_step=False, on_epoch=True, prog_bar=True)
         return loss
 
     def validation_step(self, batch, _index):
+        """Log the loss of a held-out batch as `validation`."""
         self.log("validation", self.loss(batch), prog_bar=True)
 
     def configure_optimizers(self):
+        """AdamW of what is trained, its rate over all steps."""
         optimizer = torch.optim.AdamW(
             [p for p in self.parameters() if p.requires_grad], self.learning_rate, weight_decay=1e-4
         )

@@ -1,0 +1,1 @@
+"""Shipped weights and their cards, and how weights are saved, checked and loaded."""

@@ -42,7 +42,7 @@ def to_box(roi: slicer.vtkMRMLMarkupsROINode) -> Box:
 
 
 def to_roi(scene: slicer.vtkMRMLScene, box: Box, name: str) -> slicer.vtkMRMLMarkupsROINode:
-    """A new ROI of a box (R1, R2, A1, A2, S1, S2)."""
+    """A new ROI of a box (R1, R2, A1, A2, S1, S2) in RAS mm."""
     roi = add_node(scene, ROI, name)
     low, high = np.sort(np.reshape(box, (3, 2)), axis=1).T
     roi.SetCenterWorld(*((low + high) / 2))
@@ -59,7 +59,7 @@ def to_points(markups: slicer.vtkMRMLMarkupsNode) -> tuple[Point, ...]:
 def to_point_list(
     scene: slicer.vtkMRMLScene, points: tuple[Point, ...], name: str
 ) -> slicer.vtkMRMLMarkupsFiducialNode:
-    """A new point list."""
+    """A new point list of points in RAS mm."""
     markups = add_node(scene, POINTS, name)
     for point in points:
         markups.AddControlPointWorld(vtk.vtkVector3d(*point))

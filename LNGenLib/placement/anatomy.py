@@ -118,7 +118,10 @@ def find_region(
 
 
 def without(region: CandidateRegion, mask: np.ndarray, spacing: np.ndarray) -> CandidateRegion:
-    """The region without a mask (z, y, x, bool) of the CT's grid and the gap round it."""
+    """The region without a mask (z, y, x, bool) of the CT's grid and the gap round it.
+
+    `spacing` is in mm (z, y, x).
+    """
     near = distance_to(mask[region.box], GAP, spacing) <= GAP
     return replace(region, forbidden=region.forbidden | near)
 

@@ -42,7 +42,7 @@ class Landmarks:
 
     @cached_property
     def ras(self) -> tuple[np.ndarray, ...]:
-        """R, A and S in mm of the voxels, arrays that broadcast to the grid."""
+        """R, A and S in mm of the voxels, arrays that broadcast to the grid (z, y, x)."""
         return tuple(ras_coordinate(self.grid, axis) for axis in range(3))
 
     @cached_property
@@ -51,7 +51,7 @@ class Landmarks:
         return array_spacing(self.grid)
 
     def put(self, name: str, mask: np.ndarray, estimated: bool = False) -> None:
-        """Add a mask, unless it is empty."""
+        """Add a mask (z, y, x), unless it is empty."""
         if mask.any():
             self.masks[name] = mask
             if estimated:
@@ -71,7 +71,7 @@ class Landmarks:
         return index_to_ras(self.grid, np.argwhere(self.masks[name]))
 
     def above(self, height: float) -> np.ndarray:
-        """Voxels whose S is at least `height` mm; broadcasts to the grid."""
+        """Voxels whose S is at least `height` mm; broadcasts to the grid (z, y, x)."""
         return self.ras[2] >= height
 
     def near(self, index: np.ndarray, reach: float) -> np.ndarray:
@@ -92,7 +92,7 @@ class Landmarks:
 
 
 def label_landmarks(grid: sitk.Image, labels: np.ndarray) -> Landmarks:
-    """Landmarks that labels show; of the great vessels' branches also what follows from them."""
+    """Landmarks that `labels` (z, y, x) show; of great vessels' branches also what follows."""
     marks = Landmarks(grid)
 
     def of(*names: str) -> np.ndarray:
@@ -136,7 +136,10 @@ def finish(marks: Landmarks) -> Landmarks:
 
 
 def sacrum_front(marks: Landmarks, height: float, lateral: float = 0.0) -> np.ndarray:
-    """RAS mm of the sacrum's front at a height, `lateral` mm from the midline (right: positive)."""
+    """The sacrum's front, (3,) in RAS mm, at the height S in mm, `lateral` mm from the midline.
+
+    `lateral` is positive on the right.
+    """
     points = marks.points("sacrum")
     off = np.abs(points[:, [0, 2]] - (marks.midline + lateral, height)).max(1)
     near = points[off <= max(off.min(), marks.spacing.max())]

@@ -42,6 +42,8 @@ def place(
 ) -> list[Placed | None]:
     """A place for each structure at its long axis (mm), or None where it finds no room.
 
+    `spacing` is the CT's in mm (z, y, x).
+
     The largest are placed first. Stations, turns and places are drawn by the node's own generator
     until the node fits; sizes are never redrawn.
     """

@@ -56,7 +56,7 @@ def write_boxes(result: SynthesisResult, path: Path) -> list[list[int]]:
 
 
 def read_arrays(content: bytes, most: int) -> dict[str, np.ndarray]:
-    """The arrays of an .npz of at most `most` bytes unpacked; InputError for anything else."""
+    """The arrays, of any shape, of an .npz of at most `most` bytes unpacked, or InputError."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(member.file_size for member in archive.infolist()) > most:

@@ -36,7 +36,7 @@ class LymphNode:
     spacing: np.ndarray
 
     def at(self, center: np.ndarray) -> LymphNode:
-        """The same node elsewhere."""
+        """The same node with its center at the index `center` (z, y, x)."""
         return LymphNode(self.structure, self.long_axis, self.rotation, center, self.spacing)
 
     def distance(self, points: np.ndarray) -> np.ndarray:
@@ -59,7 +59,7 @@ class LymphNode:
         return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
 
     def occupancy(self, box: Box) -> np.ndarray:
-        """Share of each voxel of `box` that lies inside the node, 0 to 1, float32.
+        """Share of each voxel of `box` (z, y, x) that lies inside the node, 0 to 1, float32.
 
         Each voxel is supersampled at steps of at most a thirtieth of the long axis, so that a node
         smaller than a voxel keeps its volume.

@@ -128,6 +128,7 @@ class Adapter(nn.Module):
         )
 
     def forward(self, x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """Restored TSDFs (n, 1, 32, 32, 32) of TSDFs and noise as the class takes them."""
         amount = self.layers(torch.cat([pixelunshuffle(x, 3, 2), noise], 1))
         return displace(x.float().clamp(-1, 1), pixelshuffle(amount, 3, 2).float())
 
@@ -144,7 +145,7 @@ class StructureNetworks(nn.Module):
         self.adapter = Adapter(config.adapter_channels, config.adapter_noise_channels)
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        """TSDFs of normalized latents, before the adapter."""
+        """TSDFs (n, 1, 32, 32, 32) of normalized latents, before the adapter."""
         return self.autoencoder.decode(z)
 
 

@@ -30,7 +30,7 @@ def repair(tsdf: np.ndarray) -> tuple[np.ndarray, bool]:
 
 
 def sound(inside: np.ndarray) -> np.ndarray:
-    """The sound body of a boolean volume; see `repair`."""
+    """The sound body of a boolean volume (z, y, x); see `repair`."""
     body = np.zeros_like(inside)
     core = (slice(1, -1),) * 3
     body[core] = inside[core]

@@ -75,7 +75,7 @@ def _detail(tsdf: torch.Tensor) -> torch.Tensor:
 
 
 def unsoundness(tsdf: torch.Tensor) -> torch.Tensor:
-    """Mean distance by which samples lie on the wrong side, where `repair` would turn them.
+    """Mean distance by which samples of TSDFs (n, 1, z, y, x) lie on the side `repair` would turn.
 
     Its gradient pushes islands out, and holes and tunnels shut.
     """

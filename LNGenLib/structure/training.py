@@ -97,6 +97,7 @@ class AutoencoderTask(Task):
         self.config, self.autoencoder = networks.config, networks.autoencoder
 
     def loss(self, batch: torch.Tensor) -> torch.Tensor:
+        """The VAE's loss, a scalar, of TSDFs (n, 1, 32, 32, 32)."""
         return vae_loss(self.autoencoder, batch, self.config.kl_weight)
 
 
@@ -114,6 +115,7 @@ class StructureTask(Task):
         networks.adapter.requires_grad_(adapter)
 
     def loss(self, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        """The loss, a scalar, of TSDFs (n, 1, 32, 32, 32), their descriptors and latents."""
         x, descriptors, z = batch
         networks = self.networks
         condition = networks.prior.condition(descriptors, LATENT_GRID)
@@ -135,6 +137,7 @@ class ExplicitTask(Task):
         self.networks = networks
 
     def loss(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        """The DDPM's loss, a scalar, of mask volumes (n, 1, z, y, x) and their descriptors."""
         x, descriptors = batch
         condition = self.networks.prior.condition(descriptors, LATENT_GRID)
         return self.networks.diffusion.loss(self.networks.encode(x), condition)

@@ -29,13 +29,13 @@ def signed_distance(mask: np.ndarray, spacing: tuple[float, float, float]) -> np
 
 
 def surface(sdf: np.ndarray, spacing=(1.0, 1.0, 1.0)) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices (n, 3) in (z, y, x) x `spacing` and triangles (m, 3) of the zero level set."""
+    """Vertices (n, 3) as voxel (z, y, x) x `spacing` and triangles (m, 3) of the zero level set."""
     vertices, faces, _, _ = measure.marching_cubes(sdf, 0.0, spacing=spacing)
     return vertices, faces
 
 
 def diameter(points: np.ndarray) -> tuple[float, np.ndarray]:
-    """Largest distance between two of the points (n, d), and the two points (2, d)."""
+    """Largest distance of two of the points (n, d), in their unit, and the two points (2, d)."""
     hull = points[spatial.ConvexHull(points).vertices]
     distances = spatial.distance.cdist(hull, hull)
     i, j = np.unravel_index(np.argmax(distances), distances.shape)

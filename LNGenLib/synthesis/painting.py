@@ -118,7 +118,7 @@ def usual_means(muscle: float, numbers: Sequence[int], seed: int) -> list[float]
 
 
 def muscle_level(hu: np.ndarray) -> float:
-    """HU of muscle: the mode of homogeneous voxels in muscle's range, over some slices."""
+    """HU of muscle in `hu` (z, y, x): the mode of homogeneous voxels of its range, by slices."""
     hu = hu[np.unique(np.linspace(0, len(hu) - 1, MUSCLE_SLICES).round().astype(int))]
     deviation = local_deviation(hu)
     values = hu[(hu > MUSCLE[0]) & (hu < MUSCLE[1]) & (deviation < 25)]
@@ -129,7 +129,7 @@ def muscle_level(hu: np.ndarray) -> float:
 
 
 def noise_near(hu: np.ndarray, node: LymphNode) -> Noise:
-    """Noise of the soft tissue within some centimeters of a node."""
+    """Noise of the soft tissue of `hu` (z, y, x) within some centimeters of a node."""
     part = hu[inside_grid(node.box(NOISE_NEIGHBORHOOD), hu.shape)]
     tissue = (part > MUSCLE[0]) & (part < MUSCLE[1])
     return measure_noise(part, ndimage.binary_erosion(tissue, np.ones((1, 3, 3))))

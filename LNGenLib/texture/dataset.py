@@ -39,7 +39,7 @@ class Scan:
     lesion: np.ndarray | None
 
     def between(self, low: float, high: float) -> np.ndarray:
-        """Voxels of low..high HU after light in-plane smoothing."""
+        """Voxels (z, y, x, bool) of low..high HU after light in-plane smoothing."""
         smooth = ndimage.gaussian_filter(self.hu.astype(np.float32), (0, 1, 1))
         return (smooth > low) & (smooth < high)
 
@@ -221,5 +221,5 @@ def prepare(
 
 
 def to_uint8(values: np.ndarray) -> np.ndarray:
-    """[-1, 1] over 0..255."""
+    """[-1, 1] over 0..255, of any shape."""
     return np.round((values + 1) * 127.5).astype(np.uint8)

@@ -37,6 +37,8 @@ class Inpainting:
 def blur_mm(spread: float, spacing: np.ndarray) -> float:
     """In-plane blur (mm) that gives the node edges of a spread (mm), as `edge_spread` measures it.
 
+    `spacing` is in mm (z, y, x).
+
     The share of the node in each voxel is a mean over the voxel and brings its part of the spread.
     """
     voxel = float(spacing[1:].mean())
@@ -44,7 +46,7 @@ def blur_mm(spread: float, spacing: np.ndarray) -> float:
 
 
 def label_of(occupancy: np.ndarray) -> np.ndarray:
-    """Voxels at least half inside; the fullest voxel where a tiny node fills none by half."""
+    """Voxels (z, y, x) at least half inside; the fullest where a tiny node fills none by half."""
     label = occupancy >= 0.5
     if not label.any():
         label = occupancy == occupancy.max()
@@ -52,7 +54,7 @@ def label_of(occupancy: np.ndarray) -> np.ndarray:
 
 
 def within_reach(label: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """Voxels within 3 mm of the label, or adjacent to it (diagonals included)."""
+    """Voxels (z, y, x) within 3 mm of the label, or adjacent to it (diagonals included)."""
     near = ndimage.distance_transform_edt(~label, sampling=spacing) <= REACH
     return near | ndimage.binary_dilation(label, np.ones((3, 3, 3)))
 
@@ -76,7 +78,7 @@ def voxel_offsets(node: LymphNode, box: Box) -> np.ndarray:
 
 
 def whole(change: np.ndarray) -> np.ndarray:
-    """Whole numbers whose sum over any run of voxels is that of `change`, within one.
+    """Whole numbers (z, y, x) whose sum over any run of voxels is that of `change`, within one.
 
     Rounded each by itself, the faint rim of a small node would be lost.
     """

@@ -38,6 +38,7 @@ class AutoencoderTask(Task):
         self.cut_hole = networks.cut_hole
 
     def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The VAE's loss, a scalar, of patches (n, 1, s, s, s)."""
         ct, sdf = _augmented(batch)
         half = len(ct) // 2
         ct[:half] = self.cut_hole(ct[:half], sdf[:half])
@@ -53,6 +54,7 @@ class TextureTask(Task):
         networks.autoencoder.requires_grad_(False)
 
     def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The diffusion loss, a scalar, of patches (n, 1, s, s, s)."""
         ct, sdf = _augmented(batch)
         inside = (sdf < 0).float()
         mean = (ct * inside).sum((1, 2, 3, 4)) / inside.sum((1, 2, 3, 4)).clamp(min=1)

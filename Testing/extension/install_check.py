@@ -6,7 +6,8 @@
 
 Slicer itself is not built: stub/SlicerConfig.cmake stands for its configuration, so no C++ is
 compiled and no test of the extension runs in Slicer here. Needs git, a C++ compiler for CMake to
-find, and cmake 3.28 or newer (pip install cmake). Ends with exit code 1 at the first thing that is not as it should be.
+find, and cmake 3.28 or newer (pip install cmake). Ends with exit code 1 at the first thing that
+is not as it should be.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ class Tissues:
         self.artery, self.vein = rng.uniform(140, 175), rng.uniform(116, 134)
 
     def organ(self, tissue: np.ndarray | float, label: int = 0, plane: float = 1.0) -> tuple:
-        """Layers of an organ in a fat plane ``plane`` mm thick."""
+        """Layers of an organ of HU ``tissue`` (z, y, x) in a fat plane ``plane`` mm thick."""
         return (plane, self.fat, 0), (0.0, tissue, label)
 
     def bone(self, label: int, cortex: float = 1.8) -> tuple[Layer, Layer]:

@@ -31,7 +31,7 @@ class Part:
 
 
 def ellipsoid(center: Iterable[float], radii: Iterable[float]) -> Part:
-    """Axis-aligned ellipsoid; its distance is exact to first order at the surface."""
+    """Axis-aligned ellipsoid, in mm; its distance is exact to first order at the surface."""
     c, r = np.array(center, np.float32), np.array(radii, np.float32)
 
     def distance(*point):
@@ -44,7 +44,7 @@ def ellipsoid(center: Iterable[float], radii: Iterable[float]) -> Part:
 
 
 def bowl(center: Iterable[float], radius: float, opening: Iterable[float]) -> Part:
-    """Ball of which the half toward the direction ``opening`` is cut away."""
+    """Ball, in mm, of which the half toward the direction ``opening`` is cut away."""
     c = np.array(center, np.float32)
     n = np.array(opening, np.float32) / np.linalg.norm(opening)
 
