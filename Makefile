@@ -15,7 +15,7 @@ test: $(INSTALLED)
 	$(VENV)/bin/python -m pytest
 
 docs: $(INSTALLED)
-	$(VENV)/bin/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 lock: $(INSTALLED)
 	$(VENV)/bin/python Testing/lock.py
