@@ -27,11 +27,8 @@ def needed(name: str = "lngen", extras: tuple[str, ...] = EXTRAS) -> set[str]:
         name, extras = waiting.pop()
         for text in requires(name) or ():
             wanted = Requirement(text)
-            here = (
-                any(wanted.marker.evaluate({"extra": e}) for e in extras or ("",))
-                if (wanted.marker)
-                else True
-            )
+            marker = wanted.marker
+            here = not marker or any(marker.evaluate({"extra": e}) for e in extras or ("",))
             other = canonicalize_name(wanted.name)
             if here and other not in found:
                 found.add(other)

@@ -43,14 +43,15 @@ def load_library() -> None:
     TextureModel(device="cpu")
 
 
-def open_panel(module: Path) -> None:
-    """Open the module in the panel host; what it does not find is an error there."""
+def open_panel(tree: Path) -> int:
+    """Open the module in the panel host; the number of our modules that are loaded then."""
     sys.path.append(str(TESTING))
     from panel_host import PanelHost
 
     with PanelHost() as host:
-        host.open(module)
+        host.open(tree / "LNGen.py")
         host.check()
+        return check_origin(tree)
 
 
 def main() -> None:
@@ -60,8 +61,7 @@ def main() -> None:
     sys.path.insert(0, str(tree))
     load_library()
     print(f"ok    {check_origin(tree)} modules and all weights loaded from the install tree alone")
-    open_panel(tree / "LNGen.py")
-    print(f"ok    panel opened; {check_origin(tree)} modules, all from the install tree")
+    print(f"ok    panel opened; {open_panel(tree)} modules, all from the install tree")
 
 
 if __name__ == "__main__":
