@@ -29,6 +29,7 @@ KEPT = (  # of the source: how it was acquired and where it lies; nothing that n
     *("WindowCenter", "WindowWidth", "BurnedInAnnotation", "LossyImageCompression"),
     *("LossyImageCompressionRatio", "LossyImageCompressionMethod", "InstanceNumber"),
 )
+UNPAIRED = ("ABDOMEN", "ABDOMENPELVIS", "CHEST", "CHESTABDPELVIS", "HEAD", "NECK", "PELVIS")
 EMPTY = (  # to be there, and may be empty
     *("AccessionNumber", "ReferringPhysicianName", "PatientBirthDate", "PatientSex", "StudyID"),
     *("Manufacturer", "KVP", "SliceThickness", "AcquisitionNumber", "PositionReferenceIndicator"),
@@ -94,8 +95,8 @@ def new_slice(source: Dataset, ids: Identifiers, number: int, now: datetime) -> 
     made.ContentDate, made.ContentTime = made.StudyDate, made.StudyTime
     made.InstanceCreationDate, made.InstanceCreationTime = made.StudyDate, made.StudyTime
     made.ContributingEquipmentSequence = [equipment(now)]
-    if "BodyPartExamined" not in made:
-        made.Laterality = None  # wanted where the part may be a paired one
+    if made.get("BodyPartExamined") not in UNPAIRED:
+        made.Laterality = None  # wanted, and may be empty, where the part may be a paired one
     if "InstanceNumber" not in made:
         made.InstanceNumber = number
     return made
