@@ -14,7 +14,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
-EXTRAS = ("train", "evaluate", "serve", "cluster", "dicom", "slicer", "docs", "test")  # as in the Makefile
+# as in the Makefile
+EXTRAS = ("train", "evaluate", "serve", "cluster", "dicom", "slicer", "docs", "test")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 HEAD = "# What `make` installs: what the tests ran with (make lock).\n"
 

@@ -52,8 +52,10 @@ class Pool:
         return self.description["long_axes_mm"][number]
 
     def tissue(self, number: int, rotation: np.ndarray, mean: float) -> Tissue:
-        """The tissue painted ahead of time, turned with its structure (LymphNode.rotation) and
-        brought to a mean HU."""
+        """The tissue painted ahead of time, turned with its structure and brought to a mean HU.
+
+        `rotation` is that of `LymphNode`, (3, 3).
+        """
         long_axis = self.long_axis(number)
         own = Tissue(self._tissues[number].astype(np.float32), SIZED_TO_NODE.step(long_axis))
         offset = np.moveaxis(SIZED_TO_NODE.points(long_axis) @ rotation, -1, 0)

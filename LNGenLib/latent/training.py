@@ -45,15 +45,18 @@ class Task(pl.LightningModule):
 
     def training_step(self, batch, _index):
         """The loss of a batch, logged as `train`."""
+        """The loss of a batch, logged as `train`."""
         loss = self.loss(batch)
         self.log("train", loss, on_step=False, on_epoch=True, prog_bar=True)
         return loss
 
     def validation_step(self, batch, _index):
         """Log the loss of a held-out batch as `validation`."""
+        """Log the loss of a held-out batch as `validation`."""
         self.log("validation", self.loss(batch), prog_bar=True)
 
     def configure_optimizers(self):
+        """AdamW of what is trained, its rate over all steps."""
         """AdamW of what is trained, its rate over all steps."""
         optimizer = torch.optim.AdamW(
             [p for p in self.parameters() if p.requires_grad], self.learning_rate, weight_decay=1e-4

@@ -236,7 +236,7 @@ def _tissue(
 
 
 def fat_in(hu: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """Fat after smoothing by about a millimeter in-plane, so that noise makes no holes."""
+    """Fat in `hu` (z, y, x), smoothed by about 1 mm in-plane so that noise makes no holes."""
     smooth = ndimage.gaussian_filter(hu.astype(np.float32), (0, *np.minimum(1 / spacing[1:], 1.5)))
     return (smooth > FAT[0]) & (smooth < FAT[1])
 
@@ -250,7 +250,7 @@ def _compact(fat: np.ndarray, spacing: np.ndarray) -> np.ndarray:
 
 
 def inner_part(outside: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """What lies deeper than the skin, of what is not `outside`."""
+    """What lies deeper than the skin, of what is not `outside` (z, y, x); `spacing` is in mm."""
     return distance_to(outside, BELOW_SKIN, spacing) > BELOW_SKIN
 
 

@@ -15,7 +15,7 @@ COARSE = 3.0  # mm
 
 
 def coarse_steps(spacing: np.ndarray) -> np.ndarray:
-    """Voxels (z, y, x) of a grid to one of the coarse grid."""
+    """Voxels (z, y, x) of a grid with `spacing` in mm (z, y, x) to one of the coarse grid."""
     return np.maximum(np.round(COARSE / spacing), 1).astype(int)
 
 
@@ -26,7 +26,7 @@ def thinned(image: sitk.Image, steps: np.ndarray) -> sitk.Image:
 
 
 def refined(coarse: np.ndarray, steps: np.ndarray, box: Box) -> np.ndarray:
-    """The part `box` of the grid of which `coarse` is thinned out, from the nearest voxels."""
+    """The part `box` of the grid of which `coarse` (z, y, x) is thinned out, by nearest voxels."""
     nearest = _nearest(coarse, steps, box)
     for axis in (2, 1, 0):  # so that whole slices are copied last, of all orders the fastest
         coarse = coarse.take(nearest[axis], axis)
@@ -48,7 +48,10 @@ def _nearest(coarse: np.ndarray, steps: np.ndarray, box: Box) -> list[np.ndarray
 
 
 def surroundings(mask: np.ndarray, margin: float, spacing: np.ndarray) -> Box:
-    """The box of a mask and `margin` mm round it, within the grid; the grid where it is empty."""
+    """The box of a mask (z, y, x) and `margin` mm round it in the grid; the grid where it is empty.
+
+    `spacing` is in mm (z, y, x).
+    """
     box = []
     for axis, size in enumerate(mask.shape):
         others = tuple(k for k in range(3) if k != axis)
@@ -60,7 +63,7 @@ def surroundings(mask: np.ndarray, margin: float, spacing: np.ndarray) -> Box:
 
 
 def distance_to(mask: np.ndarray, reach: float, spacing: np.ndarray) -> np.ndarray:
-    """Distance in mm (float32) to a mask, infinite beyond `reach`."""
+    """Distance in mm (float32) to a mask (z, y, x), infinite beyond `reach` mm."""
     distance = np.full(mask.shape, np.inf, np.float32)
     if mask.any():
         box = surroundings(mask, reach, spacing)

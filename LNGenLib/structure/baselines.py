@@ -36,9 +36,11 @@ class Ellipsoids(Baseline):
 
     @classmethod
     def fit(cls, tsdf: np.ndarray) -> Ellipsoids:
+        """Themselves, whatever the training TSDFs (n, 32, 32, 32)."""
         return cls()
 
     def sample(self, count: int, seed: int) -> np.ndarray:
+        """TSDFs (count, 32, 32, 32), see `Baseline.sample`."""
         return np.stack([elastic_ellipsoid(seed, k) for k in range(count)])
 
 
@@ -77,9 +79,11 @@ class Gaussian(Baseline):
 
     @classmethod
     def fit(cls, tsdf: np.ndarray, components: int = 64) -> Gaussian:
+        """The model of training TSDFs (n, 32, 32, 32)."""
         return cls(Components(tsdf, components))
 
     def sample(self, count: int, seed: int) -> np.ndarray:
+        """TSDFs (count, 32, 32, 32), see `Baseline.sample`."""
         return self.components.tsdf(_noise(count, seed, len(self.components.scale)).numpy())
 
 
@@ -94,6 +98,7 @@ class Flow(Baseline):
 
     @classmethod
     def fit(cls, tsdf: np.ndarray, components: int = 96, steps: int = 8000, seed: int = 0) -> Flow:
+        """The model of training TSDFs (n, 32, 32, 32), by `steps` steps of training."""
         space = Components(tsdf, components)
         mirrored = [np.flip(tsdf, tuple(np.flatnonzero(s) + 1)) for s in np.ndindex(2, 2, 2)]
         real = torch.from_numpy(np.concatenate([space.coordinates(m) for m in mirrored]))
@@ -103,6 +108,7 @@ class Flow(Baseline):
 
     @torch.no_grad()
     def sample(self, count: int, seed: int) -> np.ndarray:
+        """TSDFs (count, 32, 32, 32), see `Baseline.sample`."""
         z = _noise(count, seed, len(self.components.scale))
         for step in range(SAMPLING_STEPS):
             z += self.velocity(z, torch.full((count, 1), step / SAMPLING_STEPS)) / SAMPLING_STEPS
@@ -123,6 +129,7 @@ class Velocity(nn.Module):
         )
 
     def forward(self, z: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+        """Velocity (n, k) at coordinates (n, k) and times (n, 1)."""
         angles = time * self.frequencies
         return self.layers(torch.cat([z, angles.sin(), angles.cos()], 1))
 

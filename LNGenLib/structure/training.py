@@ -98,6 +98,7 @@ class AutoencoderTask(Task):
 
     def loss(self, batch: torch.Tensor) -> torch.Tensor:
         """The VAE's loss, a scalar, of TSDFs (n, 1, 32, 32, 32)."""
+        """The VAE's loss, a scalar, of TSDFs (n, 1, 32, 32, 32)."""
         return vae_loss(self.autoencoder, batch, self.config.kl_weight)
 
 
@@ -115,6 +116,7 @@ class StructureTask(Task):
         networks.adapter.requires_grad_(adapter)
 
     def loss(self, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        """The loss, a scalar, of TSDFs (n, 1, 32, 32, 32), their descriptors and latents."""
         """The loss, a scalar, of TSDFs (n, 1, 32, 32, 32), their descriptors and latents."""
         x, descriptors, z = batch
         networks = self.networks
@@ -137,6 +139,7 @@ class ExplicitTask(Task):
         self.networks = networks
 
     def loss(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        """The DDPM's loss, a scalar, of mask volumes (n, 1, z, y, x) and their descriptors."""
         """The DDPM's loss, a scalar, of mask volumes (n, 1, z, y, x) and their descriptors."""
         x, descriptors = batch
         condition = self.networks.prior.condition(descriptors, LATENT_GRID)

@@ -63,7 +63,7 @@ class TextureNetworks(nn.Module):
 
     @classmethod
     def cut_hole(cls, ct: torch.Tensor, sdf: torch.Tensor) -> torch.Tensor:
-        """The CT patch with the hole set to HOLE_VALUE."""
+        """The CT patch (n, 1, s, s, s) with the hole set to HOLE_VALUE."""
         return torch.where(cls.hole(sdf), HOLE_VALUE, ct)
 
     def condition(self, ct: torch.Tensor, sdf: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
