@@ -1,0 +1,112 @@
+"""Modal dialogs, answered by the test that drives the panel."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from PySide6 import QtWidgets
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from panel_host.pythonqt import NotInHost, StandIn
+
+YES = QtWidgets.QMessageBox.AcceptRole, QtWidgets.QMessageBox.YesRole
+NO = QtWidgets.QMessageBox.RejectRole, QtWidgets.QMessageBox.NoRole
+
+
+class Dialogs:
+    """`answers` to come, first first; `messages` shown so far. A dialog without answer is an error.
+
+    A message box takes True, False or a button's text, a menu an action's text, a file dialog a
+    path, any other dialog a function that gets the dialog and uses it. A message box of a single
+    button needs no answer.
+    """
+
+    def __init__(self) -> None:
+        self.answers: deque = deque()
+        self.messages: list[str] = []
+
+    def answer(self, text: str) -> object:
+        self.messages.append(text)
+        if not self.answers:
+            raise AssertionError(f"the host has no answer to: {text}")
+        return self.answers.popleft()
+
+
+DIALOGS = Dialogs()
+
+
+class ctkMessageBox(QtWidgets.QMessageBox, StandIn):
+    """Presses the button that the test wants; `QMessageBox` in qt, too."""
+
+    dontShowAgainSettingsKey = ""
+
+    def exec_(self) -> object:
+        self.show()
+        buttons = self.buttons()
+        if len(buttons) == 1:
+            DIALOGS.messages.append(self.text)
+        else:
+            answer = DIALOGS.answer(self.text)
+            buttons = [each for each in buttons if self._means(each, answer)]
+        if len(buttons) != 1:
+            raise AssertionError(f"{answer!r} is no single button of: {self.text}")
+        QTest.mouseClick(buttons[0], Qt.LeftButton)
+        return self.standardButton(self.clickedButton())
+
+    def _means(self, button: QtWidgets.QAbstractButton, answer: object) -> bool:
+        if isinstance(answer, bool):
+            return self.buttonRole(button) in (YES if answer else NO)
+        return button.text.replace("&", "") == answer
+
+
+class QFileDialog:
+    """The static functions; the answer is a path, "" to cancel."""
+
+    @staticmethod
+    def getOpenFileName(parent=None, caption="", directory="", filter="") -> str:
+        return str(DIALOGS.answer(caption))
+
+    @staticmethod
+    def getSaveFileName(parent=None, caption="", directory="", filter="") -> str:
+        return str(DIALOGS.answer(caption))
+
+    @staticmethod
+    def getExistingDirectory(parent=None, caption="", directory="") -> str:
+        return str(DIALOGS.answer(caption))
+
+
+def _exec_dialog(self: QtWidgets.QDialog) -> int:
+    self.show()
+    DIALOGS.answer(self.windowTitle)(self)
+    return self.result()
+
+
+def _exec_menu(self: QtWidgets.QMenu, position: object = None) -> object:
+    texts = [action.text for action in self.actions()]
+    answer = DIALOGS.answer(f"menu of {texts}")
+    action = self.actions()[texts.index(answer)]
+    action.trigger()
+    return action
+
+
+def _blocks(name: str) -> object:
+    def blocked(*_: object) -> None:
+        raise NotInHost(name)
+
+    return staticmethod(blocked)
+
+
+def _answer_all() -> None:
+    QtWidgets.QDialog.exec_ = _exec_dialog
+    QtWidgets.QMenu.exec_ = _exec_menu
+    for kind, names in (
+        (QtWidgets.QMessageBox, ("about", "critical", "information", "question", "warning")),
+        (QtWidgets.QInputDialog, ("getDouble", "getInt", "getItem", "getText")),
+        (QtWidgets.QColorDialog, ("getColor",)),
+    ):
+        for name in names:
+            setattr(kind, name, _blocks(f"qt.{kind.__name__}.{name}"))
+
+
+_answer_all()

@@ -1,0 +1,377 @@
+"""Stand-ins of 3D Slicer's widgets that show what is in an MRML scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import slicer
+import vtk
+from PySide6 import QtWidgets
+from PySide6.QtCore import Property, QSignalBlocker, Signal
+
+from panel_host.dialogs import DIALOGS
+from panel_host.pythonqt import NotInHost, StandIn
+from panel_host.widgets import lay_out, stored
+
+Scene = slicer.vtkMRMLScene
+CHANGES = (Scene.NodeAddedEvent, Scene.NodeRemovedEvent, Scene.EndBatchProcessEvent)
+
+
+class Observers:
+    """VTK observers that are dropped together."""
+
+    def __init__(self) -> None:
+        self._tags: list[tuple[vtk.vtkObject, int]] = []
+
+    def watch(self, what: vtk.vtkObject, event: int, call: Callable[[], None]) -> None:
+        self._tags.append((what, what.AddObserver(event, lambda *_: call())))
+
+    def drop(self) -> None:
+        for what, tag in self._tags:
+            what.RemoveObserver(tag)
+        self._tags.clear()
+
+
+class _InScene(QtWidgets.QWidget):
+    """A widget that has a scene."""
+
+    mrmlSceneChanged = Signal(object)
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._scene: Scene | None = None
+        self._observers = Observers()
+        self.destroyed.connect(self._observers.drop)
+
+    def mrmlScene(self) -> Scene | None:
+        return self._scene
+
+    def setMRMLScene(self, scene: Scene | None) -> None:
+        self._observers.drop()
+        self._scene = scene
+        self._enter_scene()
+        self.mrmlSceneChanged.emit(scene)
+
+    def _enter_scene(self) -> None:
+        """What a widget does with a new scene."""
+
+
+class qMRMLWidget(_InScene, StandIn):
+    pass
+
+
+class qSlicerWidget(_InScene, StandIn):
+    pass
+
+
+class qMRMLNodeComboBox(_InScene, StandIn):
+    """Picks a node of some classes; without "None" it always has one where the scene has one."""
+
+    currentNodeChanged = Signal(object)
+    currentNodeIDChanged = Signal(str)
+    nodeAdded = Signal(object)
+    nodeAddedByUser = Signal(object)
+    nodeActivated = Signal(object)
+
+    def _update(self) -> None:
+        self._refresh()
+
+    nodeTypes = stored("QStringList", "nodeTypes", (), _update)
+    noneEnabled = stored(bool, "noneEnabled", False, _update)
+    noneDisplay = stored(str, "noneDisplay", "None", _update)
+    addEnabled = stored(bool, "addEnabled", True, _update)
+    removeEnabled = stored(bool, "removeEnabled", True, _update)
+    renameEnabled = stored(bool, "renameEnabled", False, _update)
+    showHidden = stored(bool, "showHidden", False, _update)
+    showChildNodeTypes = stored(bool, "showChildNodeTypes", True, _update)
+    selectNodeUponCreation = stored(bool, "selectNodeUponCreation", True)
+    baseName = stored(str, "baseName", "")
+    currentNodeID = Property(
+        str,
+        lambda self: self._current.GetID() if self._current else "",
+        lambda self, name: self.setCurrentNode(self._scene.GetNodeByID(name)),
+    )
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._current, self._shown, self._wanted = None, [], []
+        self._box = QtWidgets.QComboBox()
+        self._box.setSizePolicy(QtWidgets.QSizePolicy.Ignored, QtWidgets.QSizePolicy.Fixed)
+        lay_out(self, QtWidgets.QHBoxLayout, self._box)
+        self._box.activated.connect(self._activated)
+
+    def currentNode(self) -> slicer.vtkMRMLNode | None:
+        return self._current
+
+    def nodeCount(self) -> int:
+        return len(self._shown)
+
+    def comboBox(self) -> QtWidgets.QComboBox:
+        return self._box
+
+    def setCurrentNode(self, node: slicer.vtkMRMLNode | None) -> None:
+        if isinstance(node, str):
+            node = self._scene.GetNodeByID(node)
+        self._refresh(node if node in self._shown else None)
+
+    def addAttribute(self, kind: str, name: str, value: str | None = None) -> None:
+        self._wanted.append((kind, name, value))
+        self._refresh()
+
+    def addNode(self, kind: str | None = None) -> slicer.vtkMRMLNode:
+        node = self._scene.AddNewNodeByClass(kind or self.nodeTypes[0], self.baseName)
+        if isinstance(node, slicer.vtkMRMLDisplayableNode):
+            node.CreateDefaultDisplayNodes()
+        if self.selectNodeUponCreation:
+            self.setCurrentNode(node)
+        self.nodeAddedByUser.emit(node)
+        return node
+
+    def _enter_scene(self) -> None:
+        for event in CHANGES if self._scene else ():
+            self._observers.watch(self._scene, event, self._refresh)
+        self._refresh()
+
+    def _fits(self, node: slicer.vtkMRMLNode) -> bool:
+        if node.GetHideFromEditors() and not self.showHidden:
+            return False
+        kind = node.GetClassName()
+        if not (
+            any(map(node.IsA, self.nodeTypes))
+            if self.showChildNodeTypes
+            else kind in self.nodeTypes
+        ):
+            return False
+        return all(
+            node.GetAttribute(name) is not None and value in (None, node.GetAttribute(name))
+            for of, name, value in self._wanted
+            if node.IsA(of)
+        )
+
+    def _refresh(self, *wanted: slicer.vtkMRMLNode | None) -> None:
+        """Show the scene's nodes, and of them `wanted` or what was shown before."""
+        if self._scene is not None and self._scene.IsBatchProcessing():
+            return
+        nodes = self._scene.GetNodes() if self._scene else None
+        nodes = [nodes.GetItemAsObject(k) for k in range(nodes.GetNumberOfItems())] if nodes else []
+        self._shown = [node for node in nodes if self._fits(node)]
+        current = wanted[0] if wanted else self._current
+        if current not in self._shown:
+            current = self._shown[0] if self._shown and not self.noneEnabled else None
+        self._fill(current)
+        if current is not self._current:
+            self._current = current
+            self.currentNodeChanged.emit(current)
+            self.currentNodeIDChanged.emit(self.currentNodeID)
+
+    def _fill(self, current: slicer.vtkMRMLNode | None) -> None:
+        self._box.clear()
+        if self.noneEnabled:
+            self._box.addItem(self.noneDisplay, None)
+        for node in self._shown:
+            self._box.addItem(node.GetName(), node.GetID())
+        if self._scene:
+            self._add_actions(current)
+        self._box.currentIndex = self._box.findData(current.GetID() if current else None)
+        if self._box.currentIndex < 0:
+            self._box.setPlaceholderText("Select a node")
+
+    def _add_actions(self, current: slicer.vtkMRMLNode | None) -> None:
+        label = self._scene.GetTypeDisplayNameByClassName
+        if self.addEnabled:
+            for kind in self.nodeTypes:
+                self._box.addItem(f"Create new {label(kind)}", lambda kind=kind: self.addNode(kind))
+        if current is not None and self.renameEnabled:
+            self._box.addItem(f"Rename current {label(current.GetClassName())}", self._rename)
+        if current is not None and self.removeEnabled:
+            self._box.addItem(f"Delete current {label(current.GetClassName())}", self._remove)
+
+    def _rename(self) -> None:
+        self._current.SetName(str(DIALOGS.answer(f"new name of {self._current.GetName()}")))
+
+    def _remove(self) -> None:
+        self._scene.RemoveNode(self._current)
+
+    def _activated(self, row: int) -> None:
+        picked = self._box.itemData(row)
+        if callable(picked):
+            picked()
+            self._refresh()
+            return
+        self.setCurrentNode(self._scene.GetNodeByID(picked) if picked else None)
+        self.nodeActivated.emit(self._current)
+
+
+class qMRMLSegmentSelectorWidget(_InScene, StandIn):
+    """Picks a segmentation and one of its segments."""
+
+    currentNodeChanged = Signal(object)
+    currentSegmentChanged = Signal(str)
+
+    def _none(self) -> None:
+        self._nodes.noneEnabled = self.noneEnabled
+        self._refresh()
+
+    noneEnabled = stored(bool, "noneEnabled", False, _none)
+    horizontalLayout = stored(bool, "horizontalLayout", False)
+    selectNodeUponCreation = stored(bool, "selectNodeUponCreation", True)
+    segmentationNodeSelectorVisible = Property(
+        bool,
+        lambda self: not self._nodes.isHidden(),
+        lambda self, on: self._nodes.setVisible(on),
+    )
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._segment, self._watched = "", Observers()
+        self._nodes, self._box = qMRMLNodeComboBox(), QtWidgets.QComboBox()
+        self._nodes.nodeTypes = ["vtkMRMLSegmentationNode"]
+        self._nodes.addEnabled = self._nodes.removeEnabled = False
+        self._box.setSizePolicy(QtWidgets.QSizePolicy.Ignored, QtWidgets.QSizePolicy.Fixed)
+        lay_out(self, QtWidgets.QVBoxLayout, self._nodes, self._box)
+        self._nodes.currentNodeChanged.connect(self._node_changed)
+        self._box.currentIndexChanged.connect(self._picked)
+        self.destroyed.connect(self._watched.drop)
+
+    def currentNode(self) -> slicer.vtkMRMLSegmentationNode | None:
+        return self._nodes.currentNode()
+
+    def currentNodeID(self) -> str:
+        return self._nodes.currentNodeID
+
+    def setCurrentNode(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
+        self._nodes.setCurrentNode(node)
+
+    def setCurrentNodeID(self, name: str) -> None:
+        self._nodes.currentNodeID = name
+
+    def currentSegmentID(self) -> str:
+        return self._segment
+
+    def setCurrentSegmentID(self, name: str) -> None:
+        row = self._box.findData(name)
+        if row >= 0:
+            self._box.currentIndex = row
+
+    def segmentIDs(self) -> list[str]:
+        node = self.currentNode()
+        return list(node.GetSegmentation().GetSegmentIDs()) if node else []
+
+    def _enter_scene(self) -> None:
+        self._nodes.setMRMLScene(self._scene)
+
+    def _node_changed(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
+        self._watched.drop()
+        if node is not None:
+            kind = slicer.vtkSegmentation
+            for event in (kind.SegmentAdded, kind.SegmentRemoved, kind.SegmentModified):
+                self._watched.watch(node.GetSegmentation(), event, self._refresh)
+        self._refresh()
+        self.currentNodeChanged.emit(node)
+
+    def _refresh(self) -> None:
+        with QSignalBlocker(self._box):
+            self._box.clear()
+            if self.noneEnabled:
+                self._box.addItem("None", "")
+            for name in self.segmentIDs():
+                segment = self.currentNode().GetSegmentation().GetSegment(name)
+                self._box.addItem(segment.GetName(), name)
+            row = self._box.findData(self._segment)
+            self._box.currentIndex = row if row >= 0 else 0 if self._box.count else -1
+        self._picked()
+
+    def _picked(self, *_: int) -> None:
+        picked = self._box.currentData or ""
+        if picked != self._segment:
+            self._segment = picked
+            self.currentSegmentChanged.emit(picked)
+
+
+class qSlicerMarkupsPlaceWidget(_InScene, StandIn):
+    """A button that starts placing control points of the current markups in the views."""
+
+    ShowPlaceMultipleMarkupsOption, HidePlaceMultipleMarkupsOption = 0, 1
+    ForcePlaceSingleMarkup, ForcePlaceMultipleMarkups = 2, 3
+    activeMarkupsPlaceModeChanged = Signal(bool)
+
+    placeMultipleMarkups = stored(int, "placeMultipleMarkups", 0)
+    buttonsVisible = stored(bool, "buttonsVisible", True)
+    deleteAllControlPointsOptionVisible = stored(bool, "deleteAllControlPointsOptionVisible", True)
+    placeModeEnabled = Property(
+        bool, lambda self: self._placing(), lambda self, on: self._place(on)
+    )
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._current = None
+        self._button, self._delete = QtWidgets.QToolButton(), QtWidgets.QToolButton()
+        self._button.text, self._delete.text, self._button.checkable = "+", "x", True
+        lay_out(self, QtWidgets.QHBoxLayout, self._button, self._delete)
+        self._button.toggled.connect(self._place)
+        self._delete.clicked.connect(self._delete_last)
+
+    def placeButton(self) -> QtWidgets.QToolButton:
+        return self._button
+
+    def deleteButton(self) -> QtWidgets.QToolButton:
+        return self._delete
+
+    def currentNode(self) -> slicer.vtkMRMLMarkupsNode | None:
+        return self._current
+
+    def setCurrentNode(self, node: slicer.vtkMRMLMarkupsNode | None) -> None:
+        self._current = node
+        self._button.enabled = self._delete.enabled = node is not None
+
+    def interactionNode(self) -> slicer.vtkMRMLInteractionNode:
+        return slicer.app.applicationLogic().GetInteractionNode()
+
+    def _enter_scene(self) -> None:
+        event = slicer.vtkMRMLInteractionNode.InteractionModeChangedEvent
+        self._observers.watch(self.interactionNode(), event, self._mode_changed)
+
+    def _placing(self) -> bool:
+        node = self.interactionNode()
+        return node.GetCurrentInteractionMode() == node.Place and self._button.checked
+
+    def _place(self, on: bool) -> None:
+        if on == self._placing() == self._button.checked and self._current is None:
+            return
+        node, selection = self.interactionNode(), slicer.app.applicationLogic().GetSelectionNode()
+        if on:
+            if self._current is None:
+                raise NotInHost("placing without current markups")
+            selection.SetReferenceActivePlaceNodeClassName(self._current.GetClassName())
+            selection.SetActivePlaceNodeID(self._current.GetID())
+            node.SetPlaceModePersistence(
+                self.placeMultipleMarkups == self.ForcePlaceMultipleMarkups
+            )
+            self._button.checked = True
+            node.SetCurrentInteractionMode(node.Place)
+        else:
+            node.SetCurrentInteractionMode(node.ViewTransform)
+
+    def _mode_changed(self) -> None:
+        node = self.interactionNode()
+        placing = node.GetCurrentInteractionMode() == node.Place
+        if not placing:
+            self._button.checked = False
+        self.activeMarkupsPlaceModeChanged.emit(placing)
+
+    def _delete_last(self) -> None:
+        count = self._current.GetNumberOfControlPoints()
+        if count:
+            self._current.RemoveNthControlPoint(count - 1)
+
+
+MRML = {
+    kind.__name__: kind
+    for kind in (
+        qMRMLWidget,
+        qSlicerWidget,
+        qMRMLNodeComboBox,
+        qMRMLSegmentSelectorWidget,
+        qSlicerMarkupsPlaceWidget,
+    )
+}

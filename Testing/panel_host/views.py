@@ -1,0 +1,242 @@
+"""Slice and 3D views: Qt widgets over MRML's own displayable managers, drawn off-screen."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import slicer
+import vtk
+from PySide6 import QtCore, QtGui, QtWidgets
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from vtkmodules.util.numpy_support import vtk_to_numpy
+
+PRESSES = {
+    QtCore.QEvent.MouseButtonPress: "Press",
+    QtCore.QEvent.MouseButtonRelease: "Release",
+}
+BUTTONS = {Qt.LeftButton: "Left", Qt.MiddleButton: "Middle", Qt.RightButton: "Right"}
+SLICE_MANAGERS = (
+    "vtkMRMLModelSliceDisplayableManager",
+    "vtkMRMLCrosshairDisplayableManager",
+    "vtkMRMLMarkupsDisplayableManager",
+    "vtkMRMLSegmentationsDisplayableManager2D",
+)
+THREE_D_MANAGERS = (
+    "vtkMRMLCameraDisplayableManager",
+    "vtkMRMLViewDisplayableManager",
+    "vtkMRMLModelDisplayableManager",
+    "vtkMRMLMarkupsDisplayableManager",
+    "vtkMRMLSegmentationsDisplayableManager3D",
+)
+
+
+def register_managers(logic: slicer.vtkMRMLApplicationLogic) -> None:
+    for factory, names in (
+        (slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance(), SLICE_MANAGERS),
+        (slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance(), THREE_D_MANAGERS),
+    ):
+        factory.SetMRMLApplicationLogic(logic)
+        for name in names:
+            if not factory.IsDisplayableManagerRegistered(name):
+                factory.RegisterDisplayableManager(name)
+
+
+def guarded(method: Callable) -> Callable:
+    """An error in a Qt virtual is told to `sys.excepthook`: below another one it would crash."""
+
+    @functools.wraps(method)
+    def call(self: QtWidgets.QWidget, *values: object) -> object:
+        try:
+            return method(self, *values)
+        except Exception:
+            sys.excepthook(*sys.exc_info())
+            return False
+
+    return call
+
+
+class View(QtWidgets.QWidget):
+    """Paints what its displayable managers render, and gives them the mouse."""
+
+    def __init__(self, factory: vtk.vtkObject, style: vtk.vtkObject, node: object) -> None:
+        super().__init__()
+        self.setMouseTracking(True)
+        self.setMinimumSize(120, 120)
+        self.node = node
+        self._image, self._stale, self._closed = None, True, False
+        self.renderer = vtk.vtkRenderer()
+        self._window = vtk.vtkRenderWindow()
+        self._window.SetOffScreenRendering(1)
+        self._window.SetMultiSamples(0)
+        self._window.AddRenderer(self.renderer)
+        self._interactor = vtk.vtkGenericRenderWindowInteractor()
+        self._interactor.SetRenderWindow(self._window)
+        self._interactor.EnableRenderOff()
+        self._interactor.SetInteractorStyle(vtk.vtkInteractorStyleUser())
+        self._style = style
+        style.SetInteractor(self._interactor)
+        self._managers = factory.InstantiateDisplayableManagers(self.renderer)
+        self._managers.SetMRMLDisplayableNode(node)
+        style.SetDisplayableManagers(self._managers)
+        self._managers.AddObserver(vtk.vtkCommand.UpdateEvent, self.schedule)
+        self._interactor.Initialize()
+
+    def close_view(self) -> None:
+        self._closed = True
+        self._style = self._managers = self._interactor = None
+        self._window.Finalize()
+
+    def schedule(self, *_: object) -> None:
+        if not self._closed:
+            self._stale = True
+            self.update()
+
+    @guarded
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+        size = event.size().width(), event.size().height()
+        self._window.SetSize(*size)
+        self._interactor.SetSize(*size)
+        self.schedule()
+
+    @guarded
+    def paintEvent(self, _: QtGui.QPaintEvent) -> None:
+        if self._stale and not self._closed and not slicer.mrmlScene.IsBatchProcessing():
+            self._image, self._stale = self._render(), False
+        painter = QtGui.QPainter(self)
+        if self._image is not None:
+            painter.drawImage(0, 0, self._image)
+        painter.end()
+
+    def _render(self) -> QtGui.QImage:
+        self._window.Render()
+        width, height = self._window.GetSize()
+        pixels = vtk.vtkUnsignedCharArray()
+        self._window.GetPixelData(0, 0, width - 1, height - 1, 0, pixels, 0)
+        pixels = vtk_to_numpy(pixels).reshape(height, width, 3)[::-1]
+        data = np.ascontiguousarray(pixels).tobytes()
+        form = QtGui.QImage.Format_RGB888
+        return QtGui.QImage(data, width, height, 3 * width, form).copy()
+
+    @guarded
+    def event(self, event: QtCore.QEvent) -> bool:
+        name = None
+        if event.type() in PRESSES and event.button() in BUTTONS:
+            name = f"{BUTTONS[event.button()]}Button{PRESSES[event.type()]}Event"
+        elif event.type() == QtCore.QEvent.MouseMove:
+            name = "MouseMoveEvent"
+        elif event.type() == QtCore.QEvent.Enter:
+            name = "EnterEvent"
+        elif event.type() == QtCore.QEvent.Wheel:
+            up = event.angleDelta().y() > 0
+            name = "MouseWheelForwardEvent" if up else "MouseWheelBackwardEvent"
+        if name is None or self._closed:
+            return super().event(event)
+        place, keys = event.position().toPoint(), QtWidgets.QApplication.keyboardModifiers()
+        self._interactor.SetEventInformation(
+            place.x(),
+            self._window.GetSize()[1] - 1 - place.y(),
+            int(bool(keys & Qt.ControlModifier)),
+            int(bool(keys & Qt.ShiftModifier)),
+        )
+        self._interactor.InvokeEvent(name)
+        return True
+
+
+class SliceView(View):
+    """A slice view of the layout: "Red" axial, "Yellow" sagittal, "Green" coronal."""
+
+    def __init__(self, name: str, orientation: str, logic: slicer.vtkMRMLSliceLogic) -> None:
+        self.logic = logic
+        node = logic.AddSliceNode(name)
+        node.SetOrientation(orientation)
+        super().__init__(
+            slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance(),
+            slicer.vtkMRMLSliceViewInteractorStyle(),
+            node,
+        )
+        self._style.SetSliceLogic(logic)
+        mapper = vtk.vtkImageMapper()
+        mapper.SetColorWindow(255)
+        mapper.SetColorLevel(127.5)
+        mapper.SetInputConnection(logic.GetImageDataConnection())
+        slice_image = vtk.vtkActor2D()
+        slice_image.SetMapper(mapper)
+        slice_image.GetProperty().SetDisplayLocationToBackground()
+        self.renderer.AddViewProp(slice_image)
+        self._mapper = mapper
+        logic.AddObserver(vtk.vtkCommand.ModifiedEvent, self.schedule)
+        node.AddObserver(vtk.vtkCommand.ModifiedEvent, self.schedule)
+
+    @guarded
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+        self.logic.ResizeSliceNode(event.size().width(), event.size().height())
+        super().resizeEvent(event)
+
+    def _render(self) -> QtGui.QImage:
+        self._mapper.SetInputConnection(self.logic.GetImageDataConnection())
+        return super()._render()
+
+    def to_pixel(self, ras: tuple[float, float, float]) -> QtCore.QPoint:
+        """Where a point of the world (RAS mm) is in the widget."""
+        to_xy = vtk.vtkMatrix4x4()
+        vtk.vtkMatrix4x4.Invert(self.node.GetXYToRAS(), to_xy)
+        x, y, *_ = to_xy.MultiplyPoint((*ras, 1.0))
+        return QtCore.QPoint(round(x), round(self._window.GetSize()[1] - 1 - y))
+
+    def show(self, ras: tuple[float, float, float]) -> None:
+        """Go to the slice of a point, with the point in the middle."""
+        self.node.JumpSliceByCentering(*ras)
+
+    def click(self, ras: tuple[float, float, float]) -> None:
+        """Click at a point of the slice."""
+        place = self.to_pixel(ras)
+        QTest.mouseMove(self, place)
+        QTest.mouseClick(self, Qt.LeftButton, Qt.NoModifier, place)
+
+    def drag(self, ras: tuple[float, float, float], to_ras: tuple[float, float, float]) -> None:
+        """Press at a point, move to another in steps, release."""
+        start, end = self.to_pixel(ras), self.to_pixel(to_ras)
+        QTest.mouseMove(self, start)
+        QTest.mousePress(self, Qt.LeftButton, Qt.NoModifier, start)
+        for step in range(1, 11):
+            QTest.mouseMove(self, start + (end - start) * step / 10)
+        QTest.mouseRelease(self, Qt.LeftButton, Qt.NoModifier, end)
+
+    def mrmlSliceNode(self) -> slicer.vtkMRMLSliceNode:
+        return self.node
+
+    def sliceLogic(self) -> slicer.vtkMRMLSliceLogic:
+        return self.logic
+
+    def mrmlSliceCompositeNode(self) -> slicer.vtkMRMLSliceCompositeNode:
+        return self.logic.GetSliceCompositeNode()
+
+
+class ThreeDView(View):
+    def __init__(self) -> None:
+        node = slicer.vtkMRMLViewNode()
+        node.SetSingletonTag("1")
+        node.SetLayoutName("1")
+        node.SetBoxVisible(False)
+        super().__init__(
+            slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance(),
+            slicer.vtkMRMLThreeDViewInteractorStyle(),
+            slicer.mrmlScene.AddNode(node),
+        )
+
+    def threeDView(self) -> ThreeDView:
+        return self
+
+    def mrmlViewNode(self) -> slicer.vtkMRMLViewNode:
+        return self.node
+
+    def resetFocalPoint(self) -> None:
+        self.renderer.ResetCamera()
+        self.schedule()
+
+    def resetCamera(self) -> None:
+        self.resetFocalPoint()
