@@ -42,6 +42,7 @@ class PanelHost:
 
     def __enter__(self) -> PanelHost:
         self._hook, sys.excepthook = sys.excepthook, self._note
+        QtCore.qInstallMessageHandler(self._hear)
         self._app = QtWidgets.QApplication.instance() or Application(["panel host"])
         self._modules.install(self._app)
         self._app.open_scene()
@@ -64,6 +65,7 @@ class PanelHost:
         finally:
             self._modules.remove()
             sys.excepthook = self._hook
+            QtCore.qInstallMessageHandler(None)
         if kind is None:
             self.check()
 
@@ -188,11 +190,16 @@ class PanelHost:
         """Raise what went wrong below the event loop."""
         if self._errors:
             errors, self._errors = self._errors, []
-            raise AssertionError(f"{len(errors)} error(s) in the panel") from errors[0]
+            raise AssertionError(f"{len(errors)} error(s) in the panel: {errors}") from errors[0]
 
     def _note(self, kind: type, error: BaseException, trace: object) -> None:
         self._hook(kind, error, trace)
         self._errors.append(error)
+
+    def _hear(self, kind: QtCore.QtMsgType, _: object, text: str) -> None:
+        """Take Qt's warnings for errors, but for what a platform without windows lacks."""
+        if kind != QtCore.QtMsgType.QtDebugMsg and not text.startswith("This plugin does not"):
+            self._errors.append(RuntimeError(text))
 
     def _reach(self, widget: QtWidgets.QWidget) -> None:
         self.window.show_in_panel(widget)

@@ -94,7 +94,7 @@ class qMRMLNodeComboBox(_InScene, StandIn):
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self._current, self._shown, self._wanted = None, [], []
+        self._current, self._shown, self._wanted, self._waiting = None, [], [], ()
         self._box = QtWidgets.QComboBox()
         self._box.setSizePolicy(QtWidgets.QSizePolicy.Ignored, QtWidgets.QSizePolicy.Fixed)
         lay_out(self, QtWidgets.QHBoxLayout, self._box)
@@ -112,7 +112,7 @@ class qMRMLNodeComboBox(_InScene, StandIn):
     def setCurrentNode(self, node: slicer.vtkMRMLNode | None) -> None:
         if isinstance(node, str):
             node = self._scene.GetNodeByID(node)
-        self._refresh(node if node in self._shown else None)
+        self._refresh(node)
 
     def addAttribute(self, kind: str, name: str, value: str | None = None) -> None:
         self._wanted.append((kind, name, value))
@@ -149,9 +149,13 @@ class qMRMLNodeComboBox(_InScene, StandIn):
         )
 
     def _refresh(self, *wanted: slicer.vtkMRMLNode | None) -> None:
-        """Show the scene's nodes, and of them `wanted` or what was shown before."""
+        """Show the scene's nodes, and of them `wanted` or what was shown before; while a scene is
+        being loaded, `wanted` waits for its end."""
+        wanted = wanted or self._waiting
         if self._scene is not None and self._scene.IsBatchProcessing():
+            self._waiting = wanted
             return
+        self._waiting = ()
         nodes = self._scene.GetNodes() if self._scene else None
         nodes = [nodes.GetItemAsObject(k) for k in range(nodes.GetNumberOfItems())] if nodes else []
         self._shown = [node for node in nodes if self._fits(node)]

@@ -60,6 +60,10 @@ class _Property:
             raise TypeError(f"{type(instance).__name__}.{self.name} can't be {value!r}")
 
 
+def has_property(kind: type, name: str) -> bool:
+    return isinstance(inspect.getattr_static(kind, name, None), (_Property, QtCore.Property))
+
+
 def _get(self: QObject, name: str) -> object:
     if name == "connect":  # shiboken answers to it before it looks at the class
         return functools.partial(_connect, self)

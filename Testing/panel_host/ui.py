@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from PySide6 import QtCore, QtUiTools, QtWidgets
 
 from panel_host.mrml_widgets import MRML
-from panel_host.pythonqt import NotInHost
+from panel_host.pythonqt import NotInHost, has_property
 from panel_host.widgets import CTK
 
 CUSTOM = CTK | MRML
@@ -25,9 +25,8 @@ def _kind(name: str) -> type:
 def _check(root: ElementTree.Element) -> None:
     for widget in root.iter("widget"):
         name = widget.get("class")
-        meta = _kind(name).staticMetaObject
         for each in widget.findall("property"):
-            known = meta.indexOfProperty(each.get("name")) >= 0
+            known = has_property(_kind(name), each.get("name"))
             if not known and each.get("name") not in DYNAMIC:
                 raise NotInHost(f"property {name}.{each.get('name')} of {widget.get('name')}")
 

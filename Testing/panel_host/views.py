@@ -187,7 +187,7 @@ class SliceView(View):
         x, y, *_ = to_xy.MultiplyPoint((*ras, 1.0))
         return QtCore.QPoint(round(x), round(self._window.GetSize()[1] - 1 - y))
 
-    def show(self, ras: tuple[float, float, float]) -> None:
+    def go_to(self, ras: tuple[float, float, float]) -> None:
         """Go to the slice of a point, with the point in the middle."""
         self.node.JumpSliceByCentering(*ras)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 
 from PySide6 import QtCore, QtGui, QtWidgets
@@ -271,7 +272,10 @@ class ctkRangeWidget(QtWidgets.QWidget, StandIn):
 class ctkPathLineEdit(QtWidgets.QWidget, StandIn):
     """A path to type, or to browse for."""
 
-    Dirs, Files, Writable = 1, 2, 128  # QDir's filters
+    class Filter(enum.Flag):
+        NoFilter, Dirs, Files, Writable = 0, 1, 2, 128
+
+    QtCore.QFlag(Filter)
     currentPathChanged = Signal(str)
     validInputChanged = Signal(bool)
 
@@ -279,7 +283,7 @@ class ctkPathLineEdit(QtWidgets.QWidget, StandIn):
     settingKey = stored(str, "settingKey", "")
     nameFilters = stored("QStringList", "nameFilters", [])
     label = stored(str, "label", "")
-    filters = stored(int, "filters", 0)
+    filters = stored(Filter, "filters", Filter.NoFilter)
     showHistoryButton = stored(bool, "showHistoryButton", False)
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:

@@ -73,8 +73,10 @@ class PanelSampleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         root.setMRMLScene(slicer.mrmlScene)
         self.logic, self.seen = PanelSampleLogic(), []
         scene = slicer.mrmlScene
-        self.addObserver(scene, scene.StartCloseEvent, self.onClose)
-        self.addObserver(scene, scene.EndCloseEvent, self.onClosed)
+        for event in (scene.StartCloseEvent, scene.StartImportEvent):
+            self.addObserver(scene, event, self.onSceneGoes)
+        for event in (scene.EndCloseEvent, scene.EndImportEvent):
+            self.addObserver(scene, event, self.onSceneComes)
         self.timer = qt.QTimer()
         self.timer.setInterval(5)
         self.timer.timeout.connect(lambda: self.seen.append("tick"))
@@ -95,11 +97,11 @@ class PanelSampleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.timer.stop()
         self.removeObservers()
 
-    def onClose(self, caller, event):
+    def onSceneGoes(self, caller, event):
         self.parameters.disconnectGui(self.tag)
         self.parameters = None
 
-    def onClosed(self, caller, event):
+    def onSceneComes(self, caller, event):
         self.bind()
 
     def onRun(self, checked):
