@@ -46,8 +46,7 @@ class Connector:
         return split(self.kind)[0](getattr(self.widget, self.value))
 
     def write(self, value: object) -> None:
-        if getattr(self.widget, self.value) != value:
-            setattr(self.widget, self.value, value)
+        setattr(self.widget, self.value, value)
 
     def connect(self, call: Callable[[], None]) -> None:
         self._called = lambda *_: call()
@@ -136,6 +135,10 @@ class Text(Connector):
     @staticmethod
     def fits(kind: type) -> bool:
         return kind is str
+
+    def write(self, value: str) -> None:
+        if self.widget.text != value:  # the cursor stays where the user types
+            self.widget.text = value
 
 
 class Path(Connector):

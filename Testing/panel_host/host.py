@@ -31,13 +31,13 @@ class PanelHost:
 
     A Python error anywhere below the event loop, and a dialog that nothing answers, raise at the
     next step or at the end. `answers` and `messages` are those of dialogs.Dialogs; `missing` holds
-    the names of packages that `slicer.packaging` shall not find.
+    the names of packages that `slicer.packaging` shall not find. With SLICER_PYTHON in the
+    environment (the folder Base/Python of 3D Slicer's source) its ScriptedLoadableModule,
+    parameterNodeWrapper and i18n take the place of our stand-ins.
     """
 
-    def __init__(self, slicer_python: Path | None = None) -> None:
-        """`slicer_python`: Base/Python of 3D Slicer's source, to take its ScriptedLoadableModule,
-        parameterNodeWrapper and i18n instead of the stand-ins."""
-        self._modules = Modules(slicer_python)
+    def __init__(self) -> None:
+        self._modules = Modules()
         self._errors: list[BaseException] = []
 
     def __enter__(self) -> PanelHost:

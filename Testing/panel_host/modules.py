@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import os
 import sys
 import types
 from pathlib import Path
@@ -19,6 +20,10 @@ from panel_host.ui import QUiLoader
 from panel_host.widgets import CTK
 
 REAL = ("i18n", "ScriptedLoadableModule", "parameterNodeWrapper")
+NAMED_IN_REAL = (  # classes that we have no stand-in of
+    "ctkCheckBox ctkCheckablePushButton ctkColorPickerButton ctkComboBox ctkDirectoryButton "
+    "ctkDoubleRangeSlider ctkDoubleSlider qMRMLRangeWidget qMRMLSliderWidget qMRMLSpinBox"
+)
 
 
 class Qt(HostModule):
@@ -69,8 +74,7 @@ def _public(module: types.ModuleType) -> dict[str, object]:
 
 
 class Modules:
-    def __init__(self, slicer_python: Path | None = None) -> None:
-        self._real = slicer_python
+    def __init__(self) -> None:
         self.opened: list[scripted.qSlicerScriptedLoadableModule] = []
 
     def install(self, app: Application) -> None:
@@ -84,8 +88,11 @@ class Modules:
         sample_data = _module("SampleData", {"SampleDataLogic": SampleDataLogic})
         sys.modules["SampleData"] = sample_data
         self._add_slicer("packaging", packaging)
-        if self._real is not None:
-            slicer.__path__.append(str(self._real / "slicer"))
+        if real := os.environ.get("SLICER_PYTHON"):
+            slicer.__path__.append(f"{real}/slicer")
+            for name in NAMED_IN_REAL.split():
+                owner = sys.modules["ctk"] if name.startswith("ctk") else slicer
+                setattr(owner, name, type(name, (), {}))
             for name in REAL:
                 setattr(slicer, name, importlib.import_module(f"slicer.{name}"))
             return
