@@ -86,7 +86,7 @@ class PanelHost:
         self._app.startupCompleted.emit()
         panel.reload()
         self.window.show_panel(panel)
-        panel.self().enter()
+        panel.enter()
         self.turn()
         return panel.self()
 

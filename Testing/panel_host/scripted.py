@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import slicer
-from PySide6 import QtGui, QtWidgets
+from PySide6 import QtCore, QtGui, QtWidgets
 
 from panel_host.mrml_widgets import _InScene
 from panel_host.pythonqt import StandIn
@@ -45,7 +45,13 @@ class qSlicerScriptedLoadableModuleWidget(_InScene, StandIn):
     def __init__(self, kind: Callable[[], type]) -> None:
         super().__init__()
         QtWidgets.QVBoxLayout(self)
-        self._kind, self._widget = kind, None
+        self._kind, self._widget, self._entered = kind, None, False
+
+    isEntered = QtCore.Property(bool, lambda self: self._entered)
+
+    def enter(self) -> None:
+        self._entered = True
+        self._widget.enter()
 
     def self(self) -> object:
         return self._widget
@@ -93,6 +99,9 @@ class ScriptedLoadableModuleWidget:
 
     def setup(self) -> None:
         """No developer's section: that mode is off."""
+
+    def enter(self) -> None:
+        """What a module does when it is shown."""
 
     def cleanup(self) -> None:
         """What a module does when it goes."""

@@ -276,6 +276,7 @@ class ctkPathLineEdit(QtWidgets.QWidget, StandIn):
         NoFilter, Dirs, Files, Writable = 0, 1, 2, 128
 
     QtCore.QFlag(Filter)
+    Dirs, Files, Writable = Filter.Dirs, Filter.Files, Filter.Writable
     currentPathChanged = Signal(str)
     validInputChanged = Signal(bool)
 
