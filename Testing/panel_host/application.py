@@ -141,6 +141,7 @@ class Application(QtWidgets.QApplication, StandIn):
         self._folder = tempfile.TemporaryDirectory(prefix="panel_host")
         colors = slicer.vtkMRMLColorLogic()
         self._logic.SetColorLogic(colors)
+        self._logic.SetModuleLogic("Colors", colors)
         colors.SetMRMLApplicationLogic(self._logic)
         colors.SetMRMLScene(slicer.mrmlScene)
         self._modules = {
