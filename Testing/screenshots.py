@@ -9,12 +9,9 @@ built-in phantom.
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Optional
 
-TESTING = Path(__file__).parent
-sys.path.insert(0, str(TESTING))
 import slicer
 import typer
 from panel_host import PanelHost
@@ -25,9 +22,9 @@ from LNGenLib.image.io import read_image
 from LNGenLib.image.phantom import pelvic_phantom
 from LNGenLib.mrml.volumes import LABELS, to_volume
 
-MODULE = TESTING.parent / "LNGen" / "LNGen.py"
+MODULE = Path(__file__).parents[1] / "LNGen" / "LNGen.py"
 WINDOW = 1180, 780  # pixels at a panel of 400; a wider panel widens it
-COLORS = 128  # of a committed picture
+COLORS = 96  # of a committed picture
 FIELD = 150  # mm of the slices that are shown
 PATIENCE = 600  # seconds for a job
 
@@ -83,7 +80,7 @@ def main(folder: Path, ct: Optional[Path] = None, anatomy: Optional[Path] = None
         for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
             smoothing = slicer.vtkBinaryLabelmapToClosedSurfaceConversionRule
             name = smoothing.GetSmoothingFactorParameterName()
-            node.GetSegmentation().SetConversionParameter(name, "0")  # it would take small ones away
+            node.GetSegmentation().SetConversionParameter(name, "0")  # keeps small ones
             node.CreateClosedSurfaceRepresentation()  # what the 3D view shows
         picture("generated")
         picture("generated_700", 700)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import slicer
 from PySide6 import QtWidgets
 
-from panel_host import mrml_widgets, widgets
+from panel_host import number_widgets
 from panel_host.annotations import (
     Choice,
     Decimals,
@@ -22,7 +22,9 @@ from panel_host.annotations import (
     find,
     split,
 )
+from panel_host.node_widgets import qMRMLNodeComboBox
 from panel_host.pythonqt import NotInHost
+from panel_host.widgets import ctkPathLineEdit
 
 INTEGERS = 2**31
 
@@ -74,8 +76,8 @@ class Number(Connector):
         QtWidgets.QSlider,
         QtWidgets.QSpinBox,
         QtWidgets.QDoubleSpinBox,
-        widgets.ctkSliderWidget,
-        widgets.ctkDoubleSpinBox,
+        number_widgets.ctkSliderWidget,
+        number_widgets.ctkDoubleSpinBox,
     )
     signal, value = "valueChanged", "value"
 
@@ -92,7 +94,9 @@ class Number(Connector):
             widget.singleStep = step.value
         within = find(kind, WithinRange)
         low, high = within or find(kind, Minimum), within or find(kind, Maximum)
-        if not (low and high) and isinstance(widget, (QtWidgets.QSlider, widgets.ctkSliderWidget)):
+        if not (low and high) and isinstance(
+            widget, (QtWidgets.QSlider, number_widgets.ctkSliderWidget)
+        ):
             raise RuntimeError(f"{widget.objectName} shows a number without limits")
         limit = INTEGERS if only_integers else float("inf")
         widget.minimum = low.minimum if low else -limit
@@ -142,7 +146,7 @@ class Text(Connector):
 
 
 class Path(Connector):
-    widgets = (widgets.ctkPathLineEdit,)
+    widgets = (ctkPathLineEdit,)
     signal, value = "currentPathChanged", "currentPath"
 
     @staticmethod
@@ -154,10 +158,10 @@ class Path(Connector):
 
 
 class Range(Connector):
-    widgets = (widgets.ctkRangeWidget,)
+    widgets = (number_widgets.ctkRangeWidget,)
     signal = "valuesChanged"
 
-    def __init__(self, widget: widgets.ctkRangeWidget, kind: type) -> None:
+    def __init__(self, widget: number_widgets.ctkRangeWidget, kind: type) -> None:
         super().__init__(widget, kind)
         if decimals := find(kind, Decimals):
             widget.decimals = decimals.value
@@ -182,10 +186,10 @@ class Range(Connector):
 class Scene(Connector):
     """Shows the nodes of the parameter's classes, whatever the .ui says."""
 
-    widgets = (mrml_widgets.qMRMLNodeComboBox,)
+    widgets = (qMRMLNodeComboBox,)
     signal = "currentNodeChanged"
 
-    def __init__(self, widget: mrml_widgets.qMRMLNodeComboBox, kind: type) -> None:
+    def __init__(self, widget: qMRMLNodeComboBox, kind: type) -> None:
         super().__init__(widget, kind)
         widget.nodeTypes = [each().GetClassName() for each in self._classes(kind)]
 

@@ -16,8 +16,7 @@ from panel_host.application import Application
 from panel_host.dialogs import QFileDialog, ctkMessageBox
 from panel_host.mrml_widgets import MRML
 from panel_host.pythonqt import LIBRARIES, HostModule, NotInHost
-from panel_host.ui import QUiLoader
-from panel_host.widgets import CTK
+from panel_host.ui import CTK, QUiLoader
 
 REAL = ("i18n", "ScriptedLoadableModule", "parameterNodeWrapper")
 NAMED_IN_REAL = (  # classes that we have no stand-in of

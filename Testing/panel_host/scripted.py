@@ -9,7 +9,7 @@ from pathlib import Path
 import slicer
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from panel_host.mrml_widgets import _InScene
+from panel_host.node_widgets import InScene
 from panel_host.pythonqt import StandIn
 
 
@@ -39,7 +39,7 @@ class qSlicerScriptedLoadableModule:
         return self._widget
 
 
-class qSlicerScriptedLoadableModuleWidget(_InScene, StandIn):
+class qSlicerScriptedLoadableModuleWidget(InScene, StandIn):
     """The panel: holds the widget that a scripted module makes."""
 
     def __init__(self, kind: Callable[[], type]) -> None:

@@ -7,10 +7,23 @@ from xml.etree import ElementTree
 
 from PySide6 import QtCore, QtUiTools, QtWidgets
 
+from panel_host import number_widgets, widgets
+from panel_host.dialogs import ctkMessageBox
 from panel_host.mrml_widgets import MRML
 from panel_host.pythonqt import NotInHost, has_property
-from panel_host.widgets import CTK
 
+CTK = {
+    kind.__name__: kind
+    for kind in (
+        widgets.ctkCollapsibleButton,
+        widgets.ctkCollapsibleGroupBox,
+        ctkMessageBox,
+        widgets.ctkPathLineEdit,
+        number_widgets.ctkDoubleSpinBox,
+        number_widgets.ctkRangeWidget,
+        number_widgets.ctkSliderWidget,
+    )
+}
 CUSTOM = CTK | MRML
 DYNAMIC = {"SlicerParameterName"}
 
