@@ -47,9 +47,9 @@ def main(folder: Path, ct: Optional[Path] = None, anatomy: Optional[Path] = None
             path = folder / f"{name}.png"
             host.screenshot(path, width)
             image = Image.open(path).convert("RGB")
-            image.quantize(COLORS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-                path, optimize=True
-            )
+            image.quantize(
+                COLORS, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE
+            ).save(path, optimize=True)
 
         def run(button: QtWidgets.QPushButton) -> None:
             host.click(button)
