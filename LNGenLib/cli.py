@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import signal
 import sys
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Optional
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 
 from LNGenLib import __version__
+from LNGenLib.benchmark.commands import benchmark
 from LNGenLib.datasets.commands import dataset, pool
 from LNGenLib.dicom.commands import dicom
 from LNGenLib.errors import InputError
 from LNGenLib.output import check_output, output_folder
+from LNGenLib.segmentation.commands import evaluate_segmentation, segment, train_segmentation
 from LNGenLib.service.commands import doctor, serve
 from LNGenLib.structure.variant import Variant
 from LNGenLib.synthesis.method import Method
+from LNGenLib.terminal import (
+    check_figures,
+    console,
+    read_json_object,
+    shown_progress,
+    write_figures,
+)
 
 app = typer.Typer(
     help="Synthetic lymph nodes in CT (LN-Gen). Not a medical device.",
@@ -32,7 +36,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-console = Console(markup=False, emoji=False)  # paths may hold brackets and colons
 
 
 class Device(str, Enum):
@@ -48,15 +51,6 @@ class SizeLaw(str, Enum):
 
     uniform = "uniform"
     clinical = "clinical"
-
-
-class Part(str, Enum):
-    """Which model to train."""
-
-    structure = "structure"
-    explicit = "explicit"
-    texture = "texture"
-    difftumor = "difftumor"
 
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
@@ -107,32 +101,6 @@ def main() -> None:
     except InputError as error:
         print(f"lngen: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-
-
-@contextmanager
-def shown_progress():
-    """A `Progress` drawn as one bar a stage, with the time left."""
-    from LNGenLib.synthesis.progress import Progress
-
-    columns = (
-        TextColumn("{task.description:>10}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(compact=True),
-    )
-    with Bars(*columns, console=console) as bars:
-        tasks: dict[str, int] = {}
-
-        def report(stage: str, done: int, steps: int) -> None:
-            if stage not in tasks:
-                for task in tasks.values():
-                    bars.update(task, completed=bars.tasks[task].total)
-                tasks[stage] = bars.add_task(stage, total=steps)
-            bars.update(tasks[stage], completed=done, total=steps)
-
-        yield Progress(report)
-        for task in tasks.values():
-            bars.update(task, completed=bars.tasks[task].total)
 
 
 @app.command()
@@ -412,53 +380,45 @@ def structures(
     _print_seconds(progress.seconds)
 
 
-@app.command()
-def train(
-    part: Annotated[Part, typer.Argument(help="Which model.")],
-    data: Annotated[Path, typer.Option(help="Folder with the table of cases (docs/training.md).")],
-    output: Output,
-    config: Annotated[Optional[Path], typer.Option(help="JSON with sizes to change.")] = None,
-    seed: Seed = 0,
-) -> None:
-    """Train a model on own data; the same command resumes an interrupted run."""
-    from LNGenLib.training import run
-
-    changes = {} if config is None else read_config(config)
-    check_output(output)
-    weights = run(part.value, data, output, changes, seed)
-    console.print(f"weights: {weights}", soft_wrap=True)
+train = typer.Typer(
+    help="Train a model on own data; the same command resumes an interrupted run.",
+    no_args_is_help=True,
+)
+app.add_typer(train, name="train")
+PARTS = {
+    "structure": "What shape lymph nodes have.",
+    "explicit": "The paper's explicit variant of it, for comparison.",
+    "texture": "What lymph nodes look like in CT.",
+    "difftumor": "A baseline in DiffTumor's way, for comparison.",
+}
 
 
-def read_config(path: Path) -> dict:
-    """The JSON object of a configuration file; InputError where it is none."""
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is not a JSON file that can be read: {error}") from error
-    if not isinstance(content, dict):
-        raise InputError(f'{path} holds no JSON object: give {{"diffusion_steps": 9000}}, say')
-    return content
+def _trainer(part: str):
+    def train_part(
+        data: Annotated[
+            Path, typer.Option(help="Folder with the table of cases (docs/training.md).")
+        ],
+        output: Output,
+        config: Annotated[Optional[Path], typer.Option(help="JSON with sizes to change.")] = None,
+        seed: Seed = 0,
+    ) -> None:
+        from LNGenLib.training import run
 
+        changes = {} if config is None else read_json_object(config)
+        check_output(output)
+        weights = run(part, data, output, changes, seed)
+        console.print(f"weights: {weights}", soft_wrap=True)
+
+    return train_part
+
+
+for part, what in PARTS.items():
+    train.command(part, help=what)(_trainer(part))
+train.command("segmentation")(train_segmentation)
+app.command()(segment)
 
 evaluate = typer.Typer(help="How close generated results are to real ones.", no_args_is_help=True)
 app.add_typer(evaluate, name="evaluate")
-
-
-def check_figures(output: Path | None) -> None:
-    """Raise InputError where the figures of an evaluation can't be written to `output`."""
-    if output is not None:
-        check_output(output.parent)
-        if output.is_dir():
-            raise InputError(f"{output} is a folder: give a file for the figures")
-
-
-def write_figures(figures: dict[str, Any], output: Path) -> None:
-    """Write an evaluation's figures as JSON, and say so."""
-    from LNGenLib.synthesis.records import write_json
-
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_json(figures, output)
-    console.print(f"figures written to {output}", soft_wrap=True)
 
 
 @evaluate.command("structures")
@@ -543,6 +503,8 @@ def evaluate_texture(
 app.command()(pool)
 app.command()(dataset)
 app.add_typer(dicom, name="dicom")
+evaluate.command("segmentation")(evaluate_segmentation)
+app.add_typer(benchmark, name="benchmark")
 app.command()(serve)
 app.command()(doctor)
 

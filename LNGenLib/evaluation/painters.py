@@ -42,17 +42,30 @@ def paint_copies(hu: np.ndarray, twins: Sequence[Twin]) -> Painted:
     new, labels = hu.copy(), np.zeros(hu.shape, np.uint16)
     for number, twin in enumerate(twins, 1):
         body = twin.body
-        band = np.maximum(np.round(SMALLEST_BAND / body.spacing), 1).astype(int)
-        wide = ndimage.binary_dilation(body.mask, np.ones(2 * band + 1))
-        weight = ndimage.uniform_filter(wide.astype(np.float32), 3) * wide
-        weight[body.mask] = 1
-        # the box reaches farther than the band, and may leave the grid there
-        inner = tuple(
-            slice(max(-b.start, 0), min(n, size - b.start))
-            for b, n, size in zip(twin.box, body.mask.shape, hu.shape)
-        )
-        at = tuple(slice(b.start + i.start, b.start + i.stop) for b, i in zip(twin.box, inner))
-        weight = weight[inner]
-        new[at] = np.round(weight * body.hu[inner] + (1 - weight) * new[at])
-        labels[at][body.mask[inner]] = number
+        paste(new, labels, number, body.hu, body.mask, twin.start, body.spacing)
     return new, labels
+
+
+def paste(
+    hu: np.ndarray,
+    labels: np.ndarray,
+    number: int,
+    body: np.ndarray,
+    mask: np.ndarray,
+    start: np.ndarray,
+    spacing: np.ndarray,
+) -> None:
+    """Paste a body (HU and mask, z y x) at voxel `start` into `hu`, as `number` into `labels`; over
+    a band round it the body's own surroundings pass into what was there."""
+    band = np.maximum(np.round(SMALLEST_BAND / spacing), 1).astype(int)
+    wide = ndimage.binary_dilation(mask, np.ones(2 * band + 1))
+    weight = ndimage.uniform_filter(wide.astype(np.float32), 3) * wide
+    weight[mask] = 1
+    # the box reaches farther than the band, and may leave the grid there
+    inner = tuple(
+        slice(max(-s, 0), min(n, size - s)) for s, n, size in zip(start, mask.shape, hu.shape)
+    )
+    at = tuple(slice(s + i.start, s + i.stop) for s, i in zip(start, inner))
+    weight = weight[inner]
+    hu[at] = np.round(weight * body[inner] + (1 - weight) * hu[at])
+    labels[at][mask[inner]] = number

@@ -70,7 +70,7 @@ class Task(pl.LightningModule):
         }
 
 
-class _Told(pl.Callback):
+class Told(pl.Callback):
     """Tells of each step; what `on_step` raises ends the training."""
 
     def __init__(self, part: str, on_step: OnStep):
@@ -118,7 +118,7 @@ def fit(
             ),
             # begun half-way: an average that starts at the random weights keeps a share of them
             EMAWeightAveraging(decay=EMA_DECAY, update_starting_at_step=task.steps // 2),
-            *([_Told(folder.name, on_step)] if on_step else []),
+            *([Told(folder.name, on_step)] if on_step else []),
         ],
         logger=CSVLogger(folder, name=None, version=""),
         log_every_n_steps=BATCHES_PER_EPOCH,

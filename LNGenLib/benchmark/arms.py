@@ -1,0 +1,13 @@
+"""The arms of Table I."""
+
+from enum import Enum
+
+
+class Arm(str, Enum):
+    """What the training set holds besides the real scans."""
+
+    real = "real only"
+    copies = "copy-paste"
+    difftumor = "DiffTumor-style"
+    lngen = "LN-Gen"
+    filtered = "LN-Gen filtered"

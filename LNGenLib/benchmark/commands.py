@@ -1,0 +1,99 @@
+"""`lngen benchmark standin` and `lngen benchmark table1`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from LNGenLib.benchmark.arms import Arm
+from LNGenLib.output import check_output
+from LNGenLib.segmentation.commands import Network
+from LNGenLib.terminal import console, read_json_object, shown_progress
+
+if TYPE_CHECKING:
+    from LNGenLib.benchmark.table1 import Benchmark, Run
+
+benchmark = typer.Typer(
+    help="Does synthesis help segmentation? Table I of the paper.", no_args_is_help=True
+)
+
+
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
+
+
+@benchmark.command()
+def standin(
+    data: Annotated[Path, typer.Option(help="Folder as `train texture` takes.")],
+    output: Output,
+    seed: Annotated[int, typer.Option(help="Same seed, same scans.")] = 0,
+) -> None:
+    """Write a STAND-IN for the paper's private cohort; the same command resumes."""
+    from LNGenLib.benchmark.standin import MARK, make_standin
+
+    check_output(output)
+    with shown_progress() as progress:
+        make_standin(data, output, seed, progress.report)
+    console.print(f"{MARK}, written to {output}", soft_wrap=True)
+
+
+@benchmark.command()
+def table1(
+    data: Annotated[
+        Path, typer.Option(help="Data set with train, validation and test (docs/segmentation.md).")
+    ],
+    output: Output,
+    networks: Annotated[
+        Optional[list[Network]], typer.Option("--network", help="Repeat for several; unet.")
+    ] = None,
+    arms: Annotated[
+        Optional[list[Arm]], typer.Option("--arm", help="Repeat for several; all.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each cell.")] = 3,
+    most: Annotated[
+        Optional[int], typer.Option(min=0, help="Do at most so many runs; 0 only prints.")
+    ] = None,
+    config: Annotated[
+        Optional[Path], typer.Option(help="JSON with what to change (docs/segmentation.md).")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where the networks run.")] = "auto",
+    structure_weights: Annotated[Optional[Path], typer.Option(help="Own weights.")] = None,
+    texture_weights: Annotated[Optional[Path], typer.Option(help="Own weights.")] = None,
+    difftumor_weights: Annotated[
+        Optional[Path], typer.Option(help="Weights of `train difftumor`, for its arm.")
+    ] = None,
+) -> None:
+    """Train each network on real scans, and on real and synthetic ones; print Table I.
+
+    The same command goes on where it was interrupted; what was done is not done again.
+    """
+    from LNGenLib.benchmark.table1 import Benchmark, difftumor_models, runs
+    from LNGenLib.segmentation.config import SegmentationConfig
+    from LNGenLib.synthesis.engine import Models
+
+    changes = {} if config is None else read_json_object(config)
+    configs = [
+        SegmentationConfig.from_json(changes | {"network": n.value})
+        for n in networks or [Network.unet]
+    ]
+    check_output(output)
+    models = Models(device, structure_weights, texture_weights)
+    bench = Benchmark(data, output, models, difftumor_models(difftumor_weights, device))
+    cells = list(runs(configs, arms or list(Arm), seeds))
+    waiting = [run for run in cells if bench.runnable(run.arm) and bench.result(run) is None]
+    for run in waiting[:most]:
+        console.print(f"{run.config.network}, {run.arm.value}, seed {run.seed}")
+        with shown_progress() as progress:
+            bench.do(run, progress.report)
+        _print(bench, cells)
+    if not waiting[:most]:
+        _print(bench, cells)
+
+
+def _print(bench: Benchmark, cells: list[Run]) -> None:
+    from LNGenLib.benchmark.report import table, title
+
+    console.print(title(bench, cells), soft_wrap=True)
+    for part in list(bench.cases)[2:]:
+        console.print(table(bench, cells, part))

@@ -1,0 +1,122 @@
+"""Ways to put more lymph nodes into a training scan: LN-Gen, DiffTumor's way, copies of real ones.
+
+A painter takes a CT, the instance labels of its real nodes, and a seed; it gives the CT with more
+nodes off the real ones, and the instance labels of the new ones alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+from LNGenLib.datasets.case import Case
+from LNGenLib.evaluation.painters import paste
+from LNGenLib.image.geometry import array_spacing
+from LNGenLib.image.hu import FAT, SOFT_TISSUE
+from LNGenLib.image.io import like, marked_synthetic, to_array
+from LNGenLib.placement.anatomy import GAP
+from LNGenLib.placement.sampling import LEAST_FAT
+from LNGenLib.structure.sizes import Sizes
+from LNGenLib.synthesis.engine import Models, synthesize
+from LNGenLib.synthesis.records import SynthesisRequest
+
+NODES = 11  # painted into each scan, as many as a scan of the paper's cohort has
+TRIES = 400  # places looked at for each copy
+
+
+class Painter(Protocol):
+    """See above."""
+
+    def __call__(
+        self, ct: sitk.Image, real: sitk.Image, seed: int
+    ) -> tuple[sitk.Image, sitk.Image]: ...
+
+
+def synthesizer(models: Models) -> Painter:
+    """LN-Gen or DiffTumor's way: sizes even between 1.7 and 30 mm, anywhere in fat."""
+
+    def paint(ct: sitk.Image, real: sitk.Image, seed: int) -> tuple[sitk.Image, sitk.Image]:
+        request = SynthesisRequest(NODES, Sizes("uniform"), seed, allow_fewer=True)
+        anywhere = like(np.ones(ct.GetSize()[::-1], np.uint8), ct)
+        result = synthesize(ct, request, None, anywhere, models, avoid=real)
+        return result.ct, result.nodes
+
+    return paint
+
+
+@dataclass(frozen=True, eq=False)
+class Cutting:
+    """A real node cut out of its scan with a band round it: HU and mask (z, y, x)."""
+
+    hu: np.ndarray
+    mask: np.ndarray
+    spacing: np.ndarray
+
+
+def copier(cases: Sequence[Case]) -> Painter:
+    """Copies of the real nodes of `cases`, mirrored and turned at random, in fat."""
+    cuttings = [cutting for case in cases for cutting in _cut(*case.load())]
+
+    def paint(ct: sitk.Image, real: sitk.Image, seed: int) -> tuple[sitk.Image, sitk.Image]:
+        rng, spacing = np.random.default_rng(seed), array_spacing(ct)
+        hu, labels = to_array(ct), np.zeros(ct.GetSize()[::-1], np.uint16)
+        smooth = ndimage.gaussian_filter(hu.astype(np.float32), (0, 1, 1))
+        fat = (smooth > FAT[0]) & (smooth < SOFT_TISSUE[0])
+        taken = ndimage.distance_transform_edt(to_array(real) == 0, sampling=spacing) <= GAP
+        places = np.argwhere(fat & ~taken)
+        number = 0
+        for k in rng.integers(len(cuttings), size=NODES):
+            cutting = _turned(cuttings[k], rng)
+            start = _room(cutting, fat, taken, places, rng)
+            if start is None:
+                continue
+            number += 1
+            paste(hu, labels, number, cutting.hu, cutting.mask, start, spacing)
+            new = ndimage.distance_transform_edt(labels != number, sampling=spacing) <= GAP
+            taken |= new
+        return marked_synthetic(like(hu, ct)), marked_synthetic(like(labels, ct))
+
+    return paint
+
+
+def _cut(ct: sitk.Image, labels: sitk.Image) -> list[Cutting]:
+    hu, nodes, spacing = to_array(ct), to_array(labels), array_spacing(ct)
+    pad = np.ceil(GAP / spacing).astype(int)
+    cuttings = []
+    for label, box in enumerate(ndimage.find_objects(nodes), 1):
+        if box is None:
+            continue
+        wide = tuple(slice(max(b.start - p, 0), b.stop + p) for b, p in zip(box, pad))
+        cuttings.append(Cutting(hu[wide], nodes[wide] == label, spacing))
+    return cuttings
+
+
+def _turned(cutting: Cutting, rng: np.random.Generator) -> Cutting:
+    axes = [axis for axis in range(3) if rng.random() < 0.5]
+    turns = int(rng.integers(4))
+    arrays = (np.rot90(np.flip(a, axes), turns, (1, 2)) for a in (cutting.hu, cutting.mask))
+    return Cutting(*arrays, cutting.spacing)
+
+
+def _room(
+    cutting: Cutting,
+    fat: np.ndarray,
+    taken: np.ndarray,
+    places: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray | None:
+    """Where the cutting's box may start, so that its node replaces fat and nothing taken."""
+    inside = np.argwhere(cutting.mask)
+    middle = inside.mean(0).round().astype(int)
+    for start in places[rng.integers(len(places), size=TRIES)] - middle:
+        if (start < 0).any() or (start + cutting.mask.shape > fat.shape).any():
+            continue
+        at = tuple((inside + start).T)
+        if not taken[at].any() and fat[at].mean() >= LEAST_FAT:
+            return start
+    return None

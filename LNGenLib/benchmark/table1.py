@@ -1,0 +1,262 @@
+"""Table I: does a network trained on real and synthetic scans do better than on real ones alone?
+
+Every cell is one run: a network, an arm, a seed. A run is a job of its own that resumes, and its
+result is kept under the hash of all that it depends on, so that the table grows run by run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from LNGenLib.benchmark.arms import Arm
+from LNGenLib.benchmark.painters import NODES, Painter, copier, synthesizer
+from LNGenLib.datasets.case import Case
+from LNGenLib.datasets.cases import read_cases
+from LNGenLib.datasets.writing import Plain, clear_unfinished
+from LNGenLib.errors import InputError
+from LNGenLib.evaluation.lesions import ScanScore, score
+from LNGenLib.image.geometry import array_spacing
+from LNGenLib.image.io import like, marked_synthetic, read_image, to_array
+from LNGenLib.models.store import SHIPPED, sha256
+from LNGenLib.randomness import node_seed
+from LNGenLib.segmentation.config import SegmentationConfig
+from LNGenLib.segmentation.inference import load_segmentor
+from LNGenLib.segmentation.quality import implausible, plausibility, size_bins, without_nodes
+from LNGenLib.segmentation.training import train
+from LNGenLib.synthesis.engine import Models
+from LNGenLib.synthesis.method import Method
+from LNGenLib.synthesis.records import write_json
+
+Report = Callable[[str, int, int], None]  # stage, steps done, steps
+
+
+@dataclass(frozen=True)
+class Run:
+    """A cell of the table."""
+
+    config: SegmentationConfig
+    arm: Arm
+    seed: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run left: scores of each test part, and its costs in seconds."""
+
+    steps: int
+    validation_dice: float
+    training_seconds: float
+    synthesis_seconds: float
+    scores: dict[str, list[ScanScore]]
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Result:
+        """The result of `dataclasses.asdict`'s JSON."""
+        scores = {
+            part: [ScanScore.from_json(row) for row in rows]
+            for part, rows in values["scores"].items()
+        }
+        return cls(**values | {"scores": scores})
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A data set with parts train, validation, and test (or several whose names begin so), as
+    `read_cases` takes it or a folder with such a `cases.csv`; and the folder of the runs.
+
+    Own weights of LN-Gen, trained on the train part, are given in `models`, those of DiffTumor's
+    way in `difftumor`; without the latter its arm can't run.
+    """
+
+    data: Path
+    folder: Path
+    models: Models
+    difftumor: Models | None = None
+
+    @cached_property
+    def cases(self) -> dict[str, list[Case]]:
+        """Labeled cases by part. InputError where one is missing."""
+        parts: dict[str, list[Case]] = {}
+        table = self.data / "cases.csv"
+        for case in read_cases(table if table.exists() else self.data):
+            if case.label is not None or case.image.suffix == ".npz":
+                parts.setdefault(case.part or "", []).append(case)
+        tests = [part for part in parts if part.startswith("test")]
+        if not tests or not {"train", "validation"} <= set(parts):
+            raise InputError(
+                f"{self.data} has the parts {', '.join(parts) or 'none'}: give a data set with "
+                "train, validation and test, as a CSV's column part tells (docs/segmentation.md)"
+            )
+        return {part: parts[part] for part in ("train", "validation", *sorted(tests))}
+
+    @property
+    def standin(self) -> bool:
+        """Whether the data are those of `lngen benchmark standin`."""
+        return (self.data / "standin.json").exists()
+
+    def runnable(self, arm: Arm) -> bool:
+        """Whether the arm has all it needs."""
+        return arm != Arm.difftumor or self.difftumor is not None
+
+    def result(self, run: Run) -> Result | None:
+        """What the run left, or None where it has not run."""
+        if not self.runnable(run.arm):
+            return None
+        path = self._run_folder(run) / "result.json"
+        return Result.from_json(json.loads(path.read_text())) if path.exists() else None
+
+    def do(self, run: Run, report: Report) -> Result:
+        """Do a run, or what is left of it."""
+        folder, parts = self._run_folder(run), self.cases
+        training, painted = list(parts["train"]), 0.0
+        if run.arm != Arm.real:
+            more, painted = self._synthetic(run, report)
+            training += more
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(self._key(run), folder / "run.json")
+        told = train(
+            *(training, parts["validation"], folder / "model", run.config, run.seed),
+            on_step=report,
+            cache=self.folder / "cases",
+        )
+        segmentor, scores = load_segmentor(folder / "model", self.models.device), {}
+        for part in list(parts)[2:]:
+            scores[part] = []
+            for number, case in enumerate(parts[part]):
+                report(part, number, len(parts[part]))
+                ct, truth = case.load()
+                found, spacing = to_array(segmentor.segment(ct)), array_spacing(ct)
+                scores[part].append(score(case.id, case.patient, to_array(truth), found, spacing))
+        seconds = told["seconds"]
+        result = Result(told["steps"], told["validation_dice"], seconds, painted, scores)
+        write_json(dataclasses.asdict(result), folder / "result.json")
+        return result
+
+    def _run_folder(self, run: Run) -> Path:
+        return self.folder / "runs" / _hash(self._key(run))
+
+    def _key(self, run: Run) -> dict[str, Any]:
+        """All that a run's result depends on."""
+        key = {"data": self._data_hash, "arm": run.arm.value, "seed": run.seed}
+        return key | {"config": dataclasses.asdict(run.config), "synthetic": self._recipe(run)}
+
+    @cached_property
+    def _data_hash(self) -> str:
+        files = [f for cases in self.cases.values() for c in cases for f in (c.image, c.label) if f]
+        return _hash([[str(file), file.stat().st_size] for file in files])
+
+    def _recipe(self, run: Run) -> dict[str, Any]:
+        """All that the synthetic scans of a run depend on besides the data."""
+        if run.arm == Arm.real:
+            return {}
+        recipe: dict[str, Any] = {"arm": run.arm.value, "seed": run.seed, "nodes": NODES}
+        if run.arm in (Arm.lngen, Arm.filtered):
+            recipe["weights"] = [
+                sha256(getattr(self.models, f"{name}_weights") or SHIPPED / f"{name}.safetensors")
+                for name in ("structure", "texture")
+            ]
+        if run.arm == Arm.difftumor and self.difftumor is not None:
+            recipe["weights"] = sha256(self.difftumor.texture_weights)
+        if run.arm == Arm.filtered:
+            recipe["filtered by"] = dataclasses.asdict(run.config)
+        return recipe
+
+    def _synthetic(self, run: Run, report: Report) -> tuple[list[Case], float]:
+        """A synthetic scan for each training scan, and the seconds they took."""
+        recipe = self._recipe(run)
+        folder = self.folder / "synthetic" / _hash([self._data_hash, recipe])
+        if not (folder / "recipe.json").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            clear_unfinished(folder)
+            make = self._filter if run.arm == Arm.filtered else self._paint
+            make(run, Plain(folder), report)
+            write_json(recipe, folder / "recipe.json")
+        seconds = sum(_seconds(folder / case.id) for case in read_cases(folder))
+        return read_cases(folder), seconds
+
+    def _paint(self, run: Run, writer: Plain, report: Report) -> None:
+        painter = self._painter(run.arm)
+        training = self.cases["train"]
+        for number, case in enumerate(training):
+            report("painting", number, len(training))
+            if (writer.folder / case.id).exists():
+                continue
+            started = time.monotonic()
+            ct, real = case.load()
+            painted, nodes = painter(ct, real, node_seed(run.seed, number, run.arm.value))
+            _write(writer, case, painted, nodes, real, time.monotonic() - started)
+
+    def _painter(self, arm: Arm) -> Painter:
+        if arm == Arm.copies:
+            return copier(self.cases["train"])
+        return synthesizer(self.difftumor if arm == Arm.difftumor else self.models)
+
+    def _filter(self, run: Run, writer: Plain, report: Report) -> None:
+        """The scans of LN-Gen without what the segmentor of `real only` finds implausible."""
+        real, unfiltered = (dataclasses.replace(run, arm=arm) for arm in (Arm.real, Arm.lngen))
+        if self.result(real) is None:
+            self.do(real, report)
+        segmentor = load_segmentor(self._run_folder(real) / "model", self.models.device)
+        painted, _ = self._synthetic(unfiltered, report)
+        scores, bins = {}, {}
+        for number, case in enumerate(painted):
+            report("filtering", number, len(painted))
+            ct, nodes = case.load()[0], _nodes(case)
+            probability = to_array(segmentor.probability(ct))
+            for label, value in plausibility(probability, nodes).items():
+                scores[case.id, label] = value
+            for label, size in size_bins(nodes, array_spacing(ct)).items():
+                bins[case.id, label] = size
+        dropped = implausible(scores, bins)
+        for case, source in zip(painted, sorted(self.cases["train"], key=lambda c: c.id)):
+            started = time.monotonic()
+            original, real_labels = source.load()
+            own = {label for id, label in dropped if id == case.id}
+            ct = case.load()[0]
+            hu, kept = without_nodes(to_array(ct), to_array(original), _nodes(case), own)
+            images = (marked_synthetic(like(array, ct)) for array in (hu, kept))
+            spent = time.monotonic() - started + _seconds(case.image.parent)
+            _write(writer, source, *images, real_labels, spent)
+
+
+def _write(writer: Plain, case: Case, ct, nodes, real, seconds: float) -> None:
+    label = ((to_array(nodes) > 0) | (to_array(real) > 0)).astype(np.uint8)
+    about = {"synthetic": True, "patient": case.patient, "seconds": round(seconds, 2)}
+    writer.write(case.id, ct, marked_synthetic(like(label, ct)), about, nodes)
+
+
+def _nodes(case: Case) -> np.ndarray:
+    return to_array(read_image(case.image.parent / "nodes.nii.gz")).astype(np.uint16)
+
+
+def _seconds(folder: Path) -> float:
+    return json.loads((folder / "nodes.json").read_text())["seconds"]
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def runs(configs: Iterable[SegmentationConfig], arms: Iterable[Arm], seeds: int) -> Iterator[Run]:
+    """The cells in the order in which they are done: a seed of all arms before the next seed."""
+    for config in configs:
+        for seed in range(seeds):
+            for arm in arms:
+                yield Run(config, arm, seed)
+
+
+def difftumor_models(weights: Path | None, device: str) -> Models | None:
+    """The models of the DiffTumor-style arm."""
+    if weights is None:
+        return None
+    return Models(device, None, weights, Method.difftumor)

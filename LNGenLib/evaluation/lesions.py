@@ -1,0 +1,92 @@
+"""What a segmentation found of a scan's lymph nodes: voxels, and nodes one by one by size."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+from scipy.optimize import linear_sum_assignment
+
+from LNGenLib.structure.tsdf import diameter, surface
+
+LEAST_IOU = 0.1  # of a node and what was found of it, to count as found
+BINS = {"1.7-5 mm": 5.0, "5-10 mm": 10.0, ">10 mm": np.inf}  # long axis below
+NEIGHBORS = np.ones((3, 3, 3))
+
+
+@dataclass(frozen=True)
+class ScanScore:
+    """Of one scan: voxels that truth and finding share and that each has; by size bin the number of
+    lymph nodes, of those found, and of findings that are none.
+
+    A node is of the bin of its own long axis, a false finding of that of its own.
+    """
+
+    id: str
+    patient: str
+    shared: int
+    truth: int
+    found: int
+    nodes: dict[str, int]
+    detected: dict[str, int]
+    false: dict[str, int]
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> ScanScore:
+        """The score of `dataclasses.asdict`'s JSON."""
+        return cls(**values)
+
+
+def score(
+    id: str, patient: str, truth: np.ndarray, found: np.ndarray, spacing: np.ndarray
+) -> ScanScore:
+    """The score of a mask `found` against `truth`, both (z, y, x), `spacing` in mm.
+
+    Where `truth` has values above 1 they are instances, else its 26-connected components are; so
+    are those of `found`. Findings and nodes are matched one to one, so that the sum of IoU is
+    largest; pairs below an IoU of 0.1 don't count (picai_eval's rule,
+    https://github.com/DIAGNijmegen/picai_eval).
+    """
+    nodes = truth if truth.max() > 1 else ndimage.label(truth > 0, NEIGHBORS)[0]
+    findings = ndimage.label(found > 0, NEIGHBORS)[0]
+    counts = {name: dict.fromkeys(BINS, 0) for name in ("nodes", "detected", "false")}
+    node_sizes, finding_sizes = (np.bincount(labels.ravel()) for labels in (nodes, findings))
+    both = (nodes > 0) & (findings > 0)
+    shared = np.zeros((len(node_sizes), len(finding_sizes)))
+    np.add.at(shared, (nodes[both], findings[both]), 1)
+    iou = shared / np.maximum(node_sizes[:, None] + finding_sizes - shared, 1)
+    iou[iou < LEAST_IOU] = 0
+    pairs = [(a, b) for a, b in zip(*linear_sum_assignment(-iou)) if iou[a, b] > 0]
+    detected, true = ({int(pair[k]) for pair in pairs} for k in range(2))
+    for number, size in _sizes(nodes, spacing):
+        counts["nodes"][size] += 1
+        counts["detected"][size] += number in detected
+    for _, size in _sizes(findings, spacing, but=true):
+        counts["false"][size] += 1
+    mask = truth > 0, found > 0
+    return ScanScore(
+        id, patient, int((mask[0] & mask[1]).sum()), *(int(part.sum()) for part in mask), **counts
+    )
+
+
+def _sizes(
+    labels: np.ndarray, spacing: np.ndarray, but: Collection[int] = ()
+) -> Iterator[tuple[int, str]]:
+    """Each label but some, and its size bin."""
+    for number, box in enumerate(ndimage.find_objects(labels), 1):
+        if box is not None and number not in but:
+            yield number, bin_of(long_axis(labels[box] == number, spacing))
+
+
+def bin_of(size: float) -> str:
+    """The bin of a long axis in mm; smaller ones than 1.7 mm count with the smallest."""
+    return next(name for name, below in BINS.items() if size < below)
+
+
+def long_axis(mask: np.ndarray, spacing: np.ndarray) -> float:
+    """Largest distance in mm between two points of the surface half-way out of a mask (z, y, x)."""
+    distance = 0.5 - np.pad(mask, 1).astype(np.float32)
+    return diameter(surface(distance, tuple(spacing))[0])[0]

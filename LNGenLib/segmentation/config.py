@@ -1,0 +1,62 @@
+"""What a segmentation network is and how it is trained; loads nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from LNGenLib.errors import InputError
+from LNGenLib.synthesis.records import from_json
+
+NETWORKS = ("unet", "dynunet", "swinunetr", "nnunet")
+
+
+@dataclass(frozen=True)
+class SegmentationConfig:
+    """A network and its training.
+
+    `channels` and `residual_units` are those of the U-Net, `channels` those of the DynUNet, too;
+    `feature_size` is SwinUNETR's. `patch` (z, y, x) is in voxels of `spacing_mm` (z, y, x), to
+    which scans are resampled. After each epoch of `steps_an_epoch` optimizer steps comes a
+    validation and a checkpoint. nnU-Net plans all but the epochs and their steps by itself.
+    """
+
+    network: str = "unet"
+    channels: tuple[int, ...] = (16, 32, 64, 128, 256)
+    residual_units: int = 2
+    feature_size: int = 24
+    patch: tuple[int, int, int] = (64, 64, 64)
+    spacing_mm: tuple[float, float, float] = (1.25, 0.7, 0.7)
+    batch_size: int = 2
+    epochs: int = 100
+    steps_an_epoch: int = 250
+    learning_rate: float = 4e-4
+
+    def __post_init__(self):
+        if self.network not in NETWORKS:
+            raise InputError(f"network {self.network!r}: give {', '.join(NETWORKS)}")
+        for name in ("batch_size", "epochs", "steps_an_epoch"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)}: give 1 or more")
+        if len(self.patch) != 3 or len(self.spacing_mm) != 3 or min(self.spacing_mm) <= 0:
+            raise InputError("patch and spacing_mm: give three positive numbers each, z y x")
+        if self.network != "nnunet" and any(n < 1 or n % self.divisor for n in self.patch):
+            raise InputError(
+                f"patch {self.patch}: give multiples of {self.divisor}, by which {self.network} "
+                "divides it"
+            )
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps in all."""
+        return self.epochs * self.steps_an_epoch
+
+    @property
+    def divisor(self) -> int:
+        """The factor from a patch to the network's coarsest grid."""
+        return 32 if self.network == "swinunetr" else 2 ** (len(self.channels) - 1)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> SegmentationConfig:
+        """The configuration of `dataclasses.asdict`'s JSON; InputError for what does not fit."""
+        return from_json(cls, values)

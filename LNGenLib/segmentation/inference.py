@@ -1,0 +1,96 @@
+"""A trained network on a CT: sliding windows, and a label image in the CT's geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from monai.inferers import SlidingWindowInferer
+from torch import nn
+
+from LNGenLib.image.hu import normalize
+from LNGenLib.image.io import as_ct, like, to_array
+from LNGenLib.models.store import load_weights, read_description
+from LNGenLib.segmentation.config import SegmentationConfig
+from LNGenLib.segmentation.networks import build
+from LNGenLib.segmentation.preparing import resampled
+from LNGenLib.synthesis.engine import choose_device
+
+WEIGHTS, NNUNET = "segmentation.safetensors", "nnunet.json"
+OVERLAP = 0.25
+WINDOWS = 2  # at a time
+
+OnStep = Callable[[int, int], None]  # windows done, all of them
+
+
+def slide(network: nn.Module, image: torch.Tensor, config: SegmentationConfig) -> torch.Tensor:
+    """Probabilities (n, 2, z, y, x) of an image (n, 1, z, y, x) in [-1, 1]."""
+    inferer = SlidingWindowInferer(config.patch, WINDOWS, OVERLAP, mode="gaussian", cval=-1)
+    return inferer(image, network).float().softmax(1)
+
+
+class Segmentor(Protocol):
+    """A trained segmentation model."""
+
+    def probability(self, ct: sitk.Image, on_window: OnStep | None = None) -> sitk.Image:
+        """Of a lymph node, 0 to 1 (float32), at each voxel of the CT."""
+
+    def segment(self, ct: sitk.Image, on_window: OnStep | None = None) -> sitk.Image:
+        """Lymph nodes as 1 (uint8) in the CT's geometry."""
+
+
+def load_segmentor(folder: Path, device: str = "auto") -> Segmentor:
+    """The model that `lngen train segmentation` left in a folder. Raises InputError for none."""
+    device = choose_device(device)
+    if (folder / NNUNET).exists():
+        from LNGenLib.segmentation.nnunet import NnUNetSegmentor
+
+        return NnUNetSegmentor(folder, device)
+    return NetworkSegmentor(folder, device)
+
+
+class NetworkSegmentor:
+    """One of MONAI's networks."""
+
+    def __init__(self, folder: Path, device: str):
+        weights = folder / WEIGHTS
+        self.config = SegmentationConfig.from_json(read_description(weights)["config"])
+        self.network = load_weights(build(self.config), weights, device)
+        self.device = device
+
+    @torch.inference_mode()
+    def probability(self, ct: sitk.Image, on_window: OnStep | None = None) -> sitk.Image:
+        """Of a lymph node, 0 to 1 (float32), at each voxel of the CT."""
+        ct = as_ct(ct)
+        fine = resampled(ct, self.config.spacing_mm, -1024)
+        image = torch.from_numpy(normalize(to_array(fine)))[None, None].to(self.device)
+        done = 0
+
+        def told(windows: torch.Tensor) -> torch.Tensor:
+            nonlocal done
+            done += len(windows)
+            if on_window is not None:
+                on_window(done, max(done, _windows(image.shape[2:], self.config.patch)))
+            return self.network(windows)
+
+        with torch.autocast(self.device, torch.bfloat16):
+            found = slide(told, image, self.config)[0, 1].cpu().numpy()
+        found = like(found, fine)
+        if fine is ct:
+            return found
+        return sitk.Resample(found, ct, sitk.Transform(), sitk.sitkLinear, 0.0)
+
+    def segment(self, ct: sitk.Image, on_window: OnStep | None = None) -> sitk.Image:
+        """Lymph nodes as 1 (uint8) in the CT's geometry."""
+        found = self.probability(ct, on_window)
+        return like((to_array(found) >= 0.5).astype(np.uint8), ct)
+
+
+def _windows(shape: tuple[int, ...], patch: tuple[int, ...]) -> int:
+    """How many windows cover a volume, as MONAI lays them."""
+    steps = [max(int(size * (1 - OVERLAP)), 1) for size in patch]
+    return int(np.prod([1 + max(0, -(-(n - p) // s)) for n, p, s in zip(shape, patch, steps)]))

@@ -1,0 +1,26 @@
+"""The networks, by MONAI: one channel of CT in, background and lymph node out."""
+
+from __future__ import annotations
+
+from monai.networks.nets import DynUNet, SwinUNETR, UNet
+from torch import nn
+
+from LNGenLib.segmentation.config import SegmentationConfig
+
+CLASSES = 2
+
+
+def build(config: SegmentationConfig) -> nn.Module:
+    """The network of a configuration, with random weights."""
+    levels = len(config.channels)
+    if config.network == "unet":
+        return UNet(
+            *(3, 1, CLASSES, config.channels, (2,) * (levels - 1)),
+            num_res_units=config.residual_units,
+        )
+    if config.network == "dynunet":
+        return DynUNet(
+            *(3, 1, CLASSES, (3,) * levels, (1, *(2,) * (levels - 1)), (2,) * (levels - 1)),
+            filters=config.channels,
+        )
+    return SwinUNETR(1, CLASSES, feature_size=config.feature_size)

@@ -1,0 +1,188 @@
+"""nnU-Net through the nnunetv2 package itself: it plans, preprocesses, trains and predicts.
+
+Its folders lie in the model's own (`nnunet/raw`, `preprocessed`, `results`), so that its commands
+work on them, too (https://github.com/MIC-DKFZ/nnUNet). Nothing of it is changed but the number of
+epochs and of their steps, and that a checkpoint follows each epoch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from LNGenLib.datasets.case import Case
+from LNGenLib.datasets.writing import NnUNet
+from LNGenLib.errors import InputError
+from LNGenLib.image.io import as_ct, like, marked_synthetic, to_array
+from LNGenLib.segmentation.config import SegmentationConfig
+from LNGenLib.segmentation.faults import told_faults
+from LNGenLib.segmentation.inference import NNUNET
+from LNGenLib.synthesis.engine import choose_device
+from LNGenLib.synthesis.records import write_json
+
+DATASET, PLANS, CONFIGURATION, FOLD = "Dataset001_LymphNodes", "nnUNetPlans", "3d_fullres", 0
+FOLDERS = {f"nnUNet_{name}": name for name in ("raw", "preprocessed", "results")}
+
+
+def use_folders(model: Path) -> Path:
+    """Tell nnunetv2, which takes them from the environment, the folders of a model; returns the
+    one of its training. Raises InputError where nnunetv2 is missing."""
+    for variable, name in FOLDERS.items():
+        os.environ[variable] = str(model.absolute() / "nnunet" / name)
+    os.environ.setdefault("nnUNet_n_proc_DA", "0")
+    os.environ.setdefault("nnUNet_def_n_proc", "1")
+    try:
+        import nnunetv2  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise InputError('nnunetv2 is missing: pip install "lngen[nnunet]"') from error
+    name = f"nnUNetTrainer__{PLANS}__{CONFIGURATION}"
+    return model / "nnunet" / "results" / DATASET / name / f"fold_{FOLD}"
+
+
+def train(
+    training: Sequence[Case],
+    validation: Sequence[Case],
+    folder: Path,
+    config: SegmentationConfig,
+    seed: int = 0,
+    on_step: Callable[[str, int, int], None] | None = None,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Plan, preprocess and train on cases; the same call resumes from the last whole epoch.
+
+    nnU-Net's checkpoint with the best Dice on patches of the validation cases counts. Seeds are set
+    but nnU-Net's training is not deterministic. Returns what is told in `training.json`.
+    """
+    report, device = on_step or (lambda *_: None), choose_device(device)
+    results = use_folders(folder)
+    with told_faults(results, "checkpoint_latest.pth"):
+        left_out = _write_raw(training, validation, folder, report)
+        _plan(folder, report)
+        trainer = _trainer(config, seed, device)
+        trainer.initialize()
+        for name in ("checkpoint_final.pth", "checkpoint_latest.pth"):
+            if (results / name).exists():
+                trainer.load_checkpoint(str(results / name))
+                break
+        if trainer.current_epoch < config.epochs:
+            _told(trainer, report, config)
+            trainer.run_training()
+    description = {
+        "config": dataclasses.asdict(config),
+        "seed": seed,
+        "validation_dice": float(trainer._best_ema or 0),
+        "steps": config.steps,
+        "left_out": left_out,
+    }
+    write_json(description, folder / "training.json")
+    write_json(description, folder / NNUNET)
+    return description
+
+
+def _write_raw(
+    training: Sequence[Case], validation: Sequence[Case], folder: Path, report: Any
+) -> dict[str, str]:
+    """nnU-Net's raw data set and its one split; why cases are left out."""
+    raw = NnUNet(folder / "nnunet" / "raw" / DATASET)
+    split: dict[str, list[str]] = {"train": [], "val": []}
+    left_out = {}
+    for name, cases in (("train", training), ("val", validation)):
+        for number, case in enumerate(cases):
+            report("preparing", number, len(cases))
+            id = f"{name}_{'synthetic_' if case.synthetic else ''}{case.id}"
+            try:
+                if not (raw.folder / "records" / f"{id}.json").exists():
+                    ct, labels = case.load()
+                    if labels is None:
+                        raise InputError(f"{case.image} has no labels: training needs them")
+                    mask = like((to_array(labels) > 0).astype(np.uint8), labels)
+                    about = {"synthetic": case.synthetic, "patient": case.patient}
+                    raw.write(id, ct, marked_synthetic(mask) if case.synthetic else mask, about)
+                split[name].append(id)
+            except InputError as error:
+                left_out[case.id] = str(error)
+    if not split["train"] or not split["val"]:
+        raise InputError(f"no case can be used; {next(iter(left_out.values()), 'none is given')}")
+    raw.finish()
+    preprocessed = folder / "nnunet" / "preprocessed" / DATASET
+    preprocessed.mkdir(parents=True, exist_ok=True)
+    write_json([split], preprocessed / "splits_final.json")
+    return left_out
+
+
+def _plan(folder: Path, report: Any) -> None:
+    from nnunetv2.experiment_planning import plan_and_preprocess_api as api
+
+    done = folder / "nnunet" / "preprocessed" / DATASET / "preprocessed.json"
+    if done.exists():
+        return
+    number = int(DATASET[7:10])
+    report("planning", 0, 1)
+    api.extract_fingerprints([number], num_processes=1, check_dataset_integrity=False)
+    plans, _ = api.plan_experiments([number])
+    report("preprocessing", 0, 1)
+    api.preprocess([number], PLANS, configurations=[CONFIGURATION], num_processes=[1])
+    write_json({"plans": plans}, done)
+
+
+def _trainer(config: SegmentationConfig, seed: int, device: str) -> Any:
+    from nnunetv2.run.run_training import get_trainer_from_args
+
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    trainer = get_trainer_from_args(
+        DATASET, CONFIGURATION, FOLD, "nnUNetTrainer", PLANS, device=torch.device(device)
+    )
+    trainer.num_epochs, trainer.num_iterations_per_epoch = config.epochs, config.steps_an_epoch
+    trainer.num_val_iterations_per_epoch = max(config.steps_an_epoch // 5, 1)
+    trainer.save_every = 1
+    return trainer
+
+
+def _told(trainer: Any, report: Any, config: SegmentationConfig) -> None:
+    step = trainer.train_step
+
+    def train_step(batch: dict) -> dict:
+        nonlocal done
+        found = step(batch)
+        done += 1
+        report("training", done, config.steps)
+        return found
+
+    done = trainer.current_epoch * config.steps_an_epoch
+    trainer.train_step = train_step
+
+
+class NnUNetSegmentor:
+    """A model that nnunetv2 trained, by its own predictor."""
+
+    def __init__(self, folder: Path, device: str):
+        from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+        results = use_folders(folder)
+        self.predictor = nnUNetPredictor(
+            use_mirroring=False, device=torch.device(device), allow_tqdm=False
+        )
+        self.predictor.initialize_from_trained_model_folder(
+            str(results.parent), (FOLD,), "checkpoint_best.pth"
+        )
+
+    def probability(self, ct: sitk.Image, on_window: Any = None) -> sitk.Image:
+        """Of a lymph node, 0 to 1 (float32), at each voxel of the CT."""
+        ct = as_ct(ct)
+        told = {"spacing": list(ct.GetSpacing()[::-1])}
+        _, found = self.predictor.predict_single_npy_array(
+            to_array(ct)[None].astype(np.float32), told, None, None, True
+        )
+        return like(found[1].astype(np.float32), ct)
+
+    def segment(self, ct: sitk.Image, on_window: Any = None) -> sitk.Image:
+        """Lymph nodes as 1 (uint8) in the CT's geometry."""
+        return like((to_array(self.probability(ct)) >= 0.5).astype(np.uint8), ct)

@@ -1,0 +1,106 @@
+"""Cases on one spacing, as arrays on disk from which patches are read without loading scans."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from LNGenLib.datasets.case import Case
+from LNGenLib.errors import InputError
+from LNGenLib.image.geometry import array_spacing
+from LNGenLib.image.io import like, to_array
+
+SAME = 0.02  # relative difference of spacings that are taken as equal
+MOST_FOREGROUND = 20_000  # voxels of lymph nodes at which a patch may be centered
+
+Report = Callable[[str, int, int], None]  # stage, steps done, steps
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A case as memory-mapped arrays (z, y, x): `hu` int16, `mask` uint8, 1 in lymph nodes."""
+
+    id: str
+    path: Path
+
+    @property
+    def hu(self) -> np.ndarray:
+        return np.load(f"{self.path}.hu.npy", mmap_mode="r")
+
+    @property
+    def mask(self) -> np.ndarray:
+        return np.load(f"{self.path}.mask.npy", mmap_mode="r")
+
+    @cached_property
+    def foreground(self) -> np.ndarray:
+        """Voxels (n, 3) of lymph nodes, evenly thinned out to a bounded number."""
+        voxels = np.argwhere(self.mask)
+        return voxels[:: max(1, len(voxels) // MOST_FOREGROUND)].astype(np.int32)
+
+
+def prepare(
+    cases: Sequence[Case],
+    spacing: tuple[float, float, float],
+    folder: Path,
+    report: Report,
+) -> tuple[list[Prepared], dict[str, str]]:
+    """Write the arrays of `cases` on `spacing` (z, y, x; mm) to `folder`, where they are not yet.
+
+    Returns them, and why each case that can't be used is left out. Raises InputError where none
+    can.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    prepared, left_out = [], {}
+    for number, case in enumerate(cases):
+        report("preparing", number, len(cases))
+        try:
+            prepared.append(_prepare(case, spacing, folder))
+        except InputError as error:
+            left_out[case.id] = str(error)
+    if not prepared:
+        raise InputError(f"no case can be used; {next(iter(left_out.values()), 'none is given')}")
+    return prepared, left_out
+
+
+def _prepare(case: Case, spacing: tuple[float, float, float], folder: Path) -> Prepared:
+    path = folder / f"{case.id}-{_fingerprint(case, spacing)}"
+    mask_file = Path(f"{path}.mask.npy")
+    if not mask_file.exists():  # written last
+        ct, labels = case.load()
+        if labels is None:
+            raise InputError(f"{case.image} has no labels: training needs them")
+        nodes = like((to_array(labels) > 0).astype(np.float32), labels)
+        hu = to_array(resampled(ct, spacing, -1024))
+        mask = (to_array(resampled(nodes, spacing, 0)) >= 0.5).astype(np.uint8)
+        for array, file in ((hu, Path(f"{path}.hu.npy")), (mask, mask_file)):
+            unfinished = file.with_name(f".writing-{file.name}")
+            np.save(unfinished, array)
+            unfinished.replace(file)
+    return Prepared(case.id, path)
+
+
+def _fingerprint(case: Case, spacing: tuple[float, float, float]) -> str:
+    """Of the files as they are, so that a changed case is prepared again."""
+    files = [file for file in (case.image, case.label) if file is not None]
+    stats = [(str(file), (s := file.stat()).st_size, s.st_mtime_ns) for file in files]
+    return hashlib.sha256(repr((stats, spacing)).encode()).hexdigest()[:12]
+
+
+def resampled(image: sitk.Image, spacing: tuple[float, float, float], outside: float) -> sitk.Image:
+    """The image on `spacing` (z, y, x; mm), linearly; itself where that is its spacing already."""
+    own = array_spacing(image)
+    if np.allclose(own, spacing, rtol=SAME):
+        return image
+    size = np.maximum(np.round(np.array(image.GetSize()[::-1]) * own / spacing), 1).astype(int)
+    grid = sitk.Image(size[::-1].tolist(), image.GetPixelID())
+    grid.SetSpacing(spacing[::-1])
+    grid.SetDirection(image.GetDirection())
+    shift = (np.array(spacing) / own - 1)[::-1] / 2  # the two grids share their outer edge
+    grid.SetOrigin(image.TransformContinuousIndexToPhysicalPoint(shift.tolist()))
+    return sitk.Resample(image, grid, sitk.Transform(), sitk.sitkLinear, outside)

@@ -1,0 +1,126 @@
+"""Training of a segmentation network by Lightning: Dice and cross entropy on patches.
+
+The checkpoint that counts is the one with the best mean Dice over the validation scans.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from monai.losses import DiceCELoss
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from torch.utils.data import DataLoader
+
+from LNGenLib.datasets.case import Case
+from LNGenLib.latent.training import OnStep, Task, Told
+from LNGenLib.models.store import save_weights
+from LNGenLib.segmentation.config import SegmentationConfig
+from LNGenLib.segmentation.faults import told_faults
+from LNGenLib.segmentation.inference import WEIGHTS, slide
+from LNGenLib.segmentation.networks import build
+from LNGenLib.segmentation.patches import InOrder, Patches, Transform, Whole
+from LNGenLib.segmentation.preparing import prepare
+from LNGenLib.synthesis.records import write_json
+
+
+class SegmentationTask(Task):
+    """Dice + cross entropy of patches; on validation scans the mean Dice of lymph nodes."""
+
+    def __init__(self, config: SegmentationConfig):
+        super().__init__(config.steps, config.learning_rate)
+        self.config, self.network = config, build(config)
+        self.criterion = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False)
+
+    def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        return self.criterion(self.network(batch["image"]).float(), batch["label"])
+
+    def validation_step(self, batch, _index):
+        found = slide(self.network, batch["image"], self.config)[:, 1] >= 0.5
+        truth = batch["label"][:, 0] > 0
+        dice = 2 * (found & truth).sum() / (found.sum() + truth.sum()).clamp(min=1)
+        self.log("dice", dice, on_epoch=True, prog_bar=True, batch_size=1)
+
+
+def train(
+    training: Sequence[Case],
+    validation: Sequence[Case],
+    folder: Path,
+    config: SegmentationConfig,
+    seed: int = 0,
+    online: Transform | None = None,
+    on_step: OnStep | None = None,
+    cache: Path | None = None,
+) -> dict[str, Any]:
+    """Train on cases; `folder` gets `segmentation.safetensors` and what is told in its `.json`.
+
+    Interrupted, the same call resumes from the last epoch. Cases that can't be used are left out
+    and named in the description, which is returned. Arrays of the cases lie in `cache`, or in
+    `folder`. Raises InputError, with the last checkpoint in place, where memory or disk run out.
+    """
+    started = time.monotonic()
+    report = on_step or (lambda *_: None)
+    cache = cache or folder / "cases"
+    with told_faults(folder):
+        prepared, left_out = prepare(training, config.spacing_mm, cache, report)
+        held_out, also_left_out = prepare(validation, config.spacing_mm, cache, report)
+        pl.seed_everything(seed, workers=True, verbose=False)
+        task = SegmentationTask(config)
+        best = ModelCheckpoint(
+            folder, "best", monitor="dice", mode="max", enable_version_counter=False
+        )
+        last = ModelCheckpoint(
+            folder,
+            "last",
+            every_n_epochs=1,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+        trainer = pl.Trainer(
+            default_root_dir=folder,
+            max_epochs=config.epochs,
+            precision="bf16-mixed",
+            accelerator="auto",
+            gradient_clip_val=1.0,
+            callbacks=[best, last, *([Told("training", on_step)] if on_step else [])],
+            logger=[
+                CSVLogger(folder, name=None, version=""),
+                TensorBoardLogger(folder, name=None, version="tensorboard"),
+            ],
+            log_every_n_steps=min(10, config.steps_an_epoch),
+            enable_progress_bar=on_step is None,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+        patches = Patches(prepared, config, seed, online)
+        resumed = folder / "last.ckpt"
+        trainer.fit(
+            task,
+            DataLoader(patches, config.batch_size, sampler=InOrder(config)),
+            DataLoader(Whole(held_out)),
+            ckpt_path=resumed if resumed.exists() else None,
+        )
+        state = torch.load(best.best_model_path, weights_only=False, map_location="cpu")
+        task.load_state_dict(state["state_dict"])
+        save_weights(task.network, config, folder / WEIGHTS)
+    description = {
+        "config": dataclasses.asdict(config),
+        "seed": seed,
+        "validation_dice": float(best.best_model_score),
+        "best_step": state["global_step"],
+        "steps": trainer.global_step,
+        "training": [case.id for case in prepared],
+        "validation": [case.id for case in held_out],
+        "left_out": left_out | also_left_out,
+        "online": online is not None,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    write_json(description, folder / "training.json")
+    return description

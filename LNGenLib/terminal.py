@@ -1,0 +1,75 @@
+"""What commands share: bars of progress, configurations that are read, figures that are written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from LNGenLib.errors import InputError
+from LNGenLib.output import check_output
+
+if TYPE_CHECKING:
+    from LNGenLib.synthesis.progress import Progress
+
+console = Console(markup=False, emoji=False)  # paths may hold brackets and colons
+
+
+@contextmanager
+def shown_progress() -> Iterator[Progress]:
+    """A `Progress` drawn as one bar a stage, with the time left."""
+    from LNGenLib.synthesis.progress import Progress
+
+    columns = (
+        TextColumn("{task.description:>10}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(compact=True),
+    )
+    with Bars(*columns, console=console) as bars:
+        tasks: dict[str, int] = {}
+
+        def report(stage: str, done: int, steps: int) -> None:
+            if stage not in tasks:
+                for task in tasks.values():
+                    bars.update(task, completed=bars.tasks[task].total)
+                tasks[stage] = bars.add_task(stage, total=steps)
+            bars.update(tasks[stage], completed=done, total=steps)
+
+        yield Progress(report)
+        for task in tasks.values():
+            bars.update(task, completed=bars.tasks[task].total)
+
+
+def read_json_object(path: Path) -> dict:
+    """The JSON object of a configuration file; InputError where it is none."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is not a JSON file that can be read: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f'{path} holds no JSON object: give {{"diffusion_steps": 9000}}, say')
+    return content
+
+
+def check_figures(output: Path | None) -> None:
+    """Raise InputError where the figures of an evaluation can't be written to `output`."""
+    if output is not None:
+        check_output(output.parent)
+        if output.is_dir():
+            raise InputError(f"{output} is a folder: give a file for the figures")
+
+
+def write_figures(figures: dict[str, Any], output: Path) -> None:
+    """Write an evaluation's figures as JSON, and say so."""
+    from LNGenLib.synthesis.records import write_json
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_json(figures, output)
+    console.print(f"figures written to {output}", soft_wrap=True)
