@@ -78,7 +78,14 @@ def _sizes(
     """Each label but some, and its size bin."""
     for number, box in enumerate(ndimage.find_objects(labels), 1):
         if box is not None and number not in but:
-            yield number, bin_of(long_axis(labels[box] == number, spacing))
+            yield number, size_bin(labels[box] == number, spacing)
+
+
+def size_bin(mask: np.ndarray, spacing: np.ndarray) -> str:
+    """The bin of a mask (z, y, x) cut out to its box; measured where the box leaves a doubt."""
+    extent = np.array(mask.shape) * spacing
+    least, most = bin_of(float(extent.max())), bin_of(float(np.linalg.norm(extent)))
+    return least if least == most else bin_of(long_axis(mask, spacing))
 
 
 def bin_of(size: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,10 @@ class SegmentationConfig:
             raise InputError(
                 f"patch {self.patch}: give multiples of {self.divisor}, by which {self.network} "
                 "divides it"
+            )
+        if self.network != "nnunet" and math.prod(self.patch) <= self.divisor**3:
+            raise InputError(
+                f"patch {self.patch} leaves {self.network} one voxel: give a larger one"
             )
 
     @property

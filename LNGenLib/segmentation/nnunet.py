@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -118,18 +120,20 @@ def _write_raw(
 
 
 def _plan(folder: Path, report: Any) -> None:
-    from nnunetv2.experiment_planning import plan_and_preprocess_api as api
-
+    """Fingerprint, plans and preprocessed scans, in a process of their own: nnU-Net's pools do not
+    end where SIGTERM is handled, as the lngen command does."""
     done = folder / "nnunet" / "preprocessed" / DATASET / "preprocessed.json"
     if done.exists():
         return
-    number = int(DATASET[7:10])
     report("planning", 0, 1)
-    api.extract_fingerprints([number], num_processes=1, check_dataset_integrity=False)
-    plans, _ = api.plan_experiments([number])
-    report("preprocessing", 0, 1)
-    api.preprocess([number], PLANS, configurations=[CONFIGURATION], num_processes=[1])
-    write_json({"plans": plans}, done)
+    entry = "nnunetv2.experiment_planning.plan_and_preprocess_entrypoints"
+    code = f"from {entry} import plan_and_preprocess_entry as plan; plan()"
+    options = ["-d", str(int(DATASET[7:10])), "-c", CONFIGURATION, "-np", "1", "-npfp", "1"]
+    told = subprocess.run([sys.executable, "-c", code, *options], capture_output=True, text=True)
+    if told.returncode:
+        last = (told.stderr.strip() or "no message").splitlines()[-1]
+        raise InputError(f"nnU-Net could not plan or preprocess the cases: {last}")
+    write_json({"plans": PLANS}, done)
 
 
 def _trainer(config: SegmentationConfig, seed: int, device: str) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import ndimage
 
-from LNGenLib.evaluation.lesions import bin_of, long_axis
+from LNGenLib.evaluation.lesions import size_bin
 
 DROPPED = 0.25  # of each size bin
 
@@ -27,9 +27,7 @@ def size_bins(nodes: np.ndarray, spacing: np.ndarray) -> dict[int, str]:
     """The size bin of each label of `nodes` (z, y, x); `spacing` in mm."""
     boxes = enumerate(ndimage.find_objects(nodes), 1)
     return {
-        label: bin_of(long_axis(nodes[box] == label, spacing))
-        for label, box in boxes
-        if box is not None
+        label: size_bin(nodes[box] == label, spacing) for label, box in boxes if box is not None
     }
 
 

@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from LNGenLib.errors import InputError
-from LNGenLib.service.requests import NoRequest, PaintRequest, StructuresRequest, TrainRequest
+from LNGenLib.service.requests import (
+    NoRequest,
+    PaintRequest,
+    SegmentRequest,
+    StructuresRequest,
+    TrainRequest,
+)
 from LNGenLib.structure.variant import Variant
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
@@ -158,11 +164,7 @@ def _train(work: Work) -> dict[str, Any]:
     from LNGenLib.training import run
 
     request, progress = work.request, work.progress
-    names = {path.name: path for path in work.datasets.iterdir() if path.is_dir()}
-    if request.dataset not in names:
-        raise InputError(
-            f"the server has no data set {request.dataset!r}: its admin puts it in its data folder"
-        )
+    data = _of_server(work, "data set", request.dataset)
     progress.stage("preparing")
     current = "preparing"
 
@@ -173,11 +175,33 @@ def _train(work: Work) -> dict[str, Any]:
             progress.stage(stage, steps)
         progress.step(done, steps)
 
-    data, output = names[request.dataset], work.scratch
-    weights = run(request.part, data, output, request.config, request.seed, on_step)
+    weights = run(request.part, data, work.scratch, request.config, request.seed, on_step)
     for file in (weights, weights.with_suffix(".json")):
         file.replace(work.folder / file.name)
     return {"part": request.part, "seconds": progress.seconds}
+
+
+def _of_server(work: Work, what: str, name: str) -> Path:
+    """A folder that the server's admin put there; InputError where there is none of the name."""
+    names = {path.name: path for path in work.datasets.iterdir() if path.is_dir()}
+    if name not in names:
+        raise InputError(f"the server has no {what} {name!r}: its admin puts it in its data folder")
+    return names[name]
+
+
+def _segment(work: Work) -> dict[str, Any]:
+    import numpy as np
+
+    from LNGenLib.image.io import to_array
+    from LNGenLib.segmentation.inference import load_segmentor
+
+    work.progress.stage("models")
+    name = work.request.model
+    segmentor = load_segmentor(_of_server(work, "model", name), work.models.device)
+    work.progress.stage("segmenting")
+    labels = to_array(segmentor.segment(work.images["ct"], work.progress.step))
+    np.savez_compressed(work.folder / "labels.npz", labels=labels)
+    return {"model": name, "voxels": int(labels.sum())}
 
 
 def _doctor(work: Work) -> dict[str, Any]:
@@ -221,5 +245,11 @@ KINDS: Mapping[str, Kind] = {
         stages={"models": 0.1, "structures": 0.8, "measuring": 0.1},
     ),
     "train": Kind(TrainRequest.from_json, _train, seconds=30 * 24 * HOUR),
+    "segment": Kind(
+        SegmentRequest.from_json,
+        _segment,
+        images=("ct",),
+        stages={"models": 0.1, "segmenting": 0.9},
+    ),
     "doctor": Kind(NoRequest.from_json, _doctor),
 }

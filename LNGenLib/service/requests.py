@@ -81,6 +81,22 @@ class PaintRequest:
 
 
 @dataclass(frozen=True)
+class SegmentRequest:
+    """A model of the server, by its name there, that finds the lymph nodes of a CT."""
+
+    model: str
+
+    def __post_init__(self):
+        if not isinstance(self.model, str):
+            raise InputError("model is the name of a model")
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> SegmentRequest:
+        """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
+        return from_json(cls, values)
+
+
+@dataclass(frozen=True)
 class NoRequest:
     """Of a job in which there is nothing to choose."""
 

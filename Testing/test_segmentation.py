@@ -1,0 +1,338 @@
+"""Training of segmentation networks on tiny data, what interrupts it, and what comes of it."""
+
+from __future__ import annotations
+
+import errno
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from segmentation_data import write_cases
+
+from LNGenLib.datasets.cases import read_cases
+from LNGenLib.errors import Canceled, InputError
+from LNGenLib.image.io import read_image, to_array
+from LNGenLib.segmentation import training as segmentation_training
+from LNGenLib.segmentation.commands import split
+from LNGenLib.segmentation.config import SegmentationConfig
+from LNGenLib.segmentation.inference import load_segmentor
+from LNGenLib.segmentation.networks import build
+from LNGenLib.segmentation.patches import InOrder, Patches
+from LNGenLib.segmentation.preparing import prepare, resampled
+from LNGenLib.segmentation.quality import implausible, plausibility, without_nodes
+from LNGenLib.segmentation.training import train
+from LNGenLib.service.kinds import KINDS, Work
+from LNGenLib.service.requests import SegmentRequest
+from LNGenLib.synthesis.progress import Progress
+
+TINY = {
+    "channels": [4, 8],
+    "residual_units": 1,
+    "patch": [16, 16, 16],
+    "epochs": 2,
+    "steps_an_epoch": 3,
+    "learning_rate": 0.01,
+}
+CONFIG = SegmentationConfig.from_json(TINY)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return write_cases(tmp_path_factory.mktemp("data"), 5)
+
+
+@pytest.fixture(scope="module")
+def cases(table):
+    return split(read_cases(table), 0)
+
+
+@pytest.fixture(scope="module")
+def model(cases, tmp_path_factory):
+    """A folder with a trained model."""
+    folder = tmp_path_factory.mktemp("model")
+    train(*cases, folder, CONFIG)
+    return folder
+
+
+@pytest.fixture
+def breaking(monkeypatch):
+    """Makes the loss of the fourth step, the first of the second epoch, raise what it is given."""
+
+    def breaking(error):
+        loss, count = segmentation_training.SegmentationTask.loss, 0
+
+        def raising(self, batch):
+            nonlocal count
+            count += 1
+            if count == 4:
+                raise error
+            return loss(self, batch)
+
+        monkeypatch.setattr(segmentation_training.SegmentationTask, "loss", raising)
+
+    return breaking
+
+
+def weights(folder) -> bytes:
+    return (folder / "segmentation.safetensors").read_bytes()
+
+
+def test_an_interrupted_training_resumes_to_the_same_weights(cases, model, tmp_path):
+    def stop(stage, done, steps):
+        if (stage, done) == ("training", 4):
+            raise Canceled
+
+    with pytest.raises(Canceled):
+        train(*cases, tmp_path, CONFIG, on_step=stop)
+    assert (tmp_path / "last.ckpt").exists() and not (tmp_path / "training.json").exists()
+    told = train(*cases, tmp_path, CONFIG)
+    assert weights(tmp_path) == weights(model)
+    assert told["steps"] == 6 and told["best_step"] in (3, 6)
+    assert (tmp_path / "metrics.csv").exists() and list(tmp_path.glob("tensorboard/events*"))
+
+
+OUT_OF_MEMORY = [
+    MemoryError(),
+    torch.cuda.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=["host", "GPU", "torch's CPU allocator"])
+def test_out_of_memory_is_told_and_the_last_checkpoint_stays(cases, tmp_path, breaking, error):
+    breaking(error)
+    with pytest.raises(InputError, match="memory does not suffice.*patch.*resumes from"):
+        train(*cases, tmp_path, CONFIG)
+    assert train(*cases, tmp_path, CONFIG)["steps"] == 6
+
+
+def test_a_full_disk_is_told_and_the_last_checkpoint_stays(cases, tmp_path, monkeypatch):
+    from fsspec.implementations.local import LocalFileOpener
+
+    def write(self, content):
+        if "last.ckpt" not in self.path or not (tmp_path / "last.ckpt").exists():
+            return self.f.write(content)
+        self.f.write(content[: len(content) // 2])  # as a disk does that fills up
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalFileOpener, "write", write, raising=False)
+        with pytest.raises(InputError, match="disk is full.*resumes from"):
+            train(*cases, tmp_path, CONFIG)
+    assert torch.load(tmp_path / "last.ckpt", weights_only=False)["global_step"] == 3
+    assert train(*cases, tmp_path, CONFIG)["steps"] == 6
+
+
+def test_a_fault_of_ours_is_not_called_the_users(cases, tmp_path, breaking):
+    breaking(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    with pytest.raises(RuntimeError, match="mat1"):
+        train(*cases, tmp_path, CONFIG)
+
+
+def test_corrupt_cases_are_left_out_and_named(tmp_path):
+    table = write_cases(tmp_path / "data", 5)
+    (tmp_path / "data/images/case0.nii.gz").write_bytes(b"not an image")
+    training, validation = split(read_cases(table), 0)
+    told = train(training, validation, tmp_path / "model", CONFIG)
+    assert told["training"] == ["case1", "case2"]
+    assert "case0.nii.gz is not an image" in told["left_out"]["case0"]
+    for number in range(5):
+        (tmp_path / f"data/labels/case{number}.nii.gz").write_bytes(b"")
+    with pytest.raises(InputError, match="no case can be used; .*not an image"):
+        train(training, validation, tmp_path / "model", CONFIG)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network": "unet"},
+        {"network": "dynunet", "channels": [4, 8, 16]},
+        {"network": "swinunetr", "feature_size": 12, "patch": [64, 32, 32]},
+    ],
+    ids=lambda changes: changes["network"],
+)
+def test_each_network_takes_a_patch_and_learns(changes):
+    config = SegmentationConfig.from_json(TINY | changes)
+    task = segmentation_training.SegmentationTask(config)
+    image = torch.randn(1, 1, *config.patch)
+    before = [p.clone() for p in task.parameters()]
+    task.loss({"image": image, "label": (image > 0.5).float()}).backward()
+    torch.optim.SGD(task.parameters(), 0.1).step()
+    assert task.network(image).shape == (1, 2, *config.patch)
+    moved = [not torch.equal(a, b) for a, b in zip(before, task.parameters())]
+    assert np.mean(moved) > 0.5
+
+
+def test_swinunetr_has_the_papers_feature_size_by_default():
+    network = build(SegmentationConfig("swinunetr"))
+    assert network.swinViT.patch_embed.proj.out_channels == 24
+
+
+BAD = {
+    "network": ({"network": "vnet"}, "unet, dynunet"),
+    "patch": ({"patch": [20, 16, 15]}, "multiples of 2"),
+    "small patch": ({"patch": [2, 2, 2]}, "one voxel"),
+    "steps": ({"epochs": 0}, "1 or more"),
+    "field": ({"batchsize": 3}, "no field batchsize"),
+}
+
+
+@pytest.mark.parametrize("changes, words", BAD.values(), ids=BAD)
+def test_bad_configurations_are_refused(changes, words):
+    with pytest.raises(InputError, match=words):
+        SegmentationConfig.from_json(TINY | changes)
+
+
+@pytest.fixture
+def prepared(cases, tmp_path):
+    return prepare(cases[0], CONFIG.spacing_mm, tmp_path, lambda *_: None)[0]
+
+
+def test_patches_are_equal_for_any_number_of_workers(prepared):
+    patches = Patches(prepared, CONFIG, seed=3)
+    order = InOrder(CONFIG)
+    for epoch in range(2):
+        order.set_epoch(epoch)
+        assert list(order) == list(range(epoch * 6, epoch * 6 + 6))
+        for workers in (0, 2):
+            loader = torch.utils.data.DataLoader(patches, 2, sampler=order, num_workers=workers)
+            images = torch.cat([batch["image"] for batch in loader])
+            if workers == 0:
+                alone = images
+        assert torch.equal(alone, images)
+    assert len({patches[k]["image"].numpy().tobytes() for k in range(12)}) == 12
+    share = np.mean([bool(patches[k]["label"].any()) for k in range(12)])
+    assert 0.3 < share <= 1
+
+
+def test_online_synthesis_sees_hu_and_an_id_of_each_patch(prepared):
+    seen = []
+
+    def paint(item):
+        seen.append((item["id"], float(item["image"].min()), item["image"].affine))
+        item["label"] = torch.ones_like(item["label"]) * 7
+        return item
+
+    patches = Patches(prepared, CONFIG, 0, paint)
+    assert (patches[0]["label"] == 1).all() and (patches[1]["label"] == 1).all()
+    assert len({id for id, *_ in seen}) == 2
+    assert all(low < -90 for _, low, _ in seen)
+    steps = np.abs(np.asarray(seen[0][2]))[:3, :3]
+    assert steps.max(0).tolist() == [1.25, 0.7, 0.7] and steps[2, 0] == 1.25
+
+
+def test_prepared_cases_are_read_again_only_when_changed(table, tmp_path):
+    case = read_cases(table)[0]
+    (first,), _ = prepare([case], CONFIG.spacing_mm, tmp_path, lambda *_: None)
+    (again,), _ = prepare([case], CONFIG.spacing_mm, tmp_path, lambda *_: None)
+    (finer,), _ = prepare([case], (1.0, 0.7, 0.7), tmp_path, lambda *_: None)
+    assert first == again != finer
+    assert finer.hu.shape == (30, 40, 40)
+    volume = [p.mask.sum() * s for p, s in ((first, 1.25), (finer, 1.0))]
+    assert volume[1] == pytest.approx(volume[0], rel=0.1)
+
+
+def test_resampling_there_and_back_keeps_places():
+    ramp = sitk.GetImageFromArray(np.tile(np.arange(20.0, dtype=np.float32), (20, 20, 1)))
+    ramp.SetOrigin((1, 2, 3))
+    ramp.SetDirection((0, -1, 0, 1, 0, 0, 0, 0, 1))
+    coarse = resampled(ramp, (2.0, 1.7, 1.3), 0)
+    back = sitk.Resample(coarse, ramp, sitk.Transform(), sitk.sitkLinear, -1)
+    inner = to_array(back)[3:-3, 3:-3, 3:-3]
+    assert np.abs(inner - np.arange(3.0, 17.0)).max() < 0.05
+
+
+def test_segment_writes_a_label_image_in_the_cts_geometry(run_lngen, table, model, tmp_path):
+    ct = table.parent / "images/case4.nii.gz"
+    found = tmp_path / "new/found.nii.gz"
+    code, out, err = run_lngen(["segment", str(ct), "--model", str(model), "-o", str(found)])
+    assert (code, err) == (0, ""), err
+    image, labels = read_image(ct), read_image(found)
+    assert labels.GetPixelID() == sitk.sitkUInt8
+    assert set(np.unique(to_array(labels))) <= {0, 1}
+    for part in ("GetSize", "GetSpacing", "GetOrigin", "GetDirection"):
+        assert getattr(labels, part)() == pytest.approx(getattr(image, part)())
+    code, _, err = run_lngen(["segment", str(ct), "--model", str(tmp_path), "-o", str(found)])
+    assert code == 2 and "no model file" in err and len(err.splitlines()) == 1
+
+
+def test_evaluate_segmentation_prints_and_compares(run_lngen, table, tmp_path):
+    labels = table.parent / "labels"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for file in labels.iterdir():
+        sitk.WriteImage(read_image(file) * 0, str(empty / file.name))
+    command = ["evaluate", "segmentation", "--real", str(table), "--found", str(labels)]
+    code, out, _ = run_lngen([*command, "--baseline", str(empty), "-o", f"{tmp_path}/f.json"])
+    figures = json.loads((tmp_path / "f.json").read_text())
+    assert code == 0 and "lesion sensitivity" in out
+    assert figures["figures"]["dice"]["value"] == figures["difference"]["dice"]["value"] == 1
+    assert len(figures["scans"]) == 5
+    code, _, err = run_lngen([*command[:-1], str(tmp_path)])
+    assert code == 2 and "no label image" in err
+
+
+def test_train_segmentation_from_the_command_line(run_lngen, table, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(TINY | {"epochs": 1, "steps_an_epoch": 1}))
+    command = f"train segmentation --real {table} -o {tmp_path}/model"
+    code, out, err = run_lngen([*command.split(), "--config", str(tmp_path / "config.json")])
+    assert code == 0 and "Dice" in out, err
+    load_segmentor(tmp_path / "model", "cpu")
+
+
+def test_without_a_validation_part_a_fifth_of_the_patients_is_held_out(table):
+    import dataclasses
+
+    cases = [dataclasses.replace(case, part=None) for case in read_cases(table)]
+    training, validation = split(cases, 0)
+    assert (len(training), len(validation)) == (4, 1)
+    assert split(cases, 0) == (training, validation)
+    with pytest.raises(InputError, match="two patients"):
+        split(cases[:1], 0)
+
+
+def test_the_least_plausible_quarter_of_each_size_goes():
+    scores = {("a", k): k / 10 for k in range(4)} | {("b", k): 1 + k / 10 for k in range(8)}
+    bins = {node: "small" if node[0] == "a" else "large" for node in scores}
+    assert implausible(scores, bins) == {("a", 0), ("b", 0), ("b", 1)}
+
+
+def test_a_dropped_node_leaves_the_ct_as_it_was():
+    original = np.arange(1000).reshape(10, 10, 10)
+    nodes = np.zeros(original.shape, int)
+    nodes[2:4, 2:4, 2:4], nodes[7:9, 7:9, 7:9] = 1, 2
+    painted = original.copy()
+    painted[1:5, 1:5, 1:5] += 50  # with the band round it
+    painted[6:10, 6:10, 6:10] += 50
+    hu, kept = without_nodes(painted, original, nodes, {1})
+    assert (hu[:5, :5, :5] == original[:5, :5, :5]).all()
+    assert (hu[6:, 6:, 6:] == painted[6:, 6:, 6:]).all()
+    assert set(np.unique(kept)) == {0, 2}
+    assert plausibility(hu / 1000, kept).keys() == {2}
+
+
+def test_a_segment_job_labels_the_ct_with_a_model_of_the_server(table, model, tmp_path):
+    for part in ("datasets", "result"):
+        (tmp_path / part).mkdir()
+    (tmp_path / "datasets/nodes").symlink_to(model)
+    ct, told = read_image(table.parent / "images/case4.nii.gz"), []
+    folders = tmp_path / "result", tmp_path, tmp_path / "datasets"
+
+    class OnCpu:
+        device = "cpu"
+
+    def segment(name):
+        request, progress = SegmentRequest(name), Progress(lambda *what: told.append(what))
+        return KINDS["segment"].run(Work(request, {"ct": ct}, progress, OnCpu(), *folders))
+
+    content = segment("nodes")
+    with np.load(tmp_path / "result/labels.npz") as arrays:
+        found = arrays["labels"]
+    assert found.dtype == np.uint8 and found.shape == ct.GetSize()[::-1]
+    assert (found == to_array(load_segmentor(model, "cpu").segment(ct))).all()
+    assert content["model"] == "nodes" and content["voxels"] == int(found.sum())
+    assert told[-1][1] == told[-1][2] > 1
+    with pytest.raises(InputError, match="no model 'theirs'"):
+        segment("theirs")
