@@ -15,9 +15,9 @@ LAYERS = [
     {"structure"},
     {"texture", "placement"},
     {"synthesis"},
-    {"datasets", "evaluation", "dicom"},
+    {"datasets", "evaluation", "dicom", "terminal"},
     {"segmentation"},
-    {"training"},
+    {"training", "benchmark"},
     {"service"},
     {"cli", "mrml"},
 ]

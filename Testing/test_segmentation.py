@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
+import io
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from segmentation_data import write_cases
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.errors import Canceled, InputError
 from LNGenLib.image.io import read_image, to_array
+from LNGenLib.segmentation import nnunet
 from LNGenLib.segmentation import training as segmentation_training
 from LNGenLib.segmentation.commands import split
 from LNGenLib.segmentation.config import SegmentationConfig
@@ -23,7 +27,9 @@ from LNGenLib.segmentation.patches import InOrder, Patches
 from LNGenLib.segmentation.preparing import prepare, resampled
 from LNGenLib.segmentation.quality import implausible, plausibility, without_nodes
 from LNGenLib.segmentation.training import train
+from LNGenLib.service.client import Client
 from LNGenLib.service.kinds import KINDS, Work
+from LNGenLib.service.protocol import Result
 from LNGenLib.service.requests import SegmentRequest
 from LNGenLib.synthesis.progress import Progress
 
@@ -283,8 +289,6 @@ def test_train_segmentation_from_the_command_line(run_lngen, table, tmp_path):
 
 
 def test_without_a_validation_part_a_fifth_of_the_patients_is_held_out(table):
-    import dataclasses
-
     cases = [dataclasses.replace(case, part=None) for case in read_cases(table)]
     training, validation = split(cases, 0)
     assert (len(training), len(validation)) == (4, 1)
@@ -336,3 +340,43 @@ def test_a_segment_job_labels_the_ct_with_a_model_of_the_server(table, model, tm
     assert told[-1][1] == told[-1][2] > 1
     with pytest.raises(InputError, match="no model 'theirs'"):
         segment("theirs")
+
+
+def test_a_client_gets_the_labels_on_its_cts_grid(table, monkeypatch):
+    ct = read_image(table.parent / "images/case4.nii.gz")
+    labels, sent = np.zeros(ct.GetSize()[::-1], np.uint8), []
+    labels[3:5, 4:6, 5:9] = 1
+    content = io.BytesIO()
+    np.savez_compressed(content, labels=labels)
+    client = Client("http://127.0.0.1:1", "t" * 32)
+    answer = lambda *what: sent.append(what) or ("job", Result({}))  # noqa: E731
+    monkeypatch.setattr(client, "run", answer)
+    monkeypatch.setattr(client, "_take", lambda *_: content.getvalue())
+    found = client.segment(ct, "nodes")
+    assert (to_array(found) == labels).all() and found.GetOrigin() == ct.GetOrigin()
+    assert sent[0][:2] == ("segment", SegmentRequest("nodes"))
+
+
+def test_nnunet_gets_its_raw_data_set_and_one_split(table, cases, tmp_path):
+    synthetic = dataclasses.replace(cases[0][0], id="more", synthetic=True)
+    missing = dataclasses.replace(cases[0][0], id="gone", image=tmp_path / "gone.nii.gz")
+    training, validation = [*cases[0], synthetic, missing], cases[1]
+    left_out = nnunet._write_raw(training, validation, tmp_path, lambda *_: None)
+    assert list(left_out) == ["gone"]
+    raw = tmp_path / "nnunet/raw" / nnunet.DATASET
+    split = json.loads(
+        (raw.parents[1] / "preprocessed" / raw.name / "splits_final.json").read_text()
+    )
+    assert len(split) == 1 and split[0]["val"] == ["val_case3"]
+    assert "train_synthetic_more" in split[0]["train"] and len(split[0]["train"]) == 4
+    assert {case.id for case in read_cases(raw)} == {*split[0]["train"], "val_case3"}
+    labels = to_array(read_image(raw / "labelsTr/val_case3.nii.gz"))
+    assert set(np.unique(labels)) == {0, 1}
+
+
+def test_without_nnunetv2_its_extra_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "nnunetv2", None)
+    for variable in nnunet.FOLDERS:
+        monkeypatch.setenv(variable, "")
+    with pytest.raises(InputError, match=r"pip install .*lngen\[nnunet\]"):
+        nnunet.use_folders(tmp_path)

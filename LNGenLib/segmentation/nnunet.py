@@ -129,7 +129,9 @@ def _plan(folder: Path, report: Any) -> None:
     entry = "nnunetv2.experiment_planning.plan_and_preprocess_entrypoints"
     code = f"from {entry} import plan_and_preprocess_entry as plan; plan()"
     options = ["-d", str(int(DATASET[7:10])), "-c", CONFIGURATION, "-np", "1", "-npfp", "1"]
-    told = subprocess.run([sys.executable, "-c", code, *options], capture_output=True, text=True)
+    environment = os.environ | {"nnUNet_n_proc_DA": "1"}  # planning takes no 0
+    command = [sys.executable, "-c", code, *options]
+    told = subprocess.run(command, capture_output=True, text=True, env=environment)
     if told.returncode:
         last = (told.stderr.strip() or "no message").splitlines()[-1]
         raise InputError(f"nnU-Net could not plan or preprocess the cases: {last}")
@@ -147,6 +149,13 @@ def _trainer(config: SegmentationConfig, seed: int, device: str) -> Any:
     trainer.num_epochs, trainer.num_iterations_per_epoch = config.epochs, config.steps_an_epoch
     trainer.num_val_iterations_per_epoch = max(config.steps_an_epoch // 5, 1)
     trainer.save_every = 1
+    save = trainer.save_checkpoint
+
+    def save_whole(path: str) -> None:  # a kill in the midst of it must not cost the last one
+        save(f"{path}.writing")
+        os.replace(f"{path}.writing", path)
+
+    trainer.save_checkpoint = save_whole
     return trainer
 
 

@@ -26,7 +26,7 @@ from LNGenLib.image.io import as_ct, isotropic_image, like
 from LNGenLib.service import protocol
 from LNGenLib.service.boxes import apply_boxes, read_arrays
 from LNGenLib.service.protocol import VERSION, Capabilities, Result, State, Status, Submission
-from LNGenLib.service.requests import NoRequest, PaintRequest, StructuresRequest
+from LNGenLib.service.requests import NoRequest, PaintRequest, SegmentRequest, StructuresRequest
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisRequest, SynthesisResult
@@ -277,6 +277,13 @@ class Client:
         painted = apply_boxes(ct, self._take(job, result), content["boxes"])
         records = tuple(LymphNodeRecord.from_json(values) for values in content["records"])
         return SynthesisResult(**painted, records=records, provenance=content["provenance"])
+
+    def segment(self, ct: sitk.Image, model: str, progress: Progress | None = None) -> sitk.Image:
+        """Lymph nodes (uint8, 1) in the CT, found by a model that the server has by this name."""
+        ct = as_ct(ct)
+        job, result = self.run("segment", SegmentRequest(model), {"ct": ct}, progress)
+        arrays = read_arrays(self._take(job, result), ct.GetNumberOfPixels() + (1 << 12))
+        return like(arrays["labels"], ct)
 
     def structures(
         self, request: StructuresRequest, progress: Progress | None = None
