@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import pickle
 from pathlib import Path
@@ -19,7 +20,7 @@ from LNGenLib.datasets.drawing import make_pool
 from LNGenLib.datasets.pool import Pool
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras, ras_to_index
-from LNGenLib.image.io import read_image, to_array
+from LNGenLib.image.io import read_image, to_array, write_image
 from LNGenLib.segmentation import SynthesizeLymphNodesd
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.texture.inpainting import within_reach
@@ -284,3 +285,24 @@ def test_the_command_draws_a_pool(run_lngen, crops, tmp_path):
     assert told["synthetic"] is True and not told["painted"]
     assert sorted(told["cases"]) == ["crop_0", "crop_1"]
     assert all(5 <= size <= 9 for size in told["long_axes_mm"])
+
+
+def test_training_paints_into_its_patches(painted, crops, tmp_path):
+    from LNGenLib.segmentation.config import SegmentationConfig
+    from LNGenLib.segmentation.patches import Patches
+    from LNGenLib.segmentation.preparing import prepare
+
+    spacing = (3.0, 2.5, 2.5)
+    config = SegmentationConfig(channels=(4, 8), patch=(24, 36, 36), spacing_mm=spacing)
+    label = tmp_path / "empty.nii.gz"
+    cases = []
+    for case in read_cases(crops):
+        write_image(read_image(case.image) * 0, label)
+        cases.append(dataclasses.replace(case, label=label))
+    prepared, _ = prepare(cases, spacing, tmp_path, lambda *_: None)
+    patches = Patches(
+        prepared, config, 0, SynthesizeLymphNodesd(pool=painted, count=(2, 2), seed=0)
+    )
+    sizes = [patches[k]["label"].sum().item() for k in range(4)]
+    assert max(sizes) > 0 and len(set(sizes)) > 1
+    assert patches[1]["label"].sum().item() == sizes[1]

@@ -124,11 +124,7 @@ class Benchmark:
             training += more
         folder.mkdir(parents=True, exist_ok=True)
         write_json(self._key(run), folder / "run.json")
-        told = train(
-            *(training, parts["validation"], folder / "model", run.config, run.seed),
-            on_step=report,
-            cache=self.folder / "cases",
-        )
+        told = self._train(run, training, folder / "model", report)
         segmentor, scores = load_segmentor(folder / "model", self.models.device), {}
         for part in list(parts)[2:]:
             scores[part] = []
@@ -141,6 +137,16 @@ class Benchmark:
         result = Result(told["steps"], told["validation_dice"], seconds, painted, scores)
         write_json(dataclasses.asdict(result), folder / "result.json")
         return result
+
+    def _train(
+        self, run: Run, training: list[Case], folder: Path, report: Report
+    ) -> dict[str, Any]:
+        arguments = training, self.cases["validation"], folder, run.config, run.seed
+        if run.config.network == "nnunet":
+            from LNGenLib.segmentation.nnunet import train as train_nnunet
+
+            return train_nnunet(*arguments, report, self.models.device)
+        return train(*arguments, on_step=report, cache=self.folder / "cases")
 
     def _run_folder(self, run: Run) -> Path:
         return self.folder / "runs" / _hash(self._key(run))

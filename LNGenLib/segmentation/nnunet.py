@@ -11,6 +11,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ def train(
     nnU-Net's checkpoint with the best Dice on patches of the validation cases counts. Seeds are set
     but nnU-Net's training is not deterministic. Returns what is told in `training.json`.
     """
+    started = time.monotonic()
     report, device = on_step or (lambda *_: None), choose_device(device)
     results = use_folders(folder)
     with told_faults(results, "checkpoint_latest.pth"):
@@ -82,6 +84,7 @@ def train(
         "validation_dice": float(trainer._best_ema or 0),
         "steps": config.steps,
         "left_out": left_out,
+        "seconds": round(time.monotonic() - started, 1),
     }
     write_json(description, folder / "training.json")
     write_json(description, folder / NNUNET)
