@@ -18,7 +18,12 @@ from LNGenLib.datasets.commands import dataset, pool
 from LNGenLib.dicom.commands import dicom
 from LNGenLib.errors import InputError
 from LNGenLib.output import check_output, output_folder
-from LNGenLib.segmentation.commands import evaluate_segmentation, segment, train_segmentation
+from LNGenLib.segmentation.commands import (
+    evaluate_segmentation,
+    filter_synthetic,
+    segment,
+    train_segmentation,
+)
 from LNGenLib.service.commands import doctor, serve
 from LNGenLib.structure.variant import Variant
 from LNGenLib.synthesis.method import Method
@@ -416,6 +421,7 @@ for part, what in PARTS.items():
     train.command(part, help=what)(_trainer(part))
 train.command("segmentation")(train_segmentation)
 app.command()(segment)
+app.command("filter")(filter_synthetic)
 
 evaluate = typer.Typer(help="How close generated results are to real ones.", no_args_is_help=True)
 app.add_typer(evaluate, name="evaluate")

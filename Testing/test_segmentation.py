@@ -15,8 +15,9 @@ import torch
 from segmentation_data import write_cases
 
 from LNGenLib.datasets.cases import read_cases
+from LNGenLib.datasets.writing import NnUNet
 from LNGenLib.errors import Canceled, InputError
-from LNGenLib.image.io import read_image, to_array
+from LNGenLib.image.io import like, read_image, to_array
 from LNGenLib.segmentation import nnunet
 from LNGenLib.segmentation import training as segmentation_training
 from LNGenLib.segmentation.commands import split
@@ -380,3 +381,31 @@ def test_without_nnunetv2_its_extra_is_named(monkeypatch, tmp_path):
         monkeypatch.setenv(variable, "")
     with pytest.raises(InputError, match=r"pip install .*lngen\[nnunet\]"):
         nnunet.use_folders(tmp_path)
+
+
+def test_filter_undoes_implausible_nodes_and_keeps_the_real_ones(run_lngen, table, model, tmp_path):
+    case = read_cases(table)[0]
+    ct, real = case.load()
+    hu, nodes = to_array(ct), np.zeros(ct.GetSize()[::-1], np.uint16)
+    for label, x in enumerate(range(2, 34, 8), 1):
+        hu[1:4, 2:6, x : x + 4], nodes[1:4, 2:6, x : x + 4] = 60, label
+    label = ((nodes > 0) | (to_array(real) > 0)).astype(np.uint8)
+    records = [{"label": k} for k in range(1, 5)]
+    about = {"synthetic": True, "patient": case.patient, "source": case.id, "records": records}
+    images = like(hu, ct), like(label, ct), about, like(nodes, ct)
+    NnUNet(tmp_path / "made").write("made_0", *images)
+    NnUNet(tmp_path / "made").finish()
+    command = f"filter {tmp_path}/made --real {table} --model {model} -o {tmp_path}/kept"
+    code, out, err = run_lngen(command.split())
+    assert code == 0 and "1 of 4" in out, err
+    (kept,) = read_cases(tmp_path / "kept")
+    about = json.loads((tmp_path / "kept/made_0/nodes.json").read_text())
+    (gone,) = about["dropped"]
+    assert [record["label"] for record in about["records"]] == [k for k in range(1, 5) if k != gone]
+    new_ct, new_label = (to_array(image) for image in kept.load())
+    dropped = nodes == gone
+    assert (new_ct[dropped] == to_array(ct)[dropped]).all()
+    assert (new_ct[~dropped & (nodes > 0)] == 60).all()
+    assert (new_label == (label > 0) & ~dropped).all() and kept.synthetic
+    code, _, err = run_lngen(command.replace(str(table), str(tmp_path / "kept")).split())
+    assert code == 2 and "made of case0" in err

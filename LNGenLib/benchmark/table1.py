@@ -26,12 +26,12 @@ from LNGenLib.datasets.writing import Plain, clear_unfinished
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.lesions import ScanScore, score
 from LNGenLib.image.geometry import array_spacing
-from LNGenLib.image.io import like, marked_synthetic, read_image, to_array
+from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.models.store import SHIPPED, sha256
 from LNGenLib.randomness import node_seed
 from LNGenLib.segmentation.config import SegmentationConfig
 from LNGenLib.segmentation.inference import load_segmentor
-from LNGenLib.segmentation.quality import implausible, plausibility, size_bins, without_nodes
+from LNGenLib.segmentation.quality import filter_cases
 from LNGenLib.segmentation.training import train
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.method import Method
@@ -214,35 +214,15 @@ class Benchmark:
             self.do(real, report)
         segmentor = load_segmentor(self._run_folder(real) / "model", self.models.device)
         painted, _ = self._synthetic(unfiltered, report)
-        scores, bins = {}, {}
-        for number, case in enumerate(painted):
-            report("filtering", number, len(painted))
-            ct, nodes = case.load()[0], _nodes(case)
-            probability = to_array(segmentor.probability(ct))
-            for label, value in plausibility(probability, nodes).items():
-                scores[case.id, label] = value
-            for label, size in size_bins(nodes, array_spacing(ct)).items():
-                bins[case.id, label] = size
-        dropped = implausible(scores, bins)
-        for case, source in zip(painted, sorted(self.cases["train"], key=lambda c: c.id)):
-            started = time.monotonic()
-            original, real_labels = source.load()
-            own = {label for id, label in dropped if id == case.id}
-            ct = case.load()[0]
-            hu, kept = without_nodes(to_array(ct), to_array(original), _nodes(case), own)
-            images = (marked_synthetic(like(array, ct)) for array in (hu, kept))
-            spent = time.monotonic() - started + _seconds(case.image.parent)
-            _write(writer, source, *images, real_labels, spent)
+        folder = painted[0].image.parents[1]
+        filter_cases(folder, self.cases["train"], segmentor, writer.folder, report)
 
 
 def _write(writer: Plain, case: Case, ct, nodes, real, seconds: float) -> None:
     label = ((to_array(nodes) > 0) | (to_array(real) > 0)).astype(np.uint8)
-    about = {"synthetic": True, "patient": case.patient, "seconds": round(seconds, 2)}
+    about = {"synthetic": True, "patient": case.patient, "source": case.id}
+    about |= {"seconds": round(seconds, 2)}
     writer.write(case.id, ct, marked_synthetic(like(label, ct)), about, nodes)
-
-
-def _nodes(case: Case) -> np.ndarray:
-    return to_array(read_image(case.image.parent / "nodes.nii.gz")).astype(np.uint16)
 
 
 def _seconds(folder: Path) -> float:

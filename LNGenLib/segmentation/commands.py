@@ -135,6 +135,29 @@ def segment(
     console.print(f"lymph nodes written to {output}", soft_wrap=True)
 
 
+def filter_synthetic(
+    synthetic: Annotated[Path, typer.Argument(help="Data set that `lngen dataset` wrote.")],
+    real: Annotated[Path, typer.Option(help="Data set of which it was made.")],
+    model: Annotated[Path, typer.Option(help="Segmentation model, trained on real CTs alone.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")],
+    device: Device = "auto",
+) -> None:
+    """Take synthetic lymph nodes out that a model finds implausible: a quarter of each size bin."""
+    from LNGenLib.datasets.cases import read_cases
+    from LNGenLib.segmentation.inference import load_segmentor
+    from LNGenLib.segmentation.quality import filter_cases
+
+    check_output(output)
+    segmentor = load_segmentor(model, device)
+    with shown_progress() as progress:
+        told = filter_cases(synthetic, read_cases(real), segmentor, output, progress.report)
+    console.print(
+        f"{told['dropped']} of {told['nodes']} SYNTHETIC lymph nodes taken out; the others are in "
+        f"{output}",
+        soft_wrap=True,
+    )
+
+
 def evaluate_segmentation(
     real: Annotated[Path, typer.Option(help="Data set of labeled CTs (docs/datasets.md).")],
     found: Annotated[Path, typer.Option(help="Folder with a label image ID.nii.gz a case.")],
