@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from safetensors import SafetensorError
 from segmentation_data import write_cases
 
 from LNGenLib.datasets.cases import read_cases
@@ -22,6 +23,7 @@ from LNGenLib.segmentation import nnunet
 from LNGenLib.segmentation import training as segmentation_training
 from LNGenLib.segmentation.commands import split
 from LNGenLib.segmentation.config import SegmentationConfig
+from LNGenLib.segmentation.faults import told_faults
 from LNGenLib.segmentation.inference import load_segmentor
 from LNGenLib.segmentation.networks import build
 from LNGenLib.segmentation.patches import InOrder, Patches
@@ -130,6 +132,12 @@ def test_a_full_disk_is_told_and_the_last_checkpoint_stays(cases, tmp_path, monk
             train(*cases, tmp_path, CONFIG)
     assert torch.load(tmp_path / "last.ckpt", weights_only=False)["global_step"] == 3
     assert train(*cases, tmp_path, CONFIG)["steps"] == 6
+
+
+def test_a_disk_that_fills_up_as_the_weights_are_written_is_told(tmp_path):
+    (tmp_path / "last.ckpt").touch()
+    with pytest.raises(InputError, match="disk is full.*resumes from"), told_faults(tmp_path):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device")
 
 
 def test_a_fault_of_ours_is_not_called_the_users(cases, tmp_path, breaking):
