@@ -76,6 +76,21 @@ def test_a_plan_is_made_edited_and_painted(local, phantom, models):
     assert painted.records == expected.records
 
 
+def test_surfaces_of_a_plan_are_those_of_its_structures(local, phantom, models):
+    from LNGenLib.synthesis.planning import draw_structures
+
+    request = SynthesisRequest(2, Sizes("uniform", 8.0, 12.0), 3)
+    plan = local.client.plan(phantom.ct, request, phantom.labels)
+    surfaces = local.client.surfaces(plan)
+    structures = draw_structures(plan, models.structure, Progress()).structures
+    assert len(surfaces) == 2
+    for surface, structure, node in zip(surfaces, structures, plan.nodes):
+        around = surface.placed(node) - node.center_ras_mm
+        expected = structure.vertices(node.long_axis_mm) @ np.transpose(node.turn)
+        assert np.allclose(around, expected, atol=1e-4)
+        assert np.array_equal(surface.faces, structure.faces())
+
+
 def test_placement_is_the_same_as_in_process(local, phantom):
     from LNGenLib.placement.maps import placement_maps
 

@@ -26,8 +26,14 @@ from LNGenLib.image.io import as_ct, isotropic_image, like
 from LNGenLib.service import protocol
 from LNGenLib.service.boxes import apply_boxes, read_arrays
 from LNGenLib.service.protocol import VERSION, Capabilities, Result, State, Status, Submission
-from LNGenLib.service.requests import NoRequest, PaintRequest, SegmentRequest, StructuresRequest
-from LNGenLib.synthesis.plan import Plan
+from LNGenLib.service.requests import (
+    NoRequest,
+    PaintRequest,
+    SegmentRequest,
+    StructuresRequest,
+    SurfacesRequest,
+)
+from LNGenLib.synthesis.plan import Plan, Surface
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisRequest, SynthesisResult
 
@@ -260,6 +266,14 @@ class Client:
         """Paint a plan; the result is that of `synthesize` with this plan."""
         ct = as_ct(ct)
         return self._painted(ct, *self.run("paint", request, {"ct": ct}, progress))
+
+    def surfaces(self, plan: Plan, progress: Progress | None = None) -> list[Surface]:
+        """What the lymph nodes of a plan look like, in its order."""
+        job, result = self.run("surfaces", SurfacesRequest(plan), progress=progress)
+        arrays = read_arrays(self._take(job, result), len(plan.nodes) << 22)
+        return [
+            Surface(arrays[f"vertices_{k}"], arrays[f"faces_{k}"]) for k in range(len(plan.nodes))
+        ]
 
     def placement(
         self, ct: sitk.Image, anatomy: sitk.Image | None = None, progress: Progress | None = None

@@ -19,6 +19,7 @@ from LNGenLib.service.requests import (
     PaintRequest,
     SegmentRequest,
     StructuresRequest,
+    SurfacesRequest,
     TrainRequest,
 )
 from LNGenLib.structure.variant import Variant
@@ -160,6 +161,22 @@ def _structures(work: Work) -> dict[str, Any]:
     return {"synthetic": True, "weights": model.description["sha256"], "structures": rows}
 
 
+def _surfaces(work: Work) -> dict[str, Any]:
+    import numpy as np
+
+    from LNGenLib.synthesis.planning import draw_structures
+
+    plan, progress = work.request.plan, work.progress
+    progress.stage("models")
+    model = work.models.structure
+    arrays = {}
+    for k, structure in enumerate(draw_structures(plan, model, progress).structures):
+        arrays[f"vertices_{k}"] = structure.vertices(1.0).astype(np.float32)
+        arrays[f"faces_{k}"] = structure.faces().astype(np.int32)
+    np.savez_compressed(work.folder / "surfaces.npz", **arrays)
+    return {"synthetic": True, "numbers": [node.number for node in plan.nodes]}
+
+
 def _train(work: Work) -> dict[str, Any]:
     from LNGenLib.training import run
 
@@ -238,6 +255,9 @@ KINDS: Mapping[str, Kind] = {
         _paint,
         images=("ct",),
         stages={"models": 0.1, "structures": 0.3, "texture": 0.4, "painting": 0.2},
+    ),
+    "surfaces": Kind(
+        SurfacesRequest.from_json, _surfaces, stages={"models": 0.3, "structures": 0.7}
     ),
     "structures": Kind(
         StructuresRequest.from_json,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
+import LNGenLib
 from LNGenLib.errors import InputError
 from LNGenLib.service.client import Client
 
@@ -21,11 +23,17 @@ class LocalService:
     """Starts the child, and ends it with the block; it ends by itself where this process dies.
 
     `client` speaks to it. Without `data`, jobs are kept in a temporary folder that goes with it.
-    Port and token are random; the token goes through a pipe, where no other user sees it. Raises
-    InputError where the child does not start.
+    Port and token are random; the token goes through a pipe, where no other user sees it. With
+    `cpu` no GPU is used. Raises InputError where the child does not start.
     """
 
-    def __init__(self, data: Path | None = None, python: str = sys.executable, kinds: str = KINDS):
+    def __init__(
+        self,
+        data: Path | None = None,
+        python: str = sys.executable,
+        kinds: str = KINDS,
+        cpu: bool = False,
+    ):
         self._temporary = None if data else tempfile.TemporaryDirectory(prefix="lngen-")
         self.data = data or Path(self._temporary.name)
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -38,6 +46,7 @@ class LocalService:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                env=_environment(cpu),
             )
         settings = {"token": token, "data": str(self.data), "kinds": kinds}
         try:
@@ -49,6 +58,12 @@ class LocalService:
             self.close()
             raise InputError(f"the local worker did not start: {''.join(last)}") from error
         self.client = Client(f"http://127.0.0.1:{port}", token)
+
+    @property
+    def died(self) -> str | None:
+        """Why there is no child any more, or None where it lives."""
+        code = self.process.poll()
+        return None if code is None else f"the local worker ended ({code}): try again"
 
     def close(self) -> None:
         """End the child and its jobs."""
@@ -73,3 +88,11 @@ class LocalService:
         at: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _environment(cpu: bool) -> dict[str, str]:
+    """This process's, with LNGenLib where the child finds it: Slicer has modules on paths of its
+    own."""
+    paths = [str(Path(LNGenLib.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    hidden = {"CUDA_VISIBLE_DEVICES": ""} if cpu else {}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **hidden}

@@ -97,6 +97,20 @@ class SegmentRequest:
 
 
 @dataclass(frozen=True)
+class SurfacesRequest:
+    """A plan whose lymph nodes are to be seen before they are painted."""
+
+    plan: Plan
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> SurfacesRequest:
+        """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
+        if isinstance(values, dict) and "plan" in values:
+            values = values | {"plan": Plan.from_json(values["plan"])}
+        return from_json(cls, values)
+
+
+@dataclass(frozen=True)
 class NoRequest:
     """Of a job in which there is nothing to choose."""
 

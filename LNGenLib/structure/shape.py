@@ -53,6 +53,10 @@ class Structure:
         """Surface points (n, 3), mm from the frame's center, (z, y, x)."""
         return self._vertices * self.sample_mm(long_axis)
 
+    def faces(self) -> np.ndarray:
+        """The triangles (m, 3) of the surface, by the numbers of its `vertices`."""
+        return self._mesh[1]
+
     def distance(self, points: np.ndarray, long_axis: float) -> np.ndarray:
         """Truncated signed distance in mm at `points` (..., 3), mm from the center, (z, y, x)."""
         sample = self.sample_mm(long_axis)

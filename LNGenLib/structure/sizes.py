@@ -39,6 +39,19 @@ class Sizes:
                 f"{SMALLEST} to {LARGEST:g} mm"
             )
 
+    def share(self, low_mm: float, high_mm: float) -> float:
+        """Share of the long axes drawn that lie from `low_mm` up to `high_mm`."""
+        if self.low_mm == self.high_mm:
+            return float(low_mm <= self.low_mm < high_mm)
+        ends = (
+            self.low_mm,
+            self.high_mm,
+            *(min(max(end, self.low_mm), self.high_mm) for end in (low_mm, high_mm)),
+        )
+        if self.law == "clinical":
+            ends = [CLINICAL.cdf(math.log(end)) for end in ends]
+        return (ends[3] - ends[2]) / (ends[1] - ends[0])
+
     def draw(self, rng: np.random.Generator) -> float:
         """A long axis in mm, from one number of `rng`."""
         if self.law == "uniform":

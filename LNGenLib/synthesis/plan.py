@@ -76,6 +76,19 @@ class Plan:
         return plan
 
 
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """What a planned node looks like: `vertices` (n, 3) in long axes from its center, in the
+    structure's axes (z, y, x), and `faces` (m, 3), triangles of them."""
+
+    vertices: np.ndarray
+    faces: np.ndarray
+
+    def placed(self, node: PlannedNode) -> np.ndarray:
+        """The vertices (n, 3) in RAS mm, where a plan has the node."""
+        return self.vertices @ np.transpose(node.turn) * node.long_axis_mm + node.center_ras_mm
+
+
 def count_by_size(long_axes: Sequence[float]) -> dict[str, int]:
     """How many of these long axes (mm) lie in each bin of sizes; empty bins are left out."""
     counts = np.histogram(long_axes, BINS)[0].tolist()
