@@ -77,6 +77,10 @@ def to_preview(
     preview = to_point_list(scene, tuple(node.center_ras_mm for node in plan.nodes), name)
     for k, node in enumerate(plan.nodes):
         _describe(preview, k, node)
+    display = preview.GetDisplayNode()
+    display.SetGlyphType(display.CrossDot2D)  # a sphere would hide the outline of a small one
+    display.SetGlyphScale(2)
+    display.SetTextScale(2.5)
     preview.SetAttribute(PLAN, json.dumps(dataclasses.asdict(replace(plan, nodes=()))))
     return preview
 
@@ -89,11 +93,24 @@ def to_plan(preview: slicer.vtkMRMLMarkupsFiducialNode) -> Plan:
     content = preview.GetAttribute(PLAN)
     if content is None:
         raise InputError(f"{preview.GetName()} is no preview of a plan: make one first")
-    nodes = [
-        json.loads(preview.GetNthControlPointDescription(k)) | {"center_ras_mm": point}
-        for k, point in zip(_placed(preview), to_points(preview), strict=True)
-    ]
+    nodes = [dataclasses.asdict(node) for node in planned(preview)]
     return Plan.from_json(json.loads(content) | {"nodes": nodes})
+
+
+def planned(preview: slicer.vtkMRMLMarkupsFiducialNode) -> list[PlannedNode]:
+    """The lymph nodes of a preview's points, where they are now; points that the user has just
+    added are none yet."""
+    return [
+        replace(node, center_ras_mm=point)
+        for k, point in zip(_placed(preview), to_points(preview), strict=True)
+        if (node := planned_at(preview, k)) is not None
+    ]
+
+
+def planned_at(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int) -> PlannedNode | None:
+    """The lymph node of control point `k`, where it was planned; None for a point just added."""
+    text = preview.GetNthControlPointDescription(k)
+    return from_json(PlannedNode, json.loads(text)) if text else None
 
 
 def describe_added(preview: slicer.vtkMRMLMarkupsFiducialNode, long_axis_mm: float) -> None:
@@ -109,8 +126,7 @@ def describe_added(preview: slicer.vtkMRMLMarkupsFiducialNode, long_axis_mm: flo
 
 def resize(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, long_axis_mm: float) -> None:
     """Give the lymph node of control point `k` another long axis."""
-    node = from_json(PlannedNode, json.loads(preview.GetNthControlPointDescription(k)))
-    _describe(preview, k, replace(node, long_axis_mm=long_axis_mm))
+    _describe(preview, k, replace(planned_at(preview, k), long_axis_mm=long_axis_mm))
 
 
 def _describe(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, node: PlannedNode) -> None:

@@ -8,19 +8,20 @@ with the scene.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import SimpleITK as sitk
 import slicer
 import vtk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing
-from LNGenLib.image.io import SYNTHETIC, as_ct, check_same_geometry, like, to_array
+from LNGenLib.image.io import SYNTHETIC, as_ct, like, marked_synthetic, to_array
 from LNGenLib.mrml.originals import Originals, keep, kept
 from LNGenLib.mrml.scene import add_node
-from LNGenLib.mrml.segmentations import add_lymph_nodes, segment_id, segments
-from LNGenLib.mrml.volumes import SCALARS, to_image
+from LNGenLib.mrml.segmentations import add_lymph_nodes, copied, segment_id
+from LNGenLib.mrml.volumes import SCALARS, check_same_place, to_image
 from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisResult
 
 MARK, RECORDS, PROVENANCE = "LNGen.synthetic", "LNGen.records", "LNGen.provenance"
@@ -30,18 +31,18 @@ COLUMNS += ("in-plane axis mm", "volume mm3", "HU", "HU around")
 
 
 def add_result(
-    ct: slicer.vtkMRMLScalarVolumeNode, result: SynthesisResult
+    ct: slicer.vtkMRMLScalarVolumeNode,
+    result: SynthesisResult,
+    originals: Originals | None = None,
 ) -> slicer.vtkMRMLScalarVolumeNode:
     """Show a result beside the volume it was made of, under the same transform; the new volume.
 
-    Raises InputError where the result has another geometry than the volume in the world.
+    `originals` are those that `find_originals` found beforehand, on another thread. Raises
+    InputError where the result has another geometry than the volume in the world.
     """
-    original = as_ct(to_image(ct), ct.GetName())
-    check_same_geometry(original, result.ct, "the result")
+    check_same_place(ct, result.ct, "the result")
+    originals = originals or find_originals(as_ct(to_image(ct), ct.GetName()), result)
     labels = to_array(result.nodes)
-    originals = Originals.find(
-        to_array(original), labels, to_array(result.changed), array_spacing(original)
-    )
     name = f"{ct.GetName()} SYNTHETIC"
     volume = _volume_like(ct, to_array(result.ct), name)
     segmentation = add_lymph_nodes(volume, labels, result.records, f"{name} lymph nodes")
@@ -58,6 +59,12 @@ def add_result(
     return volume
 
 
+def find_originals(ct: sitk.Image, result: SynthesisResult) -> Originals:
+    """The HU of `ct` (int16) that a result changed."""
+    arrays = (to_array(image) for image in (ct, result.nodes, result.changed))
+    return Originals.find(*arrays, array_spacing(ct))
+
+
 def records(volume: slicer.vtkMRMLScalarVolumeNode) -> tuple[LymphNodeRecord, ...]:
     """The lymph nodes in a result's volume that are not undone; InputError for another volume."""
     text = volume.GetAttribute(RECORDS)
@@ -72,19 +79,31 @@ def read_result(volume: slicer.vtkMRMLScalarVolumeNode) -> SynthesisResult:
 
     Raises InputError for another volume, and where its segmentation is gone.
     """
+    return result_reader(volume)()
+
+
+def result_reader(volume: slicer.vtkMRMLScalarVolumeNode) -> Callable[[], SynthesisResult]:
+    """`read_result` in two steps: what this gives needs the scene no longer and may be called on
+    another thread."""
     left, ct = records(volume), to_image(volume)
     segmentation = volume.GetNodeReference(TO_SEGMENTATION)
     if segmentation is None:
         raise InputError(f"the segmentation of {volume.GetName()} is no longer in the scene")
-    shape = ct.GetSize()[::-1]
-    labels, changed = np.zeros(shape, np.uint16), np.zeros(shape, np.uint8)
-    own = {segment_id(record.label): record.label for record in left}
-    for name, _, mask in segments(segmentation, ct):
-        if name in own:
-            labels[mask] = own[name]
-    changed.flat[kept(volume).index] = 1
+    parts, originals = copied(segmentation), kept(volume)
     provenance = json.loads(volume.GetAttribute(PROVENANCE))
-    return SynthesisResult(ct, like(labels, ct), like(changed, ct), left, provenance)
+
+    def read() -> SynthesisResult:
+        shape = ct.GetSize()[::-1]
+        labels, changed = np.zeros(shape, np.uint16), np.zeros(shape, np.uint8)
+        own = {segment_id(record.label): record.label for record in left}
+        for name, _, mask in parts.masks(ct):
+            if name in own:
+                labels[mask] = own[name]
+        changed.flat[originals.index] = 1
+        images = (marked_synthetic(image) for image in (ct, like(labels, ct), like(changed, ct)))
+        return SynthesisResult(*images, left, provenance)
+
+    return read
 
 
 def _volume_like(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
@@ -29,44 +30,83 @@ def to_labels(node: slicer.vtkMRMLNode, ct: sitk.Image) -> sitk.Image:
 
     Raises InputError for a label map on another grid and for a segmentation without segments.
     """
-    if node.IsA(SEGMENTATION):
-        named = ((name, mask) for _, name, mask in segments(node, ct))
-        return join_masks(named, ct, node.GetName())
-    labels = to_image(node)
-    check_same_geometry(ct, labels, node.GetName())
-    return sitk.Cast(labels, sitk.sitkUInt16)
+    return copied(node).labels(ct)
 
 
 def to_mask(node: slicer.vtkMRMLNode, ct: sitk.Image, segment_id: str | None = None) -> sitk.Image:
     """A mask (uint8) on the grid of `ct`: of one segment, of all segments, or of a label map."""
-    if not node.IsA(SEGMENTATION):
-        return sitk.Cast(to_labels(node, ct) > 0, sitk.sitkUInt8)
-    mask = np.zeros(ct.GetSize()[::-1], bool)
-    for own_id, _, part in segments(node, ct):
-        if segment_id in (None, own_id):
-            mask |= part
-    return like(mask.astype(np.uint8), ct)
+    return copied(node).mask(ct, segment_id)
 
 
-def segments(
-    node: slicer.vtkMRMLSegmentationNode, ct: sitk.Image
-) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Id, name and mask (z, y, x, bool) on the grid of `ct` (nearest neighbor) of each segment.
+def copied(node: slicer.vtkMRMLNode) -> Segments | LabelMap:
+    """What a segmentation or a label map holds, apart from the scene.
 
     Raises InputError where there are only surfaces.
     """
+    if not node.IsA(SEGMENTATION):
+        return LabelMap(node.GetName(), to_image(node))
     segmentation = node.GetSegmentation()
     if segmentation.GetNumberOfSegments() and not segmentation.ContainsRepresentation(BINARY):
         raise InputError(
             f"{node.GetName()} has surfaces only: create its binary labelmap in the Segmentations "
             "module"
         )
-    layers: dict[int, np.ndarray] = {}  # overlapping segments lie in different ones
+    layers: dict[int, sitk.Image | None] = {}
+    rows = []
     for segment_id in segmentation.GetSegmentIDs():
         segment, layer = segmentation.GetSegment(segment_id), segmentation.GetLayerIndex(segment_id)
         if layer not in layers:
-            layers[layer] = _on_grid(segmentation.GetLayerDataObject(layer), node, ct)
-        yield segment_id, segment.GetName(), layers[layer] == segment.GetLabelValue()
+            layers[layer] = _layer_image(segmentation.GetLayerDataObject(layer), node)
+        rows.append((segment_id, segment.GetName(), layer, segment.GetLabelValue()))
+    return Segments(node.GetName(), layers, tuple(rows))
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMap:
+    """A label map of TotalSegmentator's numbers, apart from the scene."""
+
+    name: str
+    image: sitk.Image
+
+    def labels(self, ct: sitk.Image) -> sitk.Image:
+        """As `to_labels`."""
+        check_same_geometry(ct, self.image, self.name)
+        return sitk.Cast(self.image, sitk.sitkUInt16)
+
+    def mask(self, ct: sitk.Image, segment_id: str | None = None) -> sitk.Image:
+        """As `to_mask`."""
+        return sitk.Cast(self.labels(ct) > 0, sitk.sitkUInt8)
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """A segmentation apart from the scene, for threads other than the scene's: `layers` of labels
+    where they lie in the world, of which overlapping segments have different ones, None for an
+    empty one; and `rows` of id, name, layer and label of each segment."""
+
+    name: str
+    layers: dict[int, sitk.Image | None]
+    rows: tuple[tuple[str, str, int, int], ...]
+
+    def masks(self, ct: sitk.Image) -> Iterator[tuple[str, str, np.ndarray]]:
+        """Id, name and mask (z, y, x, bool) on the grid of `ct` (nearest neighbor) of each."""
+        arrays: dict[int, np.ndarray] = {}
+        for segment_id, name, layer, label in self.rows:
+            if layer not in arrays:
+                arrays[layer] = _on_grid(self.layers[layer], ct)
+            yield segment_id, name, arrays[layer] == label
+
+    def labels(self, ct: sitk.Image) -> sitk.Image:
+        """As `to_labels`."""
+        return join_masks(((name, mask) for _, name, mask in self.masks(ct)), ct, self.name)
+
+    def mask(self, ct: sitk.Image, segment_id: str | None = None) -> sitk.Image:
+        """As `to_mask`."""
+        mask = np.zeros(ct.GetSize()[::-1], bool)
+        for own_id, _, part in self.masks(ct):
+            if segment_id in (None, own_id):
+                mask |= part
+        return like(mask.astype(np.uint8), ct)
 
 
 def add_lymph_nodes(
@@ -77,18 +117,40 @@ def add_lymph_nodes(
 ) -> slicer.vtkMRMLSegmentationNode:
     """A new segmentation with a segment a lymph node, of `labels` (z, y, x) on the grid of the
     volume `ct`, under the same transform."""
+    rows = [
+        NewSegment(r.label, segment_id(r.label), f"LN {r.label} {r.long_axis_mm:.1f} mm", COLOR)
+        for r in records
+    ]
+    return add_segments(ct, labels, rows, name)
+
+
+@dataclass(frozen=True)
+class NewSegment:
+    """A segment to be made of a label; `color` RGB of 0 to 1."""
+
+    label: int
+    id: str
+    name: str
+    color: tuple[float, float, float]
+
+
+def add_segments(
+    ct: slicer.vtkMRMLScalarVolumeNode, labels: np.ndarray, rows: Sequence[NewSegment], name: str
+) -> slicer.vtkMRMLSegmentationNode:
+    """A new segmentation of `labels` (z, y, x) on the grid of the volume `ct`, under the same
+    transform; its segments are coded as lymph nodes."""
     node = add_node(ct.GetScene(), SEGMENTATION, name)
     node.SetAndObserveTransformNodeID(ct.GetTransformNodeID())
     node.SetReferenceImageGeometryParameterFromVolumeNode(ct)
     layer = _layer(ct, labels)
-    for record in records:
+    for row in rows:
         segment = slicer.vtkSegment()
-        segment.SetName(f"LN {record.label} {record.long_axis_mm:.1f} mm")
-        segment.SetColor(COLOR)
+        segment.SetName(row.name)
+        segment.SetColor(row.color)
         segment.SetTag(segment.GetTerminologyEntryTagName(), LYMPH_NODE)
-        segment.SetLabelValue(record.label)
+        segment.SetLabelValue(row.label)
         segment.AddRepresentation(BINARY, layer)
-        node.GetSegmentation().AddSegment(segment, segment_id(record.label))
+        node.GetSegmentation().AddSegment(segment, row.id)
     return node
 
 
@@ -109,13 +171,13 @@ def _layer(ct: slicer.vtkMRMLScalarVolumeNode, labels: np.ndarray) -> slicer.vtk
     return layer
 
 
-def _on_grid(
-    layer: slicer.vtkOrientedImageData, node: slicer.vtkMRMLSegmentationNode, ct: sitk.Image
-) -> np.ndarray:
-    """The labels (z, y, x) of a segmentation's layer on the grid of `ct`."""
+def _layer_image(
+    layer: slicer.vtkOrientedImageData, node: slicer.vtkMRMLSegmentationNode
+) -> sitk.Image | None:
+    """The labels of a segmentation's layer, None where nothing is painted yet."""
     scalars = layer.GetPointData().GetScalars()
-    if scalars is None:  # nothing is painted yet
-        return np.zeros(ct.GetSize()[::-1], np.uint8)
+    if scalars is None:
+        return None
     low, high = np.reshape(layer.GetExtent(), (3, 2)).T
     image_to_ras = vtk.vtkMatrix4x4()
     layer.GetImageToWorldMatrix(image_to_ras)
@@ -123,5 +185,11 @@ def _on_grid(
     to_first[:3, 3] = low
     matrix = to_world(node) @ slicer.util.arrayFromVTKMatrix(image_to_ras) @ to_first
     array = numpy_support.vtk_to_numpy(scalars).reshape((high - low + 1)[::-1])
-    image = as_image(array, matrix, node.GetName())
-    return to_array(sitk.Resample(image, ct, sitk.Transform(), sitk.sitkNearestNeighbor))
+    return as_image(array, matrix, node.GetName())
+
+
+def _on_grid(layer: sitk.Image | None, ct: sitk.Image) -> np.ndarray:
+    """A layer's labels (z, y, x) on the grid of `ct`."""
+    if layer is None:
+        return np.zeros(ct.GetSize()[::-1], np.uint8)
+    return to_array(sitk.Resample(layer, ct, sitk.Transform(), sitk.sitkNearestNeighbor))

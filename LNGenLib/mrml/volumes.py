@@ -25,10 +25,7 @@ def to_image(volume: slicer.vtkMRMLScalarVolumeNode) -> sitk.Image:
     voxels = volume.GetImageData()
     if voxels is None or voxels.GetNumberOfScalarComponents() != 1:
         raise InputError(f"{volume.GetName()} holds no scalar voxels: give a CT or a label map")
-    ijk_to_ras = vtk.vtkMatrix4x4()
-    volume.GetIJKToRASMatrix(ijk_to_ras)
-    matrix = to_world(volume) @ slicer.util.arrayFromVTKMatrix(ijk_to_ras)
-    return as_image(slicer.util.arrayFromVolume(volume), matrix, volume.GetName())
+    return as_image(slicer.util.arrayFromVolume(volume), ijk_to_world(volume), volume.GetName())
 
 
 def to_volume(
@@ -37,11 +34,35 @@ def to_volume(
     """A new volume of the class `kind` with an image's voxels and geometry."""
     volume = add_node(scene, kind, name)
     slicer.util.updateVolumeFromArray(volume, to_array(image))
+    volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ijk_to_ras(image)))
+    return volume
+
+
+def ijk_to_ras(image: sitk.Image) -> np.ndarray:
+    """The matrix (4, 4) of an image's voxels (x, y, z) to RAS mm."""
     matrix = np.eye(4)
     matrix[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     matrix[:3, 3] = image.GetOrigin()
-    volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(LPS @ matrix))
-    return volume
+    return LPS @ matrix
+
+
+def ijk_to_world(volume: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """The matrix (4, 4) of a volume's voxels (x, y, z) to RAS mm in the world; InputError where
+    its parent transforms are not linear."""
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    return to_world(volume) @ slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def check_same_place(volume: slicer.vtkMRMLVolumeNode, image: sitk.Image, name: str) -> None:
+    """Raise InputError unless an image lies on the grid that a volume has in the world."""
+    voxels = volume.GetImageData()
+    if (
+        voxels is None
+        or voxels.GetDimensions() != image.GetSize()
+        or not np.allclose(ijk_to_world(volume), ijk_to_ras(image), atol=1e-2)
+    ):
+        raise InputError(f"{name} has another geometry than {volume.GetName()}: was that changed?")
 
 
 def to_world(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:

@@ -1,0 +1,40 @@
+"""Where lymph nodes may lie, over the CT: a segment a station."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import SimpleITK as sitk
+import slicer
+
+from LNGenLib.errors import InputError
+from LNGenLib.image.io import to_array
+from LNGenLib.mrml.segmentations import NewSegment, add_segments
+from LNGenLib.mrml.volumes import check_same_place
+from LNGenLib.placement.stations import STATIONS
+
+
+def add_region(
+    ct: slicer.vtkMRMLScalarVolumeNode, stations: sitk.Image, summary: dict[str, Any], name: str
+) -> slicer.vtkMRMLSegmentationNode:
+    """A new segmentation of the stations, as the service's `placement` gives them.
+
+    Raises InputError where none is available, and where the CT is no longer where it was.
+    """
+    check_same_place(ct, stations, "the candidate region")
+    found = [row for row in summary["stations"] if row["available"]]
+    if not found:
+        reasons = "; ".join(f"{row['name']}: {row['reason']}" for row in summary["stations"])
+        raise InputError(f"no station is available in this CT ({reasons})")
+    rows = [
+        NewSegment(
+            row["label"],
+            row["name"].replace(" ", "_"),
+            row["name"],
+            tuple(value / 255 for value in STATIONS[row["label"] - 1].color),
+        )
+        for row in found
+    ]
+    node = add_segments(ct, to_array(stations), rows, name)
+    node.GetDisplayNode().SetOpacity2DFill(0.25)
+    return node
