@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -79,3 +80,11 @@ def scene(tmp_path):
     remote.GetCacheManager().SetRemoteCacheDirectory(str(tmp_path))
     yield scene
     scene.Clear(1)
+
+
+@pytest.fixture
+def pictures(tmp_path) -> Path:
+    """Where screenshots of the panel are kept; LNGEN_SCREENSHOTS names another folder."""
+    folder = Path(os.environ.get("LNGEN_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,88 @@
+"""One job at a time, done elsewhere and looked at by a timer, so that the panel never waits."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from LNGenLib.errors import Canceled, InputError
+from LNGenLib.service.backend import Backend
+from LNGenLib.service.background import Background
+from LNGenLib.synthesis.progress import Progress
+
+EVERY = 50  # ms between two looks
+TURN = 0.015  # seconds that the job's thread is given at each look
+
+Work = Callable[[Progress], Any]
+
+
+class Jobs:
+    """`start` gives `work` to a thread and its value to `done`, back on the main thread.
+
+    `progressed(job)` hears of the job between; `ended(message)` of its end, with a message where
+    it failed and an empty one where it was canceled; None where it is done.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        progressed: Callable[[Background], None],
+        ended: Callable[[str | None], None],
+    ):
+        self.backend, self.progressed, self.ended = backend, progressed, ended
+        self.running: Background | None = None
+        self._done: Callable[[Any], None] | None = None
+        self._timer = qt.QTimer()
+        self._timer.setInterval(EVERY)
+        self._timer.connect("timeout()", self._look)
+
+    def start(self, kind: str | None, work: Work, done: Callable[[Any], None]) -> None:
+        """Begin; InputError where another job runs."""
+        if self.running is not None:
+            raise InputError(_("another job is running: wait for it, or cancel it"))
+        if self.backend.died:
+            self.backend.close()  # this job has another worker
+        self.running, self._done = Background(work, kind), done
+        self._timer.start()
+        self.progressed(self.running)
+
+    def cancel(self) -> None:
+        """End the job at once, as the user sees it; its thread and the worker follow soon after,
+        and what they still make is thrown away."""
+        if self.running is not None:
+            self.running.cancel()
+            self._end("")
+
+    def _look(self) -> None:
+        job = self.running
+        if job is None:
+            return
+        if not job.over(TURN):
+            if self.backend.died:
+                job.cancel()
+                self._end(self.backend.died)
+            else:
+                self.progressed(job)
+            return
+        done = self._done
+        self._timer.stop()
+        try:
+            done(job.outcome())
+            message = None
+        except Canceled:
+            message = ""
+        except InputError as error:
+            message = str(error)
+        except Exception as error:
+            logging.exception("LNGen")
+            message = _("a fault of LNGen, see the Python console: {error}").format(error=error)
+        self._end(message)
+
+    def _end(self, message: str | None) -> None:
+        self._timer.stop()
+        self.running = self._done = None
+        self.ended(message)

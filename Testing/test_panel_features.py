@@ -1,0 +1,259 @@
+"""The panel's sections one by one, in the host (Testing/panel_host, not 3D Slicer)."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
+pytest.importorskip("PySide6")
+
+from panel_story import MODULE, PATIENCE, finish, load_phantom  # noqa: E402  isort: skip
+from panel_host import PanelHost, packaging  # noqa: E402
+from PySide6 import QtWidgets  # noqa: E402
+from service_host import TOKEN, Host  # noqa: E402
+
+from LNGenLib.mrml.markups import planned, to_roi  # noqa: E402
+from LNGenLib.mrml.results import records  # noqa: E402
+from LNGenLib.mrml.segmentations import NewSegment, add_segments  # noqa: E402
+from LNGenLib.mrml.surfaces import without_surface  # noqa: E402
+from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult  # noqa: E402
+
+BESIDE_RECTUM = (14.0, -48.0, -30.0)  # RAS mm: mesorectal fat of the phantom
+
+
+@pytest.fixture(scope="module")
+def host():
+    with PanelHost() as host:
+        host.open(MODULE)
+        yield host
+
+
+@pytest.fixture
+def panel(host):
+    """The panel with CT and organs chosen, one lymph node of 8 mm asked for."""
+    host.clear()
+    load_phantom(host)
+    panel = slicer.modules.lngen.widgetRepresentation().self()
+    host.choose(panel.ui.ctSelector, "CT")
+    host.choose(panel.ui.anatomySelector, "organs")
+    host.type(panel.ui.countSpinBox, "1")
+    host.choose(panel.ui.lawBox, "One size")
+    return panel
+
+
+def request(panel) -> SynthesisRequest:
+    from LNGenPanel.parameters import requestOf
+
+    return requestOf(panel.parameters)
+
+
+def test_sizes_and_shapes_reach_the_request(host, panel):
+    assert (request(panel).sizes.low_mm, request(panel).sizes.high_mm) == (8, 8)
+    host.choose(panel.ui.lawBox, "Clinical: most 3 to 10 mm")
+    host.choose(panel.ui.shapeBox, "Round")
+    assert request(panel).sizes.law == "clinical"
+    assert request(panel).shape.axis_ratio == (0.85, 1)
+    bars = panel.ui.histogramLabel.pixmap.toImage()
+    green = [
+        sum(bars.pixelColor(x, y).green() > 150 for y in range(bars.height()))
+        for x in range(bars.width())
+    ]
+    assert 3 < np.argmax(green) / bars.width() * 30 < 7 and green[-10] <= 1
+    seed = panel.parameters.nodes.seed
+    host.click(panel.ui.diceButton)
+    assert panel.parameters.nodes.seed == panel.ui.seedSpinBox.value != seed
+
+
+def test_a_box_a_segment_and_points_reach_the_request(host, panel):
+    to_roi(slicer.mrmlScene, (0, 40, -80, -20, -60, 0), "box")
+    host.choose(panel.ui.placeBox, "Box (ROI)")
+    host.choose(panel.ui.roiSelector, "box")
+    assert request(panel).region_box == pytest.approx((0, 40, -80, -20, -60, 0))
+
+    ct = panel.parameters.ct
+    labels = np.zeros(slicer.util.arrayFromVolume(ct).shape, np.uint8)
+    labels[30:40, 40:60, 50:70], labels[30:40, 40:60, 80:90] = 1, 2
+    rows = [NewSegment(k, name, name, (1, 0, 0)) for k, name in ((1, "left"), (2, "right"))]
+    add_segments(ct, labels, rows, "parts")
+    host.choose(panel.ui.placeBox, "Segment")
+    panel.ui.segmentSelector.setCurrentNode(slicer.mrmlScene.GetFirstNodeByName("parts"))
+    panel.ui.segmentSelector.setCurrentSegmentID("right")
+    host.turn()
+    _, _, mask = panel.where.inputs().images()
+    assert np.array_equal(slicer.util.arrayFromVolume(ct).shape, mask.GetSize()[::-1])
+    import SimpleITK as sitk
+
+    assert np.array_equal(sitk.GetArrayFromImage(mask) > 0, labels == 2)
+
+    host.choose(panel.ui.placeBox, "Points, one lymph node each")
+    host.choose(panel.ui.pointsSelector, "Create new Point List")
+    host.views["Red"].go_to(BESIDE_RECTUM)
+    host.click(panel.ui.pointsPlaceWidget.placeButton())
+    host.views["Red"].click(BESIDE_RECTUM)
+    host.turn()
+    ((r, a, s),) = request(panel).points
+    assert (r, a, s) == pytest.approx(BESIDE_RECTUM, abs=1.5)
+    assert not panel.ui.countSpinBox.enabled
+
+
+@pytest.mark.parametrize("width", [400, 700])
+def test_no_text_is_cut(host, panel, pictures, width):
+    ui = panel.ui
+    ui.backendCollapsibleButton.collapsed = False
+    kinds = (QtWidgets.QLabel, QtWidgets.QAbstractButton)
+    for place in ("Automatic: all stations by their weights", "Chosen stations"):
+        host.choose(ui.placeBox, place)
+        host.screenshot(pictures / f"panel_{width}_{place.split()[-1]}.png", panel_width=width)
+        content = ui.generateButton.parentWidget()
+        room = content.visibleRegion().boundingRect().width()
+        assert content.width <= room + 1, "the scroll bar hides a part"
+        for kind in kinds:
+            for widget in content.findChildren(kind):
+                if widget.visible and widget.text and not getattr(widget, "wordWrap", False):
+                    assert widget.width >= widget.minimumSizeHint().width(), widget.text
+
+
+def test_what_is_not_chosen_is_asked_for(host, panel):
+    host.choose(panel.ui.placeBox, "Box (ROI)")
+    host.click(panel.ui.generateButton)
+    assert panel.jobs.running is None
+    assert "choose or place a box" in panel.ui.messageLabel.text
+
+
+def test_the_candidate_region_is_shown_and_hidden(host, panel):
+    host.click(panel.ui.regionButton)
+    finish(host, panel)
+    region = panel.parameters.region
+    names = [region.GetSegmentation().GetNthSegment(k).GetName() for k in range(3)]
+    assert "mesorectal" in names and panel.ui.regionButton.checked
+    assert "ml in this CT" in panel.ui.mesorectalCheckBox.toolTip
+    host.click(panel.ui.regionButton)
+    assert panel.parameters.region is None and not panel.ui.regionButton.checked
+
+
+def test_a_preview_is_resized_deleted_and_added_to(host, panel):
+    ui = panel.ui
+    host.type(ui.countSpinBox, "2")
+    host.click(ui.previewButton)
+    finish(host, panel)
+    preview = panel.parameters.preview
+    host.click_cell(ui.previewTable, 1, 0)
+    host.type(ui.sizeSpinBox, "11")
+    assert [node.long_axis_mm for node in planned(preview)] == [8, 11]
+    assert preview.GetNthControlPointLabel(1) == "LN 2 11.0 mm"
+    assert not ui.outdatedLabel.visible
+    host.type(ui.seedSpinBox, "9")
+    assert ui.outdatedLabel.visible
+
+    host.click_cell(ui.previewTable, 0, 0)
+    host.click(ui.deleteButton)
+    assert [node.number for node in planned(preview)] == [1] and ui.previewTable.rowCount == 1
+    host.views["Red"].go_to(BESIDE_RECTUM)
+    host.click(ui.previewPlaceWidget.placeButton())
+    host.views["Red"].click(BESIDE_RECTUM)
+    host.wait(lambda: ui.previewTable.rowCount == 2, 5, "the added lymph node")
+    finish(host, panel)
+    assert [node.number for node in planned(preview)] == [1, 2] and not without_surface(preview)
+    assert ui.generateButton.text == "Generate 2 previewed lymph nodes"
+    host.click(ui.clearButton)
+    assert panel.parameters.preview is None and ui.generateButton.text == "Generate"
+    assert not slicer.mrmlScene.GetNodesByClass("vtkMRMLMarkupsFiducialNode").GetNumberOfItems()
+
+
+def test_a_result_is_exported_and_joins_a_data_set(host, panel, tmp_path):
+    ui = panel.ui
+    host.click(ui.generateButton)
+    finish(host, panel)
+    result = panel.parameters.result
+    host.type(ui.folderEdit, str(tmp_path))
+    host.click(ui.exportButton)
+    finish(host, panel)
+    read = SynthesisResult.read(tmp_path / "CT_SYNTHETIC")
+    assert read.records == records(result)
+    host.click(ui.trainingButton)
+    finish(host, panel)
+    with open(tmp_path / "splits.csv", newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == ["CT_SYNTHETIC.nii.gz"]
+    host.click(ui.exportButton)
+    host.wait(lambda: panel.jobs.running is None, PATIENCE)
+    assert "exists already" in ui.messageLabel.text
+
+
+def test_the_backend_is_tried_and_a_server_asked_only_with_consent(host, panel, tmp_path):
+    ui = panel.ui
+    ui.backendCollapsibleButton.collapsed = False
+    host.click(ui.testButton)
+    finish(host, panel)
+    assert "Ready, on cpu" in ui.statusLabel.text and "self test" in ui.statusLabel.toolTip
+
+    server = Host(tmp_path / "service")
+    host.choose(ui.hostBox, "Server")
+    host.type(ui.urlEdit, server.url)
+    host.type(ui.tokenEdit, TOKEN)
+    host.answers.append(False)
+    host.click(ui.generateButton)
+    assert "will be sent to" in host.messages[-1] and panel.jobs.running is None
+    host.answers.append(True)
+    host.click(ui.generateButton)
+    finish(host, panel)
+    assert ui.resultsTable.rowCount == 1 and panel.logic.backend.died is None
+    assert TOKEN not in str(panel.parameters.parameterNode)
+    assert panel.backend.choice().url == server.url, "asked again"
+    server.stop()
+    host.choose(ui.hostBox, "This computer")
+
+
+def test_missing_packages_are_installed_on_consent_only(host, panel):
+    ui = panel.ui
+    ui.backendCollapsibleButton.collapsed = False
+    host.missing.update(("monai", "uvicorn"))
+    panel.backend.look()
+    assert "monai" in ui.statusLabel.text
+    host.answers.append(False)
+    host.click(ui.generateButton)
+    assert panel.jobs.running is None and "nothing was installed" in ui.messageLabel.text
+    assert not packaging.installed
+    host.answers.append(True)
+    host.click(ui.setupButton)
+    assert [name.split(">")[0] for name in packaging.installed] == ["monai", "uvicorn"]
+    assert ui.statusLabel.text == "Not tried yet" and not ui.setupButton.enabled
+
+
+def test_the_logic_works_without_the_panel(host, panel):
+    volumes, failures = [], []
+    logic, parameters = panel.logic, panel.parameters
+    wanted = SynthesisRequest(1, seed=2, texture_steps=2)
+    jobs = logic.synthesizeAsync(
+        *(parameters.ct, wanted, parameters.anatomy),
+        onDone=volumes.append,
+        onFailed=failures.append,
+    )
+    host.wait(lambda: jobs.running is None, PATIENCE)
+    assert not failures and len(records(volumes[0])) == 1
+    jobs = logic.synthesizeAsync(parameters.ct, wanted, onFailed=failures.append)
+    jobs.cancel()
+    assert failures == [""]
+
+
+def test_the_logic_that_waits_is_the_library_s_own(panel, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "LNGenLib.mrml.case.synthesize_in_scene", lambda *given: calls.append(given) or "volume"
+    )
+    parameters, wanted = panel.parameters, SynthesisRequest(1)
+    given = (parameters.ct, wanted, parameters.anatomy, None)
+    assert panel.logic.synthesize(*given) == "volume" and calls == [given]
+
+
+def test_sample_data_is_registered_and_the_phantom_has_organs(host, panel):
+    from SampleData import SampleDataLogic
+
+    sources = {source["sampleName"]: source for source in SampleDataLogic.sources}
+    assert list(sources) == ["Pelvic phantom with organs", "CTAAbdomenPanoramix", "CTLiver"]
+    assert {source["category"] for source in sources.values()} == {"LNGen"}
+    host.clear()
+    ct, organs = sources["Pelvic phantom with organs"]["customDownloader"](None)
+    assert slicer.util.arrayFromVolume(ct).shape == slicer.util.arrayFromVolume(organs).shape
