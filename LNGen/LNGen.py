@@ -61,7 +61,7 @@ class LNGen(ScriptedLoadableModule):
             '<p>See the <a href="{url}">documentation</a>.</p>'
         ).format(url=f"{HOMEPAGE}/blob/main/docs/slicer.md")
         self.parent.acknowledgementText = _(
-            "After Guo et al., Lymph Node Generation, "
+            "After Guo et al., LN-Gen: Rectal Lymph Nodes Generation via Anatomical Features, "
             '<a href="https://arxiv.org/abs/2408.14977">arXiv:2408.14977</a>.'
         )
         slicer.app.connect("startupCompleted()", registerSampleData)

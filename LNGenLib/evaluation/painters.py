@@ -55,8 +55,8 @@ def paste(
     start: np.ndarray,
     spacing: np.ndarray,
 ) -> None:
-    """Paste a body (HU and mask, z y x) at voxel `start` into `hu`, as `number` into `labels`; over
-    a band round it the body's own surroundings pass into what was there."""
+    """Paste a body (HU and mask (z, y, x)) at voxel `start` into `hu`, as `number` into `labels`;
+    over a band round it the body's own surroundings pass into what was there."""
     band = np.maximum(np.round(SMALLEST_BAND / spacing), 1).astype(int)
     wide = ndimage.binary_dilation(mask, np.ones(2 * band + 1))
     weight = ndimage.uniform_filter(wide.astype(np.float32), 3) * wide

@@ -77,6 +77,7 @@ class Told(pl.Callback):
         self.part, self.on_step = part, on_step
 
     def on_train_batch_end(self, trainer, *_):
+        """A step is done."""
         self.on_step(self.part, trainer.global_step, trainer.max_steps)
 
 

@@ -31,10 +31,12 @@ class Prepared:
 
     @property
     def hu(self) -> np.ndarray:
+        """HU (z, y, x) int16."""
         return np.load(f"{self.path}.hu.npy", mmap_mode="r")
 
     @property
     def mask(self) -> np.ndarray:
+        """1 in lymph nodes (z, y, x) uint8."""
         return np.load(f"{self.path}.mask.npy", mmap_mode="r")
 
     @cached_property

@@ -39,9 +39,11 @@ class SegmentationTask(Task):
         self.criterion = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False)
 
     def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Scalar loss of patches `image` and `label` (n, 1, z, y, x)."""
         return self.criterion(self.network(batch["image"]).float(), batch["label"])
 
     def validation_step(self, batch, _index):
+        """Log the Dice of a whole scan."""
         found = slide(self.network, batch["image"], self.config)[:, 1] >= 0.5
         truth = batch["label"][:, 0] > 0
         dice = 2 * (found & truth).sum() / (found.sum() + truth.sum()).clamp(min=1)
