@@ -31,3 +31,16 @@ def finish(host, panel) -> None:
     """Wait for the job that runs; AssertionError where it fails."""
     host.wait(lambda: panel.jobs.running is None, PATIENCE, "the job")
     assert "color" not in panel.ui.messageLabel.styleSheet, panel.ui.messageLabel.text
+
+
+def ask_for_one(host):
+    """The panel in an empty scene but for CT and organs, both chosen, one lymph node of 8 mm asked
+    for."""
+    host.clear()
+    load_phantom(host)
+    panel = slicer.modules.lngen.widgetRepresentation().self()
+    host.choose(panel.ui.ctSelector, "CT")
+    host.choose(panel.ui.anatomySelector, "organs")
+    host.type(panel.ui.countSpinBox, "1")
+    host.choose(panel.ui.lawBox, "One size")
+    return panel

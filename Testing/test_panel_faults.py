@@ -11,7 +11,7 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
 pytest.importorskip("PySide6")
 
-from panel_story import MODULE, PATIENCE, finish, load_phantom  # noqa: E402  isort: skip
+from panel_story import MODULE, PATIENCE, ask_for_one, finish, load_phantom  # noqa: E402  isort: skip
 from panel_host import PanelHost  # noqa: E402
 
 
@@ -24,15 +24,7 @@ def host():
 
 @pytest.fixture
 def panel(host):
-    """The panel with CT and organs chosen, one lymph node asked for."""
-    host.clear()
-    load_phantom(host)
-    panel = slicer.modules.lngen.widgetRepresentation().self()
-    host.choose(panel.ui.ctSelector, "CT")
-    host.choose(panel.ui.anatomySelector, "organs")
-    host.type(panel.ui.countSpinBox, "1")
-    host.choose(panel.ui.lawBox, "One size")
-    return panel
+    return ask_for_one(host)
 
 
 def scene() -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
 pytest.importorskip("PySide6")
 
-from panel_story import MODULE, PATIENCE, finish, load_phantom  # noqa: E402  isort: skip
+from panel_story import MODULE, PATIENCE, ask_for_one, finish  # noqa: E402  isort: skip
 from panel_host import PanelHost, packaging  # noqa: E402
 from PySide6 import QtWidgets  # noqa: E402
 from service_host import TOKEN, Host  # noqa: E402
@@ -33,15 +33,7 @@ def host():
 
 @pytest.fixture
 def panel(host):
-    """The panel with CT and organs chosen, one lymph node of 8 mm asked for."""
-    host.clear()
-    load_phantom(host)
-    panel = slicer.modules.lngen.widgetRepresentation().self()
-    host.choose(panel.ui.ctSelector, "CT")
-    host.choose(panel.ui.anatomySelector, "organs")
-    host.type(panel.ui.countSpinBox, "1")
-    host.choose(panel.ui.lawBox, "One size")
-    return panel
+    return ask_for_one(host)
 
 
 def request(panel) -> SynthesisRequest:
