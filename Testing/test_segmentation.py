@@ -27,7 +27,7 @@ from LNGenLib.segmentation.faults import told_faults
 from LNGenLib.segmentation.inference import load_segmentor
 from LNGenLib.segmentation.networks import build
 from LNGenLib.segmentation.patches import InOrder, Patches
-from LNGenLib.segmentation.preparing import prepare, resampled
+from LNGenLib.segmentation.preparing import Prepared, prepare, resampled
 from LNGenLib.segmentation.quality import implausible, plausibility, without_nodes
 from LNGenLib.segmentation.training import train
 from LNGenLib.service.client import Client
@@ -220,6 +220,21 @@ def test_patches_are_equal_for_any_number_of_workers(prepared):
     assert len({patches[k]["image"].numpy().tobytes() for k in range(12)}) == 12
     share = np.mean([bool(patches[k]["label"].any()) for k in range(12)])
     assert 0.3 < share <= 1
+
+
+def test_patches_are_on_small_nodes_as_often_as_on_large_ones(tmp_path):
+    mask = np.zeros((16, 96, 96), np.uint8)
+    mask[4:14, 4:40, 4:40] = 1
+    mask[8:10, 80:82, 80:82] = 1
+    np.save(tmp_path / "case.hu.npy", np.where(mask, 40, -100).astype(np.int16))
+    np.save(tmp_path / "case.mask.npy", mask)
+    case = Prepared("case", tmp_path / "case")
+    large, small = sorted(case.nodes, key=len, reverse=True)
+    assert 500 < len(large) <= 1000 and mask[tuple(large.T)].all()
+    assert small.min(0).tolist() == [8, 80, 80] and len(small) == 8
+    patches = Patches([case], CONFIG, seed=0)
+    sums = [int(patches[k]["label"].sum()) for k in range(200)]
+    assert sum(0 < n <= 8 for n in sums) > 30
 
 
 def test_online_synthesis_sees_hu_and_an_id_of_each_patch(prepared):

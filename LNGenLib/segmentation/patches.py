@@ -32,6 +32,8 @@ Transform = Callable[[dict[str, Any]], dict[str, Any]]
 class Patches(Dataset):
     """Patches of cases drawn evenly: `image` (1, z, y, x) in [-1, 1] and `label` (1, z, y, x).
 
+    Those on lymph nodes are on small ones as often as on large ones.
+
     `online` is a map transform (`SynthesizeLymphNodesd`) that each patch goes through while it is
     in HU.
     """
@@ -62,10 +64,13 @@ class Patches(Dataset):
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         rng = node_rng(self.seed, number, "patch")
         case = self.cases[rng.integers(len(self.cases))]
-        voxels = case.foreground if rng.random() < ON_NODES else ()
-        center = voxels[rng.integers(len(voxels))] if len(voxels) else rng.integers(case.hu.shape)
-        shift = rng.integers(-(np.array(self.config.patch) // 4), np.array(self.config.patch) // 4)
-        item = self._cut(case, center + shift if len(voxels) else center)
+        if rng.random() < ON_NODES and case.nodes:
+            voxels = case.nodes[rng.integers(len(case.nodes))]
+            reach = np.array(self.config.patch) // 4
+            center = voxels[rng.integers(len(voxels))] + rng.integers(-reach, reach)
+        else:
+            center = rng.integers(case.hu.shape)
+        item = self._cut(case, center)
         if self.online is not None:
             item = self.online(item | {"id": f"{case.id}/{number}"})
         image = torch.from_numpy(normalize(np.asarray(item["image"])))

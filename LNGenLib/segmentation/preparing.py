@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
 from LNGenLib.datasets.case import Case
 from LNGenLib.errors import InputError
@@ -17,7 +18,7 @@ from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import like, to_array
 
 SAME = 0.02  # relative difference of spacings that are taken as equal
-MOST_FOREGROUND = 20_000  # voxels of lymph nodes at which a patch may be centered
+MOST_VOXELS = 1000  # of a lymph node at which a patch may be centered
 
 Report = Callable[[str, int, int], None]  # stage, steps done, steps
 
@@ -40,10 +41,14 @@ class Prepared:
         return np.load(f"{self.path}.mask.npy", mmap_mode="r")
 
     @cached_property
-    def foreground(self) -> np.ndarray:
-        """Voxels (n, 3) of lymph nodes, evenly thinned out to a bounded number."""
-        voxels = np.argwhere(self.mask)
-        return voxels[:: max(1, len(voxels) // MOST_FOREGROUND)].astype(np.int32)
+    def nodes(self) -> list[np.ndarray]:
+        """Voxels (n, 3) of each lymph node (26-connected), evenly thinned to a bounded number."""
+        labels, count = ndimage.label(self.mask, np.ones((3, 3, 3)))
+        voxels = np.argwhere(labels).astype(np.int32)
+        of = labels[tuple(voxels.T)]
+        voxels = voxels[np.argsort(of, kind="stable")]
+        nodes = np.split(voxels, np.cumsum(np.bincount(of, minlength=count + 1)[1:-1]))
+        return [node[:: -(-len(node) // MOST_VOXELS)] for node in nodes if len(node)]
 
 
 def prepare(
