@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from LNGenLib.synthesis.engine import Models
 from LNGenLib.texture.dataset import Scan, read_scan, scan_rows
 from LNGenLib.texture.model import TextureModel
 
-ROUNDS = 8  # of places tried for each body
+ROUNDS = 24  # of places tried for each body
 HALVINGS = 4
 
 Report = Callable[[str, int, int], None]  # stage, steps done, steps
@@ -67,7 +67,7 @@ def evaluate_texture(
     rows = scan_rows(data)
     real: list[Specimen] = []
     painters = _painters(models.texture, baseline)
-    pairs: dict[str, list[Pair]] = {kind: [] for kind in [*painters, "constant"]}
+    pairs: dict[str, list[Pair]] = {kind: [] for kind in painters}
     placed = dict.fromkeys(pairs, 0)
     noise = {}
     for number, row in enumerate(rows):
@@ -78,7 +78,8 @@ def evaluate_texture(
         noise[name] = measure_noise(scan.hu, scan.between(*MUSCLE)).level
         here = find_specimens(name, scan, off=scan.lesion)
         real += here
-        for kind, of_kind, count in _twin_pairs(name, scan, here, painters, seed):
+        for kind, paint in painters.items():
+            of_kind, count = _twin_pairs(name, scan, here, paint, seed)
             pairs[kind] += of_kind
             placed[kind] += count
     judged = {row["file"] for row in rows if row["split"] == "test"}
@@ -122,34 +123,34 @@ def _painters(model: TextureModel, baseline: TextureModel | None) -> dict[str, P
     }
     if baseline is not None:
         painters["DiffTumor"] = lambda hu, twins, seed: paint_by(hu, twins, baseline, seed)
-    return painters | {"copies": lambda hu, twins, seed: paint_copies(hu, twins)}
+    return painters | {
+        "copies": lambda hu, twins, seed: paint_copies(hu, twins),
+        "constant": lambda hu, twins, seed: paint_constants(hu, paint_by(hu, twins, model, seed)),
+    }
 
 
 def _twin_pairs(
-    name: str, scan: Scan, bodies: list[Specimen], painters: dict[str, Painter], seed: int
-) -> Iterator[tuple[str, list[Pair], int]]:
-    """Class, pairs of a real body and its twin as the finder sees it, and number of twins painted.
+    name: str, scan: Scan, bodies: list[Specimen], paint: Painter, seed: int
+) -> tuple[list[Pair], int]:
+    """Pairs of a real body and its twin as the finder sees it, and the number of twins painted.
 
-    Bodies whose twin the finder does not see in every class get another place, and so on.
+    Bodies whose twin the finder does not see as a body like the real one get another place, and so
+    on.
     """
-    waiting = bodies
-    paired: dict[str, set[Specimen]] = {kind: set() for kind in [*painters, "constant"]}
+    pairs: list[Pair] = []
+    waiting, placed = bodies, 0
     for turn in range(ROUNDS):
         twins = place_twins(scan, waiting, node_rng(seed, turn, f"twins {name}"))
         if not twins:
-            return
-        painted = {
-            kind: paint(scan.hu, twins, seed * ROUNDS + turn) for kind, paint in painters.items()
-        }
-        painted["constant"] = paint_constants(scan.hu, painted["LN-Gen"])
-        for kind, (hu, labels) in painted.items():
-            new = [k for k, twin in enumerate(twins) if twin.body not in paired[kind]]
-            found = find_painted(name, dataclasses.replace(scan, hu=hu), labels)
-            of_kind = [(twins[k].body, found[k + 1]) for k in new if k + 1 in found]
-            of_kind = [pair for pair in of_kind if alike(*pair)]
-            paired[kind].update(body for body, _ in of_kind)
-            yield kind, of_kind, len(new)
-        waiting = [body for body in waiting if any(body not in of for of in paired.values())]
+            break
+        hu, labels = paint(scan.hu, twins, seed * ROUNDS + turn)
+        found = find_painted(name, dataclasses.replace(scan, hu=hu), labels)
+        new = [(twin.body, found[k]) for k, twin in enumerate(twins, 1) if k in found]
+        new = [pair for pair in new if alike(*pair)]
+        seen = {id(body) for body, _ in new}
+        pairs, placed = pairs + new, placed + len(twins)
+        waiting = [body for body in waiting if id(body) not in seen]
+    return pairs, placed
 
 
 def _hu_distance(pairs: list[Pair], judged: set[str]) -> float:
