@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from LNGenLib.errors import InputError
+from LNGenLib.latent.convolution import quick_alone
 from LNGenLib.latent.diffusion import StepCallback, of_batches, seeded_noise
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
 from LNGenLib.randomness import node_seed
@@ -70,8 +71,8 @@ class StructureModel:
         kinds = (
             (ExplicitNetworks, ExplicitConfig) if explicit else (StructureNetworks, StructureConfig)
         )
-        self.networks = kinds[0](config_of(kinds[1], self.description))
-        load_weights(self.networks, self.path, device)
+        networks = kinds[0](config_of(kinds[1], self.description))
+        self.networks = quick_alone(load_weights(networks, self.path, device), device)
 
     def sample(
         self,

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from LNGenLib.image.geometry import extract_patch
 from LNGenLib.image.hu import denormalize, normalize
+from LNGenLib.latent.convolution import quick_alone
 from LNGenLib.latent.diffusion import Solver, StepCallback, of_batches, seeded_noise
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
 from LNGenLib.structure.lymph_node import LymphNode
@@ -35,7 +36,7 @@ class TextureModel:
         self.description = read_description(self.path)
         self.device, self.batch = device, BATCH
         networks = self.NETWORKS(config_of(self.CONFIG, self.description))
-        self.networks = load_weights(networks, self.path, device)
+        self.networks = quick_alone(load_weights(networks, self.path, device), device)
 
     def sample(
         self,
