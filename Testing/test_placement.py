@@ -10,6 +10,7 @@ from LNGenLib.image.geometry import array_spacing, box_mask, index_to_ras
 from LNGenLib.image.io import like, to_array
 from LNGenLib.placement import anatomy
 from LNGenLib.placement.anatomy import CandidateRegion, Place, without
+from LNGenLib.placement.nearby import NEAR, place_near
 from LNGenLib.placement.sampling import draw_places, place
 from LNGenLib.placement.stations import STATIONS
 from LNGenLib.structure.shape import Structure
@@ -297,3 +298,24 @@ def test_input_images_are_not_modified(phantom):
     before = [sitk.Hash(image) for image in (phantom.ct, phantom.labels)]
     anatomy.find_region(phantom.ct, phantom.labels)
     assert [sitk.Hash(image) for image in (phantom.ct, phantom.labels)] == before
+
+
+@pytest.mark.parametrize("long_axis, spacing", [(4.0, 1.0), (16.0, 1.0), (12.0, 6.0)])
+def test_a_place_near_a_spot_depends_on_its_surroundings_alone(long_axis, spacing):
+    """Its node fits into fat there, however far the scan reaches and whatever else it shows."""
+    shape, spacing = (64, 100, 100), np.array([spacing, 1.0, 1.0])
+    spot = np.array([[32, 50, 50]])
+    off = (np.argwhere(np.ones(shape, bool)) - spot) * spacing
+    far = (np.abs(off).max(1) > 30).reshape(shape)
+    taken, cluttered = np.zeros((2, *shape), bool)
+    taken[:, 53:], cluttered[:, 53:], cluttered[far] = True, True, True
+    fat = np.full(shape, -100, np.int16)
+    nodes = [
+        place_near(SHAPES[1], long_axis, spot, hu, [mask], spacing, np.random.default_rng(3))
+        for hu, mask in ((fat, taken), (np.where(far, 400, fat), cluttered))
+    ]
+    assert np.array_equal(nodes[0].center, nodes[1].center)
+    assert np.array_equal(nodes[0].rotation, nodes[1].rotation)
+    assert np.linalg.norm((nodes[0].center - spot) * spacing) <= NEAR + spacing.max()
+    box = nodes[0].box(0)
+    assert not (taken[box] & (nodes[0].occupancy(box) > 0)).any()

@@ -33,8 +33,8 @@ def paint_into(
 ) -> Painting | None:
     """Paint up to `count` lymph nodes of the pool into `hu` (z, y, x), which is modified.
 
-    They keep off what is `taken` (bool) and are left out where they find no room; None where all
-    are. They lie near `spots` (n, 3; indices), or in any fat beneath the skin; `traits` are
+    They keep off what is `taken` (above 0) and are left out where they find no room; None where
+    all are. They lie near `spots` (n, 3; indices), or in any fat beneath the skin; `traits` are
     those of `measure_scan`, where they are known. Equal seeds give equal nodes. `models` generate
     the tissue where the pool is not painted.
     """
@@ -72,13 +72,13 @@ def _placed(
     spots: np.ndarray,
 ) -> dict[int, LymphNode]:
     """The lymph nodes of the pool that find room, the largest first."""
-    taken, nodes = taken.copy(), {}
+    own, nodes = np.zeros(hu.shape, bool), {}
     for k in sorted(chosen, key=lambda k: (-pool.long_axis(k), k)):
         rng = node_rng(seed, k, "place")
         structure, long_axis = pool.structure(k), pool.long_axis(k)
-        node = place_near(structure, long_axis, spots, hu, taken, spacing, rng)
+        node = place_near(structure, long_axis, spots, hu, (taken, own), spacing, rng)
         if node is not None:
             nodes[k] = node
             box = inside_grid(node.box(0), hu.shape)
-            taken[box] |= node.occupancy(box) > 0
+            own[box] |= node.occupancy(box) > 0
     return nodes

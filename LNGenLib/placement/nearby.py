@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -9,7 +11,6 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.hu import FAT
 from LNGenLib.placement.anatomy import (
     GAP,
-    MARGIN,
     OUTSIDE,
     CandidateRegion,
     NoPlace,
@@ -26,6 +27,7 @@ from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.shape import Structure
 
 NEAR = 8.0  # mm round a spot in which a center may lie
+AROUND = 8.0  # mm round the node that tell whether it fits, and whether there is fat
 SPOTS = 4  # tried before a node is left out
 
 
@@ -50,8 +52,8 @@ def draw_spots(
 
 
 def free_spots(hu: np.ndarray, spacing: np.ndarray, taken: np.ndarray) -> np.ndarray:
-    """Voxels (n, 3) of fat beneath the skin, off what is `taken` (bool), on a coarse grid; from HU
-    (z, y, x) alone."""
+    """Voxels (n, 3) of fat beneath the skin, off what is `taken` (above 0), on a coarse grid; from
+    HU (z, y, x) alone."""
     steps = coarse_steps(spacing)
     thin = tuple(slice(None, None, step) for step in steps)
     coarse = hu[thin]
@@ -60,7 +62,7 @@ def free_spots(hu: np.ndarray, spacing: np.ndarray, taken: np.ndarray) -> np.nda
     except InputError:  # no body
         return np.empty((0, 3), int)
     fat = (coarse > FAT[0]) & (coarse < FAT[1])
-    return np.argwhere(inner & fat & ~taken[thin]) * steps
+    return np.argwhere(inner & fat & ~(taken[thin] > 0)) * steps
 
 
 def place_near(
@@ -68,20 +70,21 @@ def place_near(
     long_axis: float,
     spots: np.ndarray,
     hu: np.ndarray,
-    taken: np.ndarray,
+    taken: Sequence[np.ndarray],
     spacing: np.ndarray,
     rng: np.random.Generator,
 ) -> LymphNode | None:
     """The structure at its long axis (mm) near one of the `spots` (n, 3), in fat and off what is
-    `taken` (z, y, x, bool); None where the spots that are tried have no room."""
+    `taken`, arrays (z, y, x) above 0; None where the spots that are tried have no room."""
+    size = np.linalg.norm(structure.vertices(long_axis), axis=1).max()
+    pad = np.ceil((NEAR + size + AROUND) / spacing).astype(int) + 1
     for spot in rng.permutation(spots)[:SPOTS]:
-        pad = np.ceil((NEAR + MARGIN) / spacing).astype(int)
-        box = inside_grid(
-            tuple(slice(k - p, k + p + 1) for k, p in zip(spot.tolist(), pad.tolist())), hu.shape
-        )
+        box = inside_grid(tuple(slice(k, k + 1) for k in spot.tolist()), hu.shape, pad)
         start = np.array([part.start for part in box])
-        forbidden = (hu[box] < OUTSIDE) | (distance_to(taken[box], GAP, spacing) <= GAP)
-        fat = fat_in(hu[box], spacing)
+        near = np.ascontiguousarray(hu[box])
+        occupied = np.any([mask[box] > 0 for mask in taken], axis=0)
+        forbidden = (near < OUTSIDE) | (distance_to(occupied, GAP, spacing) <= GAP)
+        fat = fat_in(near, spacing)
         voxels = np.argwhere(fat & ~forbidden)
         voxels = voxels[np.linalg.norm((voxels + start - spot) * spacing, axis=1) <= NEAR]
         region = CandidateRegion(box, forbidden, fat, (Place(voxels, np.ones(len(voxels))),))

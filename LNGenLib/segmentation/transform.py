@@ -88,23 +88,26 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
         if not self._count:
             return result
         affine, order = _geometry(image, case)
-        hu, labels = (_voxels(value, order, case) for value in (image, label))
+        arrays = [_voxels(value, case) for value in (image, label)]
+        # only seen in another order: to turn all voxels of a scan takes longer than to paint
+        hu, labels = (array[0].transpose(order) for array in arrays)
         if hu.shape != labels.shape:
             raise InputError(f"case {case}: image {hu.shape} and label {labels.shape} differ")
-        if hu.min() >= 0 or (hu.min() >= -1 and hu.max() <= 1):
+        low = hu.min()
+        if low >= 0 or (low >= -1 and hu.max() <= 1):
             raise InputError(f"case {case} is not in HU: synthesize before scaling intensity")
         spacing = np.linalg.norm(affine[:3, :3], axis=0)
         painting = paint_into(
-            *(hu, labels > 0, spacing, self.pool, self._count, self._case_seed, self.models),
+            *(hu, labels, spacing, self.pool, self._count, self._case_seed, self.models),
             spots=_inside(self.pool.spots(case), affine, hu.shape),
             traits=self.pool.traits(case, spacing),
         )
         if painting is None:
             return result
-        labels[painting.labels > 0] = 1
-        for key, array, like in zip(self.keys, (hu, labels), (image, label)):
-            turned = array.transpose(np.argsort(order))
-            result[key] = convert_to_dst_type(np.ascontiguousarray(turned)[None], like)[0]
+        for node in painting.nodes:
+            labels[node.box][node.label] = 1
+        for key, array, like in zip(self.keys, arrays, (image, label)):
+            result[key] = convert_to_dst_type(array, like)[0]
         return result
 
     def _case(self, data: Mapping[Hashable, Any], image: Any) -> str:
@@ -147,12 +150,12 @@ def _geometry(image: Any, case: str) -> tuple[np.ndarray, list[int]]:
     return affine[:, [*order, 3]], order
 
 
-def _voxels(value: Any, order: list[int], case: str) -> np.ndarray:
-    """A copy of the voxels (z, y, x)."""
+def _voxels(value: Any, case: str) -> np.ndarray:
+    """A copy of the voxels (1, ...)."""
     array = convert_to_numpy(value)
     if array.ndim != 4 or array.shape[0] != 1:
         raise InputError(f"case {case} has the shape {tuple(array.shape)}: give (1, x, y, z)")
-    return np.array(array[0].transpose(order), order="C")
+    return array.copy()
 
 
 def _inside(points: np.ndarray, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
