@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +24,18 @@ if importlib.util.find_spec("LNGenLib") is None:  # a checkout has it beside thi
     sys.path.append(str(Path(__file__).parents[1]))
 
 from LNGenPanel.backend import BackendSection
+from LNGenPanel.generate import GenerateSection
 from LNGenPanel.jobs import Jobs
 from LNGenPanel.nodes import NodesSection
 from LNGenPanel.packages import python
-from LNGenPanel.parameters import LNGenParameterNode, chosen, requestOf
+from LNGenPanel.parameters import LNGenParameterNode, chosen
 from LNGenPanel.preview import PreviewSection
 from LNGenPanel.results import ResultsSection
 from LNGenPanel.samples import registerSampleData
+from LNGenPanel.status import Status
 from LNGenPanel.where import WhereSection
 
-from LNGenLib.errors import Canceled, InputError
+from LNGenLib.errors import InputError
 from LNGenLib.mrml.inputs import Inputs
 from LNGenLib.mrml.results import add_result, find_originals
 from LNGenLib.service.backend import Backend, Choice
@@ -87,12 +88,13 @@ class LNGenWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         self.logic = LNGenLogic()
         self.jobs = Jobs(self.logic.backend, self._progressed, self._ended)
+        self.status = Status(self.ui.progressBar, self.ui.progressLabel, self.ui.messageLabel)
         self.backend = BackendSection(self, Path(self.resourcePath("requirements.txt")))
         self.where = WhereSection(self)
         self.nodes = NodesSection(self)
         self.preview = PreviewSection(self)
+        self.generate = GenerateSection(self)
         self.results = ResultsSection(self)
-        self.sections = (self.backend, self.where, self.nodes, self.preview, self.results)
 
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
@@ -101,7 +103,6 @@ class LNGenWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
         self.ui.anatomyButton.visible = hasattr(slicer.modules, "totalsegmentator")
         self.ui.anatomyButton.connect("clicked(bool)", self.onAnatomy)
-        self.ui.generateButton.connect("clicked(bool)", self.onGenerate)
         self.initializeParameterNode()
 
     def cleanup(self) -> None:
@@ -125,7 +126,7 @@ class LNGenWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneStartClose(self, _caller, _event) -> None:
         """What runs is of a scene that goes."""
         self.jobs.cancel()
-        self.say("")
+        self.status.say("")
         self.setParameterNode(None)
 
     def onSceneEndClose(self, _caller, _event) -> None:
@@ -168,57 +169,25 @@ class LNGenWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def update(self) -> None:
         """Show what the choices are."""
         if self.parameters:
-            for section in self.sections:
+            for section in (self.backend, self.where, self.nodes, self.preview):
                 section.update()
             self.updateButtons()
 
     def updateButtons(self) -> None:
-        """Say what Generate would do now, and let nothing else begin while a job runs."""
+        """Let nothing begin while a job runs, and say what may begin now."""
         if not self.parameters:
             return
-        busy = self.jobs.running is not None
-        count, ready = self.preview.count(), self.parameters.ct is not None
-        button = self.ui.generateButton
-        if busy:
-            button.text = _("Cancel")
-            button.toolTip = _("End the job; the scene stays as it was")
-        elif count:
-            button.text = _("Generate {count} previewed lymph nodes").format(count=count)
-            button.toolTip = _("Paint the lymph nodes of the preview into a copy of the CT")
-        else:
-            button.text = _("Generate")
-            button.toolTip = _("Paint lymph nodes into a copy of the CT; choose one first")
-        button.enabled = busy or ready
-        self.ui.previewButton.enabled = ready and not busy
-        self.ui.testButton.enabled = not busy
-        self.ui.regionButton.enabled = ready and not busy
-        self.ui.outdatedLabel.visible = bool(count) and self.preview.outdated()
-        self.ui.progressBar.visible = busy
-        self.results.update()
+        idle, ready = self.jobs.running is None, self.parameters.ct is not None
+        self.ui.previewButton.enabled = self.ui.regionButton.enabled = ready and idle
+        self.ui.testButton.enabled = idle
+        for section in (self.generate, self.results):
+            section.update()
 
     def start(self, kind: str | None, work: Callable, done: Callable[[Any], None]) -> None:
         """Begin a job, see `Jobs.start`."""
-        self.say("")
+        self.status.say("")
         self.jobs.start(kind, work, done)
         self.updateButtons()
-
-    def say(self, text: str, error: bool = False) -> None:
-        """Tell the user how it went, under Generate and in the status bar."""
-        self.ui.messageLabel.text = text
-        self.ui.messageLabel.styleSheet = "color: #d03a2f" if error else ""
-        self.ui.messageLabel.visible = bool(text)
-        if text:
-            slicer.util.showStatusMessage(text, 10000)
-
-    @contextlib.contextmanager
-    def saying(self) -> Iterator[None]:
-        """Say what is wrong with what the user gave; nothing where the user canceled."""
-        try:
-            yield
-        except Canceled:
-            pass
-        except InputError as error:
-            self.say(str(error), error=True)
 
     def jump(self, ras) -> None:
         """Show a point (RAS mm) in all slice views."""
@@ -231,65 +200,19 @@ class LNGenWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             raise InputError(_("the CT is no longer in the scene: the result was not added"))
 
     def _progressed(self, job: Background) -> None:
-        self.ui.progressBar.setRange(0, 1000 if job.fraction else 0)  # 0 to 0: busy
-        self.ui.progressBar.setValue(round(1000 * job.fraction))
-        text = {
-            "": _("Sending to the backend"),
-            "anatomy": _("Looking at the anatomy"),
-            "models": _("Loading the networks"),
-            "structures": _("Drawing shapes"),
-            "placement": _("Finding places"),
-            "texture": _("Painting tissue"),
-            "painting": _("Blending into the CT"),
-            "versions": _("Looking at versions"),
-            "self test": _("Painting one lymph node to try"),
-        }.get(job.stage, job.stage)
-        if job.steps > 1:
-            text = _("{stage}, step {step} of {steps}").format(
-                stage=text, step=job.step, steps=job.steps
-            )
-        if job.seconds_left is not None:
-            text = _("{stage}, about {seconds:.0f} s left").format(
-                stage=text, seconds=job.seconds_left
-            )
-        self.ui.progressLabel.text = text
-        self.ui.progressLabel.visible = True
+        self.status.progressed(job)
 
     def _ended(self, message: str | None) -> None:
-        self.ui.progressLabel.visible = False
+        self.status.idle()
         if message is not None:
-            self.say(message or _("Canceled; the scene is as it was"), error=bool(message))
+            self.status.say(message or _("Canceled; the scene is as it was"), error=bool(message))
         if message:
             self.backend.look()
         self.updateButtons()
 
-    def onGenerate(self, *_clicked) -> None:
-        """Generate, or cancel what runs."""
-        if self.jobs.running is not None:
-            self.jobs.cancel()
-            return
-
-        def done(outcome):
-            self.checkThere(ct)
-            volume = add_result(ct, *outcome)
-            self.preview.show(False)
-            self.ui.originalButton.checked = False
-            self.parameters.result = volume
-            self.results.show()
-            text = _("{count} SYNTHETIC lymph nodes are in {name}")
-            self.say(text.format(count=len(outcome[0].records), name=volume.GetName()))
-
-        with self.saying():
-            ct = chosen(self.parameters.ct, _("choose a CT"))
-            plan = self.preview.plan()
-            inputs = Inputs.read(ct) if plan else self.where.inputs()
-            request = None if plan else requestOf(self.parameters)
-            work = self.logic.painting(inputs, request, plan, self.backend.choice())
-            self.start("paint" if plan else "synthesize", work, done)
-
     def onAnatomy(self, *_clicked) -> None:
         """Segment the organs of the CT with the extension TotalSegmentator."""
-        with self.saying():
+        with self.status.saying():
             ct = chosen(self.parameters.ct, _("choose a CT"))
             with slicer.util.tryWithErrorDisplay(_("The anatomy was not made."), waitCursor=True):
                 self.parameters.anatomy = self.logic.segmentAnatomy(ct)

@@ -92,7 +92,7 @@ class BackendSection:
             return Report.from_json(client.run("doctor", NoRequest(), None, progress)[1].content)
 
         jobs = self.panel.jobs
-        with self.panel.saying():
+        with self.panel.status.saying():
             choice = self.choice()
             self.show(YELLOW, _("Testing"))
             self.panel.start("doctor", work, self._tested)
@@ -108,7 +108,7 @@ class BackendSection:
 
     def setUp(self, *_clicked) -> None:
         """Explain what is missing, and install it on consent."""
-        with self.panel.saying():
+        with self.panel.status.saying():
             self._install()
 
     def _install(self) -> None:

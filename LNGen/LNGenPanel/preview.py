@@ -115,9 +115,9 @@ class PreviewSection:
             parameters.preview = preview
             if plan.refused_mm:
                 left_out = _("{count} lymph nodes found no room and were left out")
-                self.panel.say(left_out.format(count=len(plan.refused_mm)))
+                self.panel.status.say(left_out.format(count=len(plan.refused_mm)))
 
-        with self.panel.saying():
+        with self.panel.status.saying():
             inputs, request = self.panel.where.inputs(), requestOf(parameters)
             ct, text = parameters.ct, _text(parameters)
             choice = self.panel.backend.choice()
@@ -148,7 +148,7 @@ class PreviewSection:
             numbers = (node.number for node in unknown)
             add_surfaces(preview, dict(zip(numbers, surfaces)))
 
-        with self.panel.saying():
+        with self.panel.status.saying():
             choice = self.panel.backend.choice()
             self.panel.start("surfaces", work, done)
 

@@ -76,13 +76,13 @@ class ResultsSection:
     def _onUndo(self, *_clicked) -> None:
         record = self._selected()
         if record is not None:
-            with self.panel.saying():
+            with self.panel.status.saying():
                 undo(self.panel.parameters.result, record.label)
             self.ui.resultsTable.clearSelection()
             self.update()
 
     def _onUndoAll(self, *_clicked) -> None:
-        with self.panel.saying():
+        with self.panel.status.saying():
             undo_all(self.panel.parameters.result)
         self.update()
 
@@ -99,9 +99,9 @@ class ResultsSection:
             return write(read(), folder, name)
 
         def done(path):
-            self.panel.say(_("Exported to {path}").format(path=path))
+            self.panel.status.say(_("Exported to {path}").format(path=path))
 
-        with self.panel.saying():
+        with self.panel.status.saying():
             result = chosen(parameters.result, _("choose a result"))
             folder = parameters.folder
             read, name = result_reader(result), result.GetName()

@@ -95,7 +95,7 @@ class WhereSection:
             self._mark(summary)
 
         self.ui.regionButton.checked = False
-        with self.panel.saying():
+        with self.panel.status.saying():
             inputs, choice = self.inputs(), self.panel.backend.choice()
             ct_node = parameters.ct
             self.panel.start("placement", work, done)

@@ -1,0 +1,58 @@
+"""The button Generate: paints what is previewed or chosen, and ends what runs."""
+
+from __future__ import annotations
+
+from slicer.i18n import tr as _
+
+from LNGenLib.mrml.inputs import Inputs
+from LNGenLib.mrml.results import add_result
+from LNGenPanel.parameters import chosen, requestOf
+
+
+class GenerateSection:
+    """Binds the button."""
+
+    def __init__(self, panel):
+        self.panel, self.ui = panel, panel.ui
+        self.ui.generateButton.connect("clicked(bool)", self._onGenerate)
+
+    def update(self) -> None:
+        """Say what a click would do now."""
+        busy = self.panel.jobs.running is not None
+        count = self.panel.preview.count()
+        button = self.ui.generateButton
+        if busy:
+            button.text = _("Cancel")
+            button.toolTip = _("End the job; the scene stays as it was")
+        elif count:
+            button.text = _("Generate {count} previewed lymph nodes").format(count=count)
+            button.toolTip = _("Paint the lymph nodes of the preview into a copy of the CT")
+        else:
+            button.text = _("Generate")
+            button.toolTip = _("Paint lymph nodes into a copy of the CT; choose one first")
+        button.enabled = busy or self.panel.parameters.ct is not None
+        self.ui.outdatedLabel.visible = bool(count) and self.panel.preview.outdated()
+
+    def _onGenerate(self, *_clicked) -> None:
+        panel, parameters = self.panel, self.panel.parameters
+        if panel.jobs.running is not None:
+            panel.jobs.cancel()
+            return
+
+        def done(outcome):
+            panel.checkThere(ct)
+            volume = add_result(ct, *outcome)
+            panel.preview.show(False)
+            self.ui.originalButton.checked = False
+            parameters.result = volume
+            panel.results.show()
+            text = _("{count} SYNTHETIC lymph nodes are in {name}")
+            panel.status.say(text.format(count=len(outcome[0].records), name=volume.GetName()))
+
+        with panel.status.saying():
+            ct = chosen(parameters.ct, _("choose a CT"))
+            plan = panel.preview.plan()
+            inputs = Inputs.read(ct) if plan else panel.where.inputs()
+            request = None if plan else requestOf(parameters)
+            work = panel.logic.painting(inputs, request, plan, panel.backend.choice())
+            panel.start("paint" if plan else "synthesize", work, done)
