@@ -285,7 +285,7 @@ def test_segment_writes_a_label_image_in_the_cts_geometry(run_lngen, table, mode
     for part in ("GetSize", "GetSpacing", "GetOrigin", "GetDirection"):
         assert getattr(labels, part)() == pytest.approx(getattr(image, part)())
     code, _, err = run_lngen(["segment", str(ct), "--model", str(tmp_path), "-o", str(found)])
-    assert code == 2 and "no model file" in err and len(err.splitlines()) == 1
+    assert code == 2 and "holds no segmentation model" in err and len(err.splitlines()) == 1
 
 
 def test_evaluate_segmentation_prints_and_compares(run_lngen, table, tmp_path):

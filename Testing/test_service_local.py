@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -125,6 +127,38 @@ def test_structures_of_another_variant_differ(local):
         for v in (Variant.implicit, Variant.implicit_adapter)
     ]
     assert not np.array_equal(*(to_array(shapes[0][0]) for shapes in drawn))
+
+
+@pytest.fixture
+def folder_of_model(tmp_path):
+    folder = tmp_path / "runs/unet"
+    (folder / "cases").mkdir(parents=True)
+    for name in ("segmentation.safetensors", "last.ckpt", "cases/scan.npy"):
+        (folder / name).write_text("first")
+    return folder
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no right to link"])
+def test_a_model_s_folder_is_offered_as_it_is_now(local, folder_of_model, monkeypatch, links):
+    def refuse(*_, **__):
+        raise OSError("a required privilege is not held by the client")
+
+    if not links:
+        monkeypatch.setattr(Path, "symlink_to", refuse)
+    name = local.offer(folder_of_model)
+    assert name == local.offer(folder_of_model) and name in local.client.capabilities().models
+    there = local.data / "datasets" / name
+    assert there.is_symlink() == links == (there / "last.ckpt").exists()
+    weights = folder_of_model / "segmentation.safetensors"
+    weights.write_text("second")
+    os.utime(weights, ns=(1, weights.stat().st_mtime_ns + 1000))
+    there = local.data / "datasets" / local.offer(folder_of_model)
+    assert (there / weights.name).read_text() == "second"
+
+
+def test_a_folder_without_a_model_is_not_offered(local, tmp_path):
+    with pytest.raises(InputError, match="holds no segmentation model"):
+        local.offer(tmp_path)
 
 
 PARENT = """

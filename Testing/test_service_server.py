@@ -77,6 +77,17 @@ def test_a_job_is_done_and_its_result_fetched(client):
         client.status(job)
 
 
+def test_the_models_that_a_job_may_name_are_told_as_they_come(host, client):
+    assert client.capabilities().models == ()
+    for name, file in (("b", "segmentation.safetensors"), ("a", "nnunet.json"), ("c", "scan.nii")):
+        folder = host.data / "datasets" / name
+        folder.mkdir()
+        (folder / file).touch()
+    assert client.capabilities().models == ("a", "b")
+    with pytest.raises(ServiceError, match="no model 'c'"):
+        client.segment(image_of(np.full((3, 3, 3), -100)), "c")
+
+
 def test_geometry_arrives_bit_for_bit(host, client):
     image = image_of(np.zeros((3, 4, 5)))
     image.SetSpacing((0.1 + 0.2, 1 / 3, 5.000000001))

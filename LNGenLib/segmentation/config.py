@@ -1,15 +1,30 @@
-"""What a segmentation network is and how it is trained; loads nothing heavy."""
+"""What a segmentation network is, how it is trained and where it is kept; loads nothing heavy."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from LNGenLib.errors import InputError
 from LNGenLib.synthesis.records import from_json
 
 NETWORKS = ("unet", "dynunet", "swinunetr", "nnunet")
+WEIGHTS, NNUNET = "segmentation.safetensors", "nnunet.json"  # one of them makes a folder a model's
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder holds a model of `lngen train segmentation`."""
+    return any((folder / name).is_file() for name in (WEIGHTS, NNUNET))
+
+
+def check_model(folder: Path) -> None:
+    """Raise InputError unless a folder holds a model."""
+    if not is_model(folder):
+        raise InputError(
+            f"{folder} holds no segmentation model: give the folder that its training wrote"
+        )
 
 
 @dataclass(frozen=True)

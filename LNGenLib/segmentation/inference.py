@@ -15,12 +15,11 @@ from torch import nn
 from LNGenLib.image.hu import normalize
 from LNGenLib.image.io import as_ct, like, to_array
 from LNGenLib.models.store import load_weights, read_description
-from LNGenLib.segmentation.config import SegmentationConfig
+from LNGenLib.segmentation.config import NNUNET, WEIGHTS, SegmentationConfig, check_model
 from LNGenLib.segmentation.networks import build
 from LNGenLib.segmentation.preparing import resampled
 from LNGenLib.synthesis.engine import choose_device
 
-WEIGHTS, NNUNET = "segmentation.safetensors", "nnunet.json"
 OVERLAP = 0.25
 WINDOWS = 2  # at a time
 
@@ -45,6 +44,7 @@ class Segmentor(Protocol):
 
 def load_segmentor(folder: Path, device: str = "auto") -> Segmentor:
     """The model that `lngen train segmentation` left in a folder. Raises InputError for none."""
+    check_model(folder)
     device = choose_device(device)
     if (folder / NNUNET).exists():
         from LNGenLib.segmentation.nnunet import NnUNetSegmentor

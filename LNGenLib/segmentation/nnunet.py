@@ -24,9 +24,8 @@ from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.writing import NnUNet
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import as_ct, like, marked_synthetic, to_array
-from LNGenLib.segmentation.config import SegmentationConfig
+from LNGenLib.segmentation.config import NNUNET, SegmentationConfig
 from LNGenLib.segmentation.faults import told_faults
-from LNGenLib.segmentation.inference import NNUNET
 from LNGenLib.synthesis.engine import choose_device
 from LNGenLib.synthesis.records import write_json
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
+
+import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.service.client import Client
 from LNGenLib.service.local import LocalService
 from LNGenLib.service.tokens import SHORTEST
+from LNGenLib.synthesis.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,25 @@ class Backend:
             if len(choice.token) < SHORTEST:
                 raise InputError(f"give the token that the admin of {choice.url} has for you")
             return Client(choice.url, choice.token)
+        return self._worker(choice).client
+
+    def segment(
+        self, choice: Choice, ct: sitk.Image, model: str, progress: Progress | None = None
+    ) -> sitk.Image:
+        """As `Client.segment`; `model` is a name of the chosen server, or for the worker on this
+        machine a folder."""
+        client = self.client(choice)
+        name = model if choice.url else self._worker(choice).offer(Path(model))
+        return client.segment(ct, name, progress)
+
+    def _worker(self, choice: Choice) -> LocalService:
         with self._lock:
             if self._local is not None and (self._local.died or self._cpu != choice.cpu):
                 self._close()
             if self._local is None:
                 self._local = LocalService(python=self.python, cpu=choice.cpu)
                 self._cpu = choice.cpu
-            return self._local.client
+            return self._local
 
     @property
     def died(self) -> str | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from LNGenLib.errors import InputError
+from LNGenLib.segmentation.config import is_model
 from LNGenLib.service.requests import (
     NoRequest,
     PaintRequest,
@@ -198,9 +199,11 @@ def _train(work: Work) -> dict[str, Any]:
     return {"part": request.part, "seconds": progress.seconds}
 
 
-def _of_server(work: Work, what: str, name: str) -> Path:
+def _of_server(
+    work: Work, what: str, name: str, fits: Callable[[Path], bool] = Path.is_dir
+) -> Path:
     """A folder that the server's admin put there; InputError where there is none of the name."""
-    names = {path.name: path for path in work.datasets.iterdir() if path.is_dir()}
+    names = {path.name: path for path in work.datasets.iterdir() if fits(path)}
     if name not in names:
         raise InputError(f"the server has no {what} {name!r}: its admin puts it in its data folder")
     return names[name]
@@ -214,7 +217,7 @@ def _segment(work: Work) -> dict[str, Any]:
 
     work.progress.stage("models")
     name = work.request.model
-    segmentor = load_segmentor(_of_server(work, "model", name), work.models.device)
+    segmentor = load_segmentor(_of_server(work, "model", name, is_model), work.models.device)
     work.progress.stage("segmenting")
     labels = to_array(segmentor.segment(work.images["ct"], work.progress.step))
     np.savez_compressed(work.folder / "labels.npz", labels=labels)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,9 +16,11 @@ from types import TracebackType
 
 import LNGenLib
 from LNGenLib.errors import InputError
+from LNGenLib.segmentation.config import check_model
 from LNGenLib.service.client import Client
 
 KINDS = "LNGenLib.service.kinds:KINDS"
+ONLY_TRAINING = ("cases", "raw", "preprocessed", "*.ckpt", "tensorboard")  # of a model's folder
 
 
 class LocalService:
@@ -64,6 +68,23 @@ class LocalService:
         """Why there is no child any more, or None where it lives."""
         code = self.process.poll()
         return None if code is None else f"the local worker ended ({code}): try again"
+
+    def offer(self, model: Path) -> str:
+        """Let segment jobs use the model in a folder of this machine; the name that they give it.
+
+        Raises InputError where the folder holds none.
+        """
+        check_model(model)
+        model = model.resolve()
+        changed = max(path.stat().st_mtime_ns for path in model.iterdir())
+        name = hashlib.sha256(f"{model} {changed}".encode()).hexdigest()[:16]
+        there = self.data / "datasets" / name
+        if not there.exists():
+            try:
+                there.symlink_to(model, target_is_directory=True)
+            except OSError:  # Windows, where few users may
+                shutil.copytree(model, there, ignore=shutil.ignore_patterns(*ONLY_TRAINING))
+        return name
 
     def close(self) -> None:
         """End the child and its jobs."""

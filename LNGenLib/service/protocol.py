@@ -157,7 +157,8 @@ class Result:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a server is and does; asked for at connect. `device` is None until its worker is up."""
+    """What a server is and does; asked for at connect. `device` is None until its worker is up;
+    `models` are the segmentation models that a segment job may name."""
 
     protocol: int
     software: str
@@ -165,11 +166,13 @@ class Capabilities:
     max_upload: int
     max_jobs: int
     device: str | None = None
+    models: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Capabilities:
         """The capabilities of `dataclasses.asdict`'s JSON."""
-        return cls(**{**_known(cls, values), "kinds": tuple(values["kinds"])})
+        known = _known(cls, values)
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in known.items()})
 
 
 @dataclass(frozen=True)

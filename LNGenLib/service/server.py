@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect
 
 from LNGenLib import __version__
 from LNGenLib.errors import InputError
+from LNGenLib.segmentation.config import is_model
 from LNGenLib.service.guard import Guard
 from LNGenLib.service.kinds import load_kinds
 from LNGenLib.service.protocol import (
@@ -86,9 +87,9 @@ class Service:
         self.kinds = load_kinds(settings.kinds)
         self.store = Store(settings.data / "jobs")
         self.uploads = Uploads(settings.data / "uploads")
-        datasets = settings.data / "datasets"
-        datasets.mkdir(exist_ok=True)
-        self.runner = Runner(self.store, self.kinds, settings.kinds, datasets)
+        self.datasets = settings.data / "datasets"
+        self.datasets.mkdir(exist_ok=True)
+        self.runner = Runner(self.store, self.kinds, settings.kinds, self.datasets)
         self.streams = self.receiving = 0
 
     async def expire(self) -> None:
@@ -181,6 +182,7 @@ def capabilities(request: Request) -> Capabilities:
         settings.max_upload,
         settings.max_jobs,
         runner.device,
+        tuple(sorted(path.name for path in service.datasets.iterdir() if is_model(path))),
     )
 
 
