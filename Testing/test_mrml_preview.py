@@ -89,6 +89,7 @@ def test_a_preview_goes_with_its_surfaces(scene, preview):
     remove_preview(preview)
     assert not scene.GetNumberOfNodesByClass("vtkMRMLModelNode")
     assert not scene.GetNumberOfNodesByClass("vtkMRMLMarkupsFiducialNode")
+    assert not scene.GetNumberOfNodesByClass("vtkMRMLDisplayNode")
 
 
 def test_surfaces_are_saved_with_the_scene(scene, preview, tmp_path):

@@ -7,6 +7,7 @@ from slicer.i18n import tr as _
 
 from LNGenLib.mrml.inputs import Inputs
 from LNGenLib.mrml.regions import add_region
+from LNGenLib.mrml.scene import remove_node
 from LNGenLib.placement.stations import STATIONS
 from LNGenPanel.parameters import Place, chosen, stationFields
 
@@ -79,7 +80,7 @@ class WhereSection:
         """Show the stations over the CT, or take them away."""
         parameters, jobs = self.panel.parameters, self.panel.jobs
         if parameters.region is not None:
-            slicer.mrmlScene.RemoveNode(parameters.region)
+            remove_node(parameters.region)
             self.update()
             return
 

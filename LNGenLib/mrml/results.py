@@ -19,7 +19,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import SYNTHETIC, as_ct, like, marked_synthetic, to_array
 from LNGenLib.mrml.originals import Originals, keep, kept
-from LNGenLib.mrml.scene import add_node
+from LNGenLib.mrml.scene import add_node, put_beside
 from LNGenLib.mrml.segmentations import add_lymph_nodes, copied, segment_id
 from LNGenLib.mrml.volumes import SCALARS, check_same_place, to_image
 from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisResult
@@ -55,7 +55,7 @@ def add_result(
     keep(volume, originals)
     for node in (volume, segmentation, table):
         node.SetAttribute(MARK, SYNTHETIC)
-        _put_beside(ct, node)
+        put_beside(ct, node)
     return volume
 
 
@@ -138,15 +138,3 @@ def _table(
             array.InsertNextValue(np.nan if value is None else value)
         table.AddColumn(array)
     return table
-
-
-def _put_beside(ct: slicer.vtkMRMLNode, node: slicer.vtkMRMLNode) -> None:
-    """Give a node the place of the CT's siblings in the subject hierarchy."""
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(ct.GetScene())
-    beside = hierarchy.GetItemByDataNode(ct)
-    parent = hierarchy.GetItemParent(beside) if beside else hierarchy.GetSceneItemID()
-    item = hierarchy.GetItemByDataNode(node)
-    if item:  # Slicer's application makes items by itself, slicer-core does not
-        hierarchy.SetItemParent(item, parent)
-    else:
-        hierarchy.CreateItem(parent, node)

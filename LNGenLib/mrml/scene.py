@@ -39,6 +39,33 @@ def add_node(scene: slicer.vtkMRMLScene, kind: str, name: str) -> slicer.vtkMRML
     return node
 
 
+def remove_node(node: slicer.vtkMRMLStorableNode) -> None:
+    """Take a node out of its scene, with its place in the subject hierarchy, its displays and its
+    storage, which MRML would leave there for good."""
+    scene = node.GetScene()
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    item = hierarchy.GetItemByDataNode(node)
+    own = [node.GetNthStorageNode(k) for k in range(node.GetNumberOfStorageNodes())]
+    if isinstance(node, slicer.vtkMRMLDisplayableNode):
+        own += [node.GetNthDisplayNode(k) for k in range(node.GetNumberOfDisplayNodes())]
+    if item:
+        hierarchy.RemoveItem(item, False)  # the node goes below, as it does without an item
+    for each in filter(None, (node, *own)):
+        scene.RemoveNode(each)
+
+
+def put_beside(ct: slicer.vtkMRMLNode, node: slicer.vtkMRMLNode) -> None:
+    """Give a node the place of the CT's siblings in the subject hierarchy."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(ct.GetScene())
+    beside = hierarchy.GetItemByDataNode(ct)
+    parent = hierarchy.GetItemParent(beside) if beside else hierarchy.GetSceneItemID()
+    item = hierarchy.GetItemByDataNode(node)
+    if item:  # Slicer's application makes items by itself, slicer-core does not
+        hierarchy.SetItemParent(item, parent)
+    else:
+        hierarchy.CreateItem(parent, node)
+
+
 def load(scene: slicer.vtkMRMLScene, kind: str, path: Path) -> slicer.vtkMRMLStorableNode:
     """A new MRML node of the class `kind` with a file's content; InputError where it has none."""
     if not path.is_file():

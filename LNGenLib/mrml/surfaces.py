@@ -10,7 +10,7 @@ import vtk
 from vtk.util import numpy_support
 
 from LNGenLib.mrml.markups import planned
-from LNGenLib.mrml.scene import add_node
+from LNGenLib.mrml.scene import add_node, remove_node
 from LNGenLib.mrml.segmentations import COLOR
 from LNGenLib.synthesis.plan import PlannedNode, Surface
 
@@ -53,7 +53,7 @@ def remove_preview(preview: slicer.vtkMRMLMarkupsFiducialNode) -> None:
     """Take a preview out of the scene."""
     model = preview.GetNodeReference(TO_SURFACES)
     for node in filter(None, (model, preview)):
-        preview.GetScene().RemoveNode(node)
+        remove_node(node)
 
 
 def _lay(
