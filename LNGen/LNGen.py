@@ -32,6 +32,7 @@ from LNGenPanel.parameters import LNGenParameterNode, chosen
 from LNGenPanel.preview import PreviewSection
 from LNGenPanel.results import ResultsSection
 from LNGenPanel.samples import registerSampleData
+from LNGenPanel.segment import SegmentSection
 from LNGenPanel.status import Status
 from LNGenPanel.where import WhereSection
 
@@ -89,12 +90,14 @@ class LNGenWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = LNGenLogic()
         self.jobs = Jobs(self.logic.backend, self._progressed, self._ended)
         self.status = Status(self.ui.progressBar, self.ui.progressLabel, self.ui.messageLabel)
+        self.shown = self.status  # that of the job that runs, or ran last
         self.backend = BackendSection(self, Path(self.resourcePath("requirements.txt")))
         self.where = WhereSection(self)
         self.nodes = NodesSection(self)
         self.preview = PreviewSection(self)
         self.generate = GenerateSection(self)
         self.results = ResultsSection(self)
+        self.segment = SegmentSection(self)
 
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
@@ -126,7 +129,8 @@ class LNGenWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneStartClose(self, _caller, _event) -> None:
         """What runs is of a scene that goes."""
         self.jobs.cancel()
-        self.status.say("")
+        for status in (self.status, self.segment.status):
+            status.say("")
         self.setParameterNode(None)
 
     def onSceneEndClose(self, _caller, _event) -> None:
@@ -180,12 +184,20 @@ class LNGenWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         idle, ready = self.jobs.running is None, self.parameters.ct is not None
         self.ui.previewButton.enabled = self.ui.regionButton.enabled = ready and idle
         self.ui.testButton.enabled = idle
-        for section in (self.generate, self.results):
+        for section in (self.generate, self.results, self.segment):
             section.update()
 
-    def start(self, kind: str | None, work: Callable, done: Callable[[Any], None]) -> None:
-        """Begin a job, see `Jobs.start`."""
-        self.status.say("")
+    def start(
+        self,
+        kind: str | None,
+        work: Callable,
+        done: Callable[[Any], None],
+        status: Status | None = None,
+    ) -> None:
+        """Begin a job, see `Jobs.start`; `status` tells of it, else that under Generate."""
+        self.jobs.check()
+        self.shown = status or self.status
+        self.shown.say("")
         self.jobs.start(kind, work, done)
         self.updateButtons()
 
@@ -200,12 +212,12 @@ class LNGenWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             raise InputError(_("the CT is no longer in the scene: the result was not added"))
 
     def _progressed(self, job: Background) -> None:
-        self.status.progressed(job)
+        self.shown.progressed(job)
 
     def _ended(self, message: str | None) -> None:
-        self.status.idle()
+        self.shown.idle()
         if message is not None:
-            self.status.say(message or _("Canceled; the scene is as it was"), error=bool(message))
+            self.shown.say(message or _("Canceled; the scene is as it was"), error=bool(message))
         if message:
             self.backend.look()
         self.updateButtons()

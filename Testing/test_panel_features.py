@@ -94,7 +94,7 @@ def test_a_box_a_segment_and_points_reach_the_request(host, panel):
 @pytest.mark.parametrize("width", [400, 700])
 def test_no_text_is_cut(host, panel, pictures, width):
     ui = panel.ui
-    ui.backendCollapsibleButton.collapsed = False
+    ui.backendCollapsibleButton.collapsed = ui.segmentCollapsibleButton.collapsed = False
     kinds = (QtWidgets.QLabel, QtWidgets.QAbstractButton)
     for place in ("Automatic: all stations by their weights", "Chosen stations"):
         host.choose(ui.placeBox, place)

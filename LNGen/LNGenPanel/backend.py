@@ -31,7 +31,8 @@ class BackendSection:
         self._shown = None
 
     @property
-    def _url(self) -> str:
+    def url(self) -> str:
+        """The address of the server, as the user gave it."""
         return self.panel.parameters.backend.url.strip().rstrip("/")
 
     def update(self) -> None:
@@ -42,7 +43,7 @@ class BackendSection:
             getattr(self.ui, name).visible = local
         for name in ("urlLabel", "urlEdit", "tokenLabel", "tokenEdit"):
             getattr(self.ui, name).visible = not local
-        shown = backend.host, backend.device, self._url
+        shown = backend.host, backend.device, self.url
         if shown != self._shown:
             self._shown = shown
             self.ui.tokenEdit.text = self._setting(TOKEN)
@@ -74,14 +75,14 @@ class BackendSection:
             if self._lacking():
                 raise InputError(self.ui.statusLabel.text)
             return Choice(cpu=backend.device is Device.cpu)
-        if not self._url:
+        if not self.url:
             raise InputError(_("give the address of the server"))
         if not slicer.util.toBool(self._setting(CONSENT) or "false"):
             text = _("The CT and its anatomy will be sent to {url}. Send them?")
-            if not slicer.util.confirmYesNoDisplay(text.format(url=self._url)):
+            if not slicer.util.confirmYesNoDisplay(text.format(url=self.url)):
                 raise Canceled
             qt.QSettings().setValue(self._key(CONSENT), "true")
-        return Choice(url=self._url, token=self.ui.tokenEdit.text.strip())
+        return Choice(url=self.url, token=self.ui.tokenEdit.text.strip())
 
     def test(self, *_clicked) -> None:
         """Let the backend examine itself: versions, device, weights, one lymph node."""
@@ -128,4 +129,4 @@ class BackendSection:
         return qt.QSettings().value(self._key(key), "") or ""
 
     def _key(self, key: str) -> str:
-        return key.format(url=quote(self._url, safe=""))
+        return key.format(url=quote(self.url, safe=""))

@@ -40,10 +40,14 @@ class Jobs:
         self._timer.setInterval(EVERY)
         self._timer.connect("timeout()", self._look)
 
-    def start(self, kind: str | None, work: Work, done: Callable[[Any], None]) -> None:
-        """Begin; InputError where another job runs."""
+    def check(self) -> None:
+        """Raise InputError where a job runs."""
         if self.running is not None:
             raise InputError(_("another job is running: wait for it, or cancel it"))
+
+    def start(self, kind: str | None, work: Work, done: Callable[[Any], None]) -> None:
+        """Begin; InputError where another job runs."""
+        self.check()
         if self.backend.died:
             self.backend.close()  # this job has another worker
         self.running, self._done = Background(work, kind), done

@@ -166,6 +166,8 @@ class LNGenParameterNode:
     preview - the lymph nodes that will be painted
     result - the synthetic CT that is shown
     folder - where results are exported to
+    modelFolder, modelName - the segmentation model, on this computer and of the server
+    found - the lymph nodes that a model found, of which Remove speaks
     """
 
     ct: vtkMRMLScalarVolumeNode
@@ -182,6 +184,9 @@ class LNGenParameterNode:
     preview: vtkMRMLMarkupsFiducialNode
     result: vtkMRMLScalarVolumeNode
     folder: Path = Path.home()
+    modelFolder: Path = Path.home()
+    modelName: str
+    found: vtkMRMLSegmentationNode
 
 
 def stationFields() -> dict[str, str]:
