@@ -262,7 +262,7 @@ def test_weights_of_the_other_model_are_refused(lngen, inputs, tmp_path):
 
     save_weights(nn.Linear(2, 2), TextureConfig(), tmp_path / "texture.safetensors")
     command = f"structures --device cpu --weights {{tmp}}/texture.safetensors {NEW}"
-    assert_refused(lngen, inputs, tmp_path, command, "another model", "by its option")
+    assert_refused(lngen, inputs, tmp_path, command, "another model", "texture weights for texture")
 
 
 @pytest.mark.parametrize("command", ["synthesize {i}/ct.nii.gz " + BOX, "structures"])
@@ -272,7 +272,7 @@ def test_cuda_without_a_cuda_device_is_refused(lngen, inputs, tmp_path, command)
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
     command = f"{command} --device cuda {NEW}"
-    assert_refused(lngen, inputs, tmp_path, command, "no CUDA device", "--device cpu")
+    assert_refused(lngen, inputs, tmp_path, command, "no CUDA device", "take the CPU")
 
 
 def test_a_region_box_outside_the_ct_is_refused(lngen, inputs, tmp_path, models):
@@ -289,7 +289,7 @@ def test_an_empty_region_mask_is_refused(lngen, inputs, tmp_path, models):
 
 def test_a_ct_without_a_pelvis_is_refused_with_the_reasons(lngen, inputs, tmp_path, models):
     command = f"synthesize {{i}}/abdomen.nii.gz --device cpu {NEW}"
-    words = "no place", "no rectum is known", "no sacrum", "--anatomy", "--region-box", "--points"
+    words = "no place", "no rectum is known", "no sacrum", "give the anatomy", "a box", "points"
     assert_refused(lngen, inputs, tmp_path, command, *words)
 
 

@@ -88,6 +88,24 @@ def test_no_text_is_shown_that_can_not_be_translated(path):
             )
 
 
+LIBRARY = MODULE.parent / "LNGenLib"
+BEHIND = ("image", "latent", "models", "structure", "texture", "placement", "synthesis", "mrml")
+BEHIND_PANEL = [path for name in BEHIND for path in sorted((LIBRARY / name).rglob("*.py"))]
+BEHIND_PANEL += sorted(set((LIBRARY / "service").glob("*.py")) - {LIBRARY / "service/commands.py"})
+BEHIND_PANEL += [LIBRARY / f"segmentation/{name}.py" for name in ("config", "inference", "nnunet")]
+
+
+def test_errors_that_reach_the_panel_name_no_option_of_the_command_line():
+    raised = 0
+    for path in BEHIND_PANEL:
+        for node in ast.walk(ast.parse(path.read_text())):
+            for part in ast.walk(node) if isinstance(node, ast.Raise) else ():
+                if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    raised += 1
+                    assert not re.search(r"(^|[ (])--[a-z]", part.value), (path.name, part.value)
+    assert raised > 200
+
+
 def test_what_is_installed_into_slicer_replaces_nothing_of_it():
     lines = (MODULE / "Resources" / "requirements.txt").read_text().splitlines()
     names = {Requirement(line).name.lower() for line in lines if line and line[0] != "#"}

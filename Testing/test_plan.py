@@ -73,7 +73,7 @@ def test_impossible_plans_are_refused(phantom, models, plan, change, problem):
 def test_overlapping_nodes_are_refused(phantom, models, plan):
     first, second, _ = plan.nodes
     onto = dataclasses.replace(second, center_ras_mm=first.center_ras_mm)
-    with pytest.raises(InputError, match="lymph nodes 0 and 1 overlap"):
+    with pytest.raises(InputError, match=r"LN 1 \(number 0 .* and LN 2 \(number 1 .* overlap"):
         painted(phantom, models, dataclasses.replace(plan, nodes=(first, onto)))
 
 

@@ -71,7 +71,8 @@ def config_of(kind: type, description: dict[str, Any]) -> Any:
     if unknown:
         raise InputError(
             f"the weights are of another model ({kind.__name__} has no "
-            f"{', '.join(sorted(unknown))}): give structure and texture weights each by its option"
+            f"{', '.join(sorted(unknown))}): give structure weights for structure, texture "
+            "weights for texture"
         )
     values = {
         name: tuple(value) if isinstance(value, list) else value

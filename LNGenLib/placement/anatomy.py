@@ -199,8 +199,8 @@ def _wanted_stations(anatomy: Anatomy, wanted: Sequence[str]) -> CandidateRegion
     if missing:
         why = "; ".join(f"{name}: {reasons[name]}" for name in NAMES if name in missing)
         raise NoPlace(
-            f"no place for lymph nodes at {kind} stations ({why}): give --anatomy, other "
-            "--stations, --region-box, --region-mask or --points"
+            f"no place for lymph nodes at {kind} stations ({why}): give the anatomy, "
+            "other stations, or a box, a mask or points"
         )
     return region
 

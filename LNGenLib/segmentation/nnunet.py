@@ -43,7 +43,9 @@ def use_folders(model: Path) -> Path:
     try:
         import nnunetv2  # noqa: F401
     except ModuleNotFoundError as error:
-        raise InputError('nnunetv2 is missing: pip install "lngen[nnunet]"') from error
+        raise InputError(
+            'nnunetv2 is missing: pip install nnunetv2 (or "lngen[nnunet]")'
+        ) from error
     name = f"nnUNetTrainer__{PLANS}__{CONFIGURATION}"
     return model / "nnunet" / "results" / DATASET / name / f"fold_{FOLD}"
 

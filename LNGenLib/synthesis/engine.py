@@ -79,7 +79,7 @@ def choose_device(device: str) -> str:
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"device {device}: give auto, cpu or cuda")
     if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device is available: use --device cpu")
+        raise InputError("no CUDA device is available: take the CPU")
     return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
 
 

@@ -72,7 +72,7 @@ class Plan:
                 values["nodes"] = tuple(from_json(PlannedNode, one) for one in values["nodes"])
         plan = from_json(cls, values)
         if not plan.nodes:
-            raise InputError("the plan holds no lymph node: make one with --dry-run")
+            raise InputError("the plan holds no lymph node: make another")
         return plan
 
 

@@ -51,7 +51,7 @@ def make_plan(
         raise NoPlace(
             f"only {len(kept)} of {request.count} lymph nodes fit; no room for those of "
             f"{_counted(refused)}: ask for fewer or smaller ones, give a wider region, or allow "
-            "fewer (--allow-fewer)"
+            "fewer"
         )
     nodes = tuple(
         PlannedNode(
@@ -83,6 +83,11 @@ def draw_structures(plan: Plan, model: StructureModel, progress: Progress) -> Sa
     return model.sample(numbers, plan.seed, plan.structure_steps, progress.step, shapes)
 
 
+def _named(node: PlannedNode) -> str:
+    """A lymph node as the panel names it, and as the plan's file does."""
+    return f"LN {node.number + 1} (number {node.number} of the plan)"
+
+
 def lymph_nodes(plan: Plan, structures: Sequence[Structure], ct: sitk.Image) -> list[LymphNode]:
     """The plan's lymph nodes on the CT's grid.
 
@@ -93,21 +98,19 @@ def lymph_nodes(plan: Plan, structures: Sequence[Structure], ct: sitk.Image) -> 
     for planned, structure in zip(plan.nodes, structures, strict=True):
         turn = np.array(planned.turn, float)
         if turn.shape != (3, 3) or not np.allclose(turn @ turn.T, np.eye(3), atol=1e-4):
-            raise InputError(f"the turn of lymph node {planned.number} is no rotation")
+            raise InputError(f"the turn of {_named(planned)} is no rotation")
         if not SMALLEST <= planned.long_axis_mm <= LARGEST:
             raise InputError(
-                f"lymph node {planned.number} is {planned.long_axis_mm:g} mm long: give "
-                f"{SMALLEST:g} to {LARGEST:g} mm"
+                f"{_named(planned)} is {planned.long_axis_mm:g} mm long: give {SMALLEST:g} to "
+                f"{LARGEST:g} mm"
             )
         center = ras_to_index(ct, np.array(planned.center_ras_mm, float))
         node = LymphNode(structure, planned.long_axis_mm, array_axes(ct).T @ turn, center, spacing)
         if inside_grid(node.box(0), shape) != node.box(0):
-            raise InputError(f"lymph node {planned.number} leaves the CT: move it")
+            raise InputError(f"{_named(planned)} leaves the CT: move it")
         for other, placed in zip(plan.nodes, nodes):
             if _overlap(node, placed):
-                raise InputError(
-                    f"lymph nodes {other.number} and {planned.number} overlap: move one"
-                )
+                raise InputError(f"{_named(other)} and {_named(planned)} overlap: move one")
         nodes.append(node)
     return nodes
 
