@@ -189,6 +189,7 @@ def test_a_ct_that_is_removed_meanwhile_is_missed(host, panel):
 @pytest.fixture
 def server(tmp_path, model):
     server = Host(tmp_path / "service")
+    (server.data / "datasets").mkdir(exist_ok=True)
     (server.data / "datasets" / "nodes of the lab").symlink_to(model)
     (server.data / "datasets" / "scans").mkdir()
     yield server
