@@ -82,6 +82,17 @@ def scene(tmp_path):
     scene.Clear(1)
 
 
+@pytest.fixture(scope="module")
+def host():
+    """The panel in its host (Testing/panel_host); one of a whole module."""
+    from panel_host import PanelHost
+    from panel_story import MODULE
+
+    with PanelHost() as host:
+        host.open(MODULE)
+        yield host
+
+
 @pytest.fixture
 def pictures(tmp_path) -> Path:
     """Where screenshots of the panel are kept; LNGEN_SCREENSHOTS names another folder."""

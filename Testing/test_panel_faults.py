@@ -11,15 +11,7 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
 pytest.importorskip("PySide6")
 
-from panel_story import MODULE, PATIENCE, ask_for_one, finish, load_phantom  # noqa: E402  isort: skip
-from panel_host import PanelHost  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def host():
-    with PanelHost() as host:
-        host.open(MODULE)
-        yield host
+from panel_story import PATIENCE, ask_for_one, finish, load_phantom  # noqa: E402  isort: skip
 
 
 @pytest.fixture

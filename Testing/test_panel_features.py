@@ -10,8 +10,8 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
 pytest.importorskip("PySide6")
 
-from panel_story import MODULE, PATIENCE, ask_for_one, finish  # noqa: E402  isort: skip
-from panel_host import PanelHost, packaging  # noqa: E402
+from panel_story import PATIENCE, ask_for_one, finish  # noqa: E402  isort: skip
+from panel_host import packaging  # noqa: E402
 from PySide6 import QtWidgets  # noqa: E402
 from service_host import TOKEN, Host  # noqa: E402
 
@@ -22,13 +22,6 @@ from LNGenLib.mrml.surfaces import without_surface  # noqa: E402
 from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult  # noqa: E402
 
 BESIDE_RECTUM = (14.0, -48.0, -30.0)  # RAS mm: mesorectal fat of the phantom
-
-
-@pytest.fixture(scope="module")
-def host():
-    with PanelHost() as host:
-        host.open(MODULE)
-        yield host
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ import SimpleITK as sitk
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
 pytest.importorskip("PySide6")
 
-from panel_story import MODULE, PATIENCE  # noqa: E402  isort: skip
-from panel_host import PanelHost  # noqa: E402
+from panel_story import PATIENCE  # noqa: E402  isort: skip
 from segmentation_data import SPACING, write_cases  # noqa: E402
 from service_host import TOKEN, Host  # noqa: E402
 
@@ -43,13 +42,6 @@ def model(table, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "balls"
     train(*split(read_cases(table), 0), folder, SegmentationConfig.from_json(QUICK))
     return folder
-
-
-@pytest.fixture(scope="module")
-def host():
-    with PanelHost() as host:
-        host.open(MODULE)
-        yield host
 
 
 @pytest.fixture
@@ -189,7 +181,7 @@ def test_a_ct_that_is_removed_meanwhile_is_missed(host, panel):
 @pytest.fixture
 def server(tmp_path, model):
     server = Host(tmp_path / "service")
-    (server.data / "datasets").mkdir(exist_ok=True)
+    server.wait_for_worker()  # its folders are there then
     (server.data / "datasets" / "nodes of the lab").symlink_to(model)
     (server.data / "datasets" / "scans").mkdir()
     yield server

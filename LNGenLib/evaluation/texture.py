@@ -147,9 +147,9 @@ def _twin_pairs(
         found = find_painted(name, dataclasses.replace(scan, hu=hu), labels)
         new = [(twin.body, found[k]) for k, twin in enumerate(twins, 1) if k in found]
         new = [pair for pair in new if alike(*pair)]
-        seen = {id(body) for body, _ in new}
+        seen = {body for body, _ in new}
         pairs, placed = pairs + new, placed + len(twins)
-        waiting = [body for body in waiting if id(body) not in seen]
+        waiting = [body for body in waiting if body not in seen]
     return pairs, placed
 
 
