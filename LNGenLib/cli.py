@@ -142,6 +142,10 @@ def synthesize(
     sizes: LawOption = SizeLaw.uniform,
     axis_ratio: AxisRatio = (0.0, 1.0),
     irregularity: Irregularity = (0.0, 1.0),
+    enhancement: Annotated[
+        Optional[tuple[float, float]],
+        typer.Option(metavar="LOW HIGH", help="HU over the scan's muscle; 20 60 is well enhanced."),
+    ] = None,
     allow_fewer: Annotated[
         bool, typer.Option("--allow-fewer", help="Leave out nodes that find no room.")
     ] = False,
@@ -189,6 +193,7 @@ def synthesize(
         tolerance_mm=tolerance,
         short_axis_mm=short_axis,
         allow_fewer=allow_fewer,
+        enhancement=enhancement,
     )
     if region_mask is not None and (region_box or stations or points):
         raise InputError("give one of --region-mask, --region-box, --stations and --points")

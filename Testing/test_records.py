@@ -60,6 +60,7 @@ def requests(draw):
         region_box=draw(st.none() | box),
         texture_steps=draw(st.integers(1, 1000)),
         structure_steps=draw(st.integers(1, 1000)),
+        enhancement=draw(st.none() | st.just((-20.0, 40.5))),
     )
 
 
@@ -98,6 +99,10 @@ def test_a_request_needs_only_the_fields_that_differ_from_the_defaults():
         ({"region_box": (0, 1, 2, 3, 4, math.nan)}, "six values"),
         ({"region_box": (0, 1, 2, 3, 4, math.inf)}, "six values"),
         ({"region_box": (0, 1, 2, 3)}, "six values"),
+        ({"enhancement": (20, 10)}, "enhancement (20, 10): give LOW <= HIGH"),
+        ({"enhancement": (math.nan, 10)}, "within -150 to 150 HU"),
+        ({"enhancement": (0, 200)}, "within -150 to 150 HU"),
+        ({"enhancement": (10,)}, "give LOW <= HIGH"),
     ],
 )
 def test_a_request_out_of_range_is_refused(values, word):

@@ -19,13 +19,16 @@ from LNGenLib.evaluation.painters import paste
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import FAT, SOFT_TISSUE
 from LNGenLib.image.io import like, marked_synthetic, to_array
-from LNGenLib.placement.anatomy import GAP
+from LNGenLib.placement.anatomy import GAP, NoPlace
 from LNGenLib.placement.sampling import LEAST_FAT
+from LNGenLib.randomness import node_seed
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
+from LNGenLib.synthesis.painting import enhancement_like
 from LNGenLib.synthesis.records import SynthesisRequest
 
 NODES = 11  # painted into each scan, as many as a scan of the paper's cohort has
+SIZES = {"uniform": 6, "clinical": 5}  # laws of the long axis, and how many of them follow each
 TRIES = 400  # places looked at for each copy
 
 
@@ -38,13 +41,25 @@ class Painter(Protocol):
 
 
 def synthesizer(models: Models) -> Painter:
-    """LN-Gen or DiffTumor's way: sizes even between 1.7 and 30 mm, anywhere in fat."""
+    """LN-Gen or DiffTumor's way: lymph nodes anywhere in fat, of two laws of sizes, as bright as
+    the real ones; how bright those of DiffTumor's way are can't be told."""
 
     def paint(ct: sitk.Image, real: sitk.Image, seed: int) -> tuple[sitk.Image, sitk.Image]:
-        request = SynthesisRequest(NODES, Sizes("uniform"), seed, allow_fewer=True)
         anywhere = like(np.ones(ct.GetSize()[::-1], np.uint8), ct)
-        result = synthesize(ct, request, None, anywhere, models, avoid=real)
-        return result.ct, result.nodes
+        enhancement, labels = enhancement_like(ct, real), np.zeros(ct.GetSize()[::-1], np.uint16)
+        for turn, (law, count) in enumerate(SIZES.items()):
+            own = node_seed(seed, turn, law)
+            request = SynthesisRequest(
+                *(count, Sizes(law), own), allow_fewer=True, enhancement=enhancement
+            )
+            taken = like(((labels > 0) | (to_array(real) > 0)).astype(np.uint8), ct)
+            try:
+                result = synthesize(ct, request, None, anywhere, models, avoid=taken)
+            except NoPlace:
+                continue
+            ct, new = result.ct, to_array(result.nodes)
+            labels[new > 0] = new[new > 0] + labels.max()
+        return ct, marked_synthetic(like(labels, ct))
 
     return paint
 

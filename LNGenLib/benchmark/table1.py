@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from LNGenLib.benchmark.arms import Arm
-from LNGenLib.benchmark.painters import NODES, Painter, copier, synthesizer
+from LNGenLib.benchmark.painters import NODES, SIZES, Painter, copier, synthesizer
 from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.writing import Plain, clear_unfinished
@@ -167,11 +167,13 @@ class Benchmark:
             return {}
         recipe: dict[str, Any] = {"arm": run.arm.value, "seed": run.seed, "nodes": NODES}
         if run.arm in (Arm.lngen, Arm.filtered):
+            recipe["sizes"], recipe["enhancement"] = SIZES, "as the real ones"
             recipe["weights"] = [
                 sha256(getattr(self.models, f"{name}_weights") or SHIPPED / f"{name}.safetensors")
                 for name in ("structure", "texture")
             ]
         if run.arm == Arm.difftumor and self.difftumor is not None:
+            recipe["sizes"] = SIZES
             recipe["weights"] = sha256(self.difftumor.texture_weights)
         if run.arm == Arm.filtered:
             recipe["filtered by"] = dataclasses.asdict(run.config)

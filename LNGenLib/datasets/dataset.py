@@ -21,6 +21,7 @@ from LNGenLib.placement.anatomy import NoPlace, deep
 from LNGenLib.randomness import case_seed
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
+from LNGenLib.synthesis.painting import enhancement_like
 from LNGenLib.synthesis.records import MOST_NODES, SynthesisRequest, SynthesisResult
 
 TRIES = 5  # cases, before a synthetic one is given up
@@ -30,7 +31,8 @@ TRIES = 5  # cases, before a synthetic one is given up
 class DatasetSettings:
     """What makes a synthetic data set; each case depends on it and its number alone.
 
-    A case gets `count` (fewest, most) lymph nodes, fewer where they find no room.
+    A case gets `count` (fewest, most) lymph nodes, fewer where they find no room, as bright as its
+    real ones where they are labeled.
     """
 
     seed: int = 0
@@ -98,6 +100,8 @@ class CaseMaker:
             allow_fewer=True,
         )
         ct, real = case.load()
+        if real is not None:
+            request = dataclasses.replace(request, enhancement=enhancement_like(ct, real))
         anatomy = None if self.anatomy is None else anatomy_of(case, self.anatomy, ct)
         models = _loaded(self.models)
         paint = partial(synthesize, ct, request, anatomy, models=models, avoid=real)

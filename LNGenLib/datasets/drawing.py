@@ -15,13 +15,15 @@ from LNGenLib.datasets.case import Case, anatomy_of
 from LNGenLib.datasets.pool import DESCRIPTION, SPOTS, STRUCTURES, TISSUES
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing, index_to_ras
+from LNGenLib.image.io import to_array
 from LNGenLib.output import output_folder
 from LNGenLib.placement.nearby import draw_spots
 from LNGenLib.randomness import case_seed, node_rng, node_seed
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models
-from LNGenLib.synthesis.painting import measure_scan, usual_means
+from LNGenLib.synthesis.enhancement import draw_means, measure_enhancement
+from LNGenLib.synthesis.painting import measure_scan
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import write_json
 
@@ -58,7 +60,7 @@ def make_pool(
     progress.stage("cases", len(cases))
     for place, case in enumerate(cases):
         try:
-            ct, _ = case.load()
+            ct, real = case.load()
             labels = None if anatomy is None else anatomy_of(case, anatomy, ct)
             rng = np.random.default_rng(case_seed(seed, case.id))
             found = draw_spots(ct, labels, SPOTS_A_CASE, rng)
@@ -67,10 +69,15 @@ def make_pool(
         spots[case.id] = index_to_ras(ct, found).astype(np.float32)
         spacing, hu = array_spacing(ct), sitk.GetArrayViewFromImage(ct)
         traits = measure_scan(hu, spacing)
+        enhancement = None
+        if real is not None:
+            shown = hu, to_array(real), spacing, traits.edge_spread, traits.muscle
+            enhancement = measure_enhancement(*shown)
         told[case.id] = {
             "spacing_mm": spacing.tolist(),
             "edge_spread_mm": traits.edge_spread,
             "muscle_hu": traits.muscle,
+            "enhancement_hu": enhancement,
         }
         if painted:
             own = [k for k in numbers if k % len(cases) == place]
@@ -78,7 +85,7 @@ def make_pool(
                 LymphNode(structures[k], long_axes[k], np.eye(3), found[k % SPOTS_A_CASE], spacing)
                 for k in own
             ]
-            means = usual_means(traits.muscle, own, seed)
+            means = draw_means(traits.muscle, own, seed, enhancement)
             seeds = [node_seed(seed, k, "texture") for k in own]
             for k, mean, tissue in zip(own, means, models.texture.sample(hu, nodes, means, seeds)):
                 tissues[k] = tissue.hu - mean

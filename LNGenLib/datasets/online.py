@@ -9,12 +9,12 @@ from LNGenLib.placement.nearby import free_spots, place_near
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.synthesis.engine import Models
+from LNGenLib.synthesis.enhancement import Enhancement, draw_means
 from LNGenLib.synthesis.painting import (
     Painting,
     ScanTraits,
     inpaint_all,
     measure_scan,
-    usual_means,
 )
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.texture.inpainting import inpaint
@@ -30,13 +30,14 @@ def paint_into(
     models: Models,
     spots: np.ndarray | None = None,
     traits: ScanTraits | None = None,
+    enhancement: Enhancement | None = None,
 ) -> Painting | None:
     """Paint up to `count` lymph nodes of the pool into `hu` (z, y, x), which is modified.
 
     They keep off what is `taken` (above 0) and are left out where they find no room; None where
     all are. They lie near `spots` (n, 3; indices), or in any fat beneath the skin; `traits` are
-    those of `measure_scan`, where they are known. Equal seeds give equal nodes. `models` generate
-    the tissue where the pool is not painted.
+    those of `measure_scan`, where they are known, `enhancement` is that of `draw_means`. Equal
+    seeds give equal nodes. `models` generate the tissue where the pool is not painted.
     """
     rng = node_rng(seed, 0, "choice")  # the seed's own numbers may be drawn already, by the caller
     chosen = rng.choice(len(pool), min(count, len(pool)), replace=False).tolist()
@@ -47,7 +48,7 @@ def paint_into(
         return None
     numbers = list(nodes)
     traits = traits or measure_scan(hu, spacing)
-    means = usual_means(traits.muscle, numbers, seed)
+    means = draw_means(traits.muscle, numbers, seed, enhancement)
     if pool.painted:
         brush = inpaint
         tissues = [

@@ -12,6 +12,7 @@ import numpy as np
 
 from LNGenLib.errors import InputError
 from LNGenLib.structure.shape import Structure
+from LNGenLib.synthesis.enhancement import Enhancement
 from LNGenLib.synthesis.painting import ScanTraits
 from LNGenLib.texture.patch import SIZED_TO_NODE, Tissue
 
@@ -74,6 +75,10 @@ class Pool:
         if told is None or not np.allclose(told["spacing_mm"], spacing, rtol=1e-3):
             return None
         return ScanTraits(told["edge_spread_mm"], told["muscle_hu"])
+
+    def enhancement(self, case: str) -> Enhancement | None:
+        """HU over muscle of a case's labeled lymph nodes, where some tell it."""
+        return self.description["cases"].get(case, {}).get("enhancement_hu")
 
     @cached_property
     def _structures(self) -> np.ndarray:

@@ -101,6 +101,7 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
             *(hu, labels, spacing, self.pool, self._count, self._case_seed, self.models),
             spots=_inside(self.pool.spots(case), affine, hu.shape),
             traits=self.pool.traits(case, spacing),
+            enhancement=self.pool.enhancement(case),
         )
         if painting is None:
             return result

@@ -128,6 +128,7 @@ def synthesize(
         progress,
         numbers=[planned.number for planned in plan.nodes],
         traits=traits.result(),
+        enhancement=request.enhancement,
     )
     records = tuple(
         _record(ct, hu, node, painting, k, samples.repaired[k], plan)

@@ -6,13 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.image.edge import edge_spread
+from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import MUSCLE
+from LNGenLib.image.io import to_array
 from LNGenLib.image.noise import Noise, local_deviation, measure_noise
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
+from LNGenLib.synthesis.enhancement import Enhancement, draw_means, measure_enhancement
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.texture.inpainting import Inpainting, Scanner
 from LNGenLib.texture.model import STEPS, TextureModel
@@ -20,7 +24,6 @@ from LNGenLib.texture.patch import Tissue
 
 TYPICAL_MUSCLE = 55.0  # HU, where a scan shows no muscle
 MUSCLE_SLICES = 24  # looked at: more take time and change little
-ENHANCEMENT = (8.0, 5.0)  # HU over muscle: mean and standard deviation over lymph nodes
 NOISE_NEIGHBORHOOD = 40.0  # mm
 
 
@@ -61,18 +64,21 @@ def paint(
     means: Sequence[float] | None = None,
     numbers: Sequence[int] | None = None,
     traits: ScanTraits | None = None,
+    enhancement: Enhancement | None = None,
 ) -> Painting:
     """Paint `nodes` into the CT `hu` (z, y, x; not modified); each depends on the seed and its
     number, which is its place in `nodes` where there are no `numbers`.
 
-    `means` are the wanted mean HU of the nodes; without them they are drawn round that of muscle.
+    `means` are the wanted mean HU of the nodes; without them they are drawn over that of muscle, by
+    `enhancement` where it is given.
     `traits` are those of `measure_scan`, where they are known already.
     """
     progress = progress or Progress()
     traits = traits or measure_scan(hu, nodes[0].spacing)
     progress.stage("texture", steps)
     numbers = range(len(nodes)) if numbers is None else numbers
-    means = usual_means(traits.muscle, numbers, seed) if means is None else means
+    if means is None:
+        means = draw_means(traits.muscle, numbers, seed, enhancement)
     seeds = [node_seed(seed, number, "texture") for number in numbers]
     tissues = model.sample(hu, nodes, means, seeds, steps, on_step=progress.step)
     return inpaint_all(
@@ -109,12 +115,12 @@ def inpaint_all(
     return painting
 
 
-def usual_means(muscle: float, numbers: Sequence[int], seed: int) -> list[float]:
-    """Mean HU of lymph nodes in portal-venous CT, as far as is known: muscle and somewhat more."""
-    return [
-        float(np.clip(muscle + node_rng(seed, k, "enhancement").normal(*ENHANCEMENT), 0, 130))
-        for k in numbers
-    ]
+def enhancement_like(ct: sitk.Image, real: sitk.Image) -> Enhancement | None:
+    """The enhancement that makes lymph nodes as bright as the `real` ones (not 0) of a CT; None
+    where none is large enough to tell."""
+    hu, spacing = sitk.GetArrayViewFromImage(ct), array_spacing(ct)
+    traits = measure_scan(hu, spacing)
+    return measure_enhancement(hu, to_array(real), spacing, traits.edge_spread, traits.muscle)
 
 
 def muscle_level(hu: np.ndarray) -> float:

@@ -30,8 +30,9 @@ class SynthesisRequest:
     Where: at `stations` by name; or in `region_box`, (R1, R2, A1, A2, S1, S2) in RAS mm; or one at
     each of `points` (RAS mm), within `tolerance_mm`; with none of them at all stations, or in a
     mask that is given apart. `short_axis_mm` asks for shapes of that short axis. With
-    `allow_fewer`, lymph nodes that find no room are left out. Raises InputError for values out of
-    range.
+    `allow_fewer`, lymph nodes that find no room are left out. `enhancement` are HU over the scan's
+    muscle between which the lymph nodes' means lie (0 to 130 HU at all); without it they are as
+    usual. Raises InputError for values out of range.
     """
 
     count: int = 5
@@ -46,6 +47,7 @@ class SynthesisRequest:
     tolerance_mm: float = 5.0
     short_axis_mm: float | None = None
     allow_fewer: bool = False
+    enhancement: tuple[float, float] | None = None
 
     def __post_init__(self):
         for name in ("count", "seed", "texture_steps", "structure_steps"):
@@ -78,6 +80,8 @@ class SynthesisRequest:
                 f"short axis {short:g} mm: give more than 0 and at most the smallest long axis, "
                 f"{self.sizes.low_mm:g} mm"
             )
+        if self.enhancement is not None:
+            _check_enhancement(self.enhancement)
         box = self.region_box
         if box is None:
             return
@@ -90,6 +94,13 @@ class SynthesisRequest:
     def from_json(cls, values: dict[str, Any]) -> SynthesisRequest:
         """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
         return from_json(cls, values, {"sizes": Sizes, "shape": ShapeRange})
+
+
+def _check_enhancement(bounds: tuple[float, float]) -> None:
+    if len(bounds) != 2 or not -150 <= bounds[0] <= bounds[1] <= 150:  # NaN is not, either
+        raise InputError(
+            f"enhancement {bounds}: give LOW <= HIGH within -150 to 150 HU over muscle"
+        )
 
 
 @dataclass(frozen=True)
