@@ -481,6 +481,9 @@ def evaluate_texture(
     structure_weights: Weights = None,
     texture_weights: Weights = None,
     difftumor_weights: Weights = None,
+    work: Annotated[
+        Optional[Path], typer.Option(help="Keep what is done here, to go on when interrupted.")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Paint the CTs and let a judge tell painted lymph nodes from the real bodies in them."""
@@ -493,7 +496,7 @@ def evaluate_texture(
     baseline = Models(device.value, None, difftumor_weights, Method.difftumor)
     with shown_progress() as progress:
         other = None if difftumor_weights is None else baseline.texture
-        report = evaluate_texture(data, models, seed, progress.report, other)
+        report = evaluate_texture(data, models, seed, progress.report, other, work)
         progress.finish()
     console.print(texture_table(report))
     if report.difference is not None:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from LNGenLib.cli import app
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation import fidelity, texture
+from LNGenLib.evaluation import fidelity, pairs, texture
 from LNGenLib.evaluation import judge as judging
 from LNGenLib.evaluation.judge import judge
 from LNGenLib.evaluation.painters import paint_by, paint_constants, paint_copies
@@ -82,11 +82,11 @@ def test_only_painted_bodies_off_what_is_left_out():
 def test_pairs_are_of_one_scan_each_used_once():
     ours = specimens("a", 0) + specimens("b", 1)
     theirs = specimens("a", 2) + specimens("c", 3)
-    pairs = match(ours, theirs)
-    assert 5 <= len(pairs) <= 9
-    assert all(real.scan == other.scan == "a" for real, other in pairs)
-    assert len({id(other) for _, other in pairs}) == len(pairs)
-    for real, other in pairs:
+    matched = match(ours, theirs)
+    assert 5 <= len(matched) <= 9
+    assert all(real.scan == other.scan == "a" for real, other in matched)
+    assert len({id(other) for _, other in matched}) == len(matched)
+    for real, other in matched:
         assert np.abs(real.matched_by() - other.matched_by()).max() <= 2
 
 
@@ -190,17 +190,22 @@ def test_command_judges_the_test_scans(data, monkeypatch):
     monkeypatch.setattr(judging, "TREES", 20)
     monkeypatch.setattr(judging, "FOLDS", 2)
     monkeypatch.setattr(judging, "INNER_FOLDS", 2)
-    monkeypatch.setattr(texture, "ROUNDS", 1)
+    monkeypatch.setattr(pairs, "ROUNDS", 1)
     monkeypatch.setattr(texture, "HALVINGS", 1)
     monkeypatch.setattr(fidelity, "NODES", 2)
     monkeypatch.setattr(fidelity, "SMALL_NODES", 2)
     difftumor = data / "difftumor.safetensors"
     save_weights(DiffTumorNetworks(DiffTumorConfig()), DiffTumorConfig(), difftumor)
     arguments = ["evaluate", "texture", "--data", str(data), "-o", str(data / "figures.json")]
-    arguments += ["--difftumor-weights", str(difftumor)]
+    arguments += ["--difftumor-weights", str(difftumor), "--work", str(data / "work")]
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     figures = json.loads((data / "figures.json").read_text())
+    for done in ("real_bodies", "twins_of", "judge", "measure_fidelity"):  # what is kept stays
+        monkeypatch.delattr(texture, done)
+    again = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert again.exit_code == 0, again.output
+    assert json.loads((data / "figures.json").read_text()) == figures
     assert set(figures["verdicts"]) == {"LN-Gen", "DiffTumor", "copies", "constant"}
     assert all(0 <= v["low"] <= v["high"] <= 1 for v in figures["verdicts"].values())
     assert set(figures["fidelity"]) == {"ct/2.nii.gz", "ct/3.nii.gz"}

@@ -80,8 +80,8 @@ class Judged:
 
     def difference(self, second: Judged, seed: int) -> Difference | None:
         """AUC of `second` less the own; None where no body was judged in both."""
-        places = {id(body): k for k, body in enumerate(second.bodies)}
-        common = [(k, places[id(b)]) for k, b in enumerate(self.bodies) if id(b) in places]
+        places = {body.key: k for k, body in enumerate(second.bodies)}
+        common = [(k, places[b.key]) for k, b in enumerate(self.bodies) if b.key in places]
         if not common:
             return None
         rows, other_rows = map(list, zip(*common))

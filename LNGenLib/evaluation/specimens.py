@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import ndimage, optimize
@@ -43,6 +44,11 @@ class Specimen:
     long_axis: float
     depth: float
     fat: float
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What tells the body from all others, in another process too."""
+        return self.scan, *self.start.tolist(), *np.argwhere(self.mask)[0].tolist()
 
     @cached_property
     def core(self) -> np.ndarray:

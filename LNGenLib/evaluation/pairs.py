@@ -1,0 +1,97 @@
+"""The pairs that the judge of texture is shown: real bodies of a scan, and their painted twins."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from LNGenLib.evaluation.judge import Pair
+from LNGenLib.evaluation.painters import Painted, paint_by, paint_constants, paint_copies
+from LNGenLib.evaluation.specimens import Specimen, alike, find_painted, find_specimens, match
+from LNGenLib.evaluation.twins import Twin, place_twins
+from LNGenLib.image.hu import MUSCLE
+from LNGenLib.image.io import as_ct, to_array
+from LNGenLib.image.noise import measure_noise
+from LNGenLib.randomness import node_rng
+from LNGenLib.texture.dataset import Scan, read_scan
+from LNGenLib.texture.model import TextureModel
+
+ROUNDS = 24  # of places tried for each body
+
+Painter = Callable[[np.ndarray, Sequence[Twin], int], Painted]  # HU, twins, seed
+
+
+@dataclass(frozen=True, eq=False)
+class Twins:
+    """Twins of a scan's real bodies as the finder sees them: (place of the body in the list of
+    bodies, twin). `painted` counts those that the finder does not see, too."""
+
+    found: list[tuple[int, Specimen]]
+    painted: int
+
+    def pairs(self, bodies: Sequence[Specimen]) -> list[Pair]:
+        """Each body with its twin."""
+        return [(bodies[place], twin) for place, twin in self.found]
+
+
+def real_bodies(data: Path, name: str) -> tuple[list[Specimen], float]:
+    """The bodies of the CT `name` of `data` off its lesion, and the noise of its muscle in HU."""
+    scan = _scan(data, name)
+    noise = measure_noise(scan.hu, scan.between(*MUSCLE)).level
+    return find_specimens(name, scan, off=scan.lesion), noise
+
+
+def twins_of(data: Path, name: str, bodies: list[Specimen], paint: Painter, seed: int) -> Twins:
+    """Twins of the `bodies` of the CT `name`, where they find room.
+
+    Bodies whose twin the finder does not see as a body like the real one get another place, and so
+    on.
+    """
+    scan = _scan(data, name)
+    places = {id(body): place for place, body in enumerate(bodies)}
+    found: list[tuple[int, Specimen]] = []
+    waiting, painted = bodies, 0
+    for turn in range(ROUNDS):
+        twins = place_twins(scan, waiting, node_rng(seed, turn, f"twins {name}"))
+        if not twins:
+            break
+        hu, labels = paint(scan.hu, twins, seed * ROUNDS + turn)
+        seen = find_painted(name, dataclasses.replace(scan, hu=hu), labels)
+        new = {
+            places[id(twin.body)]: seen[k]
+            for k, twin in enumerate(twins, 1)
+            if k in seen and alike(twin.body, seen[k])
+        }
+        found, painted = [*found, *new.items()], painted + len(twins)
+        waiting = [body for body in waiting if places[id(body)] not in new]
+    return Twins(found, painted)
+
+
+def painters(model: TextureModel, baseline: TextureModel | None) -> dict[str, Painter]:
+    """Ways to fill twins, by class."""
+    by_model: dict[str, Painter] = {
+        "LN-Gen": lambda hu, twins, seed: paint_by(hu, twins, model, seed)
+    }
+    if baseline is not None:
+        by_model["DiffTumor"] = lambda hu, twins, seed: paint_by(hu, twins, baseline, seed)
+    return by_model | {
+        "copies": lambda hu, twins, seed: paint_copies(hu, twins),
+        "constant": lambda hu, twins, seed: paint_constants(hu, paint_by(hu, twins, model, seed)),
+    }
+
+
+def halves(real: Sequence[Specimen], rng: np.random.Generator) -> list[Pair]:
+    """Real bodies paired with others of the same scan at random, but alike."""
+    first = rng.random(len(real)) < 0.5
+    return match(
+        [s for s, one in zip(real, first) if one], [s for s, one in zip(real, first) if not one]
+    )
+
+
+def _scan(data: Path, name: str) -> Scan:
+    image, scan = read_scan(data / name)
+    return dataclasses.replace(scan, hu=to_array(as_ct(image)))
