@@ -22,6 +22,7 @@ from LNGenLib.evaluation.tissue_features import tissue_features
 from LNGenLib.evaluation.twins import place_twins
 from LNGenLib.models.store import save_weights
 from LNGenLib.synthesis.engine import Models
+from LNGenLib.synthesis.painting import measure_scan
 from LNGenLib.texture.dataset import Scan
 from LNGenLib.texture.difftumor import DiffTumorConfig, DiffTumorNetworks
 from LNGenLib.texture.inpainting import within_reach
@@ -154,7 +155,8 @@ def test_copies_keep_tissue_and_change_nothing_else(twins):
 
 def test_lngen_paints_twins_that_are_seen_as_their_bodies_are(twins):
     hu, placed = twins
-    painted = paint_by(hu, placed, Models().texture, 0)
+    traits = measure_scan(hu, np.array(SPACING))
+    painted = paint_by(hu, traits, placed, Models().texture, 0)
     found = find_painted("a", Scan(painted[0], np.array(SPACING), None), painted[1])
     bodies = {label: placed[label - 1].body for label in found}
     assert len(found) >= 0.8 * len(placed)

@@ -12,16 +12,17 @@ import numpy as np
 from scipy import ndimage
 
 from LNGenLib.evaluation.twins import Twin
-from LNGenLib.synthesis.painting import measure_scan, paint
+from LNGenLib.synthesis.painting import ScanTraits, paint
 from LNGenLib.texture.model import TextureModel
 
 Painted = tuple[np.ndarray, np.ndarray]
 SMALLEST_BAND = 1.0  # mm round a copy over which it passes into what was there
 
 
-def paint_by(hu: np.ndarray, twins: Sequence[Twin], model: TextureModel, seed: int) -> Painted:
+def paint_by(
+    hu: np.ndarray, traits: ScanTraits, twins: Sequence[Twin], model: TextureModel, seed: int
+) -> Painted:
     """A texture model at its defaults, of the body's shape and (where it can) mean HU."""
-    traits = measure_scan(hu, twins[0].body.spacing)
     nodes, means = zip(*(twin.lymph_node(traits.edge_spread) for twin in twins))
     painting = paint(hu, nodes, seed, model, means=means, traits=traits)
     return painting.hu, painting.labels

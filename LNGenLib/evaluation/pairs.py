@@ -17,12 +17,13 @@ from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.io import as_ct, to_array
 from LNGenLib.image.noise import measure_noise
 from LNGenLib.randomness import node_rng
+from LNGenLib.synthesis.painting import ScanTraits, measure_scan
 from LNGenLib.texture.dataset import Scan, read_scan
 from LNGenLib.texture.model import TextureModel
 
 ROUNDS = 24  # of places tried for each body
 
-Painter = Callable[[np.ndarray, Sequence[Twin], int], Painted]  # HU, twins, seed
+Painter = Callable[[np.ndarray, ScanTraits, Sequence[Twin], int], Painted]  # the last: seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,7 @@ def twins_of(data: Path, name: str, bodies: list[Specimen], paint: Painter, seed
     on.
     """
     scan = _scan(data, name)
+    traits = measure_scan(scan.hu, scan.spacing)
     places = {id(body): place for place, body in enumerate(bodies)}
     found: list[tuple[int, Specimen]] = []
     waiting, painted = bodies, 0
@@ -59,7 +61,7 @@ def twins_of(data: Path, name: str, bodies: list[Specimen], paint: Painter, seed
         twins = place_twins(scan, waiting, node_rng(seed, turn, f"twins {name}"))
         if not twins:
             break
-        hu, labels = paint(scan.hu, twins, seed * ROUNDS + turn)
+        hu, labels = paint(scan.hu, traits, twins, seed * ROUNDS + turn)
         seen = find_painted(name, dataclasses.replace(scan, hu=hu), labels)
         new = {
             places[id(twin.body)]: seen[k]
@@ -73,14 +75,12 @@ def twins_of(data: Path, name: str, bodies: list[Specimen], paint: Painter, seed
 
 def painters(model: TextureModel, baseline: TextureModel | None) -> dict[str, Painter]:
     """Ways to fill twins, by class."""
-    by_model: dict[str, Painter] = {
-        "LN-Gen": lambda hu, twins, seed: paint_by(hu, twins, model, seed)
-    }
+    by_model: dict[str, Painter] = {"LN-Gen": lambda *given: paint_by(*given[:3], model, given[3])}
     if baseline is not None:
-        by_model["DiffTumor"] = lambda hu, twins, seed: paint_by(hu, twins, baseline, seed)
+        by_model["DiffTumor"] = lambda *given: paint_by(*given[:3], baseline, given[3])
     return by_model | {
-        "copies": lambda hu, twins, seed: paint_copies(hu, twins),
-        "constant": lambda hu, twins, seed: paint_constants(hu, paint_by(hu, twins, model, seed)),
+        "copies": lambda hu, _, twins, __: paint_copies(hu, twins),
+        "constant": lambda *given: paint_constants(given[0], by_model["LN-Gen"](*given)),
     }
 
 

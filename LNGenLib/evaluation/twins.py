@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import ndimage
@@ -13,7 +14,7 @@ from LNGenLib.evaluation.specimens import CALIPER, SURROUNDINGS, Specimen
 from LNGenLib.image.hu import FAT, SOFT_TISSUE
 from LNGenLib.placement.sampling import LEAST_FAT
 from LNGenLib.structure.frame import GRID, SAMPLE
-from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import tsdf_from_mask
 from LNGenLib.texture.dataset import Scan
@@ -36,27 +37,36 @@ class Twin:
         return tuple(slice(s, s + n) for s, n in zip(self.start, self.body.mask.shape))
 
     def lymph_node(self, spread: float) -> tuple[LymphNode, float]:
-        """What in a scan of this edge spread (mm) shows as the body does: a lymph node of the
-        mask's shape, somewhat larger, at the new place, and its mean HU.
+        """What in a scan of this edge spread (mm) shows as the body does, at the new place, and its
+        mean HU."""
+        node, mean = shown_as(self.body, spread)
+        return node.at(self.start + node.center), mean
 
-        The mask is the body as the finder sees it, its mean HU is that of voxels shared with fat:
-        both are smaller than the body's own.
-        """
-        body, fat = self.body, float(np.mean(FAT))
-        tsdf, long_axis = tsdf_from_mask(body.mask, tuple(body.spacing))
-        samples = np.argwhere(tsdf < 0).mean(0) - (GRID - 1) / 2
-        middle, seen = np.argwhere(body.mask).mean(0), body.hu[body.core].mean()
-        fits = []
-        for size in long_axis * GROWTH:
-            center = middle - samples * SAMPLE * size / 2 / body.spacing
-            node = LymphNode(Structure(tsdf), size, np.eye(3), center, body.spacing)
-            occupancy = node.occupancy(tuple(slice(0, n) for n in body.mask.shape))
-            weight = scanned(occupancy, label_of(occupancy), spread, body.spacing)
-            mean = fat + (seen - fat) / weight[body.core].mean()
-            clean = Scan(fat + weight * (mean - fat), body.spacing, None)
-            missing = abs(clean.between(*SOFT_TISSUE).sum() - body.mask.sum())
-            fits.append((missing, node.at(self.start + center), mean))
-        return min(fits, key=lambda fit: fit[0])[1:]
+
+@lru_cache(4096)  # a body's twins are painted at one place after the other
+def shown_as(body: Specimen, spread: float) -> tuple[LymphNode, float]:
+    """What in a scan of this edge spread (mm) shows as the body does: a lymph node of the mask's
+    shape, somewhat larger, in the body's box; and its mean HU.
+
+    The mask is the body as the finder sees it, its mean HU is that of voxels shared with fat: both
+    are smaller than the body's own.
+    """
+    fat = float(np.mean(FAT))
+    tsdf, long_axis = tsdf_from_mask(body.mask, tuple(body.spacing))
+    samples = np.argwhere(tsdf < 0).mean(0) - (GRID - 1) / 2
+    middle, seen = np.argwhere(body.mask).mean(0), body.hu[body.core].mean()
+    fits = []
+    for size in long_axis * GROWTH:
+        center = middle - samples * SAMPLE * size / 2 / body.spacing
+        node = LymphNode(Structure(tsdf), size, np.eye(3), center, body.spacing)
+        box = inside_grid(node.box(REACH), body.mask.shape)  # beyond it is fat
+        occupancy, core = node.occupancy(box), body.core[box]
+        weight = scanned(occupancy, label_of(occupancy), spread, body.spacing)
+        mean = fat + (seen - fat) / weight[core].mean()
+        clean = Scan(fat + weight * (mean - fat), body.spacing, None)
+        missing = abs(clean.between(*SOFT_TISSUE).sum() - body.mask.sum())
+        fits.append((missing, node, mean))
+    return min(fits, key=lambda fit: fit[0])[1:]
 
 
 def place_twins(scan: Scan, bodies: Sequence[Specimen], rng: np.random.Generator) -> list[Twin]:
