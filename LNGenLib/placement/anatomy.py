@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from LNGenLib.placement.grid import (
     refined_at,
     surroundings,
     thinned,
+    voxels_of,
 )
 from LNGenLib.placement.landmarks import Landmarks, finish, label_landmarks
 from LNGenLib.placement.stations import NAMES, PELVIC, STATIONS, StationMap, map_stations, named
@@ -29,6 +31,7 @@ from LNGenLib.structure.lymph_node import Box
 OUTSIDE = -300.0  # HU
 BELOW_SKIN = 15.0  # mm: no nodes in subcutaneous fat
 MARGIN = 36.0  # mm round the candidate centers: the largest node and its surroundings fit in
+SLICES, THREADS = 16, 2  # smoothed at a time; more threads gain little
 GAP = 2.0  # mm between nodes, real or painted
 LEAST_TISSUE = 100.0  # mm3 of compact tissue that nodes keep off where no labels show organs
 
@@ -108,8 +111,8 @@ def find_region(
     forbidden, fat = _tissue(ct, anatomy, outside_of(to_array(thinned(ct, steps))), steps, box)
     centers = region[box] & fat & ~forbidden
     if not points:
-        return CandidateRegion(box, forbidden, fat, (_even(np.argwhere(centers)),))
-    start, voxels = np.array([part.start for part in box]), np.argwhere(centers)
+        return CandidateRegion(box, forbidden, fat, (_even(voxels_of(centers)),))
+    start, voxels = np.array([part.start for part in box]), voxels_of(centers)
     places = []
     for point in points:
         off = (voxels + start - ras_to_index(ct, np.array(point))) * spacing
@@ -142,11 +145,13 @@ def read_stations(ct: sitk.Image, anatomy: sitk.Image | None) -> Anatomy:
     hu = to_array(coarse)
     outside = outside_of(hu)
     labels = np.zeros(hu.shape, np.uint16) if anatomy is None else to_array(thinned(anatomy, steps))
-    marks = label_landmarks(coarse, labels)
-    estimate_pelvis(marks, hu, ~outside)
-    finish(marks)
+    with ThreadPoolExecutor(1) as beside:
+        inner = beside.submit(inner_part, outside, array_spacing(coarse))
+        marks = label_landmarks(coarse, labels)
+        estimate_pelvis(marks, hu, ~outside)
+        finish(marks)
     spacing = marks.spacing
-    near = map_stations(marks, inner_part(outside, spacing) & (labels == 0) & (hu < 0))
+    near = map_stations(marks, inner.result() & (labels == 0) & (hu < 0))
     small = surroundings(near.station > 0, MARGIN, spacing)
     box = tuple(
         slice(part.start * step, min(part.stop * step, size))
@@ -164,7 +169,7 @@ def station_region(
     """The region of the stations `wanted`, or of all that are available, and why others are not."""
     known, box = anatomy.stations, anatomy.box
     number = refined(known.station, anatomy.steps, box)
-    free = np.argwhere((number > 0) & anatomy.fat & ~anatomy.forbidden)
+    free = voxels_of((number > 0) & anatomy.fat & ~anatomy.forbidden)
     numbers = number[tuple(free.T)]
     density = refined_at(known.density, anatomy.steps, box, free)
     places, reasons = [], dict(known.unavailable)
@@ -237,8 +242,17 @@ def _tissue(
 
 def fat_in(hu: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     """Fat in `hu` (z, y, x), smoothed by about 1 mm in-plane so that noise makes no holes."""
-    smooth = ndimage.gaussian_filter(hu.astype(np.float32), (0, *np.minimum(1 / spacing[1:], 1.5)))
-    return (smooth > FAT[0]) & (smooth < FAT[1])
+    sigma = (0, *np.minimum(1 / spacing[1:], 1.5))
+    fat = np.empty(hu.shape, bool)
+
+    def find(part: slice) -> None:
+        smooth = ndimage.gaussian_filter(hu[part].astype(np.float32), sigma)
+        fat[part] = (smooth > FAT[0]) & (smooth < FAT[1])
+
+    parts = [slice(k, k + SLICES) for k in range(0, len(hu), SLICES)]
+    with ThreadPoolExecutor(THREADS) as threads:  # scipy lets others run meanwhile
+        list(threads.map(find, parts))
+    return fat
 
 
 def _compact(fat: np.ndarray, spacing: np.ndarray) -> np.ndarray:

@@ -47,6 +47,11 @@ def _nearest(coarse: np.ndarray, steps: np.ndarray, box: Box) -> list[np.ndarray
     ]
 
 
+def voxels_of(mask: np.ndarray) -> np.ndarray:
+    """Indices (n, 3) of a mask (z, y, x), as np.argwhere gives them, in a fraction of its time."""
+    return np.stack(np.unravel_index(np.flatnonzero(mask), mask.shape), 1)
+
+
 def surroundings(mask: np.ndarray, margin: float, spacing: np.ndarray) -> Box:
     """The box of a mask (z, y, x) and `margin` mm round it in the grid; the grid where it is empty.
 
