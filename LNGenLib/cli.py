@@ -416,7 +416,8 @@ def _trainer(part: str):
 
         changes = {} if config is None else read_json_object(config)
         check_output(output)
-        weights = run(part, data, output, changes, seed)
+        with shown_progress() as progress:
+            weights = run(part, data, output, changes, seed, progress.report)
         console.print(f"weights: {weights}", soft_wrap=True)
 
     return train_part

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from LNGenLib.errors import InputError
 if TYPE_CHECKING:
     from LNGenLib.texture.networks import TextureNetworks
 
+OnStep = Callable[[str, int, int], None]  # told the stage, its steps done, and all its steps
+SETTINGS = "settings.json"  # of the training that a folder holds
 OF_CTS = ("texture", "difftumor")  # parts trained on patches of CTs
 
 
@@ -24,7 +27,7 @@ def run(
     output: Path,
     changes: dict[str, Any],
     seed: int,
-    on_step: Callable[[str, int, int], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Path:
     """Train `part` on `data`: structure, explicit, texture or difftumor; returns the weights' path.
 
@@ -34,14 +37,20 @@ def run(
     are there already, `data` is not read, so that a machine without SimpleITK can train. `on_step`
     is told the training's stage, its steps done, and all its steps.
     """
+    report = on_step or (lambda *_: None)
     config = _config(part, changes)
+    settings = json.dumps(
+        {"part": part, "config": dataclasses.asdict(config), "seed": seed}, indent=1
+    )
+    _check_settings(output / SETTINGS, settings)
     arrays = output / (f"{part}.npz" if part in OF_CTS else "structure.npz")
     if not arrays.exists():
         nodes = _check_tables(part, data)
         output.mkdir(parents=True, exist_ok=True)
         unfinished = arrays.with_suffix(".unfinished.npz")
-        _prepare(part, data, nodes, output, unfinished)
+        _prepare(part, data, nodes, output, unfinished, report)
         unfinished.replace(arrays)
+    (output / SETTINGS).write_text(settings)
     weights = output / f"{part}.safetensors"
     if part in OF_CTS:
         from LNGenLib.texture.training import train as train_texture
@@ -56,6 +65,15 @@ def run(
 
         train_explicit(arrays, output, config, seed, on_step)
     return weights
+
+
+def _check_settings(kept: Path, settings: str) -> None:
+    """InputError where a folder holds another training, whose stages would be taken for done."""
+    if kept.exists() and kept.read_text() != settings:
+        raise InputError(
+            f"{kept.parent} holds a training of another part, configuration or seed ({kept.name}): "
+            "give its own again, or a new folder"
+        )
 
 
 def _config(part: str, changes: dict[str, Any]) -> Any:
@@ -96,23 +114,29 @@ def _check_tables(part: str, data: Path) -> Path:
                 f"{data} holds no {table.name} (columns file, split): see docs/training.md"
             )
         with table.open(newline="") as file:
-            columns = next(csv.reader(file), [])
-        if not {"file", "split"} <= set(columns):
-            raise InputError(f"{table} lacks the columns file and split: see docs/training.md")
+            rows = csv.DictReader(file)
+            if not {"file", "split"} <= set(rows.fieldnames or ()):
+                raise InputError(f"{table} lacks the columns file and split: see docs/training.md")
+            parts = {row["split"] for row in rows}
+        for split in ("train", "validation"):
+            if split not in parts:
+                raise InputError(f"{table} has no row with the split {split}: see docs/training.md")
     return nodes
 
 
-def _prepare(part: str, data: Path, nodes: Path, output: Path, arrays: Path) -> None:
+def _prepare(
+    part: str, data: Path, nodes: Path, output: Path, arrays: Path, report: OnStep
+) -> None:
     from LNGenLib.structure import dataset as structure
 
     if part not in OF_CTS:
-        structure.prepare(nodes, arrays)
+        structure.prepare(nodes, arrays, report)
         return
     from LNGenLib.texture import dataset as texture
 
     shapes = output / "structure.npz"
     if not shapes.exists():
-        structure.prepare(nodes, shapes)
+        structure.prepare(nodes, shapes, report)
     with np.load(shapes) as content:
         train = content["tsdf"][content["split"] == "train"]
-        texture.prepare(data, train, arrays, _networks(part).FRAME)
+        texture.prepare(data, train, arrays, _networks(part).FRAME, report=report)

@@ -103,7 +103,7 @@ def test_texture_trains_and_loads(data, tmp_path, monkeypatch):
     from LNGenLib.texture import dataset
 
     prepare = dataset.prepare
-    monkeypatch.setattr(dataset, "prepare", lambda *a: prepare(*a, per_scan=8))
+    monkeypatch.setattr(dataset, "prepare", lambda *a, **k: prepare(*a, **k, per_scan=8))
     weights = training.run("texture", data, tmp_path, TINY, seed=0)
     with np.load(tmp_path / "texture.npz") as arrays:
         assert set(arrays["split"]) == {"train", "validation"}
@@ -115,7 +115,7 @@ def test_difftumor_style_baseline_trains_and_paints(data, tmp_path, monkeypatch)
     from LNGenLib.texture import dataset
 
     prepare = dataset.prepare
-    monkeypatch.setattr(dataset, "prepare", lambda *a: prepare(*a, per_scan=8))
+    monkeypatch.setattr(dataset, "prepare", lambda *a, **k: prepare(*a, **k, per_scan=8))
     weights = training.run("difftumor", data, tmp_path, TINY, seed=0)
     with np.load(tmp_path / "difftumor.npz") as arrays:
         assert arrays["hu"].shape[1:] == (64, 64, 64)
@@ -163,6 +163,32 @@ def test_all_symmetries_are_seen_each_with_its_own_descriptors():
 def test_unknown_configuration_is_refused(data, tmp_path):
     with pytest.raises(InputError, match="colour"):
         training.run("structure", data, tmp_path, {"colour": 1}, seed=0)
+
+
+def test_a_folder_holds_one_training(data, tmp_path):
+    training.run("explicit", data, tmp_path, {"diffusion_steps": 2}, seed=0)
+    for changes, seed in (({"diffusion_steps": 3}, 0), ({"diffusion_steps": 2}, 1)):
+        with pytest.raises(InputError, match="give its own again, or a new folder"):
+            training.run("explicit", data, tmp_path, changes, seed)
+    with pytest.raises(InputError, match="another part"):
+        training.run("structure", data, tmp_path, {}, seed=0)
+
+
+@pytest.mark.parametrize("missing", ["train", "validation"])
+def test_a_part_without_cases_is_named(data, tmp_path, missing):
+    (there,) = {"train", "validation"} - {missing}
+    table(tmp_path / "nodes.csv", [("0.nii.gz", there), ("1.nii.gz", "test")])
+    with pytest.raises(InputError, match=f"no row with the split {missing}"):
+        training.run("structure", tmp_path, tmp_path / "out", {}, seed=0)
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_stage_is_told(data, tmp_path):
+    told = []
+    training.run("structure", data, tmp_path, TINY_STRUCTURE, 0, lambda *what: told.append(what))
+    stages = list(dict.fromkeys(stage for stage, _, _ in told))
+    assert stages == ["masks", "repair", "solids", "vae", "latents", "joint", "ddpm", "adapter"]
+    assert [what for what in told if what[0] == "masks"] == [("masks", k, 4) for k in range(4)]
 
 
 def test_folder_without_tables_is_refused(tmp_path):

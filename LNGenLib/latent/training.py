@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,12 @@ BATCHES_PER_EPOCH = 100
 EMA_DECAY = 0.995
 
 OnStep = Callable[[str, int, int], None]  # told the part, its steps done, and all its steps
+
+# What Lightning says of devices, of loggers to install and of what is meant here: networks that are
+# frozen, metrics that begin anew where a training goes on, batches drawn in the training's process
+logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+for said in ("LeafSpec", "in eval mode", "logs directory", "many workers"):
+    warnings.filterwarnings("ignore", f".*{said}")
 
 
 class _EndlessBatches(torch.utils.data.Sampler):
@@ -45,18 +53,15 @@ class Task(pl.LightningModule):
 
     def training_step(self, batch, _index):
         """The loss of a batch, logged as `train`."""
-        """The loss of a batch, logged as `train`."""
         loss = self.loss(batch)
         self.log("train", loss, on_step=False, on_epoch=True, prog_bar=True)
         return loss
 
     def validation_step(self, batch, _index):
         """Log the loss of a held-out batch as `validation`."""
-        """Log the loss of a held-out batch as `validation`."""
         self.log("validation", self.loss(batch), prog_bar=True)
 
     def configure_optimizers(self):
-        """AdamW of what is trained, its rate over all steps."""
         """AdamW of what is trained, its rate over all steps."""
         optimizer = torch.optim.AdamW(
             [p for p in self.parameters() if p.requires_grad], self.learning_rate, weight_decay=1e-4
@@ -123,6 +128,7 @@ def fit(
         ],
         logger=CSVLogger(folder, name=None, version=""),
         log_every_n_steps=BATCHES_PER_EPOCH,
+        enable_progress_bar=on_step is None,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         check_val_every_n_epoch=5,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import numpy as np
 from LNGenLib.structure.tsdf import tsdf_from_mask
 
 
-def prepare(data: Path, output: Path) -> None:
+def prepare(
+    data: Path, output: Path, report: Callable[[str, int, int], None] = lambda *_: None
+) -> None:
     """Write the TSDFs of every mask that `data/nodes.csv` lists to `output` (.npz).
 
     The table has at least the columns `file` and `split` (train, validation or test). Arrays:
@@ -21,7 +24,8 @@ def prepare(data: Path, output: Path) -> None:
     with open(data / "nodes.csv", newline="") as table:
         rows = list(csv.DictReader(table))
     tsdfs, axes = [], []
-    for row in rows:
+    for number, row in enumerate(rows):
+        report("masks", number, len(rows))
         image = read_image(data / row["file"])
         tsdf, axis = tsdf_from_mask(to_array(image) > 0, image.GetSpacing()[::-1])
         tsdfs.append(tsdf.astype(np.float16))

@@ -69,10 +69,13 @@ class DescribedShapes(Dataset):
         self.latents = None
 
     @torch.no_grad()
-    def encode(self, autoencoder: Autoencoder) -> None:
+    def encode(self, autoencoder: Autoencoder, report: OnStep) -> None:
         """Keep the latents: encoding in each step would cost a tenth of the training."""
-        parts = [self._images(symmetry)[:, None].split(64) for symmetry in self.symmetries]
-        self.latents = torch.cat([autoencoder.encode(each) for part in parts for each in part])
+        latents = []
+        for number, symmetry in enumerate(self.symmetries):
+            report("latents", number, len(self.symmetries))
+            latents += [autoencoder.encode(x) for x in self._images(symmetry)[:, None].split(64)]
+        self.latents = torch.cat(latents)
 
     def _images(self, symmetry, shapes=slice(None)) -> torch.Tensor:
         order, flip = symmetry
@@ -98,7 +101,6 @@ class AutoencoderTask(Task):
 
     def loss(self, batch: torch.Tensor) -> torch.Tensor:
         """The VAE's loss, a scalar, of TSDFs (n, 1, 32, 32, 32)."""
-        """The VAE's loss, a scalar, of TSDFs (n, 1, 32, 32, 32)."""
         return vae_loss(self.autoencoder, batch, self.config.kl_weight)
 
 
@@ -116,7 +118,6 @@ class StructureTask(Task):
         networks.adapter.requires_grad_(adapter)
 
     def loss(self, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        """The loss, a scalar, of TSDFs (n, 1, 32, 32, 32), their descriptors and latents."""
         """The loss, a scalar, of TSDFs (n, 1, 32, 32, 32), their descriptors and latents."""
         x, descriptors, z = batch
         networks = self.networks
@@ -140,7 +141,6 @@ class ExplicitTask(Task):
 
     def loss(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         """The DDPM's loss, a scalar, of mask volumes (n, 1, z, y, x) and their descriptors."""
-        """The DDPM's loss, a scalar, of mask volumes (n, 1, z, y, x) and their descriptors."""
         x, descriptors = batch
         condition = self.networks.prior.condition(descriptors, LATENT_GRID)
         return self.networks.diffusion.loss(self.networks.encode(x), condition)
@@ -157,7 +157,8 @@ def train(
 
     Interrupted, the same call resumes. Needs neither SimpleITK nor vtk.
     """
-    real, held_out = _sound_shapes(arrays)
+    report = on_step or (lambda *_: None)
+    real, held_out = _sound_shapes(arrays, report)
     torch.manual_seed(seed)
     config = replace(config, shapes=len(real))
     networks = StructureNetworks(config)
@@ -174,7 +175,7 @@ def train(
     networks.autoencoder.measure_latents(shapes.tsdf[:, None])
     networks.prior.table.copy_(shapes.descriptors[: len(real)])  # those that are not mirrored
     for data in (shapes, validation):
-        data.encode(networks.autoencoder)
+        data.encode(networks.autoencoder, report)
     batch = config.diffusion_batch_size
     joint = StructureTask(networks, config.joint_steps)
     fit(joint, shapes, validation, folder / "joint", batch, seed, on_step)
@@ -189,7 +190,7 @@ def train_explicit(
     arrays: Path, folder: Path, config: ExplicitConfig, seed: int = 0, on_step: OnStep | None = None
 ) -> None:
     """Train the explicit variant on the same arrays."""
-    real, held_out = _sound_shapes(arrays)
+    real, held_out = _sound_shapes(arrays, on_step or (lambda *_: None))
     torch.manual_seed(seed)
     config = replace(config, shapes=len(real))
     networks = ExplicitNetworks(config)
@@ -211,11 +212,13 @@ def _corpus(path: Path, count: int, seed: int) -> np.ndarray:
         return arrays["tsdf"]
 
 
-def _sound_shapes(arrays: Path) -> tuple[np.ndarray, np.ndarray]:
+def _sound_shapes(arrays: Path, report: OnStep) -> tuple[np.ndarray, np.ndarray]:
     """TSDFs of the training and the validation part, repaired: drawn masks hold islands and holes
     by slips of the pen, which a generator must not learn."""
     with np.load(arrays) as data:
         tsdf, split = data["tsdf"].astype(np.float32), data["split"]
-    parts = [tsdf[split == part] for part in ("train", "validation")]
-    real, held_out = (np.stack([repair(shape)[0] for shape in part]) for part in parts)
-    return real, held_out
+    used = np.flatnonzero(np.isin(split, ("train", "validation")))
+    for number, index in enumerate(used):
+        report("repair", number, len(used))
+        tsdf[index] = repair(tsdf[index])[0]
+    return tsdf[split == "train"], tsdf[split == "validation"]

@@ -9,7 +9,7 @@ included. The split is by scan, as `splits.csv` fixes it.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -200,6 +200,7 @@ def prepare(
     frame: Frame = SIZED_TO_NODE,
     per_scan: int = 200,
     seed: int = 0,
+    report: Callable[[str, int, int], None] = lambda *_: None,
 ) -> None:
     """Write training patches of all scans in `data/splits.csv` of the parts train and validation.
 
@@ -209,7 +210,9 @@ def prepare(
     +-4 samples, over 0..255), `split` (n,), `scan` (n,).
     """
     arrays: dict[str, list] = {"hu": [], "sdf": [], "split": [], "scan": []}
-    for number, row in enumerate(row for row in scan_rows(data) if row["split"] != "test"):
+    rows = [row for row in scan_rows(data) if row["split"] != "test"]
+    for number, row in enumerate(rows):
+        report("CTs", number, len(rows))
         _, scan = read_scan(data / row["file"])
         rng = np.random.default_rng([seed, number])
         for hu, sdf in _patches(scan, shapes, per_scan, frame, rng):
