@@ -306,6 +306,7 @@ def _print_records(records) -> None:
     table = Table(
         *("node", "station", "center RAS mm", "long", "short", "in-plane", "mm3", "HU", "around")
     )
+    table.columns[1].min_width = len("mesorectal")  # whole in a terminal of 80 columns
     for r in records:
         center = ", ".join(f"{v:.0f}" for v in r.center_ras_mm)
         around = "-" if r.surrounding_mean_hu is None else f"{r.surrounding_mean_hu:.0f}"

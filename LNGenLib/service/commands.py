@@ -52,7 +52,7 @@ def serve(
     except ModuleNotFoundError as error:
         raise InputError(f'{error.name} is missing: pip install "lngen[serve]"') from error
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     tls = {"ssl_certfile": ssl_certfile, "ssl_keyfile": ssl_keyfile} if ssl_certfile else {}
     with listen(host, port) as sock:
         where = f"[{host}]" if ":" in host else host
