@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from LNGenLib.errors import InputError
 
@@ -25,6 +27,21 @@ def check_output(path: Path) -> Path:
     if not os.access(folder, os.W_OK):
         raise InputError(f"{folder} can't be written to: give another folder for the results")
     return folder
+
+
+def keep_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Write the settings of a training into its folder.
+
+    Raises InputError where it holds one of others, whose steps would be taken for this one's.
+    """
+    kept, content = folder / "settings.json", json.dumps(settings, indent=1)
+    if kept.exists() and kept.read_text() != content:
+        raise InputError(
+            f"{folder} holds a training by other settings ({kept.name}): give these, or a new "
+            "folder"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    kept.write_text(content)
 
 
 @contextmanager

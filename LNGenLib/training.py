@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from LNGenLib.errors import InputError
+from LNGenLib.output import keep_settings
 
 if TYPE_CHECKING:
     from LNGenLib.texture.networks import TextureNetworks
 
 OnStep = Callable[[str, int, int], None]  # told the stage, its steps done, and all its steps
-SETTINGS = "settings.json"  # of the training that a folder holds
 OF_CTS = ("texture", "difftumor")  # parts trained on patches of CTs
 
 
@@ -39,18 +38,13 @@ def run(
     """
     report = on_step or (lambda *_: None)
     config = _config(part, changes)
-    settings = json.dumps(
-        {"part": part, "config": dataclasses.asdict(config), "seed": seed}, indent=1
-    )
-    _check_settings(output / SETTINGS, settings)
     arrays = output / (f"{part}.npz" if part in OF_CTS else "structure.npz")
-    if not arrays.exists():
-        nodes = _check_tables(part, data)
-        output.mkdir(parents=True, exist_ok=True)
+    nodes = None if arrays.exists() else _check_tables(part, data)
+    keep_settings(output, {"part": part, "config": dataclasses.asdict(config), "seed": seed})
+    if nodes is not None:
         unfinished = arrays.with_suffix(".unfinished.npz")
         _prepare(part, data, nodes, output, unfinished, report)
         unfinished.replace(arrays)
-    (output / SETTINGS).write_text(settings)
     weights = output / f"{part}.safetensors"
     if part in OF_CTS:
         from LNGenLib.texture.training import train as train_texture
@@ -65,15 +59,6 @@ def run(
 
         train_explicit(arrays, output, config, seed, on_step)
     return weights
-
-
-def _check_settings(kept: Path, settings: str) -> None:
-    """InputError where a folder holds another training, whose stages would be taken for done."""
-    if kept.exists() and kept.read_text() != settings:
-        raise InputError(
-            f"{kept.parent} holds a training of another part, configuration or seed ({kept.name}): "
-            "give its own again, or a new folder"
-        )
 
 
 def _config(part: str, changes: dict[str, Any]) -> Any:

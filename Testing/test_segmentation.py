@@ -90,7 +90,7 @@ def weights(folder) -> bytes:
 
 def test_an_interrupted_training_resumes_to_the_same_weights(cases, model, tmp_path):
     def stop(stage, done, steps):
-        if (stage, done) == ("training", 4):
+        if (stage, done, steps) == ("training", 4, 6):
             raise Canceled
 
     with pytest.raises(Canceled):
@@ -310,6 +310,8 @@ def test_train_segmentation_from_the_command_line(run_lngen, table, tmp_path):
     code, out, err = run_lngen([*command.split(), "--config", str(tmp_path / "config.json")])
     assert code == 0 and "Dice" in out, err
     load_segmentor(tmp_path / "model", "cpu")
+    code, _, err = run_lngen(command.split())  # by other settings, in the same folder
+    assert code == 2 and "give these, or a new folder" in err
 
 
 def test_without_a_validation_part_a_fifth_of_the_patients_is_held_out(table):

@@ -168,9 +168,9 @@ def test_unknown_configuration_is_refused(data, tmp_path):
 def test_a_folder_holds_one_training(data, tmp_path):
     training.run("explicit", data, tmp_path, {"diffusion_steps": 2}, seed=0)
     for changes, seed in (({"diffusion_steps": 3}, 0), ({"diffusion_steps": 2}, 1)):
-        with pytest.raises(InputError, match="give its own again, or a new folder"):
+        with pytest.raises(InputError, match="give these, or a new folder"):
             training.run("explicit", data, tmp_path, changes, seed)
-    with pytest.raises(InputError, match="another part"):
+    with pytest.raises(InputError, match="other settings"):
         training.run("structure", data, tmp_path, {}, seed=0)
 
 

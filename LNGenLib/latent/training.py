@@ -20,10 +20,10 @@ EMA_DECAY = 0.995
 
 OnStep = Callable[[str, int, int], None]  # told the part, its steps done, and all its steps
 
-# What Lightning says of devices, of loggers to install and of what is meant here: networks that are
-# frozen, metrics that begin anew where a training goes on, batches drawn in the training's process
+# What Lightning says of devices, of loggers to install and of what is meant here: frozen networks,
+# folders and metrics of a training that goes on, batches drawn in the training's process
 logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
-for said in ("LeafSpec", "in eval mode", "logs directory", "many workers"):
+for said in ("LeafSpec", "in eval mode", "irectory .* exists", "many workers"):
     warnings.filterwarnings("ignore", f".*{said}")
 
 
@@ -81,9 +81,9 @@ class Told(pl.Callback):
     def __init__(self, part: str, on_step: OnStep):
         self.part, self.on_step = part, on_step
 
-    def on_train_batch_end(self, trainer, *_):
+    def on_train_batch_end(self, trainer, task, *_):
         """A step is done."""
-        self.on_step(self.part, trainer.global_step, trainer.max_steps)
+        self.on_step(self.part, trainer.global_step, task.steps)
 
 
 def fit(

@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from LNGenLib.errors import InputError
-from LNGenLib.output import check_output
+from LNGenLib.output import check_output, keep_settings
 from LNGenLib.terminal import (
     check_figures,
     console,
@@ -66,6 +66,7 @@ def train_segmentation(
     wanted = SegmentationConfig.from_json(changes | {"network": network.value})
     check_output(output)
     training, validation = split(read_cases(real), seed)
+    keep_settings(output, {"config": dataclasses.asdict(wanted), "seed": seed})
     if synthetic is not None:
         held_out = {case.patient for case in validation}
         training += [case for case in read_cases(synthetic) if case.patient not in held_out]
