@@ -23,11 +23,12 @@ lock: $(INSTALLED)
 lists: $(INSTALLED)
 	$(VENV)/bin/python Testing/extension/refresh.py $(if $(BASE),--base $(BASE))
 
+# -qq: setuptools warns of each editable install
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)/bin/python -m pip install --quiet -c constraints.txt torch
-	$(VENV)/bin/python -m pip install --quiet -c constraints.txt -e ".[train,evaluate,serve,cluster,dicom,slicer,docs,test]"
+	$(VENV)/bin/python -m pip install -qq -c constraints.txt -e ".[train,evaluate,serve,cluster,dicom,slicer,docs,test]"
 	touch $@
 
 clean:
