@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +20,15 @@ from LNGenLib.output import check_output
 if TYPE_CHECKING:
     from LNGenLib.synthesis.progress import Progress
 
-console = Console(markup=False, emoji=False)  # paths may hold brackets and colons
+WIDE = 400  # columns of a file or a pipe: Table I fits in
+
+
+def _console() -> Console:
+    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(markup=False, emoji=False, width=None if known else WIDE)  # paths hold brackets
+
+
+console = _console()
 
 
 @contextmanager
