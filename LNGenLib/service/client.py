@@ -6,15 +6,16 @@ Nothing is sent to any machine but the server that was named.
 from __future__ import annotations
 
 import contextlib
-import gzip
 import hashlib
 import ipaddress
 import json
+import secrets
 import time
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -39,6 +40,11 @@ from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisRequest, Synthe
 
 CONNECT, SILENCE = 10.0, 30.0  # seconds; a stream of events shows life every second
 PATIENCE = 60.0  # seconds for which a lost connection to a running job is taken up again
+PAUSE = 0.5  # seconds before a lost connection is taken up
+PASSING = (429, 502, 503, 504)  # the server is busy, or a proxy does not reach it
+PIECE = 1 << 16  # bytes of an upload at a time: CONNECT is also the time that each has to leave
+
+Answer = TypeVar("Answer")
 
 
 class ServiceError(InputError):
@@ -63,21 +69,25 @@ class _Bearer(requests.auth.AuthBase):
 class Client:
     """One server, as one token sees it. `verify` is a CA's file for a certificate of one's own.
 
-    Every method raises ServiceError where the server is not reached or refuses.
+    Every method raises ServiceError where the server is not reached or refuses, and so does the
+    client itself where address or token can't be any.
     """
 
     def __init__(self, url: str, token: str, verify: str | bool = True):
         self.url = url.rstrip("/")
+        host = _host(self.url)
+        if not token.isascii() or not token.isprintable():
+            raise ServiceError("this can't be a token: it holds what no token does")
         self.session = requests.Session()
         self.session.auth, self.session.verify = _Bearer(token), verify
-        self.near = _is_loopback(self.url)
+        self.near = _is_loopback(host)
         if self.near:
             self.session.trust_env = False  # no proxy in between
 
     def capabilities(self) -> Capabilities:
         """What the server is and does; also the check that it speaks this protocol."""
         try:
-            return Capabilities.from_json(self._json("GET", ""))
+            return self._read(Capabilities.from_json, "GET", "")
         except ServiceError as error:
             if error.status != 404:
                 raise
@@ -89,8 +99,11 @@ class Client:
         """Bytes of an image that the server takes."""
         return self.capabilities().max_upload
 
-    def upload(self, image: sitk.Image) -> protocol.Image:
-        """The image as jobs name it; its voxels travel unless the server has them."""
+    def upload(self, image: sitk.Image, progress: Progress | None = None) -> protocol.Image:
+        """The image as jobs name it; its voxels travel unless the server has them.
+
+        `progress` may cancel it: `Canceled` is raised then.
+        """
         voxels = sitk.GetArrayViewFromImage(image)
         if voxels.dtype.name not in protocol.VOXEL_BYTES or voxels.ndim != 3:
             raise InputError("an image to upload is a 3D volume of numbers")
@@ -116,36 +129,45 @@ class Client:
                 raise
             headers = {"Content-Type": "application/octet-stream"}
             size = {"size": str(len(content))}
+            body: Any = _Pieces(content, progress or Progress())
             if not self.near:
                 headers["Content-Encoding"] = "gzip"
-                content = gzip.compress(content, 1)
-            self._call("PUT", path, data=content, params=size, headers=headers)
+                body = _gzipped(body)
+            self._call("PUT", path, data=body, params=size, headers=headers)
         return described
 
     def submit(
-        self, kind: str, request: Any, images: Mapping[str, sitk.Image | None] | None = None
+        self,
+        kind: str,
+        request: Any,
+        images: Mapping[str, sitk.Image | None] | None = None,
+        progress: Progress | None = None,
     ) -> Status:
-        """Queue a job; `request` is the dataclass of its kind."""
+        """Queue a job; `request` is the dataclass of its kind. `progress` may cancel the upload of
+        its images."""
         given = {name: image for name, image in (images or {}).items() if image is not None}
-        uploaded = {name: self.upload(image) for name, image in given.items()}
+        uploaded = {name: self.upload(image, progress) for name, image in given.items()}
+        if progress:
+            progress.check()
         submission = Submission(kind, asdict(request), uploaded)
-        return Status.from_json(self._json("POST", "/jobs", json=asdict(submission)))
+        key = {"Idempotency-Key": secrets.token_hex(16)}
+        return self._read(Status.from_json, "POST", "/jobs", json=asdict(submission), headers=key)
 
     def jobs(self) -> list[Status]:
         """This token's jobs, oldest first."""
-        return [Status.from_json(values) for values in self._json("GET", "/jobs")]
+        return self._read(lambda found: [Status.from_json(each) for each in found], "GET", "/jobs")
 
     def status(self, job: str) -> Status:
         """Where a job stands."""
-        return Status.from_json(self._json("GET", f"/jobs/{job}"))
+        return self._read(Status.from_json, "GET", f"/jobs/{job}")
 
     def cancel(self, job: str) -> Status:
         """Ask for a job's end; it is `canceled` soon after, unless it was over."""
-        return Status.from_json(self._json("POST", f"/jobs/{job}/cancel"))
+        return self._read(Status.from_json, "POST", f"/jobs/{job}/cancel")
 
     def result(self, job: str) -> Result:
         """What a job that is done left."""
-        return Result.from_json(self._json("GET", f"/jobs/{job}/result"))
+        return self._read(Result.from_json, "GET", f"/jobs/{job}/result")
 
     def file(self, job: str, file: protocol.File) -> bytes:
         """A file of a result, checked against its hash."""
@@ -180,11 +202,14 @@ class Client:
                     yield status
                     if status is not None and status.state.final:
                         return
-            except requests.RequestException as error:
+            except (requests.RequestException, ServiceError) as error:
+                if isinstance(error, ServiceError) and error.status not in PASSING:
+                    raise
                 lost = lost or time.monotonic()
                 if time.monotonic() - lost > PATIENCE:
                     raise ServiceError(f"{self.url} was lost: the job may go on there") from error
-            time.sleep(0.5)
+                yield None
+            time.sleep(PAUSE)
 
     def _stream(self, job: str, after: int) -> Iterator[Status | None]:
         headers = {"Last-Event-ID": str(after)}
@@ -208,13 +233,12 @@ class Client:
         ServiceError where it fails.
         """
         progress = progress or Progress()
-        job = self.submit(kind, request, images).id
+        job = self.submit(kind, request, images, progress).id
         stage = None
         try:
             for status in self.watch(job):
                 if status is None:
-                    if progress.canceled and progress.canceled():
-                        raise Canceled
+                    progress.check()
                 elif status.state.final:
                     break
                 elif status.stage and status.stage != stage:
@@ -311,15 +335,27 @@ class Client:
             for distance, row in zip(arrays["distances"], rows)
         ]
 
-    def _json(self, method: str, path: str, **options: Any) -> Any:
+    def _read(
+        self, make: Callable[[Any], Answer], method: str, path: str, **options: Any
+    ) -> Answer:
+        """What `make` makes of the answer's JSON."""
+        reply = self._call(method, path, **options)
         try:
-            return self._call(method, path, **options).json()
-        except requests.JSONDecodeError as error:
+            return make(reply.json())
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ServiceError(f"{self.url} does not answer as an LNGen server") from error
 
     def _call(self, method: str, path: str, **options: Any) -> requests.Response:
+        """The answer; asked for once more where the connection broke, unless that could do what
+        was done already."""
         try:
-            return self._send(method, path, **options)
+            try:
+                return self._send(method, path, **options)
+            except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+                if method not in ("GET", "POST") or isinstance(error, requests.Timeout):
+                    raise
+                time.sleep(PAUSE)
+                return self._send(method, path, **options)
         except requests.RequestException as error:
             raise ServiceError(f"{self.url} can't be reached: {_why(error)}") from error
 
@@ -336,8 +372,41 @@ class Client:
         return reply
 
 
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
+class _Pieces:
+    """The bytes of an upload, piece by piece, until it is canceled."""
+
+    def __init__(self, content: memoryview, progress: Progress):
+        self.content, self.progress = content, progress
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def __iter__(self) -> Iterator[memoryview]:
+        for start in range(0, len(self.content), PIECE):
+            self.progress.check()
+            yield self.content[start : start + PIECE]
+
+
+def _gzipped(pieces: Iterable[memoryview]) -> Iterator[bytes]:
+    packer = zlib.compressobj(1, wbits=31)
+    for piece in pieces:
+        yield packer.compress(piece)
+    yield packer.flush()
+
+
+def _host(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna").decode()
+        known = parts.scheme in ("http", "https") and (parts.port is None or parts.port > 0)
+    except ValueError:
+        known = False
+    if not known or not host:
+        raise ServiceError(f"{url} is no address of a server: give one as https://HOST:PORT")
+    return host
+
+
+def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

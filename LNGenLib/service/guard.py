@@ -15,6 +15,7 @@ from LNGenLib.service.protocol import Problem
 from LNGenLib.service.tokens import Tokens
 
 JSON_BYTES = 1 << 20
+GZIP_MORE = 1024  # bytes, and a thousandth: more than gzip adds to what it can't make smaller
 BODY_PAUSE = 30.0  # seconds without a byte of a body before the request is given up
 LINGER = 0.3  # seconds for which the rest of a refused body is taken, and dropped
 
@@ -40,6 +41,8 @@ class Guard:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         client = self.tokens.client(headers.get(b"authorization", ""))
         most = self.max_upload if scope["method"] == "PUT" else JSON_BYTES
+        if headers.get(b"content-encoding") == "gzip":
+            most += most // 1000 + GZIP_MORE
         body = _Body(receive, headers, most)
 
         async def sent(message: dict[str, Any]) -> None:

@@ -245,9 +245,17 @@ async def upload(
 
 
 @router.post("/jobs", status_code=201)
-async def submit(request: Request, submission: Submission) -> Status:
+async def submit(
+    request: Request,
+    submission: Submission,
+    idempotency_key: Annotated[
+        str | None, Header(max_length=64, description="The same again is the same job.")
+    ] = None,
+) -> Status:
     """Queue a job; 429 where the queue is full."""
     service, client = _service(request)
+    if job := service.store.submitted(client, idempotency_key):
+        return job.status
     kind = service.kinds.get(submission.kind)
     if kind is None:
         raise HTTPException(422, f"no kind of job of this name: {', '.join(service.kinds)}")
@@ -271,7 +279,7 @@ async def submit(request: Request, submission: Submission) -> Status:
         paths[name] = path
     if service.store.open >= service.settings.max_jobs:
         raise HTTPException(429, "the queue is full: try again later")
-    job = service.store.add(client, submission, paths)
+    job = service.store.add(client, submission, paths, idempotency_key)
     service.runner.submit(job)
     return job.status
 

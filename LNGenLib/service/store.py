@@ -33,12 +33,16 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Job:
-    """A job, the client it belongs to, and its latest events."""
+    """A job, the client it belongs to, and its latest events.
+
+    `key` is what the client calls its submission, known until the server ends.
+    """
 
     status: Status
     client: str
     submission: Submission
     folder: Path
+    key: str | None = None
     events: deque[Status] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -107,11 +111,17 @@ class Store:
             self.interrupt(job)
         self._tidy(job)  # what a server that was killed left
 
-    def add(self, client: str, submission: Submission, images: Mapping[str, Path]) -> Job:
+    def add(
+        self,
+        client: str,
+        submission: Submission,
+        images: Mapping[str, Path],
+        key: str | None = None,
+    ) -> Job:
         """A new job, queued, with links to its images' voxels."""
         name, now = secrets.token_hex(16), time.time()
         status = Status(name, submission.kind, State.queued, event=1, created=now)
-        job = Job(status, client, submission, self.folder / f".{name}")
+        job = Job(status, client, submission, self.folder / f".{name}", key)
         try:
             for part in ("inputs", "work", "scratch"):
                 (job.folder / part).mkdir(parents=True)
@@ -135,6 +145,11 @@ class Store:
         """A client's job by its id; None for another client's too."""
         job = self.jobs.get(name)
         return job if job is not None and job.client == client else None
+
+    def submitted(self, client: str, key: str | None) -> Job | None:
+        """A client's job by the key of its submission."""
+        mine = (job for job in self.jobs.values() if job.client == client and job.key == key)
+        return next(mine, None) if key else None
 
     @property
     def open(self) -> int:

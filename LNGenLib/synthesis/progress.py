@@ -30,10 +30,14 @@ class Progress:
 
     def step(self, done: int, steps: int) -> None:
         """`done` of `steps` steps of the stage are done."""
-        if self.canceled and self.canceled():
-            raise Canceled
+        self.check()
         if self.report:
             self.report(self._stage, done, steps)
+
+    def check(self) -> None:
+        """Raise `Canceled` where it is canceled."""
+        if self.canceled and self.canceled():
+            raise Canceled
 
     def finish(self) -> None:
         """The last stage is over."""
