@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import resource
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import requests
 import SimpleITK as sitk
@@ -17,10 +20,12 @@ from service_kinds import Steps
 from service_wire import Wire
 
 from LNGenLib.errors import Canceled, InputError
-from LNGenLib.service import boxes
+from LNGenLib.service import boxes, store
 from LNGenLib.service import client as connection
 from LNGenLib.service.client import Client, ServiceError
-from LNGenLib.service.protocol import State
+from LNGenLib.service.protocol import State, Submission
+from LNGenLib.service.store import Store
+from LNGenLib.service.uploads import Uploads
 from LNGenLib.synthesis.progress import Progress
 
 MIB = 1 << 20
@@ -197,3 +202,85 @@ def test_a_damaged_archive_is_said():
             boxes.read_arrays(bytes(damaged), MIB)
         except InputError:
             pass  # and nothing else
+
+
+# ------------------------------------------------------------------ disks
+
+
+def test_a_full_disk_ends_an_upload_by_507_and_leaves_nothing(host, client):
+    """A limit on the size of files is what stands for the full disk."""
+    process = psutil.Process(host.process.pid)
+    limits = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (4 * MIB, limits[1]))
+    try:
+        with pytest.raises(ServiceError, match="can't write to its disk") as caught:
+            client.upload(noise(16, 3))
+        assert caught.value.status == 507
+        assert not list((host.data / "uploads").glob("*/.*"))
+        with pytest.raises(ServiceError, match="can't write to its disk"):
+            # a file whose end is still buffered when the disk is full
+            client.upload(sitk.GetImageFromArray(np.zeros((2, 1024, 1025), np.int16)))
+    finally:
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limits)
+    assert not list((host.data / "uploads").glob("*/.*"))
+    assert soon(lambda: host.log.read_text().count("PUT /v1/uploads/{sha256} 507") == 2)
+    assert client.upload(noise(16, 3)).bytes == 16 * MIB
+
+
+def test_an_upload_that_a_power_cut_left_cut_can_be_sent_again(host, client):
+    image = noise(1, 9)
+    path = next((host.data / "uploads").glob(f"*/{client.upload(image).sha256}"))
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ServiceError, match="not as many bytes"):
+        client.submit("sleep", Steps(), {"image": image})
+    assert client.run("sleep", Steps(), {"image": image})[1].content["sums"]
+
+
+def test_a_full_disk_under_a_result_is_said(host, client):
+    worker = host.processes()[1]
+    limits = resource.prlimit(worker.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        status = last_of(client, client.submit("sleep", Steps(mark="x" * 1000)).id)
+    finally:
+        resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, limits)
+    assert status.state is State.failed and "the server's disk is full" in status.error
+    assert client.run("sleep", Steps(mark="x" * 1000))[1]
+
+
+def test_what_can_t_be_removed_is_kept_and_hinders_nothing_else(tmp_path, monkeypatch):
+    """As on Windows, where an open file hinders its folder's removal."""
+    jobs = Store(tmp_path)
+    stuck, other = (done_job(jobs) for _ in range(2))
+    replace = store.os.replace
+
+    def refuse(source, target):
+        if Path(source) == stuck.folder:
+            raise PermissionError(errno.EACCES, "in use")
+        replace(source, target)
+
+    monkeypatch.setattr(store.os, "replace", refuse)
+    with pytest.raises(PermissionError):
+        jobs.remove(stuck)
+    assert jobs.find("client", stuck.id) is stuck
+    jobs.expire(-1)
+    assert list(jobs.jobs) == [stuck.id]
+    monkeypatch.undo()
+    jobs.expire(-1)
+    assert not jobs.jobs and not list(tmp_path.iterdir())
+
+
+def test_an_upload_that_can_t_be_removed_hinders_no_other(tmp_path):
+    uploads = Uploads(tmp_path)
+    (tmp_path / "client" / ("0" * 64)).mkdir(parents=True)  # no file can be unlinked here
+    (tmp_path / "client" / ("1" * 64)).touch()
+    uploads.expire(-1)
+    assert [path.name[0] for path in (tmp_path / "client").iterdir()] == ["0"]
+
+
+def done_job(jobs: Store, request: dict | None = None):
+    job = jobs.add("client", Submission("sleep", request or {}), {})
+    (job.folder / "work" / "result.json").write_text('{"content": {}, "files": []}')
+    jobs.publish(job, state=State.running)
+    jobs.finish(job, State.done)
+    return job

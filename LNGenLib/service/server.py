@@ -134,6 +134,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(AnyHTTPException, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(InputError, _refused)
+    app.add_exception_handler(OSError, _unwritten)
     app.add_exception_handler(Exception, _fault)
     app.add_middleware(Guard, tokens=settings.tokens, max_upload=settings.max_upload)
     return app
@@ -160,9 +161,12 @@ def _refused(_: Request, error: InputError) -> Response:
     return _answer(422, str(error)[:1000])
 
 
+def _unwritten(_: Request, error: OSError) -> Response:
+    log.error("the disk can't be used: %s", error.strerror)  # without names of files
+    return _answer(507, "the server can't write to its disk")
+
+
 def _fault(_: Request, error: Exception) -> Response:
-    if isinstance(error, OSError):
-        return _answer(507, "the server can't write to its disk")
     return _answer(500, "a fault of the server: its log has more")
 
 
@@ -273,7 +277,8 @@ async def submit(
         if problem is None and path is None:
             problem = "its voxels are not uploaded"
         elif problem is None and path.stat().st_size != image.bytes:
-            problem = "its voxels are not as many bytes as its size and type say"
+            problem = "its voxels are not as many bytes as its size and type say: send them again"
+            path.unlink()  # a power cut may have left it cut
         if problem:
             raise HTTPException(422, f"image {name}: {problem}")
         paths[name] = path

@@ -195,11 +195,11 @@ class Store:
             shutil.rmtree(job.folder / part, ignore_errors=True)
 
     def remove(self, job: Job) -> None:
-        """Forget a job that is over, and its files."""
-        del self.jobs[job.id]
+        """Forget a job that is over, and its files; OSError where they can't be removed."""
         gone = self.folder / f".{job.id}"
         os.replace(job.folder, gone)
-        shutil.rmtree(gone)
+        del self.jobs[job.id]
+        shutil.rmtree(gone, ignore_errors=True)  # the rest goes at the next start
 
     def expire(self, seconds: float) -> None:
         """Remove jobs that ended so long ago, and the oldest of a client that has too many."""
@@ -210,7 +210,10 @@ class Store:
             if job.status.ended < time.time() - RESUME_SECONDS:
                 job.events.clear()  # the final one is sent in any case
             if kept[job.client] > JOBS_KEPT or job.status.ended < time.time() - seconds:
-                self.remove(job)
+                try:
+                    self.remove(job)
+                except OSError:
+                    log.exception("the old job %s can't be removed", job.id)
 
 
 def _save(job: Job) -> None:

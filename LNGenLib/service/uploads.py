@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import logging
 import os
 import secrets
 import time
@@ -12,6 +14,9 @@ from pathlib import Path
 
 PIECE = 1 << 20  # bytes decompressed at a time
 MOST_A_CLIENT = 32  # uploads kept; the one used longest ago makes room
+
+
+log = logging.getLogger(__name__)
 
 
 class BadUpload(ValueError):
@@ -52,7 +57,10 @@ class Uploads:
         for client in self.folder.glob("*"):
             for path in _by_use(client):
                 if path.stat().st_mtime < time.time() - seconds:
-                    path.unlink()
+                    try:
+                        path.unlink()
+                    except OSError as error:
+                        log.error("an old upload can't be removed: %s", error.strerror)
 
 
 def _by_use(folder: Path) -> list[Path]:
@@ -74,7 +82,8 @@ class Receiver:
         return self
 
     def __exit__(self, *_) -> None:
-        self.file.close()
+        with contextlib.suppress(OSError):  # a full disk, where something is still to be written
+            self.file.close()
         self.temporary.unlink(missing_ok=True)
 
     def feed(self, chunk: bytes) -> None:

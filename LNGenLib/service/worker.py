@@ -6,6 +6,7 @@ ends when stdin does, that is when the server is gone, however it went.
 
 from __future__ import annotations
 
+import errno
 import gc
 import hashlib
 import json
@@ -29,6 +30,7 @@ from LNGenLib.synthesis.records import write_json
 
 LONGEST_ERROR = 1000  # characters
 REPORT_SECONDS = 0.1  # between two reports of steps
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # what a disk without room answers
 BATCHES = (None, 8, 2, 1)  # lymph nodes at a time, as memory runs out; None is as usual
 
 
@@ -111,7 +113,9 @@ def do(
         return {"end": "canceled"}
     except InputError as error:
         return {"end": "failed", "error": str(error)[:LONGEST_ERROR]}
-    except Exception:
+    except Exception as error:
+        if getattr(error, "errno", None) in FULL:  # the log may be on this disk, too
+            return {"end": "failed", "error": "the server's disk is full: try again later"}
         traceback.print_exc()
         return {"end": "failed", "error": "a fault of LNGen: its server's log has more"}
     return {"end": "done"}
