@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import io
+import json
 import resource
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,15 +19,16 @@ import pytest
 import requests
 import SimpleITK as sitk
 from service_host import TOKEN, Host
-from service_kinds import Steps
+from service_kinds import FOLDER, KINDS, NAME, Steps
 from service_wire import Wire
 
 from LNGenLib.errors import Canceled, InputError
-from LNGenLib.service import boxes, store
+from LNGenLib.service import boxes, runner, store
 from LNGenLib.service import client as connection
 from LNGenLib.service.client import Client, ServiceError
 from LNGenLib.service.protocol import State, Submission
 from LNGenLib.service.store import Store
+from LNGenLib.service.tokens import Tokens
 from LNGenLib.service.uploads import Uploads
 from LNGenLib.synthesis.progress import Progress
 
@@ -284,3 +288,158 @@ def done_job(jobs: Store, request: dict | None = None):
     jobs.publish(job, state=State.running)
     jobs.finish(job, State.done)
     return job
+
+
+# ------------------------------------------------------------------ the server and its jobs
+
+
+def with_status(**changes):
+    def change(text):
+        content = json.loads(text)
+        return json.dumps(content | {"status": content["status"] | changes})
+
+    return change
+
+
+CORRUPT = {
+    "empty": lambda text: "",
+    "cut": lambda text: text[:-20],
+    "no object": lambda text: "[]",
+    "no images": lambda text: text.replace('"images": {}', '"images": []'),
+    "no number": with_status(created=None),
+    "no end": with_status(ended=None),
+    "another's id": with_status(id="0" * 32),
+}
+
+
+@pytest.mark.parametrize("corrupt", CORRUPT.values(), ids=CORRUPT)
+def test_a_job_that_can_t_be_read_is_left_alone_at_restart(tmp_path, corrupt):
+    jobs = Store(tmp_path)
+    bad, good = (done_job(jobs) for _ in range(2))
+    path = bad.folder / "job.json"
+    assert corrupt(path.read_text()) != path.read_text()
+    path.write_text(corrupt(path.read_text()))
+    again = Store(tmp_path)
+    assert [job.id for job in again.of("client")] == [good.id]
+    again.expire(1000)
+    assert path.exists() and (bad.folder / "result").exists()
+    again.expire(-1)
+    assert not again.jobs
+
+
+def test_a_stray_file_does_not_keep_a_server_from_its_start(tmp_path):
+    """macOS leaves .DS_Store in every folder that is looked at."""
+    job = done_job(Store(tmp_path))
+    (tmp_path / ".DS_Store").write_bytes(b"\0")
+    (tmp_path / "notes.txt").write_text("x")
+    assert Store(tmp_path).find("client", job.id)
+
+
+def test_a_job_that_is_over_holds_no_request(host, client):
+    """Of a plan that may be a megabyte, for 500 jobs a token."""
+    jobs = [client.submit("sleep", Steps(1, 0, "x" * 500_000)).id for _ in range(50)]
+    last_of(client, jobs[-1])
+    held = sum((host.data / "jobs" / job / "job.json").stat().st_size for job in jobs)
+    assert held < MIB
+    assert all(client.result(job).content["mark"] for job in jobs[::10])
+    for job in jobs:
+        client.remove(job)
+
+
+def test_a_request_is_dropped_from_memory_too(tmp_path):
+    job = done_job(Store(tmp_path), {"mark": "x"})
+    assert job.submission.request == {}
+    assert Store(tmp_path).find("client", job.id).submission == job.submission
+
+
+def test_a_list_of_jobs_is_made_on_the_thread_that_changes_it(tmp_path, monkeypatch):
+    from LNGenLib.service.server import Settings, create_app
+
+    threads, app = [], create_app(Settings(tmp_path, Tokens((TOKEN,))))
+    monkeypatch.setattr(Store, "of", lambda *_: threads.append(threading.current_thread()) or [])
+    scope = {"type": "http", "method": "GET", "path": "/v1/jobs", "query_string": b""}
+    scope["headers"] = [(b"authorization", HEADERS["Authorization"].encode())]
+
+    async def nothing(*_):
+        return {"type": "http.request", "body": b""}
+
+    asyncio.run(app(scope, nothing, nothing))
+    assert threads == [threading.current_thread()]
+
+
+def test_a_file_that_is_removed_while_it_is_asked_for_is_sent_whole_or_not_found(host, client):
+    def get(job):
+        return requests.get(f"{host.url}/v1/jobs/{job}/files/mark.txt", headers=HEADERS, timeout=9)
+
+    jobs = [client.submit("sleep", Steps(1, 0, "m")).id for _ in range(60)]
+    last_of(client, jobs[-1])
+    with ThreadPoolExecutor(4) as pool:
+        for job in jobs:
+            asked = [pool.submit(get, job) for _ in range(4)]
+            client.remove(job)
+            for reply in asked:
+                status, text = reply.result().status_code, reply.result().text
+                assert (status, text) == (200, "m") or status == 404
+
+
+def test_jobs_whose_worker_does_not_start_fail_with_a_reason_until_it_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "RETRY", 0.2)
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER))
+    here = sys.executable
+
+    async def ends_of(python: str, jobs: Store, work: runner.Runner) -> list[str | None]:
+        """The errors of two jobs, with a worker in this Python."""
+        monkeypatch.setattr(runner.sys, "executable", python)
+        submitted = [jobs.add("client", Submission("sleep"), {}) for _ in range(2)]
+        for job in submitted:
+            work.submit(job)
+        for job in submitted:
+            async for _ in job.watch(0, 60):
+                pass
+        return [job.status.error for job in submitted]
+
+    async def check() -> None:
+        jobs = Store(tmp_path / "jobs")
+        (tmp_path / "datasets").mkdir()
+        work = runner.Runner(jobs, KINDS, NAME, tmp_path / "datasets")
+        running = asyncio.create_task(work.run())
+        broken = script(tmp_path / "broken", "exit 1")
+        for python in (str(tmp_path / "missing"), broken):
+            for error in await ends_of(python, jobs, work):
+                assert "worker process does not start" in error
+        assert await ends_of(here, jobs, work) == [None, None]
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(check(), 60))
+
+
+def test_a_token_file_that_can_t_be_used_any_more_is_in_the_log(tmp_path, caplog):
+    file = tmp_path / "tokens"
+    file.write_text(TOKEN)
+    tokens = Tokens(file=file)
+    assert tokens.client(f"Bearer {TOKEN}")
+    file.write_text(f"{TOKEN}\nshort")
+    assert tokens.client(f"Bearer {TOKEN}") is None
+    assert "holds a token of less than" in caplog.text
+    assert TOKEN not in caplog.text
+
+
+def test_a_folder_has_one_server_on_windows_too(tmp_path, monkeypatch):
+    """msvcrt is played by fcntl here."""
+    import fcntl
+    from types import SimpleNamespace
+
+    from LNGenLib.service.server import locked
+
+    def locking(descriptor, mode, size):
+        assert (mode, size) == ("no wait", 1)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK="no wait"))
+    with locked(tmp_path), pytest.raises(InputError, match="another server uses"):
+        with locked(tmp_path):
+            pass
+    with locked(tmp_path):
+        pass

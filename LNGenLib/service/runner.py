@@ -61,7 +61,7 @@ class Runner:
             while True:
                 if self.worker is None or self.worker.returncode is not None:
                     await self._start()
-                if self.waiting:
+                elif self.waiting:
                     await self._do(self.waiting.popleft())
                 else:
                     self.submitted.clear()
@@ -84,6 +84,9 @@ class Runner:
         log.error("the worker did not start; the next try is in %.0f s", RETRY)
         if self.worker is not None:
             await self.worker.wait()
+        while self.waiting:
+            reason = "the server's worker process does not start: its log has more"
+            self.store.finish(self.waiting.popleft(), State.failed, reason)
         await asyncio.sleep(RETRY)
 
     async def _do(self, job: Job) -> None:

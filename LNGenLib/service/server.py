@@ -6,16 +6,17 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO, TextIO
 
 import uvicorn
 from fastapi import APIRouter, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.requests import ClientDisconnect
 
@@ -41,6 +42,7 @@ from LNGenLib.service.uploads import BadUpload, Uploads
 GIB = 1 << 30
 HOUR, DAY = 3600.0, 24 * 3600.0
 ALIVE = 1.0  # seconds between signs of life in a stream of events
+PIECE = 1 << 20  # bytes of a file read at a time
 MOST_STREAMS, MOST_RECEIVING = 256, 16  # at a time, of all clients
 ERRORS = {
     code: {"model": Problem, "description": text}
@@ -290,7 +292,7 @@ async def submit(
 
 
 @router.get("/jobs")
-def jobs(request: Request) -> list[Status]:
+async def jobs(request: Request) -> list[Status]:
     """This client's jobs, oldest first."""
     service, client = _service(request)
     return [job.status for job in service.store.of(client)]
@@ -355,15 +357,23 @@ async def result(request: Request, id: str) -> Result:
     return _result(service.job(client, id))
 
 
-@router.get("/jobs/{id}/files/{name}", response_class=FileResponse)
-async def file(request: Request, id: str, name: str) -> FileResponse:
+@router.get("/jobs/{id}/files/{name}", response_class=StreamingResponse)
+async def file(request: Request, id: str, name: str) -> StreamingResponse:
     """A file of a result, by the name that the result gives."""
     service, client = _service(request)
     job = service.job(client, id)
     known = {file.name for file in _result(job).files}
     if name not in known:
         raise HTTPException(404, "the result has no such file")
-    return FileResponse(job.folder / "result" / name, media_type="application/octet-stream")
+    opened = (job.folder / "result" / name).open("rb")  # now, since the job may be removed soon
+    length = {"Content-Length": str(os.fstat(opened.fileno()).st_size)}
+    return StreamingResponse(_pieces(opened), 200, length, "application/octet-stream")
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(PIECE):
+            yield piece
 
 
 @router.delete("/jobs/{id}", status_code=204)
@@ -418,12 +428,18 @@ def locked(data: Path):
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (data / ".lock").open("w") as file:
         try:
-            import fcntl
-        except ImportError:  # Windows
-            fcntl = None
-        try:
-            if fcntl:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
         except OSError as error:
             raise InputError(f"another server uses {data}: give another folder") from error
         yield
+
+
+def _lock(file: TextIO) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,6 +1,7 @@
 """Jobs: in memory while the server runs, each with a folder on disk that outlives it.
 
-jobs/ID/job.json    its state, whose it is, what was asked for; written whole or not at all
+jobs/ID/job.json    its state, whose it is, what was asked for until it is over; written whole or
+                    not at all
 jobs/ID/inputs/     its images, until it is over
 jobs/ID/work/       what is being made; never served
 jobs/ID/scratch/    what the job needs only itself
@@ -21,6 +22,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from LNGenLib.service.protocol import Result, State, Status, Submission
 
@@ -56,6 +59,10 @@ class Job:
         """Its state now."""
         return self.status.state
 
+    def forget_request(self) -> None:
+        """Drop what was asked for, up to a megabyte, once it is over."""
+        self.submission = replace(self.submission, request={})
+
     def result(self) -> Result | None:
         """What it left, None where it is not done."""
         path = self.folder / "result" / "result.json"
@@ -84,6 +91,18 @@ class Job:
                 yield None
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What job.json holds."""
+
+    status: Status
+    client: str
+    submission: Submission
+
+
+KEPT = TypeAdapter(Kept)
+
+
 class Store:
     """All jobs. Used by the server's event loop only."""
 
@@ -91,24 +110,26 @@ class Store:
         self.folder, self.jobs = folder, {}
         folder.mkdir(parents=True, exist_ok=True)
         for path in folder.iterdir():
-            if path.name.startswith("."):
+            if path.is_dir() and path.name.startswith("."):
                 shutil.rmtree(path)
-            else:
+            elif path.is_dir():
                 self._load(path)
 
     def _load(self, folder: Path) -> None:
         try:
-            content = json.loads((folder / "job.json").read_text())
-            status = Status.from_json(content["status"])
-            submission = Submission.from_json(content["submission"])
-            job = Job(status, content["client"], submission, folder)
-        except (OSError, ValueError, KeyError, TypeError):
+            kept = KEPT.validate_json((folder / "job.json").read_bytes())
+            status = kept.status
+            if status.id != folder.name or (status.state.final and status.ended is None):
+                raise ValueError(f"{status} is not that of {folder.name}")
+            job = Job(status, kept.client, kept.submission, folder)
+        except (OSError, ValueError):
             log.exception("%s holds no job that can be read; it is left alone", folder)
             return
         job.events.append(status)
         self.jobs[job.id] = job
         if not status.state.final:
             self.interrupt(job)
+        job.forget_request()
         self._tidy(job)  # what a server that was killed left
 
     def add(
@@ -180,6 +201,7 @@ class Store:
             except OSError:
                 log.exception("the result of job %s can't be kept", job.id)
                 state, error = State.failed, "the server could not keep the result: try again"
+        job.forget_request()
         done = {"fraction": 1.0} if state is State.done else {}
         self.publish(job, state=state, error=error, ended=time.time(), seconds_left=None, **done)
         self._tidy(job)
@@ -217,11 +239,7 @@ class Store:
 
 
 def _save(job: Job) -> None:
-    content = {
-        "status": asdict(job.status),
-        "client": job.client,
-        "submission": asdict(job.submission),
-    }
+    content = asdict(Kept(job.status, job.client, job.submission))
     temporary = job.folder / ".job.json"
     with temporary.open("w") as file:
         json.dump(content, file)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from LNGenLib.errors import InputError
 
 SHORTEST = 24  # characters; what a person makes up is shorter and is guessed
+
+log = logging.getLogger(__name__)
 
 
 def client_of(token: str) -> str:
@@ -54,7 +57,8 @@ class Tokens:
         scheme, _, given = authorization.partition(" ")
         try:
             valid = self.read()
-        except InputError:
+        except InputError as error:
+            log.error("no token is valid: %s", error)
             return None
         found = None
         for token in valid:
