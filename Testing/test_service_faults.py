@@ -7,6 +7,8 @@ import errno
 import io
 import json
 import resource
+import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -26,6 +28,7 @@ from LNGenLib.errors import Canceled, InputError
 from LNGenLib.service import boxes, runner, store
 from LNGenLib.service import client as connection
 from LNGenLib.service.client import Client, ServiceError
+from LNGenLib.service.local import LocalService
 from LNGenLib.service.protocol import State, Submission
 from LNGenLib.service.store import Store
 from LNGenLib.service.tokens import Tokens
@@ -443,3 +446,68 @@ def test_a_folder_has_one_server_on_windows_too(tmp_path, monkeypatch):
             pass
     with locked(tmp_path):
         pass
+
+
+# ------------------------------------------------------------------ the local worker
+
+
+def test_a_python_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(InputError, match="did not start"):
+        LocalService(python=str(tmp_path / "python"))
+
+
+def test_a_message_in_another_encoding_is_said_and_the_child_ended(tmp_path):
+    python = script(
+        tmp_path / "python", f"echo $$ > {tmp_path}/pid", r"printf 'caf\351\n' >&2", "exit 1"
+    )
+    with pytest.raises(InputError, match="did not start: caf"):
+        LocalService(tmp_path / "data", python=python)
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+
+
+def test_a_child_that_does_not_start_is_said_on_windows_too(tmp_path, monkeypatch):
+    """A pipe that nobody reads any more is EINVAL there."""
+    start = subprocess.Popen
+
+    class Stdin:
+        def write(self, _):
+            raise OSError(errno.EINVAL, "invalid argument")
+
+        close = flush = lambda self: self.write("")
+
+    def started(*command, **options):
+        process = start(*command, **options)
+        process.stdin.close()
+        process.stdin = Stdin()
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", started)
+    python = script(tmp_path / "python", "echo 'No module named fastapi' >&2", "exit 1")
+    with pytest.raises(InputError, match="did not start"):
+        LocalService(python=python)
+
+
+def test_a_model_copied_in_part_is_not_offered(tmp_path, monkeypatch):
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "segmentation.safetensors").write_text("whole")
+    copy = shutil.copytree
+
+    def refuse(*_, **__):
+        raise OSError("a required privilege is not held by the client")
+
+    def half(source, target, **options):
+        Path(target).mkdir(parents=True)
+        (Path(target) / "segmentation.safetensors").write_text("ha")
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    with LocalService() as local:
+        monkeypatch.setattr(shutil, "copytree", half)
+        with pytest.raises(InputError, match="no space left"):
+            local.offer(model)
+        assert local.client.capabilities().models == ()
+        monkeypatch.setattr(shutil, "copytree", copy)
+        there = local.data / "datasets" / local.offer(model)
+        assert (there / "segmentation.safetensors").read_text() == "whole"
+        assert local.client.capabilities().models == (there.name,)

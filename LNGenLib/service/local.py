@@ -43,22 +43,25 @@ class LocalService:
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.log = self.data / "log.txt"
         token = secrets.token_urlsafe(32)
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [python, "-m", "LNGenLib.service"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env=_environment(cpu),
-            )
+        try:
+            with self.log.open("w") as log:
+                self.process = subprocess.Popen(
+                    [python, "-m", "LNGenLib.service"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    env=_environment(cpu),
+                )
+        except OSError as error:
+            raise InputError(f"the local worker did not start: {error}") from error
         settings = {"token": token, "data": str(self.data), "kinds": kinds}
         try:
             self.process.stdin.write(json.dumps(settings) + "\n")
             self.process.stdin.flush()
             port = json.loads(self.process.stdout.readline())["port"]
         except (OSError, ValueError) as error:
-            last = self.log.read_text().strip().splitlines()[-1:]
+            last = self.log.read_text(errors="replace").strip().splitlines()[-1:]
             self.close()
             raise InputError(f"the local worker did not start: {''.join(last)}") from error
         self.client = Client(f"http://127.0.0.1:{port}", token)
@@ -83,12 +86,23 @@ class LocalService:
             try:
                 there.symlink_to(model, target_is_directory=True)
             except OSError:  # Windows, where few users may
-                shutil.copytree(model, there, ignore=shutil.ignore_patterns(*ONLY_TRAINING))
+                self._copy(model, there)
         return name
+
+    def _copy(self, model: Path, there: Path) -> None:
+        """Copy a model's folder whole or not at all."""
+        part = self.data / f".{there.name}"
+        try:
+            shutil.copytree(model, part, ignore=shutil.ignore_patterns(*ONLY_TRAINING))
+            part.rename(there)
+        except OSError as error:
+            raise InputError(f"{model} can't be copied to {self.data}: {error}") from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
     def close(self) -> None:
         """End the child and its jobs."""
-        with contextlib.suppress(BrokenPipeError):  # what was not read before the child ended
+        with contextlib.suppress(OSError):  # what was not read before the child ended
             self.process.stdin.close()
         try:
             self.process.wait(5)
