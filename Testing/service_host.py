@@ -77,7 +77,8 @@ def main(data: str, **settings: int) -> None:
     """Serve until SIGTERM."""
     import logging
 
-    from LNGenLib.service.server import Settings, listen, serve
+    from LNGenLib.service.server import listen, serve
+    from LNGenLib.service.state import Settings
     from LNGenLib.service.tokens import Tokens
 
     logging.basicConfig(level=logging.INFO)

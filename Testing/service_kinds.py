@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.service import kinds
-from LNGenLib.service.kinds import Kind, Work
+from LNGenLib.service.work import Kind, Work
 from LNGenLib.synthesis.records import from_json
 
 NAME = "service_kinds:KINDS"

@@ -31,9 +31,10 @@ from LNGenLib.segmentation.preparing import Prepared, prepare, resampled
 from LNGenLib.segmentation.quality import implausible, plausibility, without_nodes
 from LNGenLib.segmentation.training import train
 from LNGenLib.service.client import Client
-from LNGenLib.service.kinds import KINDS, Work
+from LNGenLib.service.kinds import KINDS
 from LNGenLib.service.protocol import Result
 from LNGenLib.service.requests import SegmentRequest
+from LNGenLib.service.work import Work
 from LNGenLib.synthesis.progress import Progress
 
 TINY = {

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from LNGenLib.errors import InputError
-from LNGenLib.service.client import Client, ServiceError
+from LNGenLib.service.client import Client
+from LNGenLib.service.connection import ServiceError
 
 LNGEN = Path(sys.executable).with_name("lngen")
 TOKEN = "t" * 32

@@ -25,9 +25,9 @@ from service_kinds import FOLDER, KINDS, NAME, Steps
 from service_wire import Wire
 
 from LNGenLib.errors import Canceled, InputError
-from LNGenLib.service import boxes, runner, store
-from LNGenLib.service import client as connection
-from LNGenLib.service.client import Client, ServiceError
+from LNGenLib.service import boxes, connection, runner, store
+from LNGenLib.service.client import Client
+from LNGenLib.service.connection import ServiceError
 from LNGenLib.service.local import LocalService
 from LNGenLib.service.protocol import State, Submission
 from LNGenLib.service.store import Store
@@ -356,7 +356,8 @@ def test_a_request_is_dropped_from_memory_too(tmp_path):
 
 
 def test_a_list_of_jobs_is_made_on_the_thread_that_changes_it(tmp_path, monkeypatch):
-    from LNGenLib.service.server import Settings, create_app
+    from LNGenLib.service.app import create_app
+    from LNGenLib.service.state import Settings
 
     threads, app = [], create_app(Settings(tmp_path, Tokens((TOKEN,))))
     monkeypatch.setattr(Store, "of", lambda *_: threads.append(threading.current_thread()) or [])

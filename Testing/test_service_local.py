@@ -18,7 +18,8 @@ from service_kinds import FOLDER, NAME, Steps
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import to_array
 from LNGenLib.randomness import node_rng
-from LNGenLib.service.client import Client, ServiceError
+from LNGenLib.service.client import Client
+from LNGenLib.service.connection import ServiceError
 from LNGenLib.service.local import LocalService
 from LNGenLib.service.requests import PaintRequest, StructuresRequest
 from LNGenLib.structure.sizes import Sizes

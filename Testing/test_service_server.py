@@ -20,7 +20,7 @@ from service_host import OTHER, TOKEN, Host
 from service_kinds import Steps
 
 from LNGenLib.errors import Canceled, InputError
-from LNGenLib.service.client import ServiceError
+from LNGenLib.service.connection import ServiceError
 from LNGenLib.service.protocol import Image, State
 from LNGenLib.synthesis.progress import Progress
 

@@ -13,8 +13,9 @@ import SimpleITK as sitk
 from LNGenLib import training
 from LNGenLib.errors import Canceled, InputError
 from LNGenLib.image.phantom import pelvic_phantom
-from LNGenLib.service.kinds import KINDS, Work
+from LNGenLib.service.kinds import KINDS
 from LNGenLib.service.requests import TrainRequest
+from LNGenLib.service.work import Work
 from LNGenLib.structure.model import StructureModel
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.structure.variant import Variant

@@ -14,7 +14,8 @@ import sys
 import threading
 from pathlib import Path
 
-from LNGenLib.service.server import Settings, listen, locked, server
+from LNGenLib.service.server import listen, locked, server
+from LNGenLib.service.state import Settings
 from LNGenLib.service.tokens import Tokens
 
 PATIENCE = 1.5  # seconds to end in order

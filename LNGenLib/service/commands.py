@@ -47,8 +47,9 @@ def serve(
     if not tokens.read():
         raise InputError(f"{token_file} holds no token: give a text file with a token a line")
     try:
-        from LNGenLib.service.server import Settings, listen
+        from LNGenLib.service.server import listen
         from LNGenLib.service.server import serve as serve_on
+        from LNGenLib.service.state import Settings
     except ModuleNotFoundError as error:
         raise InputError(f'{error.name} is missing: pip install "lngen[serve]"') from error
 

@@ -14,9 +14,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from LNGenLib.service.kinds import Kind
+from LNGenLib.service.job import Job
 from LNGenLib.service.protocol import State
-from LNGenLib.service.store import Job, Store
+from LNGenLib.service.store import Store
+from LNGenLib.service.work import Kind
 
 GRACE = 5.0  # seconds that a canceled job has to come to its next step, before its worker is killed
 RETRY = 5.0  # seconds

@@ -17,78 +17,21 @@ import os
 import secrets
 import shutil
 import time
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from LNGenLib.service.protocol import Result, State, Status, Submission
+from LNGenLib.service.job import Job
+from LNGenLib.service.protocol import State, Status, Submission
 
-EVENTS_KEPT = 256  # of a job, to resume from; each tells everything, so that none is missed
 RESUME_SECONDS = 60.0  # for which the events of a job that is over are kept
 JOBS_KEPT = 500  # of a client, that are over; the oldest make room
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Job:
-    """A job, the client it belongs to, and its latest events.
-
-    `key` is what the client calls its submission, known until the server ends.
-    """
-
-    status: Status
-    client: str
-    submission: Submission
-    folder: Path
-    key: str | None = None
-    events: deque[Status] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def id(self) -> str:
-        """32 hex digits, drawn at random."""
-        return self.status.id
-
-    @property
-    def state(self) -> State:
-        """Its state now."""
-        return self.status.state
-
-    def forget_request(self) -> None:
-        """Drop what was asked for, up to a megabyte, once it is over."""
-        self.submission = replace(self.submission, request={})
-
-    def result(self) -> Result | None:
-        """What it left, None where it is not done."""
-        path = self.folder / "result" / "result.json"
-        if self.state is not State.done or not path.exists():
-            return None
-        return Result.from_json(json.loads(path.read_text()))
-
-    async def watch(self, after: int, alive: float) -> AsyncIterator[Status | None]:
-        """Its events numbered above `after`, up to the final one; None every `alive` seconds.
-
-        The final event comes in any case, so that a watcher from before a restart ends too.
-        """
-        while True:
-            changed = self.changed
-            for event in [event for event in self.events if event.event > after]:
-                after = event.event
-                yield event
-                if event.state.final:
-                    return
-            if self.state.final:
-                yield self.status
-                return
-            try:
-                await asyncio.wait_for(changed.wait(), alive)
-            except asyncio.TimeoutError:
-                yield None
 
 
 @dataclass(frozen=True)

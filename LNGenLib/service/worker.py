@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from LNGenLib.errors import Canceled, InputError
-from LNGenLib.service.kinds import Kind, Work, load_kinds
 from LNGenLib.service.protocol import File, Image, Result
+from LNGenLib.service.work import Kind, Work, load_kinds
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import write_json
 

@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from service_host import TOKEN, Host, seconds_until_gone
 from service_kinds import Steps
 
-from LNGenLib.service.client import Client, ServiceError
+from LNGenLib.service.client import Client
+from LNGenLib.service.connection import ServiceError
 from LNGenLib.service.protocol import State
 
 

@@ -32,7 +32,8 @@ from service_host import Host
 from service_kinds import Steps
 
 from LNGenLib.image.phantom import pelvic_phantom
-from LNGenLib.service.client import Client, ServiceError
+from LNGenLib.service.client import Client
+from LNGenLib.service.connection import ServiceError
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.records import SynthesisRequest
 
