@@ -177,6 +177,16 @@ def test_what_is_no_answer_of_this_protocol_is_said(monkeypatch, answer):
         client.status("0" * 32)
 
 
+@pytest.mark.parametrize("line", [b"data: {", b"data: [1]", b'data: {"state": "new"}'])
+def test_events_that_can_t_be_read_are_said(monkeypatch, line):
+    reply = requests.Response()
+    reply.status_code, reply.raw = 200, io.BytesIO(line + b"\n\n")
+    client = Client("https://example.org", TOKEN)
+    monkeypatch.setattr(client.session, "request", lambda *_, **__: reply)
+    with pytest.raises(ServiceError, match="does not answer as an LNGen server"):
+        list(client.watch("0" * 32))
+
+
 @pytest.mark.parametrize(
     "url", ["http://[::1", "lngen.example.org", "ftp://x", "http://", "http://a..b", "http://h:x"]
 )

@@ -58,9 +58,11 @@ class Connection:
         self, make: Callable[[Any], Answer], method: str, path: str, **options: Any
     ) -> Answer:
         """What `make` makes of the answer's JSON."""
-        reply = self._call(method, path, **options)
+        return self._made(make, self._call(method, path, **options).content)
+
+    def _made(self, make: Callable[[Any], Answer], content: bytes) -> Answer:
         try:
-            return make(reply.json())
+            return make(json.loads(content))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ServiceError(f"{self.url} does not answer as an LNGen server") from error
 
@@ -95,7 +97,7 @@ class Connection:
         with self._send("GET", f"/jobs/{job}/events", headers=headers, stream=True) as reply:
             for line in reply.iter_lines(chunk_size=None):
                 if line.startswith(b"data: "):
-                    yield Status.from_json(json.loads(line[6:]))
+                    yield self._made(Status.from_json, line[6:])
                 elif line.startswith(b":"):
                     yield None
 
