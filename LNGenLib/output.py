@@ -30,14 +30,14 @@ def check_output(path: Path) -> Path:
 
 
 def keep_settings(folder: Path, settings: dict[str, Any]) -> None:
-    """Write the settings of a training into its folder.
+    """Write the settings of what goes on where it was interrupted into its folder.
 
-    Raises InputError where it holds one of others, whose steps would be taken for this one's.
+    Raises InputError where it holds what others made, which would be taken for this one's.
     """
     kept, content = folder / "settings.json", json.dumps(settings, indent=1)
     if kept.exists() and kept.read_text() != content:
         raise InputError(
-            f"{folder} holds a training by other settings ({kept.name}): give these, or a new "
+            f"{folder} holds what was made by other settings ({kept.name}): give these, or a new "
             "folder"
         )
     folder.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,8 @@ WIDE = 400  # columns of a file or a pipe: Table I fits in
 
 def _console() -> Console:
     known = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(markup=False, emoji=False, width=None if known else WIDE)  # paths hold brackets
+    width = None if known else WIDE
+    return Console(markup=False, emoji=False, width=width)  # paths may hold brackets and colons
 
 
 console = _console()

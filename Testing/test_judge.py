@@ -208,6 +208,11 @@ def test_command_judges_the_test_scans(data, monkeypatch):
     again = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert again.exit_code == 0, again.output
     assert json.loads((data / "figures.json").read_text()) == figures
+    with pytest.raises(InputError, match="other settings"):
+        other = data.parent / "other"
+        other.mkdir()
+        (other / "splits.csv").write_text((data / "splits.csv").read_text())
+        texture.evaluate_texture(other, Models(), 0, lambda *_: None, work=data / "work")
     assert set(figures["verdicts"]) == {"LN-Gen", "DiffTumor", "copies", "constant"}
     assert all(0 <= v["low"] <= v["high"] <= 1 for v in figures["verdicts"].values())
     assert set(figures["fidelity"]) == {"ct/2.nii.gz", "ct/3.nii.gz"}

@@ -18,8 +18,8 @@ Made = TypeVar("Made")
 class Kept:
     """Results by their keys, pickled in a folder of one's own; without a folder nothing is kept.
 
-    A key holds all that a result depends on but the code and the data: another version of either
-    takes another folder.
+    A key holds all that a result depends on but the code and the data: another version of LNGen
+    takes another folder, and so do other data.
     """
 
     folder: Path | None

@@ -15,14 +15,10 @@ from LNGenLib.errors import InputError
 from LNGenLib.evaluation.fidelity import Fidelity, measure_fidelity
 from LNGenLib.evaluation.judge import Difference, Judged, Pair, Verdict, judge
 from LNGenLib.evaluation.kept import Kept
-from LNGenLib.evaluation.pairs import (
-    halves,
-    painters,
-    real_bodies,
-    twins_of,
-)
+from LNGenLib.evaluation.pairs import halves, painters, real_bodies, twins_of
 from LNGenLib.evaluation.specimens import Specimen
 from LNGenLib.image.io import as_ct
+from LNGenLib.output import keep_settings
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.texture.dataset import read_scan, scan_rows
 from LNGenLib.texture.model import TextureModel
@@ -68,9 +64,11 @@ def evaluate_texture(
     `baseline` is a model of DiffTumor's kind to compare with. The classifiers are trained on the
     other scans of each fold, whatever their part. What is done is kept in the folder `work`, where
     one is given: the same call goes on from there. Raises InputError where the test scans have no
-    bodies to compare with.
+    bodies to compare with, and where `work` is of other data.
     """
     rows, kept = scan_rows(data), Kept(work)
+    if work is not None:
+        keep_settings(work, {"data": str(data.resolve())})
     names = [row["file"] for row in rows]
     judged = {row["file"] for row in rows if row["split"] == "test"}
     real: dict[str, list[Specimen]] = {}
