@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -61,6 +62,17 @@ class Host:
         self.process.terminate()
         self.process.wait(20)
         self.process.stdout.close()
+
+
+@contextmanager
+def running(data: Path, **settings: int) -> Iterator[Host]:
+    """A server whose worker can do jobs; it ends with the block."""
+    host = Host(data, **settings)
+    try:
+        host.wait_for_worker()
+        yield host
+    finally:
+        host.stop()
 
 
 def seconds_until_gone(processes: Sequence[psutil.Process], most: float = 10.0) -> float:

@@ -20,7 +20,7 @@ import psutil
 import pytest
 import requests
 import SimpleITK as sitk
-from service_host import TOKEN, Host
+from service_host import TOKEN, running
 from service_kinds import FOLDER, KINDS, NAME, Steps
 from service_wire import Wire
 
@@ -41,10 +41,8 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
-    host = Host(tmp_path_factory.mktemp("service"), max_upload=64 * MIB, max_jobs=100)
-    host.wait_for_worker()
-    yield host
-    host.stop()
+    with running(tmp_path_factory.mktemp("service"), max_upload=64 * MIB, max_jobs=100) as host:
+        yield host
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import psutil
 import pytest
 import requests
 import SimpleITK as sitk
-from service_host import OTHER, TOKEN, Host
+from service_host import OTHER, TOKEN, running
 from service_kinds import Steps
 
 from LNGenLib.errors import Canceled, InputError
@@ -30,10 +30,8 @@ IDENTITY = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
-    host = Host(tmp_path_factory.mktemp("service"), max_upload=64 * MIB, max_jobs=6)
-    host.wait_for_worker()
-    yield host
-    host.stop()
+    with running(tmp_path_factory.mktemp("service"), max_upload=64 * MIB, max_jobs=6) as host:
+        yield host
 
 
 @pytest.fixture
