@@ -19,7 +19,7 @@ from LNGenLib.evaluation.judge import judge
 from LNGenLib.evaluation.painters import paint_by, paint_constants, paint_copies
 from LNGenLib.evaluation.specimens import alike, find_painted, find_specimens, match
 from LNGenLib.evaluation.tissue_features import tissue_features
-from LNGenLib.evaluation.twins import place_twins
+from LNGenLib.evaluation.twins import depth_in_fat, place_twins
 from LNGenLib.models.store import save_weights
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.painting import measure_scan
@@ -129,7 +129,7 @@ def twins():
     """HU of a scan of nine balls, and their twins in the fat beside them."""
     hu = with_free_fat(scan_of_balls(0)[0])
     scan = Scan(hu, np.array(SPACING), None)
-    return hu, place_twins(scan, find_specimens("a", scan), np.random.default_rng(0))
+    return hu, place_twins(depth_in_fat(scan), find_specimens("a", scan), np.random.default_rng(0))
 
 
 def test_twins_lie_in_fat_apart_from_each_other_as_deep_as_their_bodies(twins):

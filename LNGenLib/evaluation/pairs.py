@@ -12,7 +12,7 @@ import numpy as np
 from LNGenLib.evaluation.judge import Pair
 from LNGenLib.evaluation.painters import Painted, paint_by, paint_constants, paint_copies
 from LNGenLib.evaluation.specimens import Specimen, alike, find_painted, find_specimens, match
-from LNGenLib.evaluation.twins import Twin, place_twins
+from LNGenLib.evaluation.twins import Twin, depth_in_fat, place_twins
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.io import as_ct, to_array
 from LNGenLib.image.noise import measure_noise
@@ -53,12 +53,12 @@ def twins_of(data: Path, name: str, bodies: list[Specimen], paint: Painter, seed
     on.
     """
     scan = _scan(data, name)
-    traits = measure_scan(scan.hu, scan.spacing)
+    traits, depth = measure_scan(scan.hu, scan.spacing), depth_in_fat(scan)
     places = {id(body): place for place, body in enumerate(bodies)}
     found: list[tuple[int, Specimen]] = []
     waiting, painted = bodies, 0
     for turn in range(ROUNDS):
-        twins = place_twins(scan, waiting, node_rng(seed, turn, f"twins {name}"))
+        twins = place_twins(depth, waiting, node_rng(seed, turn, f"twins {name}"))
         if not twins:
             break
         hu, labels = paint(scan.hu, traits, twins, seed * ROUNDS + turn)

@@ -69,11 +69,18 @@ def shown_as(body: Specimen, spread: float) -> tuple[LymphNode, float]:
     return min(fits, key=lambda fit: fit[0])[1:]
 
 
-def place_twins(scan: Scan, bodies: Sequence[Specimen], rng: np.random.Generator) -> list[Twin]:
-    """A twin of each body, the largest first, where there is room as deep in fat and with as much
-    fat round it; those without such a place have none."""
+def depth_in_fat(scan: Scan) -> np.ndarray:
+    """How deep in fat each voxel (z, y, x) of a scan lies, in mm, 0 outside it."""
     fat = scan.between(FAT[0], SOFT_TISSUE[0])
-    depth = ndimage.distance_transform_edt(fat, sampling=scan.spacing).clip(max=SURROUNDINGS)
+    return ndimage.distance_transform_edt(fat, sampling=scan.spacing).clip(max=SURROUNDINGS)
+
+
+def place_twins(
+    depth: np.ndarray, bodies: Sequence[Specimen], rng: np.random.Generator
+) -> list[Twin]:
+    """A twin of each body, the largest first, where there is room as deep in fat and with as much
+    fat round it; those without such a place have none. `depth` is what `depth_in_fat` gives."""
+    fat = depth > 0
     places, taken, twins = np.argwhere(fat), np.zeros(fat.shape, bool), []
     for body in sorted(bodies, key=lambda body: -body.mask.sum()):
         inside = np.argwhere(body.mask)

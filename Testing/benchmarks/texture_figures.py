@@ -20,7 +20,7 @@ from scipy import ndimage
 
 from LNGenLib.evaluation.painters import paint_by
 from LNGenLib.evaluation.specimens import Specimen, find_specimens
-from LNGenLib.evaluation.twins import place_twins
+from LNGenLib.evaluation.twins import depth_in_fat, place_twins
 from LNGenLib.image.geometry import array_spacing, index_to_ras
 from LNGenLib.image.hu import FAT
 from LNGenLib.image.io import as_ct, like, read_image, read_labels, to_array
@@ -28,7 +28,7 @@ from LNGenLib.placement.anatomy import find_region
 from LNGenLib.placement.sampling import place
 from LNGenLib.randomness import node_rng
 from LNGenLib.synthesis.engine import Models
-from LNGenLib.synthesis.painting import paint
+from LNGenLib.synthesis.painting import measure_scan, paint
 from LNGenLib.synthesis.preview import BACKGROUND, PLANES, TEXT, WINDOW_HU
 from LNGenLib.texture.dataset import Scan
 
@@ -126,9 +126,10 @@ def blinded(cts: dict[str, sitk.Image], models: Models, seed: int):
         hu, spacing = to_array(ct), array_spacing(ct)
         bodies, rng = node_like(name, Scan(hu, spacing, None)), node_rng(seed, 0, name)
         real = [bodies[k] for k in rng.permutation(len(bodies))[:each]]
-        twins = place_twins(Scan(hu, spacing, None), bodies, rng)
+        traits = measure_scan(hu, spacing)
+        twins = place_twins(depth_in_fat(Scan(hu, spacing, None)), bodies, rng)
         twins = [twins[k] for k in rng.permutation(len(twins))[:each]]
-        painted = like(paint_by(hu, twins, models.texture, seed)[0], ct)
+        painted = like(paint_by(hu, traits, twins, models.texture, seed)[0], ct)
         for body in real:
             found.append(("real", name, crop(ct, middle(body), FIELD)))
         for twin in twins:
