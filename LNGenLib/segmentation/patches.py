@@ -24,7 +24,6 @@ from LNGenLib.segmentation.config import SegmentationConfig
 from LNGenLib.segmentation.preparing import Prepared
 
 AIR = -1024
-ON_NODES = 0.5  # share of patches centered in a lymph node
 
 Transform = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -32,7 +31,8 @@ Transform = Callable[[dict[str, Any]], dict[str, Any]]
 class Patches(Dataset):
     """Patches of cases drawn evenly: `image` (1, z, y, x) in [-1, 1] and `label` (1, z, y, x).
 
-    Those on lymph nodes are on small ones as often as on large ones.
+    Every second one is on a lymph node, small ones as often as large ones, the others anywhere: a
+    batch has both, for the loss to weigh what is found where there is none against what is there.
 
     `online` is a map transform (`SynthesizeLymphNodesd`) that each patch goes through while it is
     in HU.
@@ -64,7 +64,7 @@ class Patches(Dataset):
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         rng = node_rng(self.seed, number, "patch")
         case = self.cases[rng.integers(len(self.cases))]
-        if rng.random() < ON_NODES and case.nodes:
+        if number % 2 == 0 and case.nodes:
             voxels = case.nodes[rng.integers(len(case.nodes))]
             reach = np.array(self.config.patch) // 4
             center = voxels[rng.integers(len(voxels))] + rng.integers(-reach, reach)

@@ -36,7 +36,10 @@ class SegmentationTask(Task):
     def __init__(self, config: SegmentationConfig):
         super().__init__(config.steps, config.learning_rate)
         self.config, self.network = config, build(config)
-        self.criterion = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False)
+        # Dice of the whole batch: of a patch without lymph nodes alone, it hardly has a gradient
+        self.criterion = DiceCELoss(
+            to_onehot_y=True, softmax=True, include_background=False, batch=True
+        )
 
     def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Scalar loss of patches `image` and `label` (n, 1, z, y, x)."""
