@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -185,6 +186,19 @@ def data(tmp_path):
             sitk.WriteImage(image, str(tmp_path / f"ct/{k}.nii.gz"))
             writer.writerow([f"ct/{k}.nii.gz", part])
     return tmp_path
+
+
+def test_blinded_sheet_is_half_real_and_half_painted(twins, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent / "benchmarks")
+    import texture_figures
+
+    monkeypatch.setattr(texture_figures, "BLINDED", 4)
+    ct = sitk.GetImageFromArray(twins[0])
+    ct.SetSpacing(SPACING[::-1])
+    found = texture_figures.blinded({"a": ct}, Models("cpu"), 0)
+    assert sorted(kind for kind, *_ in found) == ["real"] * 2 + ["synthetic"] * 2
+    middles = [np.asarray(crop)[70:80, 70:80].mean() for *_, crop in found]
+    assert min(middles) > 80  # soft tissue: fat is at 45
 
 
 def test_command_judges_the_test_scans(data, monkeypatch):

@@ -29,7 +29,7 @@ from LNGenLib.segmentation.networks import build
 from LNGenLib.segmentation.patches import InOrder, Patches
 from LNGenLib.segmentation.preparing import Prepared, prepare, resampled
 from LNGenLib.segmentation.quality import implausible, plausibility, without_nodes
-from LNGenLib.segmentation.training import train
+from LNGenLib.segmentation.training import SegmentationTask, train
 from LNGenLib.service.client import Client
 from LNGenLib.service.kinds import KINDS
 from LNGenLib.service.protocol import Result
@@ -236,6 +236,18 @@ def test_patches_are_on_small_nodes_as_often_as_on_large_ones(tmp_path):
     patches = Patches([case], CONFIG, seed=0)
     sums = [int(patches[k]["label"].sum()) for k in range(200)]
     assert sum(0 < n <= 8 for n in sums) > 30
+    assert sum(n > 0 for n in sums[::2]) > 90 > sum(n > 0 for n in sums[1::2])
+
+
+def test_a_finding_where_there_is_none_costs_beside_a_patch_with_a_node():
+    criterion = SegmentationTask(CONFIG).criterion
+    label = torch.zeros(2, 1, 16, 16, 16)
+    label[0, :, 4:8, 4:8, 4:8] = 1
+    quiet = torch.where(label > 0, 6.0, -6.0)
+    loud = quiet.clone()
+    loud[1, :, 4:8, 4:8, 4:8] = 6.0
+    costs = [criterion(torch.cat([torch.zeros_like(x), x], 1), label) for x in (quiet, loud)]
+    assert costs[1] - costs[0] > 0.2  # with a Dice of each patch: 0.05
 
 
 def test_online_synthesis_sees_hu_and_an_id_of_each_patch(prepared):

@@ -1,7 +1,8 @@
 """Table I: does a network trained on real and synthetic scans do better than on real ones alone?
 
 Every cell is one run: a network, an arm, a seed. A run is a job of its own that resumes, and its
-result is kept under the hash of all that it depends on, so that the table grows run by run.
+result is kept under the hash of all that it depends on but the code, so that the table grows run by
+run; another version of LNGen takes another folder.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Patches(Dataset):
     """Patches of cases drawn evenly: `image` (1, z, y, x) in [-1, 1] and `label` (1, z, y, x).
 
     Every second one is on a lymph node, small ones as often as large ones, the others anywhere: a
-    batch has both, for the loss to weigh what is found where there is none against what is there.
+    batch of two has both, for the loss to weigh what is found where there is none.
 
     `online` is a map transform (`SynthesizeLymphNodesd`) that each patch goes through while it is
     in HU.

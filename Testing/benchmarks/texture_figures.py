@@ -124,11 +124,12 @@ def blinded(cts: dict[str, sitk.Image], models: Models, seed: int):
     each = BLINDED // (2 * len(cts))
     for name, ct in cts.items():
         hu, spacing = to_array(ct), array_spacing(ct)
-        bodies, rng = node_like(name, Scan(hu, spacing, None)), node_rng(seed, 0, name)
+        scan = Scan(hu, spacing, None)
+        bodies, rng = node_like(name, scan), node_rng(seed, 0, name)
         real = [bodies[k] for k in rng.permutation(len(bodies))[:each]]
-        traits = measure_scan(hu, spacing)
-        twins = place_twins(depth_in_fat(Scan(hu, spacing, None)), bodies, rng)
+        twins = place_twins(depth_in_fat(scan), bodies, rng)
         twins = [twins[k] for k in rng.permutation(len(twins))[:each]]
+        traits = measure_scan(hu, spacing)
         painted = like(paint_by(hu, traits, twins, models.texture, seed)[0], ct)
         for body in real:
             found.append(("real", name, crop(ct, middle(body), FIELD)))
