@@ -79,7 +79,8 @@ def place_twins(
     depth: np.ndarray, bodies: Sequence[Specimen], rng: np.random.Generator
 ) -> list[Twin]:
     """A twin of each body, the largest first, where there is room as deep in fat and with as much
-    fat round it; those without such a place have none. `depth` is what `depth_in_fat` gives."""
+    fat round it; those without such a place have none. `depth` (z, y, x) is that of
+    `depth_in_fat`."""
     fat = depth > 0
     places, taken, twins = np.argwhere(fat), np.zeros(fat.shape, bool), []
     for body in sorted(bodies, key=lambda body: -body.mask.sum()):
