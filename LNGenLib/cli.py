@@ -505,7 +505,7 @@ def evaluate_texture(
         console.print(
             f"DiffTumor less LN-Gen: {report.difference.value:+.3f} "
             f"({report.difference.low:+.3f} to {report.difference.high:+.3f}) "
-            f"over {report.difference.pairs} bodies"
+            f"over {report.difference.bodies} bodies"
         )
     console.print(
         f"real bodies told from each other: AUC {report.real:.3f} (0.45 to 0.55 is valid), "

@@ -21,6 +21,7 @@ from LNGenLib.evaluation.painters import paint_by, paint_constants, paint_copies
 from LNGenLib.evaluation.specimens import alike, find_painted, find_specimens, match
 from LNGenLib.evaluation.tissue_features import tissue_features
 from LNGenLib.evaluation.twins import depth_in_fat, place_twins
+from LNGenLib.evaluation.verdicts import Judgment
 from LNGenLib.models.store import save_weights
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.painting import measure_scan
@@ -115,10 +116,7 @@ def test_judge_tells_constants_and_not_balls_of_the_same_kind(monkeypatch):
     judged = [
         judge(match(real, found), noise, {*"abc"}, 0, lambda *_: None) for found in (alike, flat)
     ]
-    same, other = (one.verdict(0) for one in judged)
-    apart, none = (judged[0].difference(second, 0) for second in (judged[1], judged[0]))
-    assert apart.pairs <= same.pairs and apart.low > 0.1 and apart.low <= apart.value <= apart.high
-    assert (none.value, none.low, none.high) == (0, 0, 0)
+    same, other = (Judgment(one, one.bodies).verdict(0) for one in judged)
     assert same.pairs <= 3 * 9
     assert 0.25 < same.auc < 0.75
     assert other.auc > 0.95
@@ -217,7 +215,7 @@ def test_command_judges_the_test_scans(data, monkeypatch):
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     figures = json.loads((data / "figures.json").read_text())
-    for done in ("real_bodies", "twins_of", "judge", "measure_fidelity"):  # what is kept stays
+    for done in ("real_bodies", "placed", "twins_of", "judge", "measure_fidelity"):  # kept
         monkeypatch.delattr(texture, done)
     again = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert again.exit_code == 0, again.output
@@ -229,11 +227,28 @@ def test_command_judges_the_test_scans(data, monkeypatch):
         texture.evaluate_texture(other, Models(), 0, lambda *_: None, work=data / "work")
     assert set(figures["verdicts"]) == {"LN-Gen", "DiffTumor", "copies", "constant"}
     assert all(0 <= v["low"] <= v["high"] <= 1 for v in figures["verdicts"].values())
+    with_room = {v["pairs"] + v["missed"] for v in figures["verdicts"].values()}
+    assert with_room == {figures["difference"]["bodies"]}  # the same for all
     assert set(figures["fidelity"]) == {"ct/2.nii.gz", "ct/3.nii.gz"}
     assert all(0 <= figures["hu"][kind] <= 1 for kind in ("LN-Gen", "copies", "real"))
     low, high = (figures["difference"][end] for end in ("low", "high"))
     assert -1 <= low <= figures["difference"]["value"] <= high <= 1
     assert sum(figures["bodies"].values()) >= 27  # of 36
+
+
+def test_bodies_with_room_are_those_of_the_first_round_whoever_paints(data, monkeypatch):
+    monkeypatch.setattr(pairs, "ROUNDS", 1)
+    bodies, _ = pairs.real_bodies(data, "ct/2.nii.gz")
+    painted: list[int] = []
+
+    def blank(hu, _, twins, __):
+        painted.extend(bodies.index(twin.body) for twin in twins)
+        return hu, np.zeros(hu.shape, int)
+
+    found = pairs.twins_of(data, "ct/2.nii.gz", bodies, blank, 3).found
+    assert not found
+    assert len(painted) >= 6
+    assert pairs.placed(data, "ct/2.nii.gz", bodies, 3) == sorted(painted)
 
 
 def test_scans_without_bodies_are_refused(data):

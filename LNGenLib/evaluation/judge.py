@@ -17,7 +17,6 @@ from monai.networks.nets import Classifier
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier, StackingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -32,35 +31,9 @@ INNER_FOLDS = 3
 TREES = 300
 EPOCHS = 20
 BATCH = 32
-RESAMPLES = 2000
 
 Pair = tuple[Specimen, Specimen]
 Report = Callable[[int, int], None]  # steps done, steps
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """How well one class was told from real bodies over `pairs`: AUC and its 95 % interval, by
-    bootstrap over pairs; and the AUC of the features and of the CNN alone."""
-
-    pairs: int
-    auc: float
-    low: float
-    high: float
-    features: float
-    cnn: float
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How much better a second class was told from real bodies than a first: difference of AUC over
-    the `pairs` whose real body was judged against both, and its 95 % interval, by bootstrap over
-    these."""
-
-    pairs: int
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,25 +43,6 @@ class Judged:
 
     bodies: list[Specimen]
     scores: np.ndarray
-
-    def verdict(self, seed: int) -> Verdict:
-        """AUC of all pairs."""
-        both, features, cnn = self.scores
-        resampled = [_auc(both[rows]) for rows in _resamples(len(both), seed)]
-        low, high = np.percentile(resampled, [2.5, 97.5])
-        return Verdict(len(both), _auc(both), float(low), float(high), _auc(features), _auc(cnn))
-
-    def difference(self, second: Judged, seed: int) -> Difference | None:
-        """AUC of `second` less the own; None where no body was judged in both."""
-        places = {body.key: k for k, body in enumerate(second.bodies)}
-        common = [(k, places[b.key]) for k, b in enumerate(self.bodies) if b.key in places]
-        if not common:
-            return None
-        rows, other_rows = map(list, zip(*common))
-        ours, theirs = self.scores[0][rows], second.scores[0][other_rows]
-        resampled = [_auc(theirs[k]) - _auc(ours[k]) for k in _resamples(len(common), seed)]
-        low, high = np.percentile(resampled, [2.5, 97.5])
-        return Difference(len(common), _auc(theirs) - _auc(ours), float(low), float(high))
 
 
 def judge(
@@ -117,15 +71,6 @@ def judge(
     kept = np.isin(scans[::2], list(judged))
     bodies = [real for (real, _), wanted in zip(pairs, kept) if wanted]
     return Judged(bodies, scores.reshape(3, -1, 2)[:, kept])
-
-
-def _resamples(count: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).integers(count, size=(RESAMPLES, count))
-
-
-def _auc(scores: np.ndarray) -> float:
-    """Of scores (n, 2) of real bodies and others."""
-    return float(roc_auc_score(np.tile([0, 1], len(scores)), scores.ravel()))
 
 
 def _folds(truth: np.ndarray, scans: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, ...]]:

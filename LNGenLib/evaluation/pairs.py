@@ -46,6 +46,14 @@ def real_bodies(data: Path, name: str) -> tuple[list[Specimen], float]:
     return find_specimens(name, scan, off=scan.lesion), noise
 
 
+def placed(data: Path, name: str, bodies: list[Specimen], seed: int) -> list[int]:
+    """Places in the list of those `bodies` of the CT `name` that find room for a twin in the first
+    round of `twins_of`, which is the same for all painters."""
+    twins = _place(depth_in_fat(_scan(data, name)), name, bodies, seed, 0)
+    places = {id(body): place for place, body in enumerate(bodies)}
+    return sorted(places[id(twin.body)] for twin in twins)
+
+
 def twins_of(data: Path, name: str, bodies: list[Specimen], paint: Painter, seed: int) -> Twins:
     """Twins of the `bodies` of the CT `name`, where they find room.
 
@@ -58,7 +66,7 @@ def twins_of(data: Path, name: str, bodies: list[Specimen], paint: Painter, seed
     found: list[tuple[int, Specimen]] = []
     waiting, painted = bodies, 0
     for turn in range(ROUNDS):
-        twins = place_twins(depth, waiting, node_rng(seed, turn, f"twins {name}"))
+        twins = _place(depth, name, waiting, seed, turn)
         if not twins:
             break
         hu, labels = paint(scan.hu, traits, twins, seed * ROUNDS + turn)
@@ -90,6 +98,12 @@ def halves(real: Sequence[Specimen], rng: np.random.Generator) -> list[Pair]:
     return match(
         [s for s, one in zip(real, first) if one], [s for s, one in zip(real, first) if not one]
     )
+
+
+def _place(
+    depth: np.ndarray, name: str, bodies: Sequence[Specimen], seed: int, turn: int
+) -> list[Twin]:
+    return place_twins(depth, bodies, node_rng(seed, turn, f"twins {name}"))
 
 
 def _scan(data: Path, name: str) -> Scan:

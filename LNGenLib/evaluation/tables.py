@@ -14,16 +14,20 @@ if TYPE_CHECKING:
 
 
 def texture_table(report: TextureReport) -> Table:
-    """A row a class that was to be told from real bodies."""
-    table = Table("told from real bodies", "pairs", "AUC", "features", "CNN", "HU (KS)", "seen")
+    """A row a class that was to be told from real bodies, by the names of the figures in JSON; 80
+    columns wide."""
+    columns = ["pairs", "missed", "AUC", "seen", "features", "CNN", "HU (KS)", "found"]
+    table = Table("class", *columns, title="told from real bodies", padding=0)
     for kind, verdict in report.verdicts.items():
         table.add_row(
             kind,
             str(verdict.pairs),
+            str(verdict.missed),
             f"{verdict.auc:.3f} ({verdict.low:.3f}-{verdict.high:.3f})",
-            f"{verdict.features:.3f}",
-            f"{verdict.cnn:.3f}",
-            f"{report.hu[kind]:.3f}",
+            _figure(verdict.seen),
+            _figure(verdict.features),
+            _figure(verdict.cnn),
+            _figure(report.hu[kind]),
             f"{report.found[kind]:.0%}",
         )
     return table
@@ -44,6 +48,10 @@ def fidelity_table(fidelity: dict[str, Fidelity]) -> Table:
             f"{found.slope:.2f}",
         )
     return table
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _ratio(value: float | None) -> str:

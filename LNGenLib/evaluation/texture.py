@@ -13,10 +13,11 @@ from scipy.stats import ks_2samp
 
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.fidelity import Fidelity, measure_fidelity
-from LNGenLib.evaluation.judge import Difference, Judged, Pair, Verdict, judge
+from LNGenLib.evaluation.judge import Judged, Pair, judge
 from LNGenLib.evaluation.kept import Kept
-from LNGenLib.evaluation.pairs import halves, painters, real_bodies, twins_of
+from LNGenLib.evaluation.pairs import halves, painters, placed, real_bodies, twins_of
 from LNGenLib.evaluation.specimens import Specimen
+from LNGenLib.evaluation.verdicts import Difference, Judgment, Verdict
 from LNGenLib.image.io import as_ct
 from LNGenLib.output import keep_settings
 from LNGenLib.synthesis.engine import Models
@@ -31,10 +32,11 @@ Report = Callable[[str, int, int], None]  # stage, steps done, steps
 @dataclass(frozen=True)
 class TextureReport:
     """Verdicts by class: `LN-Gen`, `DiffTumor` where there is such a model, `copies` of real
-    bodies, and the judge's own tests, `constant` (valid at 0.95 or more) and `real` (0.45 to 0.55):
-    the mean over random halves of the real bodies. `difference` is DiffTumor's AUC less LN-Gen's.
-    `hu` is how far the HU in the cores of real bodies and of what they were told from are apart, by
-    class and for the `real` halves: Kolmogorov-Smirnov distance over the judged scans.
+    bodies, and the judge's own tests, `constant` (valid where those seen are told at 0.95 or more)
+    and `real` (0.45 to 0.55): the mean over random halves of the real bodies. `difference` is
+    DiffTumor's AUC less LN-Gen's. `hu` is how far the HU in the cores of real bodies and of what
+    they were told from are apart, by class and for the `real` halves: Kolmogorov-Smirnov distance
+    over the judged scans, None without pairs there.
 
     `bodies` are the real bodies of each scan; `found` is the share of painted twins that the finder
     sees as bodies like the real one, by class. `fidelity` is of each scan of the test part that has
@@ -44,7 +46,7 @@ class TextureReport:
     seed: int
     verdicts: dict[str, Verdict]
     difference: Difference | None
-    hu: dict[str, float]
+    hu: dict[str, float | None]
     real: float
     bodies: dict[str, int]
     found: dict[str, float]
@@ -76,17 +78,24 @@ def evaluate_texture(
     for number, name in enumerate(names):
         report("looking for bodies", number, len(names))
         real[name], noise[name] = kept(["bodies", name], lambda name=name: real_bodies(data, name))
-    if not any(real[name] for name in judged):
+    room: list[Specimen] = []
+    for number, name in enumerate(sorted(judged)):
+        report("looking for room", number, len(judged))
+        places = kept(
+            ["placed", seed, name], lambda name=name: placed(data, name, real[name], seed)
+        )
+        room += [real[name][place] for place in places]
+    if not room:
         raise InputError(f"{data}: no scan of the part test shows bodies in fat to compare with")
 
-    def judgment(key: list[Any], pairs: list[Pair]) -> Judged:
+    def judged_as(key: list[Any], pairs: list[Pair]) -> Judged:
         told = lambda done, of: report(f"judging {key[0]}", done, of)  # noqa: E731
         return kept(["judged", seed, *key], lambda: judge(pairs, noise, judged, seed, told))
 
     of_model = {"LN-Gen": models.texture, "DiffTumor": baseline, "constant": models.texture}
     pairs: dict[str, list[Pair]] = {}
     found: dict[str, float] = {}
-    told: dict[str, Judged] = {}
+    told: dict[str, Judgment] = {}
     for kind, paint in painters(models.texture, baseline).items():
         key = [kind, of_model[kind].description["sha256"] if kind in of_model else ""]
         pairs[kind], painted = [], 0
@@ -99,10 +108,10 @@ def evaluate_texture(
             pairs[kind] += twins.pairs(real[name])
             painted += twins.painted
         found[kind] = len(pairs[kind]) / max(painted, 1)
-        told[kind] = judgment(key, pairs[kind])
+        told[kind] = Judgment(judged_as(key, pairs[kind]), room)
     everything = [body for name in names for body in real[name]]
     split = [halves(everything, np.random.default_rng([seed, k])) for k in range(HALVINGS)]
-    apart = [judgment(["real", k], half) for k, half in enumerate(split)]
+    apart = [judged_as(["real", k], half) for k, half in enumerate(split)]
     hu = {kind: _hu_distance(of_kind, judged) for kind, of_kind in pairs.items()}
     hu["real"] = float(np.mean([_hu_distance(half, judged) for half in split]))
     return TextureReport(
@@ -110,7 +119,7 @@ def evaluate_texture(
         {kind: judgment.verdict(seed) for kind, judgment in told.items()},
         told["LN-Gen"].difference(told["DiffTumor"], seed) if baseline else None,
         hu,
-        float(np.mean([half.verdict(seed).auc for half in apart])),
+        float(np.mean([Judgment(half, half.bodies).verdict(seed).auc for half in apart])),
         {name: len(real[name]) for name in names},
         found,
         _fidelity(data, sorted(judged), models, seed, report, kept),
@@ -134,7 +143,9 @@ def _fidelity(
     return figures
 
 
-def _hu_distance(pairs: list[Pair], judged: set[str]) -> float:
+def _hu_distance(pairs: list[Pair], judged: set[str]) -> float | None:
     pairs = [pair for pair in pairs if pair[0].scan in judged]
+    if not pairs:
+        return None
     cores = [np.concatenate([s.hu[s.core] for s in kind]) for kind in zip(*pairs)]
     return float(ks_2samp(*cores).statistic)

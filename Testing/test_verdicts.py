@@ -1,0 +1,97 @@
+"""How well classes were told: seen twins by their scores, missed ones as told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from LNGenLib.evaluation.judge import Judged
+from LNGenLib.evaluation.specimens import Specimen
+from LNGenLib.evaluation.verdicts import Judgment
+
+
+def bodies(count: int) -> list[Specimen]:
+    voxel = np.ones((1, 1, 1))
+    starts = np.arange(count)[:, None] * [1, 0, 0]
+    spacing, patch = np.ones(3), np.zeros((2, 32, 32, 32))
+    return [Specimen("a", s, voxel, voxel > 0, spacing, patch, 9.0, 9.0, 1.0) for s in starts]
+
+
+def judged(seen: list[Specimen], shift: float = 0.5, seed: int = 0) -> Judged:
+    """Scores on a grid, so that some tie; those of twins are higher by `shift`."""
+    scores = np.random.default_rng(seed).normal(size=(3, len(seen), 2)) + [0, shift]
+    return Judged(seen, scores.round(1))
+
+
+def auc(scores: np.ndarray) -> float:
+    return roc_auc_score(np.tile([0, 1], len(scores)), scores.ravel())
+
+
+def test_where_all_were_seen_the_auc_is_theirs():
+    one = judged(bodies(60))
+    verdict = Judgment(one, bodies(60)).verdict(0)
+    assert (verdict.pairs, verdict.missed) == (60, 0)
+    alone = [verdict.seen, verdict.features, verdict.cnn]
+    assert alone == pytest.approx([auc(scores) for scores in one.scores])
+    assert verdict.auc == pytest.approx(verdict.seen)
+    assert 0 < verdict.low < verdict.auc < verdict.high < 1
+
+
+def test_missed_ones_count_as_told():
+    room = bodies(40)
+    one = judged(room[5:35])
+    verdict = Judgment(one, room).verdict(0)
+    assert (verdict.pairs, verdict.missed) == (30, 10)
+    assert verdict.seen == pytest.approx(auc(one.scores[0]))
+    assert verdict.auc == pytest.approx((30 * verdict.seen + 10) / 40)
+    above = one.scores.copy()[0, :, 1].tolist() + [99] * 10  # as scores above all
+    truth = [0] * 30 + [1] * 40
+    assert verdict.auc == pytest.approx(roc_auc_score(truth, [*one.scores[0, :, 0], *above]))
+    assert verdict.low < verdict.auc < verdict.high
+
+
+def test_where_none_was_seen_all_are_told():
+    verdict = Judgment(judged([]), bodies(20)).verdict(0)
+    assert (verdict.pairs, verdict.missed) == (0, 20)
+    assert (verdict.low, verdict.auc, verdict.high) == (1, 1, 1)
+    assert (verdict.seen, verdict.features, verdict.cnn) == (None, None, None)
+
+
+def test_interval_is_as_wide_as_by_chance_some_are_missed():
+    room = bodies(100)
+    told_by_luck = Judged(room[:50], np.zeros((3, 50, 2)))  # AUC 0.5: only missing tells
+    verdict = Judgment(told_by_luck, room).verdict(0)
+    assert verdict.auc == pytest.approx(0.75)
+    deviation = 0.5 * np.sqrt(0.25 / 100)
+    assert verdict.low == pytest.approx(0.75 - 1.96 * deviation, abs=0.01)
+    assert verdict.high == pytest.approx(0.75 + 1.96 * deviation, abs=0.01)
+
+
+def test_judged_bodies_without_room_do_not_count():
+    one = judged(bodies(40))
+    fewer = Judged(one.bodies[:30], one.scores[:, :30])
+    room = bodies(30)
+    assert Judgment(one, room).verdict(0) == Judgment(fewer, room).verdict(0)
+
+
+def test_difference_is_over_the_same_bodies():
+    room = bodies(80)
+    whole = judged(room)
+    half = Judged(room[::2], whole.scores[:, ::2])
+    first, second = Judgment(whole, room), Judgment(half, room)
+    difference = first.difference(second, 0)
+    wanted = (40 * auc(half.scores[0]) + 40) / 80 - auc(whole.scores[0])
+    assert difference.bodies == 80
+    assert difference.value == pytest.approx(wanted)
+    assert 0 < difference.low < difference.value < difference.high
+    none = first.difference(first, 0)
+    assert (none.value, none.low, none.high) == (0, 0, 0)
+
+
+def test_same_seed_gives_the_same():
+    room = bodies(30)
+    one, other = (Judgment(judged(room[:20]), bodies(30)) for _ in range(2))
+    assert one.verdict(3) == other.verdict(3) != one.verdict(4)
+    second = Judgment(judged(room[10:], seed=1), room)
+    assert one.difference(second, 3) == other.difference(second, 3)
