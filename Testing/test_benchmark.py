@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from LNGenLib import training
 from LNGenLib.benchmark import standin
 from LNGenLib.benchmark.painters import copier
 from LNGenLib.benchmark.scanner import Scanner
@@ -23,6 +24,7 @@ from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.structure.tsdf import tsdf_from_mask
 from LNGenLib.synthesis.engine import Models
+from LNGenLib.texture.dataset import scan_rows
 
 SIZE = (56, 56, 28)
 SMALL = Sizes("clinical", 3.0, 8.0)
@@ -86,6 +88,17 @@ def test_the_standin_holds_what_it_says(data):
         sources.add(record["background"])
     assert sum(source.startswith("ct/") for source in sources) == 1
     assert len(sources) == 6  # another anatomy for each scan
+
+
+def test_texture_can_be_trained_on_the_standin(data, tmp_path):
+    rows = scan_rows(data)
+    assert [row["split"] for row in rows] == ["train"] * 4 + ["validation"]
+    assert (data / rows[0]["labels"]).exists()
+    changes = {"vae_channels": 8, "unet_channels": [8, 16], "vae_steps": 1, "diffusion_steps": 1}
+    weights = training.run("texture", data, tmp_path, changes, 0)
+    with np.load(tmp_path / "texture.npz") as arrays:
+        assert set(arrays["scan"]) == {row["file"] for row in rows}
+    assert weights.exists()
 
 
 def test_the_standin_resumes_to_the_same_scans(source, tmp_path, monkeypatch):

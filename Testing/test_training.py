@@ -24,6 +24,7 @@ from LNGenLib.synthesis.engine import Models, synthesize
 from LNGenLib.synthesis.method import Method
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.texture import dataset
 from LNGenLib.texture.difftumor import DiffTumorConfig
 from LNGenLib.texture.model import TextureModel
 
@@ -103,8 +104,6 @@ def _tsdfs(folder):
 
 
 def test_texture_trains_and_loads(data, tmp_path, monkeypatch):
-    from LNGenLib.texture import dataset
-
     prepare = dataset.prepare
     monkeypatch.setattr(dataset, "prepare", lambda *a, **k: prepare(*a, **k, per_scan=8))
     weights = training.run("texture", data, tmp_path, TINY, seed=0)
@@ -114,9 +113,25 @@ def test_texture_trains_and_loads(data, tmp_path, monkeypatch):
     assert TextureModel(weights).networks.config.vae_channels == 8
 
 
-def test_difftumor_style_baseline_trains_and_paints(data, tmp_path, monkeypatch):
-    from LNGenLib.texture import dataset
+def test_every_labeled_lesion_of_a_scan_is_learned_from(tmp_path):
+    hu = np.full((30, 60, 60), -100, np.int16)
+    labels = np.zeros(hu.shape, np.uint8)
+    for label, corner in enumerate(((5, 5, 5), (15, 40, 40)), 1):
+        labels[tuple(slice(c, c + 6) for c in corner)] = label
+    hu[labels > 0] = 40
+    write(hu, tmp_path / "ct.nii.gz")
+    write(labels, tmp_path / "ct_mask.nii.gz")
+    write(np.zeros_like(labels), tmp_path / "elsewhere/none.nii.gz")
+    _, beside = dataset.read_scan(tmp_path / "ct.nii.gz")
+    lesions = list(dataset._lesions(beside))
+    assert [body.long_axis for body in lesions] == [6, 6]
+    assert [body.start for body in lesions] == [(5, 5, 5), (15, 40, 40)]
+    assert all(body.mask.all() for body in lesions)
+    _, named = dataset.read_scan(tmp_path / "ct.nii.gz", tmp_path / "elsewhere/none.nii.gz")
+    assert not list(dataset._lesions(named))
 
+
+def test_difftumor_style_baseline_trains_and_paints(data, tmp_path, monkeypatch):
     prepare = dataset.prepare
     monkeypatch.setattr(dataset, "prepare", lambda *a, **k: prepare(*a, **k, per_scan=8))
     weights = training.run("difftumor", data, tmp_path, TINY, seed=0)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -71,8 +71,9 @@ def make_standin(
     parts: tuple[Part, ...] = PARTS,
     size: tuple[int, int, int] = SIZE,
 ) -> None:
-    """Write the scans, `cases.csv` (image, label, id, patient, part), `nodes.csv` and
-    `standin.json` to `output`; scans that are there already stay.
+    """Write the scans, `cases.csv` (image, label, id, patient, part), `standin.json`, and the
+    tables by which `lngen train texture` and `difftumor` take the parts train and validation, to
+    `output`; scans that are there already stay.
 
     `data` holds `nodes/nodes.csv` with masks and `splits.csv` with CTs (docs/training.md). Raises
     InputError where a part finds none of either.
@@ -87,6 +88,7 @@ def make_standin(
         if not (output / "records" / f"{_id(part, number)}.json").exists():
             _make_scan(data, output, seed, part, number, shapes[part.split], cts[part.split], size)
     _write_tables(output, cases, seed)
+    _write_splits(data, output, cases, shapes)
 
 
 def _rows(table: Path, split: str, prefix: str = "") -> list[str]:
@@ -176,15 +178,33 @@ def _crop(ct: sitk.Image, size: tuple[int, int, int], rng: np.random.Generator) 
     return sitk.Resample(ct, grid, sitk.Transform(), sitk.sitkLinear, -1000)
 
 
+def _write_splits(
+    data: Path, output: Path, cases: list[tuple[Part, int]], shapes: dict[str, list[str]]
+) -> None:
+    """`splits.csv` and `nodes/nodes.csv` (docs/training.md); the masks stay where they are."""
+    used = ("train", "validation")
+    names = [(_id(*case), case[0].split) for case in cases if case[0].split in used]
+    scans = [(f"images/{name}.nii.gz", split, f"labels/{name}.nii.gz") for name, split in names]
+    masks = data.resolve() / "nodes"
+    nodes = [(masks / file, split) for split in used for file in shapes.get(split, [])]
+    _write_csv(output / "splits.csv", ("file", "split", "labels"), scans)
+    _write_csv(output / "nodes" / "nodes.csv", ("file", "split"), nodes)
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
 def _write_tables(output: Path, cases: list[tuple[Part, int]], seed: int) -> None:
     names = [_id(*case) for case in cases]
     records = [json.loads((output / "records" / f"{name}.json").read_text()) for name in names]
-    with (output / "cases.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["image", "label", "id", "patient", "part"])
-        for name, (part, _) in zip(names, cases):
-            image, label = (f"{kind}/{name}.nii.gz" for kind in ("images", "labels"))
-            writer.writerow([image, label, name, name, part.name])
+    rows = [
+        (f"images/{name}.nii.gz", f"labels/{name}.nii.gz", name, name, part.name)
+        for name, (part, _) in zip(names, cases)
+    ]
+    _write_csv(output / "cases.csv", ("image", "label", "id", "patient", "part"), rows)
     content = {
         "synthetic": True,
         "stand_in": MARK,

@@ -43,7 +43,8 @@ def real_bodies(data: Path, name: str) -> tuple[list[Specimen], float]:
     """The bodies of the CT `name` of `data` off its lesion, and the noise of its muscle in HU."""
     scan = _scan(data, name)
     noise = measure_noise(scan.hu, scan.between(*MUSCLE)).level
-    return find_specimens(name, scan, off=scan.lesion), noise
+    off = None if scan.lesions is None else scan.lesions > 0
+    return find_specimens(name, scan, off), noise
 
 
 def placed(data: Path, name: str, bodies: list[Specimen], seed: int) -> list[int]:

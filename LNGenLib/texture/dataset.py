@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scan:
-    """A CT (z, y, x) in HU, its spacing (z, y, x) in mm, and a lesion mask where one is given."""
+    """A CT (z, y, x) in HU, its spacing (z, y, x) in mm, and where lesions are given their labels
+    (z, y, x): 0 outside."""
 
     hu: np.ndarray
     spacing: np.ndarray
-    lesion: np.ndarray | None
+    lesions: np.ndarray | None
 
     def between(self, low: float, high: float) -> np.ndarray:
         """Voxels (z, y, x, bool) of low..high HU after light in-plane smoothing."""
@@ -116,15 +117,16 @@ def scan_rows(data: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(table))
 
 
-def read_scan(path: Path) -> tuple[sitk.Image, Scan]:
-    """A CT, and the same as a scan, with the lesion's mask that lies beside it as
-    `NAME_mask.nii.gz`."""
+def read_scan(path: Path, labels: Path | None = None) -> tuple[sitk.Image, Scan]:
+    """A CT, and the same as a scan, with the lesions' labels: those of the file `labels`, or what
+    lies beside the CT as `NAME_mask.nii.gz`."""
     from LNGenLib.image.io import read_image, to_array
 
     image = read_image(path)
-    mask = path.with_name(path.name.replace(".nii.gz", "_mask.nii.gz"))
-    lesion = to_array(read_image(mask)) > 0 if mask.exists() else None
-    return image, Scan(to_array(image), array_spacing(image), lesion)
+    beside = path.with_name(path.name.replace(".nii.gz", "_mask.nii.gz"))
+    labels = labels or (beside if beside.exists() else None)
+    lesions = to_array(read_image(labels)).astype(int) if labels else None
+    return image, Scan(to_array(image), array_spacing(image), lesions)
 
 
 def _body_patch(
@@ -167,20 +169,26 @@ def _drawn_patch(
     return extract_patch(scan.hu, scan.spacing, center, step, frame.size), sdf
 
 
+def _lesions(scan: Scan) -> Iterator[Body]:
+    """The given lesions of up to 60 mm, one a label."""
+    boxes = [] if scan.lesions is None else ndimage.find_objects(scan.lesions)
+    for label, box in enumerate(boxes, 1):
+        if box is None:
+            continue
+        extent = max((b.stop - b.start) * s for b, s in zip(box, scan.spacing, strict=True))
+        if extent <= 60:
+            start = tuple(int(b.start) for b in box)
+            yield Body(scan.lesions[box] == label, start, float(extent))
+
+
 def _patches(
     scan: Scan, shapes: np.ndarray, count: int, frame: Frame, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """`count` patches (HU, SDF in samples): up to half of bodies, the rest of drawn shapes."""
-    bodies = find_bodies(scan)
-    if scan.lesion is not None:
-        box = ndimage.find_objects(scan.lesion.astype(int))[0]
-        extent = max((b.stop - b.start) * s for b, s in zip(box, scan.spacing, strict=True))
-        if extent <= 60:
-            start = tuple(int(b.start) for b in box)
-            bodies += [Body(scan.lesion[box], start, float(extent))] * 5
+    bodies = find_bodies(scan) + list(_lesions(scan)) * 5
     soft = scan.between(*SOFT_TISSUE)
     depth = ndimage.distance_transform_edt(soft, sampling=scan.spacing)
-    in_lesion = depth if scan.lesion is None else depth * scan.lesion
+    in_lesion = depth if scan.lesions is None else depth * (scan.lesions > 0)
     of_bodies = min(count // 2, 8 * len(bodies))
     for _ in range(of_bodies):
         yield _body_patch(scan, bodies[rng.integers(len(bodies))], frame, rng)
@@ -204,16 +212,18 @@ def prepare(
 ) -> None:
     """Write training patches of all scans in `data/splits.csv` of the parts train and validation.
 
-    The table has the columns `file` and `split`; a lesion's mask, where there is one, lies beside
-    its CT as `NAME_mask.nii.gz`. `shapes` are TSDFs (n, 32, 32, 32) of real nodes of the training
-    part. Arrays in `output` (.npz): `hu` and `sdf` (n, s, s, s) uint8 (the HU window, and
-    +-4 samples, over 0..255), `split` (n,), `scan` (n,).
+    The table has the columns `file` and `split`; lesions, where they are known, have a label each
+    in the image that the column `labels` names, or beside their CT as `NAME_mask.nii.gz`. `shapes`
+    are TSDFs (n, 32, 32, 32) of real nodes of the training part. Arrays in `output` (.npz): `hu`
+    and `sdf` (n, s, s, s) uint8 (the HU window, and +-4 samples, over 0..255), `split` (n,), `scan`
+    (n,).
     """
     arrays: dict[str, list] = {"hu": [], "sdf": [], "split": [], "scan": []}
     rows = [row for row in scan_rows(data) if row["split"] != "test"]
     for number, row in enumerate(rows):
         report("CTs", number, len(rows))
-        _, scan = read_scan(data / row["file"])
+        labels = data / row["labels"] if row.get("labels") else None
+        _, scan = read_scan(data / row["file"], labels)
         rng = np.random.default_rng([seed, number])
         for hu, sdf in _patches(scan, shapes, per_scan, frame, rng):
             arrays["hu"].append(to_uint8(normalize(hu)))
