@@ -143,6 +143,9 @@ class Benchmark:
         self, run: Run, training: list[Case], folder: Path, report: Report
     ) -> dict[str, Any]:
         arguments = training, self.cases["validation"], folder, run.config, run.seed
+        done = folder / "training.json"
+        if done.exists():  # written last, here or on another machine
+            return json.loads(done.read_text())
         if run.config.network == "nnunet":
             from LNGenLib.segmentation.nnunet import train as train_nnunet
 

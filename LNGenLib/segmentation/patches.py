@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from monai.data import MetaTensor
+from monai.data import MetaTensor, get_track_meta, set_track_meta
 from monai.transforms import (
     Compose,
     RandFlipd,
@@ -72,31 +73,47 @@ class Patches(Dataset):
             center = rng.integers(case.hu.shape)
         item = self._cut(case, center)
         if self.online is not None:
-            item = self.online(item | {"id": f"{case.id}/{number}"})
+            located = {key: MetaTensor(patch, self._affine) for key, patch in item.items()}
+            item = self.online(located | {"id": f"{case.id}/{number}"})
         image = torch.from_numpy(normalize(np.asarray(item["image"])))
         label = (torch.as_tensor(np.asarray(item["label"])) > 0).float()
         self.augment.set_random_state(node_seed(self.seed, number, "augmentation") % 2**32)
-        item = self.augment({"image": image, "label": label})
-        return {key: torch.as_tensor(item[key]).contiguous() for key in ("image", "label")}
+        with _untracked():
+            item = self.augment({"image": image, "label": label})
+        return {key: item[key].contiguous() for key in ("image", "label")}
 
-    def _cut(self, case: Prepared, center: np.ndarray) -> dict[str, Any]:
-        """A patch round `center`, in HU, as MetaTensors; beyond the scan is air."""
+    @property
+    def _affine(self) -> np.ndarray:
+        """Of tensors z y x, to x y z in mm."""
+        affine = np.eye(4)
+        affine[:3, :3] = np.diag(self.config.spacing_mm[::-1])[:, ::-1]
+        return affine
+
+    def _cut(self, case: Prepared, center: np.ndarray) -> dict[str, torch.Tensor]:
+        """A patch (1, z, y, x) round `center`, in HU; beyond the scan is air."""
         size = np.array(self.config.patch)
         start = center - size // 2
         source = tuple(
             slice(max(a, 0), max(min(a + n, m), 0)) for a, n, m in zip(start, size, case.hu.shape)
         )
         inside = tuple(slice(s.start - a, s.stop - a) for s, a in zip(source, start))
-        affine = np.eye(4)
-        affine[:3, :3] = np.diag(self.config.spacing_mm[::-1])[
-            :, ::-1
-        ]  # of tensors z y x, to x y z
         item = {}
         for key, array, outside in (("image", case.hu, AIR), ("label", case.mask, 0)):
             patch = np.full(size, outside, np.float32)
             patch[inside] = array[source]
-            item[key] = MetaTensor(torch.from_numpy(patch)[None], affine)
+            item[key] = torch.from_numpy(patch)[None]
         return item
+
+
+@contextmanager
+def _untracked() -> Iterator[None]:
+    """MONAI records no transforms: nobody asks for them, and it takes as long as turning does."""
+    tracked = get_track_meta()
+    set_track_meta(False)
+    try:
+        yield
+    finally:
+        set_track_meta(tracked)
 
 
 class Whole(Dataset):
