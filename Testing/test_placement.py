@@ -9,7 +9,8 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing, box_mask, index_to_ras
 from LNGenLib.image.io import like, to_array
 from LNGenLib.placement import anatomy
-from LNGenLib.placement.anatomy import CandidateRegion, Place, without
+from LNGenLib.placement.anatomy import CandidateRegion, even, without
+from LNGenLib.placement.fat import Fat
 from LNGenLib.placement.nearby import NEAR, place_near
 from LNGenLib.placement.sampling import draw_places, place
 from LNGenLib.placement.stations import STATIONS
@@ -55,7 +56,7 @@ def centers(region: CandidateRegion, ct) -> np.ndarray:
     """Where centers may lie, on the CT's grid."""
     where = np.zeros(region.fat.shape, bool)
     for spot in region.places:
-        where[tuple(spot.voxels.T)] = True
+        where[tuple(spot.candidates[0].T)] = True
     return on_the_ct(region, ct, where)
 
 
@@ -91,6 +92,16 @@ def test_what_is_forbidden_are_labels_and_air(phantom, region):
     assert region.forbidden[labels > 0].all()
     assert region.forbidden[hu < -500].all()
     assert not region.forbidden[(labels == 0) & (hu > -250)].mean() > 0.02
+
+
+def test_fat_is_the_same_in_whatever_parts_it_is_looked_at(phantom):
+    hu, spacing = to_array(phantom.ct), np.array([3.0, 0.7, 0.9])
+    whole = Fat(hu, spacing).whole()
+    parts = Fat(hu, spacing)
+    rng = np.random.default_rng(0)
+    for low, size in zip(rng.integers(0, hu.shape, (40, 3)), rng.integers(1, 40, (40, 3))):
+        box = tuple(slice(int(a), int(min(a + n, m))) for a, n, m in zip(low, size, hu.shape))
+        assert np.array_equal(parts[box], whole[box])
 
 
 def test_candidate_region_keeps_off_the_skin(phantom, region):
@@ -175,14 +186,13 @@ def test_a_full_region_takes_no_more(phantom, central):
 
 def test_nodes_find_room_where_nothing_is_forbidden(phantom):
     shape = (30, 30, 30)
-    everywhere = Place(np.argwhere(np.ones(shape, bool)), np.ones(30**3, np.float32))
+    spacing = array_spacing(phantom.ct)
     free = CandidateRegion(
         tuple(slice(0, n) for n in shape),
         np.zeros(shape, bool),
-        np.ones(shape, bool),
-        (everywhere,),
+        Fat(np.full(shape, -100, np.int16), spacing),
+        (even(np.argwhere(np.ones(shape, bool))),),
     )
-    spacing = array_spacing(phantom.ct)
     assert without(free, np.zeros(shape, bool), spacing).forbidden.sum() == 0
     assert None not in place(STRUCTURES, SIZES, free, spacing, rngs(0))
 
@@ -213,9 +223,9 @@ def test_the_long_axis_lies_along_vessels(phantom):
 
 
 def test_placing_does_not_modify_the_region(phantom, region):
-    before = [part.copy() for part in (region.forbidden, region.fat, region.wall)]
+    before = [part.copy() for part in (region.forbidden, region.fat.whole(), region.wall)]
     placed(phantom, region)
-    after = (region.forbidden, region.fat, region.wall)
+    after = (region.forbidden, region.fat.whole(), region.wall)
     assert all(np.array_equal(a, b) for a, b in zip(before, after))
 
 

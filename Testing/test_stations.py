@@ -145,7 +145,7 @@ def test_a_scan_above_the_pelvis_is_refused_but_not_para_aortic_nodes(phantom):
 
 def test_para_aortic_nodes_have_a_place_in_the_real_pelvis(pelvis):
     region = find_region(*pelvis, stations=["para-aortic"])
-    assert len(region.places[0].voxels) * np.prod(array_spacing(pelvis[0])) > 50_000
+    assert len(region.places[0].candidates[0]) * np.prod(array_spacing(pelvis[0])) > 50_000
 
 
 def test_real_landmarks_are_found_with_and_without_labels(pelvis):

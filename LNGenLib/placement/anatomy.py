@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 import SimpleITK as sitk
@@ -12,12 +13,13 @@ from scipy import ndimage
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing, ras_to_index
-from LNGenLib.image.hu import FAT
 from LNGenLib.image.io import to_array
 from LNGenLib.placement.estimates import estimate_pelvis
+from LNGenLib.placement.fat import Fat
 from LNGenLib.placement.grid import (
     coarse_steps,
     distance_to,
+    finer,
     refined,
     refined_at,
     surroundings,
@@ -31,7 +33,6 @@ from LNGenLib.structure.lymph_node import Box
 OUTSIDE = -300.0  # HU
 BELOW_SKIN = 15.0  # mm: no nodes in subcutaneous fat
 MARGIN = 36.0  # mm round the candidate centers: the largest node and its surroundings fit in
-SLICES, THREADS = 16, 2  # smoothed at a time; more threads gain little
 GAP = 2.0  # mm between nodes, real or painted
 LEAST_TISSUE = 100.0  # mm3 of compact tissue that nodes keep off where no labels show organs
 
@@ -42,28 +43,35 @@ class NoPlace(InputError):
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """A part of a region in which centers may lie: voxels (n, 3) of the region's box, how likely
-    each is (n,), and the share of nodes that lie here. `station` names it, where it is one."""
+    """A part of a region in which centers may lie, and the share of nodes that lie here.
 
-    voxels: np.ndarray
-    density: np.ndarray
+    `find` gives its voxels (n, 3) of the region's box, and how likely each is (n,); it is called
+    when they are first asked for. `station` names the place, where it is one.
+    """
+
+    find: Callable[[], tuple[np.ndarray, np.ndarray]]
     weight: float = 1.0
     station: str | None = None
+
+    @cached_property
+    def candidates(self) -> tuple[np.ndarray, np.ndarray]:
+        """Voxels (n, 3) in which a center may lie, and how likely each is (n,)."""
+        return self.find()
 
 
 @dataclass(frozen=True, eq=False)
 class CandidateRegion:
     """The part `box` of a CT in which nodes may lie; arrays (z, y, x) are of that part.
 
-    `forbidden` (bool) voxels hold a label or lie outside the body; `fat` (bool) is what a node
-    should replace. Of the `places` each node takes one by weight, or, where `one_each`, node k the
+    `forbidden` (bool) voxels hold a label or lie outside the body; `fat` is what a node should
+    replace. Of the `places` each node takes one by weight, or, where `one_each`, node k the
     place k. `wall` (float32) is the distance in mm to the landmark of each voxel's station, if
     there are stations, on a grid thinned out by `steps`.
     """
 
     box: Box
     forbidden: np.ndarray
-    fat: np.ndarray
+    fat: Fat
     places: tuple[Place, ...]
     one_each: bool = False
     wall: np.ndarray | None = None
@@ -73,14 +81,14 @@ class CandidateRegion:
 @dataclass(frozen=True, eq=False)
 class Anatomy:
     """What a scan shows: landmarks and stations on the grid thinned out by `steps`; fat and what is
-    forbidden (bool) in the part `box` of the CT's grid."""
+    forbidden (z, y, x, bool) in the part `box` of the CT's grid."""
 
     landmarks: Landmarks
     stations: StationMap
     steps: np.ndarray
     box: Box
     forbidden: np.ndarray
-    fat: np.ndarray
+    fat: Fat
 
 
 def find_region(
@@ -109,14 +117,15 @@ def find_region(
     box = surroundings(region, MARGIN, spacing)
     steps = coarse_steps(spacing)
     forbidden, fat = _tissue(ct, anatomy, outside_of(to_array(thinned(ct, steps))), steps, box)
-    centers = region[box] & fat & ~forbidden
+    own = surroundings(region[box], 0, spacing)
+    voxels = _free(region[box][own], own, fat, forbidden)
     if not points:
-        return CandidateRegion(box, forbidden, fat, (_even(voxels_of(centers)),))
-    start, voxels = np.array([part.start for part in box]), voxels_of(centers)
+        return CandidateRegion(box, forbidden, fat, (even(voxels),))
+    start = np.array([part.start for part in box])
     places = []
     for point in points:
         off = (voxels + start - ras_to_index(ct, np.array(point))) * spacing
-        places.append(_even(voxels[np.linalg.norm(off, axis=1) <= tolerance]))
+        places.append(even(voxels[np.linalg.norm(off, axis=1) <= tolerance]))
     return CandidateRegion(box, forbidden, fat, tuple(places), one_each=True)
 
 
@@ -153,55 +162,67 @@ def read_stations(ct: sitk.Image, anatomy: sitk.Image | None) -> Anatomy:
     spacing = marks.spacing
     near = map_stations(marks, inner.result() & (labels == 0) & (hu < 0))
     small = surroundings(near.station > 0, MARGIN, spacing)
-    box = tuple(
-        slice(part.start * step, min(part.stop * step, size))
-        for part, step, size in zip(small, steps.tolist(), ct.GetSize()[::-1])
-    )
+    box = finer(small, steps, ct.GetSize()[::-1])
     forbidden, fat = _tissue(ct, anatomy, outside, steps, box)
     if anatomy is None:
-        forbidden |= _compact(fat, array_spacing(ct))
+        forbidden |= _compact(fat.whole(), array_spacing(ct))
     return Anatomy(marks, near, steps, box, forbidden, fat)
 
 
-def station_region(
-    anatomy: Anatomy, wanted: Sequence[str] = ()
-) -> tuple[CandidateRegion, dict[str, str]]:
-    """The region of the stations `wanted`, or of all that are available, and why others are not."""
-    known, box = anatomy.stations, anatomy.box
-    number = refined(known.station, anatomy.steps, box)
-    free = voxels_of((number > 0) & anatomy.fat & ~anatomy.forbidden)
-    numbers = number[tuple(free.T)]
-    density = refined_at(known.density, anatomy.steps, box, free)
-    places, reasons = [], dict(known.unavailable)
-    for k, station in enumerate(STATIONS, 1):
-        own = numbers == k
-        if not own.any():
-            reasons.setdefault(station.name, "holds no free fat in this scan")
-        elif not wanted or station.name in wanted:
-            places.append(Place(free[own], density[own], station.weight, station.name))
+def station_region(anatomy: Anatomy, wanted: Sequence[str] = ()) -> CandidateRegion:
+    """The region of the stations `wanted`, or of all that are known; some may hold no free fat."""
+    known = anatomy.stations
+    places = (
+        Place(partial(_station_voxels, anatomy, number), station.weight, station.name)
+        for number, station in enumerate(STATIONS, 1)
+        if station.name not in known.unavailable and (not wanted or station.name in wanted)
+    )
     small = tuple(
         slice(part.start // step, -(-part.stop // step))
-        for part, step in zip(box, anatomy.steps.tolist())
+        for part, step in zip(anatomy.box, anatomy.steps.tolist())
     )
-    region = CandidateRegion(
-        *(box, anatomy.forbidden, anatomy.fat, tuple(places)),
+    return CandidateRegion(
+        *(anatomy.box, anatomy.forbidden, anatomy.fat, tuple(places)),
         wall=known.distance[small],
         steps=anatomy.steps,
     )
-    return region, reasons
+
+
+def why_unavailable(anatomy: Anatomy, region: CandidateRegion) -> dict[str, str]:
+    """Why stations have no place in the anatomy's `region`, by name."""
+    empty = [place.station for place in region.places if not len(place.candidates[0])]
+    return anatomy.stations.unavailable | dict.fromkeys(empty, "holds no free fat in this scan")
+
+
+def _station_voxels(anatomy: Anatomy, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Voxels (n, 3) of a station's free fat in the anatomy's box, and how likely each is (n,)."""
+    known, steps, box = anatomy.stations, anatomy.steps, anatomy.box
+    own, spacing = known.station == number, anatomy.landmarks.spacing
+    part = finer(surroundings(own, spacing.min(), spacing), steps, [one.stop for one in box])
+    local = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(part, box))
+    voxels = _free(refined(own, steps, part), local, anatomy.fat, anatomy.forbidden)
+    return voxels, refined_at(known.density, steps, box, voxels)
+
+
+def _free(mask: np.ndarray, part: Box, fat: Fat, forbidden: np.ndarray) -> np.ndarray:
+    """Voxels (n, 3) of free fat in a mask (z, y, x, bool) of the region's `part`."""
+    return voxels_of(mask & fat[part] & ~forbidden[part]) + [one.start for one in part]
 
 
 def _wanted_stations(anatomy: Anatomy, wanted: Sequence[str]) -> CandidateRegion:
     """The region of the stations `wanted`, or of all; NoPlace where one of them is unavailable,
     or all of the pelvis."""
     wanted = named(wanted)
-    region, reasons = station_region(anatomy, wanted)
-    found = {place.station for place in region.places}
+    region = station_region(anatomy, wanted)
+    found = (place.station for place in region.places if len(place.candidates[0]))
+    missing = set(wanted or PELVIC)
     if wanted:
-        missing, kind = set(wanted) - found, "these"
-    else:
-        missing, kind = set() if found & set(PELVIC) else set(PELVIC), "the pelvic"
+        missing.difference_update(found)
+    elif not missing.isdisjoint(found):  # it ends at the first that is found
+        missing.clear()
     if missing:
+        kind = "these" if wanted else "the pelvic"
+        reasons = why_unavailable(anatomy, region)
         why = "; ".join(f"{name}: {reasons[name]}" for name in NAMES if name in missing)
         raise NoPlace(
             f"no place for lymph nodes at {kind} stations ({why}): give the anatomy, "
@@ -210,8 +231,9 @@ def _wanted_stations(anatomy: Anatomy, wanted: Sequence[str]) -> CandidateRegion
     return region
 
 
-def _even(voxels: np.ndarray) -> Place:
-    return Place(voxels, np.ones(len(voxels), np.float32))
+def even(voxels: np.ndarray) -> Place:
+    """A place whose voxels (n, 3) are equally likely."""
+    return Place(lambda: (voxels, np.ones(len(voxels), np.float32)))
 
 
 def _near(ct: sitk.Image, points: Sequence[Sequence[float]], tolerance: float) -> np.ndarray:
@@ -231,28 +253,13 @@ def _near(ct: sitk.Image, points: Sequence[Sequence[float]], tolerance: float) -
 
 def _tissue(
     ct: sitk.Image, anatomy: sitk.Image | None, outside: np.ndarray, steps: np.ndarray, box: Box
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, Fat]:
     """What is forbidden, and fat, in the part `box` of the CT."""
-    hu = sitk.GetArrayViewFromImage(ct)[box]
+    hu = sitk.GetArrayViewFromImage(ct)[box].copy()  # the image may be gone when fat is looked at
     forbidden = refined(outside, steps, box) | (hu < OUTSIDE)
     if anatomy is not None:
         forbidden |= sitk.GetArrayViewFromImage(anatomy)[box] > 0
-    return forbidden, fat_in(hu, array_spacing(ct))
-
-
-def fat_in(hu: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """Fat in `hu` (z, y, x), smoothed by about 1 mm in-plane so that noise makes no holes."""
-    sigma = (0, *np.minimum(1 / spacing[1:], 1.5))
-    fat = np.empty(hu.shape, bool)
-
-    def find(part: slice) -> None:
-        smooth = ndimage.gaussian_filter(hu[part].astype(np.float32), sigma)
-        fat[part] = (smooth > FAT[0]) & (smooth < FAT[1])
-
-    parts = [slice(k, k + SLICES) for k in range(0, len(hu), SLICES)]
-    with ThreadPoolExecutor(THREADS) as threads:  # scipy lets others run meanwhile
-        list(threads.map(find, parts))
-    return fat
+    return forbidden, Fat(hu, array_spacing(ct))
 
 
 def _compact(fat: np.ndarray, spacing: np.ndarray) -> np.ndarray:

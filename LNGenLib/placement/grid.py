@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,14 @@ def thinned(image: sitk.Image, steps: np.ndarray) -> sitk.Image:
     """Every so many voxels of an image; `steps` (z, y, x)."""
     z, y, x = steps.tolist()
     return image[::x, ::y, ::z]
+
+
+def finer(box: Box, steps: np.ndarray, shape: Sequence[int]) -> Box:
+    """The box of a coarse grid on the grid of `shape` of which that is thinned out by `steps`."""
+    return tuple(
+        slice(part.start * step, min(part.stop * step, size))
+        for part, step, size in zip(box, steps.tolist(), shape)
+    )
 
 
 def refined(coarse: np.ndarray, steps: np.ndarray, box: Box) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.image.io import like
-from LNGenLib.placement.anatomy import read_stations, station_region
+from LNGenLib.placement.anatomy import read_stations, station_region, why_unavailable
 from LNGenLib.placement.labels import LYMPH_NODE
 from LNGenLib.placement.stations import STATIONS
 
@@ -31,17 +31,19 @@ def placement_maps(ct: sitk.Image, anatomy: sitk.Image | None) -> PlacementMaps:
     Stations that are unavailable are in the summary, with the reason.
     """
     known = read_stations(ct, anatomy)
-    region, reasons = station_region(known)
+    region = station_region(known)
+    reasons = why_unavailable(known, region)
     shape, voxel = ct.GetSize()[::-1], float(np.prod(ct.GetSpacing()))
     prior, numbers = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
     volumes = {}
     for number, station in enumerate(STATIONS, 1):
         for place in region.places:
-            if place.station == station.name:
-                where = tuple((place.voxels + [part.start for part in region.box]).T)
-                prior[where] = place.weight * place.density / place.density.sum()
+            voxels, density = place.candidates
+            if place.station == station.name and len(voxels):
+                where = tuple((voxels + [part.start for part in region.box]).T)
+                prior[where] = place.weight * density / density.sum()
                 numbers[where] = number
-                volumes[station.name] = len(place.voxels) * voxel / 1000
+                volumes[station.name] = len(voxels) * voxel / 1000
     if prior.any():
         prior /= prior.max()
     total = sum(station.weight for station in STATIONS if station.name in volumes)

@@ -14,13 +14,13 @@ from LNGenLib.placement.anatomy import (
     OUTSIDE,
     CandidateRegion,
     NoPlace,
-    Place,
     deep,
-    fat_in,
+    even,
     find_region,
     inner_part,
     outside_of,
 )
+from LNGenLib.placement.fat import Fat
 from LNGenLib.placement.grid import coarse_steps, distance_to
 from LNGenLib.placement.sampling import place
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
@@ -41,12 +41,14 @@ def draw_spots(
         region = find_region(ct, anatomy)
     except NoPlace:
         region = find_region(ct, anatomy, deep(ct))
-    places = [one for one in region.places if len(one.voxels)]
+    places = [one for one in region.places if len(one.candidates[0])]
     if not places:
         raise NoPlace("no fat in which lymph nodes may lie")
-    voxels = np.concatenate([one.voxels for one in places])
-    shares = [one.weight * one.density / one.density.sum(dtype=float) for one in places]
-    likely = np.concatenate(shares)
+    found, densities = zip(*(one.candidates for one in places))
+    voxels = np.concatenate(found)
+    likely = np.concatenate(
+        [one.weight * part / part.sum(dtype=float) for one, part in zip(places, densities)]
+    )
     chosen = rng.choice(len(voxels), count, p=likely / likely.sum())
     return voxels[chosen] + [part.start for part in region.box]
 
@@ -84,10 +86,10 @@ def place_near(
         near = np.ascontiguousarray(hu[box])
         occupied = np.any([mask[box] > 0 for mask in taken], axis=0)
         forbidden = (near < OUTSIDE) | (distance_to(occupied, GAP, spacing) <= GAP)
-        fat = fat_in(near, spacing)
-        voxels = np.argwhere(fat & ~forbidden)
+        fat = Fat(near, spacing)
+        voxels = np.argwhere(fat.whole() & ~forbidden)
         voxels = voxels[np.linalg.norm((voxels + start - spot) * spacing, axis=1) <= NEAR]
-        region = CandidateRegion(box, forbidden, fat, (Place(voxels, np.ones(len(voxels))),))
+        region = CandidateRegion(box, forbidden, fat, (even(voxels),))
         placed = place([structure], [long_axis], region, spacing, [rng])[0]
         if placed is not None:
             return placed.node

@@ -10,6 +10,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from LNGenLib.placement.anatomy import GAP, CandidateRegion, Place
+from LNGenLib.placement.fat import Fat
 from LNGenLib.placement.grid import coarse_steps
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.shape import Structure
@@ -103,10 +104,11 @@ def _find_room(
     rng: np.random.Generator,
 ) -> LymphNode | None:
     """The node where it fits at one of the voxels of `spot`."""
-    coarse = tuple((spot.voxels // coarse_steps(spacing)).T)
+    voxels, density = spot.candidates
+    coarse = tuple((voxels // coarse_steps(spacing)).T)
     roomy = room[coarse] >= 0.8 * _inscribed_radius(structure, long_axis)
-    roomy &= ~forbidden[tuple(spot.voxels.T)]
-    candidates, density = spot.voxels[roomy], spot.density[roomy].astype(float)
+    roomy &= ~forbidden[tuple(voxels.T)]
+    candidates, density = voxels[roomy], density[roomy].astype(float)
     if not len(candidates):
         return None
     for _ in range(TURNS):
@@ -182,7 +184,7 @@ def _fits(
     occupancy: np.ndarray,
     shell: np.ndarray,
     start: np.ndarray,
-    fat: np.ndarray,
+    fat: Fat,
     forbidden: np.ndarray,
 ) -> bool:
     stop = start + occupancy.shape
