@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -154,14 +153,11 @@ def read_stations(ct: sitk.Image, anatomy: sitk.Image | None) -> Anatomy:
     hu = to_array(coarse)
     outside = outside_of(hu)
     labels = np.zeros(hu.shape, np.uint16) if anatomy is None else to_array(thinned(anatomy, steps))
-    with ThreadPoolExecutor(1) as beside:
-        inner = beside.submit(inner_part, outside, array_spacing(coarse))
-        marks = label_landmarks(coarse, labels)
-        estimate_pelvis(marks, hu, ~outside)
-        finish(marks)
-    spacing = marks.spacing
-    near = map_stations(marks, inner.result() & (labels == 0) & (hu < 0))
-    small = surroundings(near.station > 0, MARGIN, spacing)
+    marks = label_landmarks(coarse, labels)
+    estimate_pelvis(marks, hu, ~outside)
+    finish(marks)
+    near = map_stations(marks, inner_part(outside, marks.spacing) & (labels == 0) & (hu < 0))
+    small = surroundings(near.station > 0, MARGIN, marks.spacing)
     box = finer(small, steps, ct.GetSize()[::-1])
     forbidden, fat = _tissue(ct, anatomy, outside, steps, box)
     if anatomy is None:

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from LNGenLib.placement.anatomy import GAP, CandidateRegion, Place
 from LNGenLib.placement.fat import Fat
-from LNGenLib.placement.grid import coarse_steps
+from LNGenLib.placement.grid import coarse_steps, distance_to
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.shape import Structure
 
@@ -53,9 +53,9 @@ def place(
     placed: list[Placed | None] = [None] * len(structures)
     for number in np.argsort(-np.asarray(long_axes), kind="stable").tolist():
         structure, long_axis, rng = structures[number], long_axes[number], rngs[number]
-        room = _room(forbidden, spacing)
+        roomy = _roomy(forbidden, 0.8 * _inscribed_radius(structure, long_axis), spacing)
         for spot in draw_places(region, number, rng):
-            node = _find_room(structure, long_axis, spot, region, forbidden, room, spacing, rng)
+            node = _find_room(structure, long_axis, spot, region, forbidden, roomy, spacing, rng)
             if node is not None:
                 placed[number] = Placed(node.at(node.center + start), spot.station)
                 _occupy(forbidden, node)
@@ -83,14 +83,12 @@ def _occupy(forbidden: np.ndarray, node: LymphNode) -> None:
     forbidden[box] |= gap | ndimage.binary_dilation(occupied, np.ones((3, 3, 3)))
 
 
-def _room(forbidden: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """Distance in mm to what is forbidden, at most a coarse voxel too great, on a coarse grid."""
+def _roomy(forbidden: np.ndarray, radius: float, spacing: np.ndarray) -> np.ndarray:
+    """Voxels of a coarse grid (bool) in which a ball of `radius` mm may find room."""
     steps = coarse_steps(spacing)
     coarse = forbidden[tuple(slice(None, None, step) for step in steps)]
-    if not coarse.any():
-        return np.full(coarse.shape, np.inf)
-    distance = ndimage.distance_transform_edt(~coarse, sampling=spacing * steps)
-    return distance + np.linalg.norm(spacing * (steps - 1))
+    reach = max(radius - float(np.linalg.norm(spacing * (steps - 1))), 0.0)  # less a coarse voxel
+    return distance_to(coarse, reach, spacing * steps) >= reach
 
 
 def _find_room(
@@ -99,16 +97,14 @@ def _find_room(
     spot: Place,
     region: CandidateRegion,
     forbidden: np.ndarray,
-    room: np.ndarray,
+    roomy: np.ndarray,
     spacing: np.ndarray,
     rng: np.random.Generator,
 ) -> LymphNode | None:
     """The node where it fits at one of the voxels of `spot`."""
     voxels, density = spot.candidates
-    coarse = tuple((voxels // coarse_steps(spacing)).T)
-    roomy = room[coarse] >= 0.8 * _inscribed_radius(structure, long_axis)
-    roomy &= ~forbidden[tuple(voxels.T)]
-    candidates, density = voxels[roomy], density[roomy].astype(float)
+    free = roomy[tuple((voxels // coarse_steps(spacing)).T)] & ~forbidden[tuple(voxels.T)]
+    candidates, density = voxels[free], density[free].astype(float)
     if not len(candidates):
         return None
     for _ in range(TURNS):
