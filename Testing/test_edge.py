@@ -42,3 +42,9 @@ def test_without_edges_it_is_a_typical_one():
     fat = np.full((4, 40, 40), -100, np.int16)
     assert edge_spread(fat, (5.0, 0.8, 0.8)) == TYPICAL_SPREAD
     assert edge_spread(fat, (3.0, 3.0, 3.0)) == pytest.approx(1.2)
+
+
+def test_slices_that_are_looked_at_do_not_mix():
+    """Their borders are not at the same place, as those of slices centimeters apart."""
+    slices = np.concatenate([np.roll(discs(0.8, 10), 2 * k, axis=2) for k in range(8)])
+    assert edge_spread(slices, (5.0, 1.0, 1.0)) == pytest.approx(0.8, rel=0.08)

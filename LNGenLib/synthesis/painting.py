@@ -23,7 +23,7 @@ from LNGenLib.texture.model import STEPS, TextureModel
 from LNGenLib.texture.patch import Tissue
 
 TYPICAL_MUSCLE = 55.0  # HU, where a scan shows no muscle
-MUSCLE_SLICES = 24  # looked at: more take time and change little
+MUSCLE_SLICES = 12  # looked at: more take time and change little
 NOISE_NEIGHBORHOOD = 40.0  # mm
 
 
