@@ -252,7 +252,8 @@ def _tissue(
 ) -> tuple[np.ndarray, Fat]:
     """What is forbidden, and fat, in the part `box` of the CT."""
     hu = sitk.GetArrayViewFromImage(ct)[box].copy()  # the image may be gone when fat is looked at
-    forbidden = refined(outside, steps, box) | (hu < OUTSIDE)
+    forbidden = refined(outside, steps, box)
+    forbidden |= hu < OUTSIDE
     if anatomy is not None:
         forbidden |= sitk.GetArrayViewFromImage(anatomy)[box] > 0
     return forbidden, Fat(hu, array_spacing(ct))

@@ -72,6 +72,7 @@ def surroundings(mask: np.ndarray, margin: float, spacing: np.ndarray) -> Box:
         low, high = (found[0], found[-1] + 1) if len(found) else (0, size)
         pad = int(np.ceil(margin / spacing[axis]))
         box.append(slice(max(int(low) - pad, 0), min(int(high) + pad, size)))
+        mask = mask[(slice(None),) * axis + (slice(low, high),)]
     return tuple(box)
 
 

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.image.geometry import array_spacing, index_to_ras, ras_coordinate, ras_to_index
-from LNGenLib.placement.grid import distance_to, surroundings
+from LNGenLib.placement.grid import distance_to, surroundings, voxels_of
 from LNGenLib.placement.labels import NUMBERS
 
 RECTUM_TO_SACRUM, RECTUM_TO_MIDLINE = 50.0, 45.0  # mm
@@ -63,12 +63,12 @@ class Landmarks:
         return self.grid.GetSize()[::-1]
 
     def heights_of(self, mask: np.ndarray) -> np.ndarray:
-        """S in mm (n,) of a mask's voxels, in the order of `np.argwhere`."""
-        return index_to_ras(self.grid, np.argwhere(mask))[:, 2]
+        """S in mm (n,) of a mask's voxels."""
+        return index_to_ras(self.grid, voxels_of(mask))[:, 2]
 
     def points(self, name: str) -> np.ndarray:
         """RAS mm (n, 3) of a mask's voxels."""
-        return index_to_ras(self.grid, np.argwhere(self.masks[name]))
+        return index_to_ras(self.grid, voxels_of(self.masks[name]))
 
     def above(self, height: float) -> np.ndarray:
         """Voxels whose S is at least `height` mm; broadcasts to the grid (z, y, x)."""
@@ -236,7 +236,7 @@ def _internal_course(marks: Landmarks, side: str, trunk: np.ndarray, fork: float
     """Where the internal iliac vessels run, from the bifurcation along the pelvic side wall."""
     if not {"sacrum", "hips"} <= set(marks.masks) or "femoral tops" not in marks.heights:
         return np.zeros(marks.shape, bool)
-    sign, points = SIDES[side], index_to_ras(marks.grid, np.argwhere(trunk))
+    sign, points = SIDES[side], index_to_ras(marks.grid, voxels_of(trunk))
     start = points[np.abs(points[:, 2] - fork) <= marks.spacing.max()].mean(0)
     top, bottom = marks.heights["promontory"], marks.heights["coccyx"]
     middle = sacrum_front(marks, top - 0.4 * (top - bottom), sign * 38) + (0, 15, 0)

@@ -130,16 +130,16 @@ def synthesize(
         traits=traits.result(),
         enhancement=request.enhancement,
     )
-    records = tuple(
-        _record(ct, hu, node, painting, k, samples.repaired[k], plan)
-        for k, node in enumerate(nodes)
-    )
+    with ThreadPoolExecutor(2) as beside:  # copies of the whole volume
+        arrays = painting.hu, painting.labels, painting.changed
+        images = [beside.submit(like, array, ct) for array in arrays]
+        records = tuple(
+            _record(ct, hu, node, painting, k, samples.repaired[k], plan)
+            for k, node in enumerate(nodes)
+        )
     progress.finish()
     return SynthesisResult(
-        *(
-            marked_synthetic(like(array, ct))
-            for array in (painting.hu, painting.labels, painting.changed)
-        ),
+        *(marked_synthetic(image.result()) for image in images),
         records,
         _provenance(request, plan, models, hashes.result()),
     )
