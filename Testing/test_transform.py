@@ -139,8 +139,9 @@ def test_real_lymph_nodes_are_kept_off(painted, crops):
     before = case(crops, 0)
     before["label"][:, :18] = 2
     after = transform(before)
-    deeper = slice(0, 17)  # beside a painted one partial volume may change a voxel
-    assert torch.equal(after["image"][:, deeper], before["image"][:, deeper])
+    change = (after["image"] - before["image"]).abs()[:, :18]
+    assert change[:, :17].max() == 0
+    assert change.max() <= 1  # HU, where the blurred rim of one beside it ends
     assert (after["label"][:, :18] == 2).all()
     assert (after["label"][:, 18:] == 1).any()
 
