@@ -24,6 +24,7 @@ from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.structure.tsdf import tsdf_from_mask
 from LNGenLib.synthesis.engine import Models
+from LNGenLib.texture import dataset
 from LNGenLib.texture.dataset import scan_rows
 
 SIZE = (56, 56, 28)
@@ -90,7 +91,9 @@ def test_the_standin_holds_what_it_says(data):
     assert len(sources) == 6  # another anatomy for each scan
 
 
-def test_texture_can_be_trained_on_the_standin(data, tmp_path):
+def test_texture_can_be_trained_on_the_standin(data, tmp_path, monkeypatch):
+    prepare = dataset.prepare
+    monkeypatch.setattr(dataset, "prepare", lambda *a, **k: prepare(*a, **k, per_scan=4))
     rows = scan_rows(data)
     assert [row["split"] for row in rows] == ["train"] * 4 + ["validation"]
     assert (data / rows[0]["labels"]).exists()

@@ -26,7 +26,7 @@ def thinned(image: sitk.Image, steps: np.ndarray) -> sitk.Image:
 
 
 def finer(box: Box, steps: np.ndarray, shape: Sequence[int]) -> Box:
-    """The box of a coarse grid on the grid of `shape` of which that is thinned out by `steps`."""
+    """The box of a grid thinned out by `steps` (3,) on the grid itself, of `shape` (z, y, x)."""
     return tuple(
         slice(part.start * step, min(part.stop * step, size))
         for part, step, size in zip(box, steps.tolist(), shape)
