@@ -16,6 +16,7 @@ STEEPEST = 0.3  # across slices over in-plane: a slice smears borders that run t
 PROFILES = 4000
 REACH = 4  # samples of a profile to either side, at most
 BESIDE = 2  # lines of a profile to either side
+APART = 1.0  # mm between them at most: farther off a body's border bends
 FEWEST = 50
 SPREADS = np.arange(0.2, 3.01, 0.05)  # samples
 SHIFTS = np.arange(-1.5, 1.51, 0.25)  # samples
@@ -84,7 +85,7 @@ def border_profiles(
     across = np.stack([part[at] / size[at] for part in gradient])[:, :, None, None]
     along = np.stack([-across[1], across[0]])
     offset = np.arange(-reach, reach + 1)[:, None] * step
-    beside = np.arange(-BESIDE, BESIDE + 1) * step  # their mean is less noisy and as sharp
+    beside = np.arange(-BESIDE, BESIDE + 1) * min(step, APART)  # their mean: less noisy, as sharp
     way = (offset * across + beside * along) / spacing[1:, None, None, None]
     points = np.stack(place)[:, :, None, None] + way
     profiles = np.empty((len(z), 2 * reach + 1))
