@@ -11,13 +11,15 @@ from LNGenLib.image.edge import TYPICAL_SPREAD, edge_spread
 FINE = 4  # samples a voxel
 
 
-def discs(blur: float, noise: float, seed: int = 0) -> np.ndarray:
-    """Three slices of 96^2 voxels with twelve discs, blurred by `blur` voxels."""
+def discs(
+    blur: float, noise: float, seed: int = 0, radii: tuple[float, float] = (8, 14)
+) -> np.ndarray:
+    """Three slices of 96^2 voxels with twelve discs of `radii`, blurred by `blur` voxels."""
     rng = np.random.default_rng(seed)
     y, x = np.ogrid[: 96 * FINE, : 96 * FINE]
     inside = np.zeros((96 * FINE, 96 * FINE))
     for _ in range(12):
-        (cy, cx), radius = rng.uniform(10, 86, 2) * FINE, rng.uniform(8, 14) * FINE
+        (cy, cx), radius = rng.uniform(10, 86, 2) * FINE, rng.uniform(*radii) * FINE
         inside[(y - cy) ** 2 + (x - cx) ** 2 < radius**2] = 1
     hu = -100 + 160 * ndimage.gaussian_filter(inside, blur * FINE)[::FINE, ::FINE]
     return hu + noise * rng.standard_normal((3, 96, 96))
@@ -32,6 +34,11 @@ def test_blur_is_found(blur, noise, tolerance):
 @pytest.mark.parametrize("blur", [0.5, 0.7])
 def test_blur_is_found_by_profiles_short_enough_for_small_nodes(blur):
     assert edge_spread(discs(blur, 10), (3.0, 1.0, 1.0), reach=2) == pytest.approx(blur, rel=0.1)
+
+
+def test_borders_that_bend_within_large_voxels_are_not_smeared():
+    bodies = discs(0.4, 5, radii=(3, 4))
+    assert edge_spread(bodies, (3.0, 3.0, 3.0), reach=2) == pytest.approx(1.2, rel=0.15)
 
 
 def test_spread_is_in_mm():
