@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from LNGenLib.image.edge import TYPICAL_SPREAD, edge_spread
+from LNGenLib.image.edge import REACH, TYPICAL_SPREAD, edge_spread
 
 FINE = 4  # samples a voxel
 
@@ -28,17 +28,18 @@ def discs(
 @pytest.mark.parametrize("blur", [0.5, 0.8, 1.2, 2.0])
 @pytest.mark.parametrize("noise, tolerance", [(0, 0.08), (10, 0.08), (25, 0.15)])
 def test_blur_is_found(blur, noise, tolerance):
-    assert edge_spread(discs(blur, noise), (5.0, 1.0, 1.0)) == pytest.approx(blur, rel=tolerance)
+    found = edge_spread(discs(blur, noise), (5.0, 1.0, 1.0), REACH)
+    assert found == pytest.approx(blur, rel=tolerance)
 
 
 @pytest.mark.parametrize("blur", [0.5, 0.7])
 def test_blur_is_found_by_profiles_short_enough_for_small_nodes(blur):
-    assert edge_spread(discs(blur, 10), (3.0, 1.0, 1.0), reach=2) == pytest.approx(blur, rel=0.1)
+    assert edge_spread(discs(blur, 10), (3.0, 1.0, 1.0)) == pytest.approx(blur, rel=0.1)
 
 
 def test_borders_that_bend_within_large_voxels_are_not_smeared():
     bodies = discs(0.4, 5, radii=(3, 4))
-    assert edge_spread(bodies, (3.0, 3.0, 3.0), reach=2) == pytest.approx(1.2, rel=0.15)
+    assert edge_spread(bodies, (3.0, 3.0, 3.0)) == pytest.approx(1.2, rel=0.15)
 
 
 def test_spread_is_in_mm():

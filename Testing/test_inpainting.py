@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from LNGenLib.image.edge import edge_spread
+from LNGenLib.image.edge import border_profiles, edge_spread, fit_spread, reach_of
 from LNGenLib.image.noise import Noise
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
@@ -94,6 +94,17 @@ def test_edges_of_a_node_are_as_wide_as_those_of_the_scan(spacing):
     ball = LymphNode(SHAPES[0], 24, np.eye(3), np.array([10.0, 32, 32]), np.array(spacing))
     _, after, _, _ = paint(ball)
     assert edge_spread(after[10:11], spacing) == pytest.approx(SPREADS[spacing], rel=0.15)
+
+
+@pytest.mark.parametrize("spacing", [THICK, THIN, COARSE])
+def test_edges_of_nodes_that_slices_cut_obliquely_are_no_wider(spacing):
+    """Thick slices smear such edges before any blur."""
+    reach, profiles = reach_of(SPREADS[spacing], spacing[1]), []
+    for seed in range(12):
+        _, after, _, changed = paint(node(24, spacing, seed))
+        profiles.append(border_profiles(after, np.array(spacing), changed, reach))
+    spread = fit_spread(np.concatenate(profiles)) * spacing[1]
+    assert spread == pytest.approx(SPREADS[spacing], rel=0.15)
 
 
 @settings(max_examples=20, deadline=None)

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.edge import REACH, border_profiles, edge_spread, fit_spread
+from LNGenLib.image.edge import border_profiles, fit_spread, reach_of
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import FAT, MUSCLE
 from LNGenLib.image.io import to_array
@@ -66,8 +66,7 @@ def measure_fidelity(ct: sitk.Image, models: Models, seed: int, report: Report) 
     """
     hu, spacing = to_array(ct), array_spacing(ct)
     traits = measure_scan(hu, spacing)
-    reach = _reach(traits.edge_spread, spacing)
-    scan_edge = edge_spread(hu, spacing, reach)
+    reach = reach_of(traits.edge_spread, spacing[1:].min())
     noise: dict[int, list[np.ndarray]] = {lag: [] for lag in LAGS}
     profiles, means = [], []
     for painting, k, _ in _painted(ct, traits, SIZES, NODES, models, seed, report):
@@ -91,7 +90,7 @@ def measure_fidelity(ct: sitk.Image, models: Models, seed: int, report: Report) 
     return Fidelity(
         len(means),
         {lag: float(np.median(p)) if len(p) >= FEWEST_PAIRS else None for lag, p in pairs.items()},
-        fit_spread(borders) * spacing[1:].min() / scan_edge if enough else None,
+        fit_spread(borders) * spacing[1:].min() / traits.edge_spread if enough else None,
         float(np.mean(means)),
         float(np.std(means)),
         SMALL_NODES,
@@ -161,19 +160,13 @@ def _differences(hu: np.ndarray, where: np.ndarray, lag: int) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _reach(spread: float, spacing: np.ndarray) -> int:
-    """Samples to either side of a border that hold edges of this spread (mm): few enough to stay
-    inside a lymph node."""
-    return int(np.clip(np.ceil(3 * spread / spacing[1:].min()), 2, REACH))
-
-
 def _profiles(painting: Painting, k: int, spacing: np.ndarray, reach: int) -> np.ndarray:
     """Profiles (n, 2 reach + 1) across the border of a painted node."""
     painted = painting.nodes[k]
     box = inside_grid(painted.box, painting.hu.shape, AROUND)
     own = painting.labels[box] == k + 1
     border = ndimage.binary_dilation(own) & ~ndimage.binary_erosion(own)
-    return border_profiles(painting.hu[box], spacing, border, reach)[0]
+    return border_profiles(painting.hu[box], spacing, border, reach)
 
 
 def _changes(

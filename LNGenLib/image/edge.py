@@ -14,7 +14,7 @@ BORDER = -25.0  # HU, half-way between fat and soft tissue
 SLICES = 8  # looked at, evenly spaced: more take time and teach little
 STEEPEST = 0.3  # across slices over in-plane: a slice smears borders that run through it obliquely
 PROFILES = 4000
-REACH = 4  # samples of a profile to either side, at most
+LEAST_REACH, REACH = 2, 4  # samples of a profile to either side
 BESIDE = 2  # lines of a profile to either side
 APART = 1.0  # mm between them at most: farther off a body's border bends
 FEWEST = 50
@@ -22,17 +22,25 @@ SPREADS = np.arange(0.2, 3.01, 0.05)  # samples
 SHIFTS = np.arange(-1.5, 1.51, 0.25)  # samples
 
 
-def edge_spread(hu: np.ndarray, spacing: np.ndarray, reach: int = REACH) -> float:
+def edge_spread(hu: np.ndarray, spacing: np.ndarray, reach: int | None = None) -> float:
     """In-plane standard deviation (mm) of the edge spread of a CT (z, y, x) at fat's borders.
 
     Profiles run across soft tissue's border to fat along the in-plane gradient. Each is an error
     function of its own place and height and of one spread, which fits all best: the scanner's blur
-    and the voxel's width. They go `reach` samples to either side.
+    and the voxel's width. They go `reach` samples to either side, or as far as holds the edge: what
+    lies farther off is often another body.
     """
-    profiles, step = border_profiles(hu, np.asarray(spacing), reach=reach)
-    if len(profiles) < FEWEST:
-        return max(TYPICAL_SPREAD, 0.4 * step)
-    return fit_spread(profiles) * step
+    longest = reach or REACH
+    profiles, step = _profiles(hu, np.asarray(spacing), None, longest)
+    spread = max(TYPICAL_SPREAD, 0.4 * step)
+    for short in range(reach or LEAST_REACH, longest + 1):
+        clear = _clear(profiles[:, longest - short : longest + short + 1])
+        if len(clear) < FEWEST:
+            break
+        spread = fit_spread(clear) * step
+        if reach_of(spread, step) <= short:
+            break
+    return spread
 
 
 def fit_spread(profiles: np.ndarray) -> float:
@@ -46,6 +54,11 @@ def fit_spread(profiles: np.ndarray) -> float:
     return float(SPREADS[best] + np.clip(top, -1, 1) * (SPREADS[1] - SPREADS[0]))
 
 
+def reach_of(spread: float, step: float) -> int:
+    """Samples, `step` mm apart, to either side of a border that hold an edge of a spread (mm)."""
+    return int(np.clip(np.ceil(3 * spread / step), LEAST_REACH, REACH))
+
+
 @cache
 def _edges(reach: int) -> np.ndarray:
     """Error functions of each spread and shift, without mean and of unit length."""
@@ -57,12 +70,24 @@ def _edges(reach: int) -> np.ndarray:
 
 
 def border_profiles(
-    hu: np.ndarray, spacing: np.ndarray, where: np.ndarray | None = None, reach: int = REACH
-) -> tuple[np.ndarray, float]:
-    """Profiles (n, 2 reach + 1) from fat to soft tissue, and the mm between their samples.
+    hu: np.ndarray, spacing: np.ndarray, where: np.ndarray, reach: int
+) -> np.ndarray:
+    """Profiles (n, 2 reach + 1) from fat to soft tissue across the border at voxels `where`
+    (z, y, x, bool)."""
+    return _clear(_profiles(hu, spacing, where, reach)[0])
 
-    They cross the border at voxels `where` (z, y, x, bool), or anywhere.
-    """
+
+def _clear(profiles: np.ndarray) -> np.ndarray:
+    """Those of profiles (n, 2 reach + 1) that begin in fat and end in soft tissue."""
+    fat, soft = profiles[:, :2].mean(1), profiles[:, -2:].mean(1)
+    return profiles[(fat > FAT[0]) & (fat < FAT[1]) & (soft > 0) & (soft < SOFT_TISSUE[1])]
+
+
+def _profiles(
+    hu: np.ndarray, spacing: np.ndarray, where: np.ndarray | None, reach: int
+) -> tuple[np.ndarray, float]:
+    """Profiles (n, 2 reach + 1) up the gradient at the border of fat, and the mm between their
+    samples."""
     step = float(spacing[1:].min())
     slices = np.unique(np.linspace(0, len(hu) - 1, SLICES).round().astype(int))
     below, own, above = (
@@ -92,6 +117,4 @@ def border_profiles(
     for k in np.unique(z):  # each slice by itself: splines through several would mix them
         lines = ndimage.map_coordinates(own[k], points[:, z == k], mode="nearest")
         profiles[z == k] = lines.mean(2)
-    fat, soft = profiles[:, :2].mean(1), profiles[:, -2:].mean(1)
-    good = (fat > FAT[0]) & (fat < FAT[1]) & (soft > 0) & (soft < SOFT_TISSUE[1])
-    return profiles[good], step
+    return profiles, step

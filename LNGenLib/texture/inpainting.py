@@ -7,12 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from LNGenLib.image.edge import border_profiles, fit_spread, reach_of
+from LNGenLib.image.hu import FAT, MUSCLE
 from LNGenLib.image.noise import Noise
 from LNGenLib.structure.lymph_node import Box, LymphNode, inside_grid
 from LNGenLib.texture.patch import Tissue
 
 LEAST_WEIGHT = 1e-3  # voxels with less of the node would change by a fraction of a HU: they stay
 REACH = 3.0  # mm round the label beyond which nothing changes, or one voxel where that is more
+FEWEST_PROFILES = 20  # across the border of a node
 
 
 @dataclass(frozen=True)
@@ -34,15 +37,28 @@ class Inpainting:
     changed: np.ndarray
 
 
-def blur_mm(spread: float, spacing: np.ndarray) -> float:
+def blur_mm(spread: float, spacing: np.ndarray, own: float = 0.0) -> float:
     """In-plane blur (mm) that gives the node edges of a spread (mm), as `edge_spread` measures it.
 
-    `spacing` is in mm (z, y, x).
-
-    The share of the node in each voxel is a mean over the voxel and brings its part of the spread.
+    `spacing` is in mm (z, y, x). The share of the node in each voxel is a mean over the voxel and
+    brings its part of the spread; `own` (mm) is what the node brings, where that is known.
     """
     voxel = float(spacing[1:].mean())
-    return np.sqrt(max(spread**2 - voxel**2 / 12, 0))
+    return np.sqrt(max(spread**2 - max(voxel**2 / 12, own**2), 0))
+
+
+def own_spread(occupancy: np.ndarray, spread: float, spacing: np.ndarray) -> float:
+    """The spread (mm) that a node's occupancy (z, y, x) has before any blur, by voxels and by the
+    tilt and raggedness of its surface within them; 0 where too little of its border tells.
+
+    `spread` (mm) is that of the scan's edges, `spacing` in mm (z, y, x).
+    """
+    inside, step = occupancy >= 0.5, float(spacing[1:].min())
+    border = ndimage.binary_dilation(inside) & ~ndimage.binary_erosion(inside)
+    fat, node = np.mean(FAT), np.mean(MUSCLE)
+    shown = fat + occupancy * (node - fat)
+    profiles = border_profiles(shown, spacing, border, reach_of(spread, step))
+    return fit_spread(profiles) * step if len(profiles) >= FEWEST_PROFILES else 0.0
 
 
 def label_of(occupancy: np.ndarray) -> np.ndarray:
@@ -64,7 +80,7 @@ def scanned(
 ) -> np.ndarray:
     """The node's share of what a scanner of this edge spread (mm) shows in each voxel (z, y, x):
     its occupancy, blurred in-plane within reach of the label."""
-    sigma = blur_mm(spread, spacing) / spacing
+    sigma = blur_mm(spread, spacing, own_spread(occupancy, spread, spacing)) / spacing
     weight = ndimage.gaussian_filter(occupancy, (0, sigma[1], sigma[2]), truncate=3)
     kept = within_reach(label, spacing) & ((weight >= LEAST_WEIGHT) | label)
     weight = np.where(kept, weight, 0)
