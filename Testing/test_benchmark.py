@@ -181,7 +181,9 @@ def paint_squares(ct, real, seed):
 @pytest.fixture
 def bench_command(run_lngen, data, tmp_path, monkeypatch):
     """Runs `lngen benchmark table1` on the stand-in, with a quick painter in LN-Gen's place."""
-    monkeypatch.setattr("LNGenLib.benchmark.table1.synthesizer", lambda models: paint_squares)
+    monkeypatch.setattr(
+        "LNGenLib.benchmark.table1.synthesizer", lambda models, sizes: paint_squares
+    )
     monkeypatch.setenv("COLUMNS", "400")
     monkeypatch.setattr("LNGenLib.benchmark.commands.console.width", 400, raising=False)
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
@@ -205,7 +207,7 @@ def test_the_table_grows_run_by_run(bench_command, tmp_path):
     assert code == 0 and len(results()) == 1, err
     before = [file.stat().st_mtime_ns for file in results()]
     code, out, err = bench_command()
-    assert code == 0 and len(results()) == 4, err  # all but DiffTumor's, which has no weights
+    assert code == 0 and len(results()) == 5, err  # all but DiffTumor's, which has no weights
     assert "2] optimizer steps" in out and "test uniform" in out
     rows = [line for line in out.split("test uniform")[-1].splitlines() if "0/1" in line]
     assert len(rows) == 1 and "DiffTumor-style" in rows[0] and "not run" in rows[0]
@@ -226,6 +228,22 @@ def test_a_run_that_was_trained_elsewhere_is_only_scored(bench_command, tmp_path
     assert json.loads(result.read_text()) == scored
 
 
+def test_several_test_parts_have_a_table_each_and_one_of_all(bench_command, data, tmp_path):
+    header, *rows = csv.reader((data / "cases.csv").read_text().splitlines())
+    rows = [[data / image, data / label, *about] for image, label, *about in rows]
+    again = [*rows[-1][:2], "again", "another patient", "test again"]
+    with (tmp_path / "cases.csv").open("w", newline="") as table:
+        csv.writer(table).writerows([header, *rows, again])
+    code, out, err = bench_command(f"--data {tmp_path} --most 1")
+    assert code == 0, err
+    titles = [
+        line.strip()
+        for line in out.splitlines()
+        if line.strip().startswith("test") and "━" not in line
+    ]
+    assert titles == ["test again", "test uniform", "test again and test uniform"]
+
+
 def test_the_filter_takes_a_share_of_the_synthetic_nodes_out(bench_command, tmp_path):
     assert bench_command()[0] == 0
     kept = {}
@@ -233,7 +251,7 @@ def test_the_filter_takes_a_share_of_the_synthetic_nodes_out(bench_command, tmp_
         nodes = [to_array(read_image(f)) for f in sorted(recipe.parent.glob("*/nodes.nii.gz"))]
         cts = [to_array(read_image(f)) for f in sorted(recipe.parent.glob("*/ct.nii.gz"))]
         kept[json.loads(recipe.read_text())["arm"]] = nodes, cts
-    assert set(kept) == {"copy-paste", "LN-Gen", "LN-Gen filtered"}
+    assert set(kept) == {"copy-paste", "LN-Gen", "LN-Gen, clinical sizes", "LN-Gen filtered"}
     (all_nodes, painted), (some, filtered) = kept["LN-Gen"], kept["LN-Gen filtered"]
     count = [sum(len(np.unique(n)) - 1 for n in nodes) for nodes in (all_nodes, some)]
     assert count == [8, 6]

@@ -10,4 +10,5 @@ class Arm(str, Enum):
     copies = "copy-paste"
     difftumor = "DiffTumor-style"
     lngen = "LN-Gen"
+    clinical = "LN-Gen, clinical sizes"
     filtered = "LN-Gen filtered"

@@ -95,5 +95,8 @@ def _print(bench: Benchmark, cells: list[Run]) -> None:
     from LNGenLib.benchmark.report import table, title
 
     console.print(title(bench, cells), soft_wrap=True)
-    for part in list(bench.cases)[2:]:
-        console.print(table(bench, cells, part))
+    parts = list(bench.cases)[2:]
+    for part in parts:
+        console.print(table(bench, cells, [part]))
+    if len(parts) > 1:
+        console.print(table(bench, cells, parts))

@@ -29,6 +29,7 @@ from LNGenLib.synthesis.records import SynthesisRequest
 
 NODES = 11  # painted into each scan, as many as a scan of the paper's cohort has
 SIZES = {"uniform": 6, "clinical": 5}  # laws of the long axis, and how many of them follow each
+CLINICAL = {"clinical": NODES}
 TRIES = 400  # places looked at for each copy
 
 
@@ -40,14 +41,14 @@ class Painter(Protocol):
     ) -> tuple[sitk.Image, sitk.Image]: ...
 
 
-def synthesizer(models: Models) -> Painter:
-    """LN-Gen or DiffTumor's way: lymph nodes anywhere in fat, of two laws of sizes, as bright as
-    the real ones; how bright those of DiffTumor's way are can't be told."""
+def synthesizer(models: Models, sizes: dict[str, int]) -> Painter:
+    """LN-Gen or DiffTumor's way: lymph nodes anywhere in fat, so many of each law of `sizes`, as
+    bright as the real ones; how bright those of DiffTumor's way are can't be told."""
 
     def paint(ct: sitk.Image, real: sitk.Image, seed: int) -> tuple[sitk.Image, sitk.Image]:
         anywhere = like(np.ones(ct.GetSize()[::-1], np.uint8), ct)
         enhancement, labels = enhancement_like(ct, real), np.zeros(ct.GetSize()[::-1], np.uint16)
-        for turn, (law, count) in enumerate(SIZES.items()):
+        for turn, (law, count) in enumerate(sizes.items()):
             own = node_seed(seed, turn, law)
             request = SynthesisRequest(
                 *(count, Sizes(law), own), allow_fewer=True, enhancement=enhancement

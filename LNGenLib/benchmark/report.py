@@ -9,7 +9,7 @@ from rich.table import Table
 from LNGenLib.benchmark.arms import Arm
 from LNGenLib.benchmark.standin import MARK
 from LNGenLib.benchmark.table1 import Benchmark, Result, Run
-from LNGenLib.evaluation.lesions import BINS
+from LNGenLib.evaluation.lesions import BINS, ScanScore
 from LNGenLib.evaluation.segmentation import estimate, paired
 from LNGenLib.segmentation.commands import interval
 
@@ -31,9 +31,9 @@ def title(bench: Benchmark, cells: Sequence[Run]) -> str:
     )
 
 
-def table(bench: Benchmark, cells: Sequence[Run], part: str) -> Table:
-    """A row for each network and arm: figures over the scans of a test part."""
-    shown = Table(title=part)
+def table(bench: Benchmark, cells: Sequence[Run], parts: Sequence[str]) -> Table:
+    """A row for each network and arm: figures over the scans of some test parts."""
+    shown = Table(title=" and ".join(parts))
     columns = ("network", "arm", "seeds", *FIGURES[:2], "Dice difference", "sensitivity difference")
     bins = [f"found {size}" for size in BINS]
     costs = ("minutes: training", "synthesis")
@@ -45,7 +45,7 @@ def table(bench: Benchmark, cells: Sequence[Run], part: str) -> Table:
         if not results:
             shown.add_row(*row, *[NOT_RUN] * (len(shown.columns) - len(row)))
             continue
-        scores = _pooled(results, part)
+        scores = _pooled(results, parts)
         found = estimate(scores)
         row += [interval(found[name]) for name in FIGURES[:2]]
         # the seeds that both arms have, so that the difference is that of the arms alone
@@ -55,7 +55,7 @@ def table(bench: Benchmark, cells: Sequence[Run], part: str) -> Table:
             row += ["-" if arm == Arm.real else NOT_RUN] * 2
         else:
             ours, theirs = ({k: own[k] for k in same} for own in (results, reference))
-            apart = paired(_pooled(ours, part), _pooled(theirs, part))
+            apart = paired(_pooled(ours, parts), _pooled(theirs, parts))
             row += [interval(apart[name]) for name in FIGURES[:2]]
         row += [interval(found[name]) for name in FIGURES[2:]]
         row += [interval(found[f"lesion sensitivity {size}"]) for size in BINS]
@@ -73,5 +73,5 @@ def _results(bench: Benchmark, cells: Sequence[Run], network: str, arm: Arm) -> 
     return {seed: result for seed, result in results.items() if result is not None}
 
 
-def _pooled(results: dict[int, Result], part: str) -> list:
-    return [score for result in results.values() for score in result.scores[part]]
+def _pooled(results: dict[int, Result], parts: Sequence[str]) -> list[ScanScore]:
+    return [score for result in results.values() for part in parts for score in result.scores[part]]

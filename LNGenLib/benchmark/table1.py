@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from LNGenLib.benchmark.arms import Arm
-from LNGenLib.benchmark.painters import NODES, SIZES, Painter, copier, synthesizer
+from LNGenLib.benchmark.painters import CLINICAL, NODES, SIZES, Painter, copier, synthesizer
 from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.writing import Plain, clear_unfinished
@@ -170,14 +170,14 @@ class Benchmark:
         if run.arm == Arm.real:
             return {}
         recipe: dict[str, Any] = {"arm": run.arm.value, "seed": run.seed, "nodes": NODES}
-        if run.arm in (Arm.lngen, Arm.filtered):
-            recipe["sizes"], recipe["enhancement"] = SIZES, "as the real ones"
+        if run.arm in (Arm.lngen, Arm.clinical, Arm.filtered):
+            recipe["sizes"], recipe["enhancement"] = _sizes(run.arm), "as the real ones"
             recipe["weights"] = [
                 sha256(getattr(self.models, f"{name}_weights") or SHIPPED / f"{name}.safetensors")
                 for name in ("structure", "texture")
             ]
         if run.arm == Arm.difftumor and self.difftumor is not None:
-            recipe["sizes"] = SIZES
+            recipe["sizes"] = _sizes(run.arm)
             recipe["weights"] = sha256(self.difftumor.texture_weights)
         if run.arm == Arm.filtered:
             recipe["filtered by"] = dataclasses.asdict(run.config)
@@ -211,7 +211,7 @@ class Benchmark:
     def _painter(self, arm: Arm) -> Painter:
         if arm == Arm.copies:
             return copier(self.cases["train"])
-        return synthesizer(self.difftumor if arm == Arm.difftumor else self.models)
+        return synthesizer(self.difftumor if arm == Arm.difftumor else self.models, _sizes(arm))
 
     def _filter(self, run: Run, writer: Plain, report: Report) -> None:
         """The scans of LN-Gen without what the segmentor of `real only` finds implausible."""
@@ -222,6 +222,11 @@ class Benchmark:
         painted, _ = self._synthetic(unfiltered, report)
         folder = painted[0].image.parents[1]
         filter_cases(folder, self.cases["train"], segmentor, writer.folder, report)
+
+
+def _sizes(arm: Arm) -> dict[str, int]:
+    """How many lymph nodes a scan of an arm gets of each law of long axes."""
+    return CLINICAL if arm == Arm.clinical else SIZES
 
 
 def _write(writer: Plain, case: Case, ct, nodes, real, seconds: float) -> None:
