@@ -320,11 +320,13 @@ def test_evaluate_segmentation_prints_and_compares(run_lngen, table, tmp_path):
 def test_train_segmentation_from_the_command_line(run_lngen, table, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(TINY | {"epochs": 1, "steps_an_epoch": 1}))
     command = f"train segmentation --real {table} -o {tmp_path}/model"
-    code, out, err = run_lngen([*command.split(), "--config", str(tmp_path / "config.json")])
+    small = [*command.split(), "--config", str(tmp_path / "config.json")]
+    code, out, err = run_lngen(small)
     assert code == 0 and "Dice" in out, err
     load_segmentor(tmp_path / "model", "cpu")
-    code, _, err = run_lngen(command.split())  # by other settings, in the same folder
-    assert code == 2 and "give these, or a new folder" in err
+    others = command.split(), [*small, "--synthetic", str(table)]  # in the same folder
+    for code, _, err in map(run_lngen, others):
+        assert code == 2 and "give these, or a new folder" in err
 
 
 def test_without_a_validation_part_a_fifth_of_the_patients_is_held_out(table):

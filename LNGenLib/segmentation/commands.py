@@ -66,10 +66,15 @@ def train_segmentation(
     wanted = SegmentationConfig.from_json(changes | {"network": network.value})
     check_output(output)
     training, validation = split(read_cases(real), seed)
-    keep_settings(output, {"config": dataclasses.asdict(wanted), "seed": seed})
     if synthetic is not None:
         held_out = {case.patient for case in validation}
         training += [case for case in read_cases(synthetic) if case.patient not in held_out]
+    settings = {"config": dataclasses.asdict(wanted), "seed": seed, "online": online is not None}
+    scans = {
+        name: [case.id for case in cases]
+        for name, cases in (("training", training), ("validation", validation))
+    }
+    keep_settings(output, settings | scans)
     transform = None
     if network is Network.nnunet:
         from LNGenLib.segmentation.nnunet import train
