@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from LNGenLib.image.edge import REACH, TYPICAL_SPREAD, edge_spread
+from LNGenLib.image.edge import (
+    BORDER,
+    REACH,
+    TYPICAL_SPREAD,
+    border_profiles,
+    edge_spread,
+    fit_spread,
+)
 
 FINE = 4  # samples a voxel
 
@@ -28,12 +35,13 @@ def discs(
 @pytest.mark.parametrize("blur", [0.5, 0.8, 1.2, 2.0])
 @pytest.mark.parametrize("noise, tolerance", [(0, 0.08), (10, 0.08), (25, 0.15)])
 def test_blur_is_found(blur, noise, tolerance):
-    found = edge_spread(discs(blur, noise), (5.0, 1.0, 1.0), REACH)
-    assert found == pytest.approx(blur, rel=tolerance)
+    hu = discs(blur, noise)
+    profiles = border_profiles(hu, discs(blur, 0) > BORDER, np.array([5.0, 1.0, 1.0]), REACH)
+    assert fit_spread(profiles) == pytest.approx(blur, rel=tolerance)
 
 
-@pytest.mark.parametrize("blur", [0.5, 0.7])
-def test_blur_is_found_by_profiles_short_enough_for_small_nodes(blur):
+@pytest.mark.parametrize("blur", [0.5, 0.7, 1.2, 2.0])
+def test_blur_is_found_by_profiles_as_short_as_holds_the_edge(blur):
     assert edge_spread(discs(blur, 10), (3.0, 1.0, 1.0)) == pytest.approx(blur, rel=0.1)
 
 

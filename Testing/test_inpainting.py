@@ -101,8 +101,8 @@ def test_edges_of_nodes_that_slices_cut_obliquely_are_no_wider(spacing):
     """Thick slices smear such edges before any blur."""
     reach, profiles = reach_of(SPREADS[spacing], spacing[1]), []
     for seed in range(12):
-        _, after, _, changed = paint(node(24, spacing, seed))
-        profiles.append(border_profiles(after, np.array(spacing), changed, reach))
+        _, after, label, _ = paint(node(24, spacing, seed))
+        profiles.append(border_profiles(after, label, np.array(spacing), reach))
     spread = fit_spread(np.concatenate(profiles)) * spacing[1]
     assert spread == pytest.approx(SPREADS[spacing], rel=0.15)
 

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.edge import border_profiles, fit_spread, reach_of
+from LNGenLib.image.edge import FEWEST_OF_NODES, border_profiles, fit_spread, reach_of
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import FAT, MUSCLE
 from LNGenLib.image.io import to_array
@@ -30,7 +30,6 @@ AT_ONCE = 10
 MOST_TURNS = 40  # paintings of a scan, AT_ONCE nodes each or as many as fit
 LAGS = (1, 2, 4)  # voxels
 FEWEST_PAIRS = 50  # of voxels, in all lymph nodes or in the muscle round one
-FEWEST_PROFILES = 20  # across the borders of all lymph nodes
 AROUND = 8  # voxels round a node, into which the profiles across its border reach
 SURROUNDINGS = 40.0  # mm
 
@@ -86,7 +85,7 @@ def measure_fidelity(ct: sitk.Image, models: Models, seed: int, report: Report) 
     predicted, found = changes
     pairs = {lag: np.concatenate(ratios) for lag, ratios in noise.items()}
     borders = np.concatenate(profiles)
-    enough = len(borders) >= FEWEST_PROFILES
+    enough = len(borders) >= FEWEST_OF_NODES
     return Fidelity(
         len(means),
         {lag: float(np.median(p)) if len(p) >= FEWEST_PAIRS else None for lag, p in pairs.items()},
@@ -165,8 +164,7 @@ def _profiles(painting: Painting, k: int, spacing: np.ndarray, reach: int) -> np
     painted = painting.nodes[k]
     box = inside_grid(painted.box, painting.hu.shape, AROUND)
     own = painting.labels[box] == k + 1
-    border = ndimage.binary_dilation(own) & ~ndimage.binary_erosion(own)
-    return border_profiles(painting.hu[box], spacing, border, reach)
+    return border_profiles(painting.hu[box], own, spacing, reach)
 
 
 def _changes(

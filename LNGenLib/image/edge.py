@@ -17,28 +17,28 @@ PROFILES = 4000
 LEAST_REACH, REACH = 2, 4  # samples of a profile to either side
 BESIDE = 2  # lines of a profile to either side
 APART = 1.0  # mm between them at most: farther off a body's border bends
-FEWEST = 50
+FEWEST = 50  # of them in a scan
+FEWEST_OF_NODES = 20  # of them across the borders of lymph nodes
 SPREADS = np.arange(0.2, 3.01, 0.05)  # samples
 SHIFTS = np.arange(-1.5, 1.51, 0.25)  # samples
 
 
-def edge_spread(hu: np.ndarray, spacing: np.ndarray, reach: int | None = None) -> float:
+def edge_spread(hu: np.ndarray, spacing: np.ndarray) -> float:
     """In-plane standard deviation (mm) of the edge spread of a CT (z, y, x) at fat's borders.
 
     Profiles run across soft tissue's border to fat along the in-plane gradient. Each is an error
     function of its own place and height and of one spread, which fits all best: the scanner's blur
-    and the voxel's width. They go `reach` samples to either side, or as far as holds the edge: what
-    lies farther off is often another body.
+    and the voxel's width. They are as short as holds the edge: what lies farther off is often
+    another body.
     """
-    longest = reach or REACH
-    profiles, step = _profiles(hu, np.asarray(spacing), None, longest)
+    profiles, step = _profiles(hu, np.asarray(spacing), None, REACH)
     spread = max(TYPICAL_SPREAD, 0.4 * step)
-    for short in range(reach or LEAST_REACH, longest + 1):
-        clear = _clear(profiles[:, longest - short : longest + short + 1])
+    for reach in range(LEAST_REACH, REACH + 1):
+        clear = _clear(profiles[:, REACH - reach : REACH + reach + 1])
         if len(clear) < FEWEST:
             break
         spread = fit_spread(clear) * step
-        if reach_of(spread, step) <= short:
+        if reach_of(spread, step) <= reach:
             break
     return spread
 
@@ -70,11 +70,11 @@ def _edges(reach: int) -> np.ndarray:
 
 
 def border_profiles(
-    hu: np.ndarray, spacing: np.ndarray, where: np.ndarray, reach: int
+    hu: np.ndarray, inside: np.ndarray, spacing: np.ndarray, reach: int
 ) -> np.ndarray:
-    """Profiles (n, 2 reach + 1) from fat to soft tissue across the border at voxels `where`
-    (z, y, x, bool)."""
-    return _clear(_profiles(hu, spacing, where, reach)[0])
+    """Profiles (n, 2 reach + 1) from fat into a body, which is `inside` (z, y, x, bool)."""
+    border = ndimage.binary_dilation(inside) & ~ndimage.binary_erosion(inside)
+    return _clear(_profiles(hu, spacing, border, reach)[0])
 
 
 def _clear(profiles: np.ndarray) -> np.ndarray:

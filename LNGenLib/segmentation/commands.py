@@ -69,12 +69,9 @@ def train_segmentation(
     if synthetic is not None:
         held_out = {case.patient for case in validation}
         training += [case for case in read_cases(synthetic) if case.patient not in held_out]
-    settings = {"config": dataclasses.asdict(wanted), "seed": seed, "online": online is not None}
-    scans = {
-        name: [case.id for case in cases]
-        for name, cases in (("training", training), ("validation", validation))
-    }
-    keep_settings(output, settings | scans)
+    folders = {"real": real, "synthetic": synthetic, "online": online}
+    sources = {name: path and str(path.resolve()) for name, path in folders.items()}
+    keep_settings(output, {"config": dataclasses.asdict(wanted), "seed": seed} | sources)
     transform = None
     if network is Network.nnunet:
         from LNGenLib.segmentation.nnunet import train

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from LNGenLib.image.edge import border_profiles, fit_spread, reach_of
+from LNGenLib.image.edge import FEWEST_OF_NODES, border_profiles, fit_spread, reach_of
 from LNGenLib.image.hu import FAT, MUSCLE
 from LNGenLib.image.noise import Noise
 from LNGenLib.structure.lymph_node import Box, LymphNode, inside_grid
@@ -15,7 +15,6 @@ from LNGenLib.texture.patch import Tissue
 
 LEAST_WEIGHT = 1e-3  # voxels with less of the node would change by a fraction of a HU: they stay
 REACH = 3.0  # mm round the label beyond which nothing changes, or one voxel where that is more
-FEWEST_PROFILES = 20  # across the border of a node
 
 
 @dataclass(frozen=True)
@@ -53,12 +52,10 @@ def own_spread(occupancy: np.ndarray, spread: float, spacing: np.ndarray) -> flo
 
     `spread` (mm) is that of the scan's edges, `spacing` in mm (z, y, x).
     """
-    inside, step = occupancy >= 0.5, float(spacing[1:].min())
-    border = ndimage.binary_dilation(inside) & ~ndimage.binary_erosion(inside)
-    fat, node = np.mean(FAT), np.mean(MUSCLE)
-    shown = fat + occupancy * (node - fat)
-    profiles = border_profiles(shown, spacing, border, reach_of(spread, step))
-    return fit_spread(profiles) * step if len(profiles) >= FEWEST_PROFILES else 0.0
+    step = float(spacing[1:].min())
+    shown = np.mean(FAT) + occupancy * (np.mean(MUSCLE) - np.mean(FAT))
+    profiles = border_profiles(shown, occupancy >= 0.5, spacing, reach_of(spread, step))
+    return fit_spread(profiles) * step if len(profiles) >= FEWEST_OF_NODES else 0.0
 
 
 def label_of(occupancy: np.ndarray) -> np.ndarray:
