@@ -266,6 +266,20 @@ def test_online_synthesis_sees_hu_and_an_id_of_each_patch(prepared):
     assert steps.max(0).tolist() == [1.25, 0.7, 0.7] and steps[2, 0] == 1.25
 
 
+def test_runs_side_by_side_prepare_the_same_case(table, tmp_path, monkeypatch):
+    case, save = read_cases(table)[0], np.save
+
+    def while_another_run_prepares(file, array):
+        save(file, array)
+        monkeypatch.setattr(np, "save", save)
+        prepare([case], CONFIG.spacing_mm, tmp_path, lambda *_: None)
+
+    monkeypatch.setattr(np, "save", while_another_run_prepares)
+    (found,), _ = prepare([case], CONFIG.spacing_mm, tmp_path, lambda *_: None)
+    assert found.hu.shape == found.mask.shape and found.mask.any()
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_prepared_cases_are_read_again_only_when_changed(table, tmp_path):
     case = read_cases(table)[0]
     (first,), _ = prepare([case], CONFIG.spacing_mm, tmp_path, lambda *_: None)

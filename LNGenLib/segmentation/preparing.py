@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.datasets.case import Case
+from LNGenLib.datasets.writing import UNFINISHED
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import like, to_array
@@ -85,10 +87,11 @@ def _prepare(case: Case, spacing: tuple[float, float, float], folder: Path) -> P
         nodes = like((to_array(labels) > 0).astype(np.float32), labels)
         hu = to_array(resampled(ct, spacing, -1024))
         mask = (to_array(resampled(nodes, spacing, 0)) >= 0.5).astype(np.uint8)
-        for array, file in ((hu, Path(f"{path}.hu.npy")), (mask, mask_file)):
-            unfinished = file.with_name(f".writing-{file.name}")
-            np.save(unfinished, array)
-            unfinished.replace(file)
+        # a folder each, since runs side by side may prepare the same case
+        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as own:
+            for array, file in ((hu, Path(f"{path}.hu.npy")), (mask, mask_file)):
+                np.save(Path(own, file.name), array)
+                Path(own, file.name).replace(file)
     return Prepared(case.id, path)
 
 
