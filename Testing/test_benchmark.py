@@ -213,8 +213,12 @@ def test_the_table_grows_run_by_run(bench_command, tmp_path):
     assert len(rows) == 1 and "DiffTumor-style" in rows[0] and "not run" in rows[0]
     assert before[0] in [file.stat().st_mtime_ns for file in results()]
     stamps = [file.stat().st_mtime_ns for file in results()]
-    bench_command()
+    _, out, _ = bench_command("--baseline copy-paste")
     assert stamps == [file.stat().st_mtime_ns for file in results()]
+    assert "differences: to copy-paste" in out
+    cells = [[cell.strip() for cell in line.split("│")] for line in out.splitlines()]
+    apart = {cell[2]: cell[6] for cell in cells if len(cell) > 6}
+    assert apart["copy-paste"] == "-" and " to " in apart["real only"]
 
 
 def test_a_run_that_was_trained_elsewhere_is_only_scored(bench_command, tmp_path, monkeypatch):

@@ -51,6 +51,9 @@ def table1(
         Optional[list[Arm]], typer.Option("--arm", help="Repeat for several; all.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each cell.")] = 3,
+    baseline: Annotated[
+        Arm, typer.Option(help="The arm to which differences are printed.")
+    ] = Arm.real,
     most: Annotated[
         Optional[int], typer.Option(min=0, help="Do at most so many runs; 0 only prints.")
     ] = None,
@@ -86,17 +89,17 @@ def table1(
         console.print(f"{run.config.network}, {run.arm.value}, seed {run.seed}")
         with shown_progress() as progress:
             bench.do(run, progress.report)
-        _print(bench, cells)
+        _print(bench, cells, baseline)
     if not waiting[:most]:
-        _print(bench, cells)
+        _print(bench, cells, baseline)
 
 
-def _print(bench: Benchmark, cells: list[Run]) -> None:
+def _print(bench: Benchmark, cells: list[Run], baseline: Arm) -> None:
     from LNGenLib.benchmark.report import table, title
 
-    console.print(title(bench, cells), soft_wrap=True)
+    console.print(title(bench, cells, baseline), soft_wrap=True)
     parts = list(bench.cases)[2:]
     for part in parts:
-        console.print(table(bench, cells, [part]))
+        console.print(table(bench, cells, [part], baseline))
     if len(parts) > 1:
-        console.print(table(bench, cells, parts))
+        console.print(table(bench, cells, parts, baseline))

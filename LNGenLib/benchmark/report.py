@@ -17,7 +17,7 @@ NOT_RUN = "not run"
 FIGURES = ("dice", "sensitivity", "lesion sensitivity", "precision", "false positives a scan")
 
 
-def title(bench: Benchmark, cells: Sequence[Run]) -> str:
+def title(bench: Benchmark, cells: Sequence[Run], baseline: Arm) -> str:
     """What the table is of."""
     steps = sorted({run.config.steps for run in cells})
     counts = {part: len(cases) for part, cases in bench.cases.items()}
@@ -26,13 +26,14 @@ def title(bench: Benchmark, cells: Sequence[Run]) -> str:
             MARK if bench.standin else f"data: {bench.data}",
             f"scans: {counts}; real : synthetic 1 : 1 by scan; {steps} optimizer steps in every "
             "arm; checkpoints chosen on the validation scans; intervals: 95 %, bootstrap over "
-            "patients, seeds pooled; differences: to real only, paired",
+            f"patients, seeds pooled; differences: to {baseline.value}, paired",
         ]
     )
 
 
-def table(bench: Benchmark, cells: Sequence[Run], parts: Sequence[str]) -> Table:
-    """A row for each network and arm: figures over the scans of some test parts."""
+def table(bench: Benchmark, cells: Sequence[Run], parts: Sequence[str], baseline: Arm) -> Table:
+    """A row for each network and arm: figures over the scans of some test parts, and differences to
+    the arm `baseline`."""
     shown = Table(title=" and ".join(parts))
     columns = ("network", "arm", "seeds", *FIGURES[:2], "Dice difference", "sensitivity difference")
     bins = [f"found {size}" for size in BINS]
@@ -49,10 +50,10 @@ def table(bench: Benchmark, cells: Sequence[Run], parts: Sequence[str]) -> Table
         found = estimate(scores)
         row += [interval(found[name]) for name in FIGURES[:2]]
         # the seeds that both arms have, so that the difference is that of the arms alone
-        reference = _results(bench, cells, network, Arm.real)
+        reference = _results(bench, cells, network, baseline)
         same = results.keys() & reference.keys()
-        if arm == Arm.real or not same:
-            row += ["-" if arm == Arm.real else NOT_RUN] * 2
+        if arm == baseline or not same:
+            row += ["-" if arm == baseline else NOT_RUN] * 2
         else:
             ours, theirs = ({k: own[k] for k in same} for own in (results, reference))
             apart = paired(_pooled(ours, parts), _pooled(theirs, parts))
