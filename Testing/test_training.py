@@ -29,7 +29,10 @@ from LNGenLib.texture.difftumor import DiffTumorConfig
 from LNGenLib.texture.model import TextureModel
 
 TINY = {"vae_channels": 8, "unet_channels": [8, 16], "vae_steps": 2, "diffusion_steps": 2}
-TINY_STRUCTURE = TINY | {"solids": 4, "solid_steps": 2, "joint_steps": 2, "adapter_steps": 2}
+TINY_DEFORMED = {"deformations": 1, "deformed_steps": 2}
+TINY_EXPLICIT = TINY_DEFORMED | {"diffusion_steps": 2}
+TINY_STRUCTURE = TINY | TINY_DEFORMED | {"solids": 4, "solid_steps": 2, "joint_steps": 2}
+TINY_STRUCTURE |= {"adapter_steps": 2}
 
 
 def write(array: np.ndarray, path, spacing=(1.0, 1.0, 1.0)) -> None:
@@ -75,7 +78,7 @@ def test_structure_trains_resumes_and_samples(data, tmp_path):
     assert description["config"]["unet_channels"] == [8, 16]
     assert description["config"]["shapes"] == 3
     first = weights.read_bytes()
-    for stage in ("ddpm", "adapter"):  # as if interrupted there
+    for stage in ("ddpm", "deformed", "adapter"):  # as if interrupted there
         (tmp_path / stage / "averaged.safetensors").unlink()
         (tmp_path / stage / "last.ckpt").unlink(missing_ok=True)
     weights.unlink()
@@ -88,7 +91,7 @@ def test_structure_trains_resumes_and_samples(data, tmp_path):
 
 
 def test_explicit_variant_trains_and_draws(data, tmp_path):
-    weights = training.run("explicit", data, tmp_path, {"diffusion_steps": 2}, seed=0)
+    weights = training.run("explicit", data, tmp_path, TINY_EXPLICIT, seed=0)
     model = StructureModel(weights, variant=Variant.explicit)
     assert model.networks.prior.table.shape == (3, 11)
     assert (tmp_path / "structure.npz").exists()
@@ -169,12 +172,13 @@ def test_the_weights_of_the_baseline_in_the_checkout_load_and_have_a_card():
 
 def test_all_symmetries_are_seen_each_with_its_own_descriptors():
     from LNGenLib.structure.descriptors import describe
-    from LNGenLib.structure.training import DescribedShapes
+    from LNGenLib.structure.training_shapes import DescribedShapes
 
     z, y, x = np.ogrid[-15.5:16, -15.5:16, -15.5:16]
     distance = np.sqrt(z**2 + (y - 2) ** 2 + (x - 1) ** 2 / 2) - 8 + 0.05 * z * x + 0.1 * z
     shape = np.clip(distance / 13, -0.2, 0.2).astype(np.float32)
-    shapes = DescribedShapes(np.stack([shape, shape[::-1]]))
+    pair = np.stack([shape, shape[::-1]])
+    shapes = DescribedShapes(pair, np.stack([describe(one) for one in pair]))
     assert len(shapes) == 2 * 48
     seen = set()
     for k in range(len(shapes)):
@@ -191,8 +195,8 @@ def test_unknown_configuration_is_refused(data, tmp_path):
 
 
 def test_a_folder_holds_one_training(data, tmp_path):
-    training.run("explicit", data, tmp_path, {"diffusion_steps": 2}, seed=0)
-    for changes, seed in (({"diffusion_steps": 3}, 0), ({"diffusion_steps": 2}, 1)):
+    training.run("explicit", data, tmp_path, TINY_EXPLICIT, seed=0)
+    for changes, seed in ((TINY_EXPLICIT | {"diffusion_steps": 3}, 0), (TINY_EXPLICIT, 1)):
         with pytest.raises(InputError, match="give these, or a new folder"):
             training.run("explicit", data, tmp_path, changes, seed)
     with pytest.raises(InputError, match="other settings"):
@@ -212,7 +216,8 @@ def test_every_stage_is_told(data, tmp_path):
     told = []
     training.run("structure", data, tmp_path, TINY_STRUCTURE, 0, lambda *what: told.append(what))
     stages = list(dict.fromkeys(stage for stage, _, _ in told))
-    assert stages == ["masks", "repair", "solids", "vae", "latents", "joint", "ddpm", "adapter"]
+    first = ["masks", "repair", "solids", "vae", "descriptors", "latents", "joint", "ddpm"]
+    assert stages == [*first, "deformations", "deformed", "adapter"]
     assert [what for what in told if what[0] == "masks"] == [("masks", k, 4) for k in range(4)]
 
 
@@ -229,7 +234,7 @@ def train_job(data, tmp_path):
     (tmp_path / "datasets" / "mine").symlink_to(data)
 
     def train(progress, dataset="mine"):
-        request = TrainRequest("explicit", dataset, {"diffusion_steps": 3})
+        request = TrainRequest("explicit", dataset, TINY_EXPLICIT | {"diffusion_steps": 3})
         folders = (tmp_path / part for part in ("result", "scratch", "datasets"))
         return KINDS["train"].run(Work(request, {}, progress, None, *folders))
 

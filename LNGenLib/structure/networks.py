@@ -42,6 +42,8 @@ class StructureConfig:
     vae_batch_size: int = 32
     joint_steps: int = 6000  # of DDPM and adapter together
     diffusion_steps: int = 12000  # of the DDPM alone, after them
+    deformations: int = 16  # of each training shape
+    deformed_steps: int = 5000  # of the DDPM alone on these, after them
     diffusion_batch_size: int = 32
     adapter_steps: int = 1200  # of the adapter alone, after them
     adapter_batch_size: int = 8
@@ -60,6 +62,8 @@ class ExplicitConfig:
     shapes: int = 620
     unet_channels: tuple[int, ...] = (32, 64)
     diffusion_steps: int = 52800
+    deformations: int = 16
+    deformed_steps: int = 9500
     diffusion_batch_size: int = 32
     learning_rate: float = 8e-4
 

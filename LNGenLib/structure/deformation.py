@@ -1,0 +1,38 @@
+"""Smooth random deformation of lymph-node shapes, for a DDPM that would learn a few by heart.
+
+A free-form deformation by cubic B-splines (Rueckert et al. 1999, https://doi.org/10.1109/42.796284).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from scipy import ndimage
+from scipy.interpolate import BSpline
+
+from LNGenLib.structure.frame import GRID, SAMPLE
+from LNGenLib.structure.repair import repair
+from LNGenLib.structure.tsdf import tsdf_from_distance
+
+SPANS = 4  # of the splines, along each axis
+CONTROL = SPANS + 3  # control points along each axis
+SPREAD = 1.0  # samples, standard deviation of the displacement along each axis, at every sample
+
+
+def deform(tsdf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A TSDF (32, 32, 32) float32 deformed at random, scaled and centered anew, and sound."""
+    basis = _basis()
+    knots = SPREAD * rng.standard_normal((3, CONTROL, CONTROL, CONTROL))
+    shift = np.einsum("ai,bj,ck,dijk->dabc", basis, basis, basis, knots, optimize=True)
+    points = np.indices(tsdf.shape) + shift
+    deformed = ndimage.map_coordinates(tsdf, points, order=1, mode="nearest")
+    return repair(tsdf_from_distance(deformed, (SAMPLE,) * 3)[0])[0]
+
+
+@cache
+def _basis() -> np.ndarray:
+    """Weights (32, 7) of the control points at each sample of an axis, of unit squared sum."""
+    knots = np.arange(-3, SPANS + 4)
+    weights = BSpline.design_matrix(np.linspace(0, SPANS, GRID), knots, 3).toarray()
+    return weights / np.linalg.norm(weights, axis=1, keepdims=True)

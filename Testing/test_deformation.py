@@ -1,0 +1,55 @@
+"""Deformed shapes: sound, in the frame, moved as far as said, and each by its own seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from LNGenLib.structure.deformation import SPREAD, deform
+from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
+from LNGenLib.structure.repair import repair
+from LNGenLib.structure.shape import Structure
+
+
+def ellipsoid(z: float, y: float, x: float) -> np.ndarray:
+    """TSDF of an ellipsoid of these radii in samples, near enough to its surface."""
+    grid = np.indices((GRID,) * 3) - (GRID - 1) / 2
+    radius = np.sqrt(sum((axis / r) ** 2 for axis, r in zip(grid, (z, y, x))))
+    distance = (radius - 1) * min(z, y, x) * SAMPLE
+    return np.clip(distance, -TRUNCATION, TRUNCATION).astype(np.float32)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.tuples(*[st.floats(5, 13)] * 2, st.just(13.0)).flatmap(st.permutations),
+    st.integers(0, 2**31),
+)
+def test_a_deformed_shape_is_sound_and_in_the_frame(radii, seed):
+    tsdf = deform(ellipsoid(*radii), np.random.default_rng(seed))
+    assert tsdf.shape == (GRID,) * 3 and tsdf.dtype == np.float32
+    assert not repair(tsdf)[1]
+    assert Structure(tsdf).sample_mm(2.0) == pytest.approx(SAMPLE, rel=0.1)
+
+
+def test_a_seed_gives_one_deformation():
+    shape = ellipsoid(9, 11, 13)
+    first, same, other = (deform(shape, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert np.array_equal(first, same)
+    assert np.abs(first - other).max() > SAMPLE / 2
+
+
+def test_the_surface_moves_by_the_spread():
+    """The face of a slab, before the shape is scaled again."""
+    plane = np.broadcast_to(np.arange(GRID, dtype=float)[:, None, None] - 15.5, (GRID,) * 3)
+    shape = np.clip(np.abs(plane) - 8, -3, 3) * SAMPLE
+    moved = []
+    for seed in range(200):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("LNGenLib.structure.deformation.tsdf_from_distance", lambda *a: a)
+            patch.setattr("LNGenLib.structure.deformation.repair", lambda tsdf: (tsdf, False))
+            column = deform(shape, np.random.default_rng(seed))[16:, 16, 16]
+        moved.append(np.interp(0, column, np.arange(16.0)) - 7.5)
+    assert np.mean(moved) == pytest.approx(0, abs=0.2)
+    assert np.std(moved) == pytest.approx(SPREAD, rel=0.15)
