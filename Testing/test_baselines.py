@@ -1,13 +1,22 @@
 """Baselines: TSDFs in the frame, drawn by seed and number, that follow their training shapes."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
 
 from LNGenLib.errors import InputError
+from LNGenLib.latent.convolution import quick_alone
 from LNGenLib.structure.baselines import Baseline, Components, Ellipsoids, Flow, Gaussian
 from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
+from LNGenLib.structure.networks import (
+    ExplicitConfig,
+    ExplicitNetworks,
+    StructureConfig,
+    StructureNetworks,
+)
 from LNGenLib.structure.tsdf import diameter, surface
 
 
@@ -96,3 +105,13 @@ def test_a_flow_is_trained_by_its_seed_without_touching_the_global_one(training)
     assert torch.equal(torch.rand(3), wanted)
     np.testing.assert_array_equal(one.sample(2, 0), same.sample(2, 0))
     assert (one.sample(2, 0) != other.sample(2, 0)).any()
+
+
+def test_the_variants_training_compute_is_alike_and_fully_counted(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent / "benchmarks")
+    from structure_ablation import training_tflops
+
+    explicit, implicit = ExplicitNetworks(ExplicitConfig()), StructureNetworks(StructureConfig())
+    tflops = training_tflops(implicit)
+    assert training_tflops(explicit) == pytest.approx(tflops, rel=0.05)
+    assert training_tflops(quick_alone(implicit, "cpu")) == tflops

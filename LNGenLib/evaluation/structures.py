@@ -140,8 +140,13 @@ class Reference:
             real_form=form,
             generated=self.score(generated),
             mirrored=self.score(self.mirrored(len(generated))) if split else None,
-            training_held_out=self._held_out(self._train, len(generated)) if split else None,
+            training_held_out=self.training_held_out(len(generated)) if split else None,
         )
+
+    def training_held_out(self, count: int) -> dict[str, Estimate]:
+        """What as many training shapes as `Scores.held_out` uses of `count` score where they are
+        scored so; the real shapes must be split."""
+        return self._held_out(self._train, count)
 
     def mirrored(self, count: int) -> np.ndarray:
         """Training TSDFs (count, 32, 32, 32) flipped at random, each used once, then twice."""

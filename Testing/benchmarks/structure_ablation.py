@@ -4,7 +4,9 @@ Takes the arrays that `lngen train structure` prepared (structure.npz) and print
 generated shapes as there are real ones come to them (docs/evaluation.md explains the columns).
 Shapes are scored twice: as the generators leave them at the first draw, not repaired; and each
 scaled and centered by its own long axis, as a lymph node of a wanted size is made of it and as
-`lngen evaluate structures` does. With --gallery a figure of real and generated shapes is written.
+`lngen evaluate structures` does. So scaled, as many as there are training shapes are scored against
+the test patients alone, too: --seeds draws of the variants, since it is luck with so few real ones.
+With --gallery a figure of real and generated shapes is written.
 
     python Testing/benchmarks/structure_ablation.py runs/structure/structure.npz
 """
@@ -65,11 +67,12 @@ def gflops(call: Callable[[], object]) -> float:
 
 def training_tflops(networks: StructureNetworks | ExplicitNetworks) -> float:
     """Forward and backward passes (three times the forward's cost) of the whole training."""
+    networks = type(networks)(networks.config)  # MONAI's own layers: the counter knows no others
     config, shape = networks.config, torch.zeros(1, 1, GRID, GRID, GRID)
     z = torch.zeros(1, networks.channels, *[LATENT_GRID] * 3)
     condition, t = torch.zeros(1, DESCRIPTORS, *[LATENT_GRID] * 3), torch.zeros(1, dtype=int)
     unet = gflops(lambda: networks.diffusion.velocity(z, t, condition))
-    drawn = config.diffusion_steps * config.diffusion_batch_size
+    drawn = (config.diffusion_steps + config.deformed_steps) * config.diffusion_batch_size
     if isinstance(networks, ExplicitNetworks):
         return drawn * 3 * unet / 1e3
     joint = config.joint_steps * config.diffusion_batch_size
@@ -100,6 +103,11 @@ def sets(reference: Reference, count: int, seed: int) -> Iterator[tuple[str, np.
     yield "ellipsoids, elastic", Ellipsoids.fit(train).sample(count, seed)
     yield "Gaussian in PCA space", Gaussian.fit(train).sample(count, seed)
     yield "flow in PCA space", Flow.fit(train).sample(count, seed)
+    yield from variants(count, seed)
+
+
+def variants(count: int, seed: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and TSDFs of each variant whose weights are there."""
     for variant, model in models().items():
         yield variant.value, model.draw(count, seed, attempts=1)
 
@@ -117,26 +125,54 @@ def empty_table(title: str) -> Table:
     )
 
 
+def held_out_row(name: str, drawn: list[dict[str, Estimate]]) -> list[str]:
+    """Precision, recall and coverage: of several draws the mean, the lowest and the highest."""
+    cells = []
+    for measure in ("precision", "recall", "coverage"):
+        values = [estimates[measure].value for estimates in drawn]
+        extremes = f" ({min(values):.3f}-{max(values):.3f})" if len(values) > 1 else ""
+        cells.append(f"{np.mean(values):.3f}{extremes}")
+    return [name, *cells]
+
+
 def main(
-    arrays: Path, count: Optional[int] = None, seed: int = 0, gallery: Optional[Path] = None
+    arrays: Path,
+    count: Optional[int] = None,
+    seed: int = 0,
+    seeds: int = 1,
+    gallery: Optional[Path] = None,
 ) -> None:
     """Print the tables."""
-    console = Console(width=200)
+    console, progress = Console(width=200), Console(stderr=True)
     reference = Reference(read_real(arrays), seed)
-    count = count or len(reference.real.tsdf)
+    real = reference.real
+    count = count or len(real.tsdf)
     tables = empty_table("as generated"), empty_table("scaled by their own long axes")
-    shown = {"real": reference.real.tsdf[reference.real.split == "test"]}
-    for name, tsdf in track(sets(reference, count, seed), "rows", 7, console=Console(stderr=True)):
-        for table, shapes in zip(tables, (tsdf, framed(tsdf)), strict=True):
-            table.add_row(name, *row(reference.score(shapes)))
+    shown = {"real": real.tsdf[real.split == "test"]}
+    held_out = {"training shapes": [reference.training_held_out(count)]}
+    for name, tsdf in track(sets(reference, count, seed), "rows", 7, console=progress):
+        scaled = reference.score(framed(tsdf))
+        for table, scores in zip(tables, (reference.score(tsdf), scaled), strict=True):
+            table.add_row(name, *row(scores))
+        held_out[name] = [scaled.held_out]
         if name in {variant.value for variant in Variant}:
             shown[name] = tsdf
+    for other in range(seed + 1, seed + seeds):
+        again = Reference(real, other)
+        for name, tsdf in track(variants(count, other), f"seed {other}", 3, console=progress):
+            held_out[name].append(again.score(framed(tsdf)).held_out)
     measures = reference.measures
-    real = [f"{measures[name].mean():.1%}" for name in ("one component, no holes", "genus 0")]
-    console.print(f"{count} shapes a row against {len(reference.real.tsdf)} real ones")
+    shares = [f"{measures[name].mean():.1%}" for name in ("one component, no holes", "genus 0")]
+    console.print(f"{count} shapes a row against {len(real.tsdf)} real ones")
     for table in tables:
-        table.add_row("real", *["-"] * 6, *real, *(f"{measures[name].mean():.3f}" for name in FORM))
+        forms = (f"{measures[name].mean():.3f}" for name in FORM)
+        table.add_row("real", *["-"] * 6, *shares, *forms)
         console.print(table)
+    title = "scaled, against held-out patients; of several draws mean (lowest-highest)"
+    table = Table("shapes", "precision", "recall", "coverage", title=title)
+    for name, drawn in held_out.items():
+        table.add_row(*held_out_row(name, drawn))
+    console.print(table)
     for variant in Variant:
         spent = "not trained yet"
         if variant in models():
