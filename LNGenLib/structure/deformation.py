@@ -22,12 +22,23 @@ SPREAD = 1.0  # samples, standard deviation of the displacement along each axis,
 
 def deform(tsdf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A TSDF (32, 32, 32) float32 deformed at random, scaled and centered anew, and sound."""
+    while _crosses_border(deformed := _deformed(tsdf, rng)):
+        pass
+    return repair(tsdf_from_distance(deformed, (SAMPLE,) * 3)[0])[0]
+
+
+def _deformed(tsdf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     basis = _basis()
     knots = SPREAD * rng.standard_normal((3, CONTROL, CONTROL, CONTROL))
     shift = np.einsum("ai,bj,ck,dijk->dabc", basis, basis, basis, knots, optimize=True)
     points = np.indices(tsdf.shape) + shift
-    deformed = ndimage.map_coordinates(tsdf, points, order=1, mode="nearest")
-    return repair(tsdf_from_distance(deformed, (SAMPLE,) * 3)[0])[0]
+    return ndimage.map_coordinates(tsdf, points, order=1, mode="nearest")
+
+
+def _crosses_border(tsdf: np.ndarray) -> bool:
+    """Whether a part of the shape has left the cube, which would cut it flat there."""
+    inside = tsdf < 0
+    return inside.sum() > inside[1:-1, 1:-1, 1:-1].sum()
 
 
 @cache
