@@ -31,8 +31,8 @@ from LNGenLib.texture.model import TextureModel
 TINY = {"vae_channels": 8, "unet_channels": [8, 16], "vae_steps": 2, "diffusion_steps": 2}
 TINY_DEFORMED = {"deformations": 1, "deformed_steps": 2}
 TINY_EXPLICIT = TINY_DEFORMED | {"diffusion_steps": 2}
-TINY_STRUCTURE = TINY | TINY_DEFORMED | {"solids": 4, "solid_steps": 2, "joint_steps": 2}
-TINY_STRUCTURE |= {"adapter_steps": 2}
+TINY_SOLIDS = {"solids": 4, "solid_steps": 2}
+TINY_STRUCTURE = TINY | TINY_DEFORMED | TINY_SOLIDS | {"joint_steps": 2, "adapter_steps": 2}
 
 
 def write(array: np.ndarray, path, spacing=(1.0, 1.0, 1.0)) -> None:
