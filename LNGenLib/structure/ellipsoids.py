@@ -55,9 +55,7 @@ class EllipsoidModel:
         """The ellipsoids of `numbers`, or so many, repaired; InputError where a `shape` is asked
         for."""
         if any(one != ANY_SHAPE for one in ([shape] if isinstance(shape, ShapeRange) else shape)):
-            raise InputError(
-                "ellipsoids have no shape to ask for: leave shape and short axis out"
-            )
+            raise InputError("ellipsoids have no shape to ask for: leave shape and short axis out")
         every = range(numbers) if isinstance(numbers, int) else numbers
         repaired = [repair(elastic_ellipsoid(seed, int(number))) for number in every]
         return Samples(
