@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch.utils.data import Subset
 
 from LNGenLib.latent.autoencoder import vae_loss
 from LNGenLib.latent.training import OnStep, Task, fit
@@ -125,8 +126,10 @@ def train(
         deformed.encode(networks.autoencoder, report)
         broadened = StructureTask(networks, config.deformed_steps, adapter=False)
         fit(broadened, deformed, validation, folder / "deformed", batch, seed, on_step)
+    as_drawn = Subset(shapes, range(len(real)))  # the DDPM may have forgotten the others by now
+    batch = config.adapter_batch_size
     adapter = StructureTask(networks, config.adapter_steps, diffusion=False)
-    fit(adapter, shapes, validation, folder / "adapter", config.adapter_batch_size, seed, on_step)
+    fit(adapter, as_drawn, validation, folder / "adapter", batch, seed, on_step)
     save_weights(networks, config, folder / "structure.safetensors")
 
 
