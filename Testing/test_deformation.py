@@ -30,14 +30,14 @@ def test_a_deformed_shape_is_sound_and_in_the_frame(radii, seed):
     tsdf = deform(ellipsoid(*radii), np.random.default_rng(seed))
     assert tsdf.shape == (GRID,) * 3 and tsdf.dtype == np.float32
     assert not repair(tsdf)[1]
-    assert Structure(tsdf).sample_mm(2.0) == pytest.approx(SAMPLE, rel=0.02)
+    assert Structure(tsdf).sample_mm(2.0) == pytest.approx(SAMPLE, rel=0.03)
 
 
 def test_no_shape_is_cut_by_the_cube():
     """Seed 80 first pushes this one, whose long axis lies along the cube's, across its border."""
     shape = ellipsoid(13.0, 11.2, 13.0)
     tsdf = deform(shape, np.random.default_rng(80))
-    assert Structure(tsdf).sample_mm(2.0) == pytest.approx(SAMPLE, rel=0.02)
+    assert Structure(tsdf).sample_mm(2.0) == pytest.approx(SAMPLE, rel=0.03)
 
 
 def test_a_seed_gives_one_deformation():
