@@ -21,7 +21,10 @@ SPREAD = 1.0  # samples, standard deviation of the displacement along each axis,
 
 
 def deform(tsdf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A TSDF (32, 32, 32) float32 deformed at random, scaled and centered anew, and sound."""
+    """A TSDF (32, 32, 32) float32 deformed at random, scaled and centered anew, and sound.
+
+    It must lie in the frame, with its margin: what leaves the cube is drawn again.
+    """
     while _crosses_border(deformed := _deformed(tsdf, rng)):
         pass
     return repair(tsdf_from_distance(deformed, (SAMPLE,) * 3)[0])[0]
