@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +24,6 @@ from LNGenLib.synthesis.method import Method
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import SynthesisRequest
 from LNGenLib.texture import dataset
-from LNGenLib.texture.difftumor import DiffTumorConfig
 from LNGenLib.texture.model import TextureModel
 
 TINY = {"vae_channels": 8, "unet_channels": [8, 16], "vae_steps": 2, "diffusion_steps": 2}
@@ -161,13 +159,6 @@ def test_difftumor_style_baseline_trains_and_paints(data, tmp_path, monkeypatch)
 def test_no_weights_of_the_baseline_ship():
     with pytest.raises(InputError, match="lngen train difftumor"):
         Models("cpu", method=Method.difftumor).texture  # noqa: B018
-
-
-def test_the_weights_of_the_baseline_in_the_checkout_load_and_have_a_card():
-    path = Path(__file__).parent / "weights/difftumor.safetensors"
-    model = Models("cpu", texture_weights=path, method=Method.difftumor).texture
-    assert model.networks.config == DiffTumorConfig()
-    assert path.with_suffix(".md").exists()
 
 
 def test_all_symmetries_are_seen_each_with_its_own_descriptors():
