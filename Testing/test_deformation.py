@@ -8,17 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from LNGenLib.structure.deformation import SPREAD, _deformed, deform
-from LNGenLib.structure.frame import GRID, SAMPLE
+from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
 from LNGenLib.structure.repair import repair
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import tsdf_from_mask
 
 
-def ellipsoid(z: float, y: float, x: float) -> np.ndarray:
-    """TSDF of an ellipsoid of these radii in samples, 13 the longest."""
+def ellipsoid(z: float, y: float, x: float) -> Structure:
+    """An ellipsoid of these radii in samples, 13 the longest."""
     grid = np.indices((GRID,) * 3) - (GRID - 1) / 2
     mask = sum((axis / r) ** 2 for axis, r in zip(grid, (z, y, x))) < 1
-    return tsdf_from_mask(mask, (1.0, 1.0, 1.0))[0]
+    return Structure(tsdf_from_mask(mask, (1.0, 1.0, 1.0))[0])
 
 
 @settings(max_examples=20, deadline=None)
@@ -31,6 +31,7 @@ def test_a_deformed_shape_is_sound_and_in_the_frame(radii, seed):
     assert tsdf.shape == (GRID,) * 3 and tsdf.dtype == np.float32
     assert not repair(tsdf)[1]
     assert Structure(tsdf).sample_mm(2.0) == pytest.approx(SAMPLE, rel=0.03)
+    assert tsdf[0, 0, 0] == np.float32(TRUNCATION)  # of longer shapes, too
 
 
 def test_no_shape_is_cut_by_the_cube():

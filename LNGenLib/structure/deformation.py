@@ -11,36 +11,40 @@ import numpy as np
 from scipy import ndimage
 from scipy.interpolate import BSpline
 
-from LNGenLib.structure.frame import GRID, SAMPLE
+from LNGenLib.structure.frame import GRID
 from LNGenLib.structure.repair import repair
+from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import tsdf_from_distance
 
 SPANS = 4  # of the splines, along each axis
 CONTROL = SPANS + 3  # control points along each axis
-SPREAD = 1.0  # samples, standard deviation of the displacement along each axis, at every sample
+SPREAD = 0.85  # samples, standard deviation of the displacement along each axis, at every sample
 
 
-def deform(tsdf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def deform(structure: Structure, rng: np.random.Generator) -> np.ndarray:
     """A TSDF (32, 32, 32) float32 deformed at random, scaled and centered anew, and sound.
 
-    It must lie in the frame, with its margin: what leaves the cube is drawn again.
+    The structure must lie in the frame, with its margin: what leaves the cube is drawn again.
     """
-    while _crosses_border(deformed := _deformed(tsdf, rng)):
+    # Not the truncated distance: far away, a longer shape's would stay below the limit
+    distance, sample = structure.full_distance(2.0), structure.sample_mm(2.0)
+    while _crosses_border(deformed := _deformed(distance, rng)):
         pass
-    return repair(tsdf_from_distance(deformed, (SAMPLE,) * 3)[0])[0]
+    return repair(tsdf_from_distance(deformed, (sample,) * 3)[0])[0]
 
 
-def _deformed(tsdf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _deformed(distance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     basis = _basis()
     knots = SPREAD * rng.standard_normal((3, CONTROL, CONTROL, CONTROL))
     shift = np.einsum("ai,bj,ck,dijk->dabc", basis, basis, basis, knots, optimize=True)
-    points = np.indices(tsdf.shape) + shift
-    return ndimage.map_coordinates(tsdf, points, order=1, mode="nearest")
+    points = np.indices(distance.shape) + shift
+    # Cubic: linear interpolation would smooth the surface
+    return ndimage.map_coordinates(distance, points, order=3, mode="nearest")
 
 
-def _crosses_border(tsdf: np.ndarray) -> bool:
+def _crosses_border(distance: np.ndarray) -> bool:
     """Whether a part of the shape has left the cube, which would cut it flat there."""
-    inside = tsdf < 0
+    inside = distance < 0
     return inside.sum() > inside[1:-1, 1:-1, 1:-1].sum()
 
 

@@ -80,15 +80,17 @@ class Structure:
         basis = np.linalg.svd(across - across.mean(0), full_matrices=False)[2][:2]
         return diameter(across @ basis.T)[0] * self.sample_mm(long_axis)
 
-    def full_distance(self, long_axis: float) -> np.ndarray:
-        """Signed distance (32, 32, 32) in mm, not truncated, float32."""
-        sample = self.sample_mm(long_axis)
+    @cached_property
+    def _full_distance(self) -> np.ndarray:
         grid = np.stack(np.meshgrid(*[np.arange(GRID) - _CENTER] * 3, indexing="ij"), -1)
         far = spatial.cKDTree(self._vertices).query(grid)[0]
         # Decided by the distance, not by the TSDF: networks leave it short of its limit far away.
         is_near = far * SAMPLE < 0.9 * TRUNCATION
-        distance = np.where(is_near, self.tsdf / SAMPLE, np.sign(self.tsdf) * far)
-        return (distance * sample).astype(np.float32)
+        return np.where(is_near, self.tsdf / SAMPLE, np.sign(self.tsdf) * far)
+
+    def full_distance(self, long_axis: float) -> np.ndarray:
+        """Signed distance (32, 32, 32) in mm, not truncated, float32."""
+        return (self._full_distance * self.sample_mm(long_axis)).astype(np.float32)
 
     def as_image(self, long_axis: float):
         """`full_distance` as a SimpleITK image, isotropic, centered at the origin."""

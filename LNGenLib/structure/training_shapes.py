@@ -17,6 +17,7 @@ from LNGenLib.structure.deformation import deform
 from LNGenLib.structure.descriptors import describe, mirror, turn
 from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.repair import repair
+from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.solids import solids
 
 
@@ -105,11 +106,11 @@ def deformed_shapes(
     """Each of the TSDFs (n, 32, 32, 32) deformed in so many ways, in its own orientation."""
 
     def make() -> dict[str, np.ndarray]:
-        shapes = []
+        structures, shapes = [Structure(shape) for shape in tsdf], []
         for number in range(copies * len(tsdf)):
             report("deformations", number, copies * len(tsdf))
             rng = node_rng(seed, number, "deformation")
-            shapes.append(deform(tsdf[number % len(tsdf)], rng).astype(np.float16))
+            shapes.append(deform(structures[number % len(tsdf)], rng).astype(np.float16))
         return {"tsdf": np.stack(shapes), "descriptors": _descriptors(shapes, report)}
 
     arrays = _kept(path, make)
