@@ -183,6 +183,13 @@ def test_more_shapes_of_the_same_kind_are_as_new_as_the_held_out(reference):
     assert abs(gap) < 0.2
 
 
+def test_another_seed_takes_others_of_the_shapes(reference, real):
+    generated, again = blobs(80, 1), reference.by_seed(3)
+    assert again.held_out(generated) == Reference(real, 3).score(generated).held_out
+    assert again.held_out(generated) != reference.held_out(generated)
+    assert reference.held_out(generated) == reference.score(generated).held_out
+
+
 def test_too_few_shapes_are_refused(real, reference):
     with pytest.raises(InputError, match="64 real shapes are too few .* at least 65"):
         Reference(RealShapes(real.tsdf[:64], SPLIT[:64]))

@@ -6,6 +6,7 @@ Shapes are TSDFs (n, 32, 32, 32) float32 in the frame of `LNGenLib.structure.fra
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,6 +107,12 @@ class Reference:
             self._test = Manifold(points[real.split == "test"])
             self._novelty = self._distance_to_training(real.tsdf[~train])
 
+    def by_seed(self, seed: int) -> Reference:
+        """The same for another seed: the real shapes are not measured again."""
+        other = copy(self)
+        other.seed = seed
+        return other
+
     def score(self, generated: np.ndarray) -> Scores:
         """Score TSDFs (m, 32, 32, 32); InputError for fewer than 4 of them."""
         if len(generated) <= NEIGHBORS:
@@ -123,7 +130,7 @@ class Reference:
                 self._some(real, equal), self._some(points, equal)
             ),
             memorization=self._memorization(generated) if split else None,
-            held_out=self._held_out(points, len(points)) if split else None,
+            held_out=self.held_out(generated) if split else None,
             topology=topology,
             form=form,
         )
@@ -142,6 +149,10 @@ class Reference:
             mirrored=self.score(self.mirrored(len(generated))) if split else None,
             training_held_out=self.training_held_out(len(generated)) if split else None,
         )
+
+    def held_out(self, generated: np.ndarray) -> dict[str, Estimate]:
+        """`Scores.held_out` alone of TSDFs (m, 32, 32, 32); the real shapes must be split."""
+        return self._held_out(self.features.of(generated), len(generated))
 
     def training_held_out(self, count: int) -> dict[str, Estimate]:
         """What as many training shapes as `Scores.held_out` uses of `count` score where they are

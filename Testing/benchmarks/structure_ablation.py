@@ -158,9 +158,9 @@ def main(
         if name in {variant.value for variant in Variant}:
             shown[name] = tsdf
     for other in range(seed + 1, seed + seeds):
-        again = Reference(real, other)
+        again = reference.by_seed(other)
         for name, tsdf in track(variants(count, other), f"seed {other}", 3, console=progress):
-            held_out[name].append(again.score(framed(tsdf)).held_out)
+            held_out[name].append(again.held_out(framed(tsdf)))
     measures = reference.measures
     shares = [f"{measures[name].mean():.1%}" for name in ("one component, no holes", "genus 0")]
     console.print(f"{count} shapes a row against {len(real.tsdf)} real ones")
