@@ -130,7 +130,7 @@ class Reference:
                 self._some(real, equal), self._some(points, equal)
             ),
             memorization=self._memorization(generated) if split else None,
-            held_out=self.held_out(generated) if split else None,
+            held_out=self._held_out(points, len(points)) if split else None,
             topology=topology,
             form=form,
         )

@@ -33,9 +33,10 @@ from LNGenLib.evaluation.loading import read_real
 from LNGenLib.evaluation.structures import Estimate, Reference, Scores
 from LNGenLib.structure.baselines import Ellipsoids, Flow, Gaussian
 from LNGenLib.structure.descriptors import DESCRIPTORS
-from LNGenLib.structure.frame import GRID, SAMPLE
+from LNGenLib.structure.frame import GRID
 from LNGenLib.structure.model import StructureModel
 from LNGenLib.structure.networks import LATENT_GRID, ExplicitNetworks, StructureNetworks
+from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import tsdf_from_distance
 from LNGenLib.structure.variant import Variant
 
@@ -113,8 +114,11 @@ def variants(count: int, seed: int) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def framed(tsdf: np.ndarray) -> np.ndarray:
-    """TSDFs scaled and centered by their own long axes."""
-    return np.stack([tsdf_from_distance(shape, (SAMPLE,) * 3)[0] for shape in tsdf])
+    """TSDFs scaled and centered by their own long axes, as those of `lngen structures` are read."""
+    structures = [Structure(shape) for shape in tsdf]
+    return np.stack(
+        [tsdf_from_distance(s.full_distance(2.0), (s.sample_mm(2.0),) * 3)[0] for s in structures]
+    )
 
 
 def empty_table(title: str) -> Table:
