@@ -135,9 +135,9 @@ class StructureModel:
             descriptors = torch.from_numpy(np.stack(wanted)).to(self.device)
             on_batch = of_batches(on_step, batch, len(batches))
             drawn = self._attempt(descriptors, seed, numbers, 0, steps, on_batch)
-            redrawn = np.zeros(len(drawn), bool)
+            redrawn, unsound = np.zeros(len(drawn), bool), np.arange(len(drawn))
             for attempt in range(1, attempts):
-                unsound = np.flatnonzero([repair(tsdf)[1] for tsdf in drawn])
+                unsound = unsound[[repair(tsdf)[1] for tsdf in drawn[unsound]]]
                 if not len(unsound):
                     break
                 drawn[unsound] = self._attempt(
