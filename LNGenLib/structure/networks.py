@@ -43,7 +43,7 @@ class StructureConfig:
     joint_steps: int = 6000  # of DDPM and adapter together
     diffusion_steps: int = 12000  # of the DDPM alone, after them
     deformations: int = 16  # of each training shape
-    deformed_steps: int = 5000  # of the DDPM alone on these, after them
+    deformed_steps: int = 13500  # of the DDPM alone on these, after them
     diffusion_batch_size: int = 32
     adapter_steps: int = 1200  # of the adapter alone, after them
     adapter_batch_size: int = 8
@@ -63,7 +63,7 @@ class ExplicitConfig:
     unet_channels: tuple[int, ...] = (32, 64)
     diffusion_steps: int = 52800
     deformations: int = 16
-    deformed_steps: int = 9500
+    deformed_steps: int = 25500
     diffusion_batch_size: int = 32
     learning_rate: float = 8e-4
 
