@@ -28,7 +28,7 @@ ROW, COLUMN = np.array([1.0, 0, 0]), np.array([0, np.cos(TILT), np.sin(TILT)])
 SPACING, INTERCEPT, PADDING = (3.0, 3.0), -1024, -2000
 PRIVATE = {  # what must not reach a research copy
     "PatientName": "Doe^Jane",
-    "PatientID": "4711",
+    "PatientID": "P-4711",  # no part of a UID or of base64, by chance
     "PatientBirthDate": "19500101",
     "InstitutionName": "St. Elsewhere",
     "ReferringPhysicianName": "House^Gregory",
