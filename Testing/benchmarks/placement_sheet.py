@@ -2,7 +2,7 @@
 
 The slice is the one with most of the stations, or the middle one where there are none.
 
-    python Testing/benchmarks/placement_sheet.py CT ... -o docs/stations_sheet.png
+    python Testing/benchmarks/placement_sheet.py CT ... -o docs/stations_sheet.jpg
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Figures of painted lymph nodes beside real bodies: nodes.png, and blinded.png with its answers.
+"""Figures of painted lymph nodes beside real bodies: nodes.jpg, and blinded.jpg with its answers.
 
 The first shows nodes of 3 to 25 mm before and after, and real bodies of the same scan about as
 large. The second is blinded: real bodies, and painted twins of such, in random order. Axial planes
@@ -62,7 +62,7 @@ def crop(ct: sitk.Image, index: np.ndarray, field: float) -> Image.Image:
 
 
 def sheet(rows: list[tuple[str, list[tuple[str, Image.Image]]]], path: Path) -> None:
-    """Write a PNG of titled rows of captioned crops."""
+    """Write a JPEG of titled rows of captioned crops."""
     columns = max(len(crops) for _, crops in rows)
     height = sum((LINE if title else 0) + LINE + CROP + GAP for title, _ in rows)
     size = (2 * MARGIN + columns * (CROP + GAP) - GAP, height + 2 * MARGIN)
@@ -77,7 +77,7 @@ def sheet(rows: list[tuple[str, list[tuple[str, Image.Image]]]], path: Path) -> 
             draw.text((left + CROP / 2, top), caption, TEXT, font, anchor="ma")
             picture.paste(part, (left, top + LINE))
         top += LINE + CROP + GAP
-    picture.quantize(128).save(path, optimize=True)
+    picture.save(path, quality=80, optimize=True)
 
 
 def deep_fat(scan: Scan) -> np.ndarray:
@@ -152,10 +152,10 @@ def main(
     for k, (name, ct) in enumerate(scans.items()):
         labels = read_labels(anatomy, ct) if anatomy and not k else None
         rows += six_nodes(name, ct, labels, models, seed)
-    sheet(rows, output / "nodes.png")
+    sheet(rows, output / "nodes.jpg")
     crops = blinded(scans, models, seed)
     captioned = [(str(k), image) for k, (_, _, image) in enumerate(crops, 1)]
-    sheet([("", captioned[k : k + 8]) for k in range(0, BLINDED, 8)], output / "blinded.png")
+    sheet([("", captioned[k : k + 8]) for k in range(0, BLINDED, 8)], output / "blinded.jpg")
     answers = [f"{k},{truth},{name}\n" for k, (truth, name, _) in enumerate(crops, 1)]
     (output / "blinded.csv").write_text("number,truth,scan\n" + "".join(answers))
 
