@@ -8,7 +8,7 @@ from scipy import ndimage
 from skimage import measure
 
 from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
-from LNGenLib.structure.repair import repair, sound
+from LNGenLib.structure.repair import is_sound, repair, sound
 from LNGenLib.structure.tsdf import surface
 
 GRID_POINTS = (np.stack(np.meshgrid(*[np.arange(GRID)] * 3, indexing="ij"), -1) - 15.5) * SAMPLE
@@ -39,6 +39,7 @@ def test_a_sound_body_is_left_alone():
     repaired, changed = repair(whole)
     assert not changed
     assert np.array_equal(repaired, whole)
+    assert is_sound(whole)
 
 
 FAULTS = {
@@ -52,16 +53,20 @@ FAULTS = {
 def test_faults_are_mended(fault):
     faulty = tsdf(FAULTS[fault])
     assert euler(faulty) != 2
+    assert not is_sound(faulty)
     repaired, changed = repair(faulty)
     assert changed
     assert euler(repaired) == 2
+    assert is_sound(repaired)
     same = (faulty < 0) == (repaired < 0)
     assert np.array_equal(repaired[same], faulty[same])
     assert np.abs(repaired[~same]).max() <= SAMPLE / 2
 
 
 def test_a_body_cut_by_the_border_is_closed():
-    repaired, changed = repair(tsdf(ball(0.8, (0.9, 0.0, 0.0))))
+    cut = tsdf(ball(0.8, (0.9, 0.0, 0.0)))
+    assert not is_sound(cut)
+    repaired, changed = repair(cut)
     assert changed
     assert repaired[-1].min() > 0
     assert euler(repaired) == 2
@@ -72,6 +77,7 @@ def test_a_wide_ring_stays_a_ring():
     ring = tsdf(torus(0.7, 0.25))
     repaired, changed = repair(ring)
     assert not changed
+    assert not is_sound(ring)
     assert np.array_equal(repaired, ring)
 
 
@@ -88,3 +94,4 @@ def test_random_bodies_become_one_component_without_holes():
 
 def test_no_body_stays_none():
     assert not sound(np.zeros((GRID,) * 3, bool)).any()
+    assert not is_sound(np.ones((GRID,) * 3))

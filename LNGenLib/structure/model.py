@@ -24,7 +24,7 @@ from LNGenLib.structure.networks import (
     StructureConfig,
     StructureNetworks,
 )
-from LNGenLib.structure.repair import repair
+from LNGenLib.structure.repair import is_sound, repair
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.tsdf import signed_distance
@@ -137,7 +137,7 @@ class StructureModel:
             drawn = self._attempt(descriptors, seed, numbers, 0, steps, on_batch)
             redrawn, unsound = np.zeros(len(drawn), bool), np.arange(len(drawn))
             for attempt in range(1, attempts):
-                unsound = unsound[[repair(tsdf)[1] for tsdf in drawn[unsound]]]
+                unsound = unsound[[not is_sound(tsdf) for tsdf in drawn[unsound]]]
                 if not len(unsound):
                     break
                 drawn[unsound] = self._attempt(
