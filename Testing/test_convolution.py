@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from LNGenLib.latent.convolution import OneDnnConv3d, quick_alone
+from LNGenLib.latent.convolution import OneDnnConv3d, quick_alone, quickest_precision
 
 CONVOLUTIONS = {
     "padded": nn.Conv3d(3, 4, 3, padding=1),
@@ -40,3 +40,16 @@ def test_the_models_have_them(models):
     for model in (models.structure, models.texture):
         kinds = {type(part) for part in model.networks.modules() if isinstance(part, nn.Conv3d)}
         assert kinds == {OneDnnConv3d}
+
+
+@pytest.mark.parametrize("amx, precision", [(True, torch.bfloat16), (False, torch.float32)])
+def test_bfloat16_is_for_cpus_that_are_quick_with_it(monkeypatch, amx, precision):
+    abilities = {"amx_bf16": amx}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities, raising=False)
+    assert quickest_precision("cpu") is precision
+    assert quickest_precision("cuda") is torch.float32
+
+
+def test_pytorch_that_knows_no_abilities_keeps_single_precision(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert quickest_precision("cpu") is torch.float32

@@ -1,4 +1,4 @@
-"""Convolutions of one small sample on the CPU, as fast as those of several."""
+"""Convolutions on the CPU: of one small sample as fast as of several, and by AMX."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ class OneDnnConv3d(nn.Conv3d):
     def _conv_forward(
         self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
     ) -> torch.Tensor:
+        if torch.is_autocast_enabled("cpu"):  # bfloat16 goes to oneDNN anyway
+            return super()._conv_forward(input, weight, bias)
         return torch.mkldnn_convolution(
             input, weight, bias, self.padding, self.stride, self.dilation, self.groups
         )
@@ -31,3 +33,11 @@ def quick_alone(networks: nn.Module, device: str) -> nn.Module:
             if type(part) is nn.Conv3d:
                 part.__class__ = OneDnnConv3d
     return networks
+
+
+def quickest_precision(device: str) -> torch.dtype:
+    """In which networks convolve fastest on `device`: on a CPU with AMX bfloat16, in a third of the
+    time of single precision; on other CPUs, which take longer in it, and on GPUs single."""
+    if device == "cpu" and getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16"):
+        return torch.bfloat16
+    return torch.float32

@@ -42,7 +42,7 @@ class EllipsoidModel:
     """Draws elastic ellipsoids where a `StructureModel` draws structures; it has no weights."""
 
     description = {"sha256": None}
-    batch = 0
+    batch, precision = 0, None
 
     def sample(
         self,

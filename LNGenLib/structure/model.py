@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from LNGenLib.errors import InputError
-from LNGenLib.latent.convolution import quick_alone
+from LNGenLib.latent.convolution import quick_alone, quickest_precision
 from LNGenLib.latent.diffusion import StepCallback, of_batches, seeded_noise
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
 from LNGenLib.randomness import node_seed
@@ -65,6 +65,7 @@ class StructureModel:
         variant: Variant = Variant.implicit_adapter,
     ):
         self.variant, self.device, self.batch = variant, device, BATCH
+        self.precision = quickest_precision(device)
         explicit = variant is Variant.explicit
         self.path = path or SHIPPED / f"{'explicit' if explicit else 'structure'}.safetensors"
         self.description = read_description(self.path)
@@ -166,11 +167,11 @@ class StructureModel:
 
         condition = networks.prior.condition(descriptors, LATENT_GRID)
         start = noise("structure", (networks.channels, *[LATENT_GRID] * 3))
-        decoded = networks.decode(
-            networks.diffusion.sample(start, condition, steps, on_step, SOLVER)
-        )
-        if self.variant is Variant.implicit_adapter:
-            decoded = networks.adapter(decoded, noise("adapter", networks.adapter.noise_shape))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.precision is torch.bfloat16):
+            z = networks.diffusion.sample(start, condition, steps, on_step, SOLVER)
+            decoded = networks.decode(z).float()
+            if self.variant is Variant.implicit_adapter:
+                decoded = networks.adapter(decoded, noise("adapter", networks.adapter.noise_shape))
         volumes = decoded.clamp(-1, 1).cpu().numpy()[:, 0] * TRUNCATION
         return _distances(volumes < 0) if self.variant is Variant.explicit else volumes
 

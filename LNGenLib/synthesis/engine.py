@@ -287,4 +287,5 @@ def _provenance(
         "plan": dataclasses.asdict(plan),
         "input_voxels_sha256": hashes,
         "device": models.texture.device,
+        "structure_precision": str(models.structure.precision).removeprefix("torch."),
     }
