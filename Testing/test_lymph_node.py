@@ -63,6 +63,13 @@ def ends_apart(node: LymphNode) -> float:
     return float(np.linalg.norm((ends[1] - ends[0]) * node.spacing))
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_surface_is_where_the_interpolated_distance_is_zero(shape):
+    vertices = shape.vertices(10.0)
+    assert np.abs(shape.distance(vertices, 10.0)).max() < 1e-4
+    assert (np.ptp(vertices, 0).max() <= 10.0) and len(vertices) > 1000
+
+
 @settings(max_examples=40, deadline=None)
 @given(nodes())
 def test_volume_on_the_grid_is_that_of_the_structure(node):
