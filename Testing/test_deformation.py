@@ -56,3 +56,12 @@ def test_the_surface_moves_by_the_spread():
     moved = [np.interp(0, column, np.arange(16.0)) - 7.5 for column in columns]
     assert np.mean(moved) == pytest.approx(0, abs=0.2)
     assert np.std(moved) == pytest.approx(SPREAD, rel=0.15)
+
+
+def test_fine_roughness_stays():
+    """Ripples of four samples keep their height, of which linear interpolation takes a sixth."""
+    ripples = np.sin(np.pi / 2 * np.indices((GRID,) * 3)[1])
+    inner = (slice(4, -4),) * 3
+    for seed in range(5):
+        rippled = _deformed(ripples, np.random.default_rng(seed))
+        assert rippled[inner].std() == pytest.approx(ripples[inner].std(), rel=0.06)
