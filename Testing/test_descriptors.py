@@ -64,7 +64,7 @@ def test_descriptors_of_turned_shapes(bent, order):
 
 @pytest.fixture
 def prior() -> DescriptorPrior:
-    prior = DescriptorPrior(4)
+    prior = DescriptorPrior(4, [0.0] * DESCRIPTORS)
     prior.table.copy_(torch.rand(prior.table.shape, generator=torch.Generator().manual_seed(0)))
     clinical = [[0.5, 0.1], [0.6, 0.2], [0.8, 0.3], [0.9, 0.1]]
     prior.table[:, :WANTED] = torch.tensor(clinical)
@@ -79,7 +79,7 @@ def test_drawn_descriptors_lie_in_the_wanted_ranges(prior):
 
 
 def test_drawn_descriptors_vary_as_the_known_ones():
-    prior = DescriptorPrior(40)
+    prior = DescriptorPrior(40, [0.0] * DESCRIPTORS)
     mixing = torch.randn(11, 11, generator=torch.Generator().manual_seed(1)) / 10
     known = torch.randn(40, 11, generator=torch.Generator().manual_seed(2))
     prior.table.copy_(0.5 + 0.1 * known @ mixing)  # within [0, 1], so that nothing is clipped

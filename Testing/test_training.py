@@ -27,7 +27,7 @@ from LNGenLib.texture import dataset
 from LNGenLib.texture.model import TextureModel
 
 TINY = {"vae_channels": 8, "unet_channels": [8, 16], "vae_steps": 2, "diffusion_steps": 2}
-TINY_DEFORMED = {"deformations": 1, "deformed_steps": 2}
+TINY_DEFORMED = {"deformations": 1, "deformed_steps": 2, "bias_shapes": 2}
 TINY_EXPLICIT = TINY_DEFORMED | {"diffusion_steps": 2}
 TINY_SOLIDS = {"solids": 4, "solid_steps": 2}
 TINY_STRUCTURE = TINY | TINY_DEFORMED | TINY_SOLIDS | {"joint_steps": 2, "adapter_steps": 2}

@@ -13,6 +13,7 @@ from LNGenLib.structure.shape import Structure
 
 DESCRIPTORS = 11
 WANTED = 2  # of them can be asked for
+IRREGULARITY = 1  # its place
 
 
 def describe(tsdf: np.ndarray) -> np.ndarray:

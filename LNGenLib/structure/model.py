@@ -101,14 +101,19 @@ class StructureModel:
         return samples
 
     def draw(
-        self, count: int, seed: int, steps: int = STEPS, attempts: int = ATTEMPTS
+        self,
+        count: int,
+        seed: int,
+        steps: int = STEPS,
+        attempts: int = ATTEMPTS,
+        on_step: StepCallback | None = None,
     ) -> np.ndarray:
         """TSDFs (count, 32, 32, 32) float32 as the networks leave them, nothing repaired.
 
         Those with islands, holes or tunnels are drawn again by other noise, as long as there are
         `attempts`.
         """
-        batches = self._draw(count, seed, steps, None, ANY_SHAPE, attempts)
+        batches = self._draw(count, seed, steps, on_step, ANY_SHAPE, attempts)
         return np.concatenate([drawn for drawn, _ in batches])
 
     def _draw(

@@ -3,6 +3,7 @@ on the mask itself that the paper compares them with."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +48,8 @@ class StructureConfig:
     diffusion_batch_size: int = 32
     adapter_steps: int = 1200  # of the adapter alone, after them
     adapter_batch_size: int = 8
+    bias_shapes: int = 512  # drawn to measure, at last, the bias
+    bias: tuple[float, ...] = (0.0,) * DESCRIPTORS
     learning_rate: float = 8e-4
     kl_weight: float = 1e-4
     adapter_weight: float = 1.0  # lambda of eq. 5
@@ -65,22 +68,26 @@ class ExplicitConfig:
     deformations: int = 16
     deformed_steps: int = 25500
     diffusion_batch_size: int = 32
+    bias_shapes: int = 512
+    bias: tuple[float, ...] = (0.0,) * DESCRIPTORS
     learning_rate: float = 8e-4
 
 
 class DescriptorPrior(nn.Module):
     """Descriptors of the training shapes, from which those of new shapes are drawn.
 
-    `table` (n, 11) holds a row of `describe` a training shape, stored with the weights.
+    `table` (n, 11) holds a row of `describe` a training shape, stored with the weights; `bias` (11)
+    is by how much what is drawn exceeds what was asked for (`calibration`).
     """
 
-    def __init__(self, size: int):
+    def __init__(self, size: int, bias: Sequence[float]):
         super().__init__()
+        self.bias = np.array(bias)
         self.register_buffer("table", torch.zeros(size, DESCRIPTORS))
 
     def draw(self, shape: ShapeRange, seed: int, number: int) -> np.ndarray:
-        """Descriptors (11,) of lymph node `number`: those of a training shape within the wanted
-        ranges, scattered.
+        """Descriptors (11,) to draw lymph node `number` by: those of a training shape within the
+        wanted ranges, scattered, less the bias.
 
         The training shapes take turns, in an order by `seed`. The scatter is that of a smoothed
         bootstrap which keeps mean and covariance (Silverman 1986, section 6.4). Raises InputError
@@ -103,7 +110,7 @@ class DescriptorPrior(nn.Module):
         mean = rows.mean(0)
         drawn = mean + (row - mean + SCATTER * scatter) / np.sqrt(1 + SCATTER**2)
         drawn[:WANTED] = drawn[:WANTED].clip(low, high)
-        return drawn.astype(np.float32)
+        return (drawn - self.bias).astype(np.float32)
 
     def condition(self, descriptors: torch.Tensor, grid: int) -> torch.Tensor:
         """Descriptors (n, 11) as channels (n, 11, grid, grid, grid) of unit variance."""
@@ -143,7 +150,7 @@ class StructureNetworks(nn.Module):
     def __init__(self, config: StructureConfig):
         super().__init__()
         self.config, self.channels = config, config.latent_channels
-        self.prior = DescriptorPrior(config.shapes)
+        self.prior = DescriptorPrior(config.shapes, config.bias)
         self.autoencoder = Autoencoder(FACTOR, config.vae_channels, config.latent_channels)
         self.diffusion = _diffusion(self.channels, config.unet_channels, "velocity")
         self.adapter = Adapter(config.adapter_channels, config.adapter_noise_channels)
@@ -163,7 +170,7 @@ class ExplicitNetworks(nn.Module):
     def __init__(self, config: ExplicitConfig):
         super().__init__()
         self.config, self.channels = config, FACTOR**3
-        self.prior = DescriptorPrior(config.shapes)
+        self.prior = DescriptorPrior(config.shapes, config.bias)
         self.diffusion = _diffusion(self.channels, config.unet_channels, "sample")
 
     def encode(self, tsdf: torch.Tensor) -> torch.Tensor:

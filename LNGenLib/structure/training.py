@@ -1,9 +1,11 @@
 """Training of the structure model: VAE on solids, VAE on lymph nodes, DDPM and adapter jointly
-(eq. 5), DDPM on deformed lymph nodes, adapter; and of the explicit DDPM."""
+(eq. 5), DDPM on deformed lymph nodes, adapter; and of the explicit DDPM. Their bias is measured at
+last."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,7 +14,9 @@ from torch.utils.data import Subset
 from LNGenLib.latent.autoencoder import vae_loss
 from LNGenLib.latent.training import OnStep, Task, fit
 from LNGenLib.models.store import save_weights
+from LNGenLib.structure.calibration import measure_bias
 from LNGenLib.structure.frame import TRUNCATION
+from LNGenLib.structure.model import StructureModel
 from LNGenLib.structure.networks import (
     LATENT_GRID,
     ExplicitConfig,
@@ -28,6 +32,7 @@ from LNGenLib.structure.training_shapes import (
     solid_shapes,
     sound_shapes,
 )
+from LNGenLib.structure.variant import Variant
 
 
 class AutoencoderTask(Task):
@@ -130,6 +135,7 @@ def train(
     batch = config.adapter_batch_size
     adapter = StructureTask(networks, config.adapter_steps, diffusion=False)
     fit(adapter, as_drawn, validation, folder / "adapter", batch, seed, on_step)
+    config = _calibrated(networks, Variant.implicit_adapter, folder, seed, report)
     save_weights(networks, config, folder / "structure.safetensors")
 
 
@@ -153,4 +159,19 @@ def train_explicit(
         deformed = deformed_shapes(copies, real, config.deformations, seed, report)
         broadened = ExplicitTask(networks, config.deformed_steps)
         fit(broadened, deformed, validation, folder / "deformed", batch, seed, on_step)
-    save_weights(networks, config, folder / "explicit.safetensors")
+    config = _calibrated(networks, Variant.explicit, folder, seed, report)
+    save_weights(networks, config, folder / "explicit.safetensors", in_8_bits=True)
+
+
+def _calibrated(
+    networks: StructureNetworks | ExplicitNetworks,
+    variant: Variant,
+    folder: Path,
+    seed: int,
+    report: OnStep,
+) -> StructureConfig | ExplicitConfig:
+    """The configuration of trained `networks` with the bias of what they draw."""
+    weights, config = folder / "unbiased.safetensors", networks.config
+    save_weights(networks, config, weights)
+    model, on_step = StructureModel(weights, variant=variant), partial(report, "bias")
+    return replace(config, bias=measure_bias(model, config.bias_shapes, seed, on_step))
