@@ -13,6 +13,7 @@ from LNGenLib.models.store import SHIPPED
 from LNGenLib.structure.descriptors import describe
 from LNGenLib.structure.frame import SAMPLE
 from LNGenLib.structure.model import StructureModel
+from LNGenLib.structure.networks import STEPS
 from LNGenLib.structure.shape_range import ShapeRange
 from LNGenLib.structure.variant import Variant
 
@@ -45,6 +46,17 @@ def test_noise_of_a_structure_depends_on_seed_and_number_alone(models, samples):
         assert np.abs(a.tsdf - b.tsdf).max() < 1e-3
     other = models.structure.sample(2, seed=4)
     assert np.abs(other.structures[0].tsdf - few.structures[0].tsdf).max() > 0.01
+
+
+def test_batches_change_nothing_and_are_all_told_of(samples):
+    model, told = StructureModel(), []
+    model.batch = 2  # so that there are three pools
+    few = model.sample(34, seed=3, on_step=lambda *step: told.append(step))
+    for a, b in zip(few.structures, samples.structures, strict=False):
+        assert np.abs(a.tsdf - b.tsdf).max() < 1e-3
+    assert few.redrawn == samples.redrawn[:34]
+    assert any(few.redrawn)
+    assert told == [(k, 17 * STEPS) for k in range(1, 17 * STEPS + 1)]
 
 
 def test_bfloat16_draws_the_same_shapes():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from LNGenLib.structure.variant import Variant
 
 BATCH = 32
 ATTEMPTS = 4  # at a sound structure
+POOL = 8  # batches whose unsound structures are drawn again together: a few take longer each
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,15 @@ class StructureModel:
         nothing.
         """
         samples = Samples([], [], [])
-        for drawn, redrawn in self._draw(numbers, seed, steps, on_step, shape, ATTEMPTS):
-            repaired = [repair(tsdf) for tsdf in drawn]
-            if any(tsdf.min() >= 0 for tsdf, _ in repaired):
+        for drawn, redrawn, unsound in self._draw(numbers, seed, steps, on_step, shape, ATTEMPTS):
+            repaired = np.zeros(len(drawn), bool)
+            for k in unsound:
+                drawn[k], repaired[k] = repair(drawn[k])
+            if (drawn.min((1, 2, 3)) >= 0).any():
                 raise InputError(f"{self.path} draws structures without an inside: train it longer")
-            samples.structures.extend(Structure(tsdf) for tsdf, _ in repaired)
-            samples.redrawn.extend(redrawn)
-            samples.repaired.extend(changed for _, changed in repaired)
+            samples.structures.extend(Structure(tsdf) for tsdf in drawn)
+            samples.redrawn.extend(redrawn.tolist())
+            samples.repaired.extend(repaired.tolist())
         return samples
 
     def draw(
@@ -114,7 +118,7 @@ class StructureModel:
         `attempts`.
         """
         batches = self._draw(count, seed, steps, on_step, ANY_SHAPE, attempts)
-        return np.concatenate([drawn for drawn, _ in batches])
+        return np.concatenate([drawn for drawn, *_ in batches])
 
     def _draw(
         self,
@@ -124,36 +128,56 @@ class StructureModel:
         on_step: StepCallback | None,
         shape: ShapeRange | Sequence[ShapeRange],
         attempts: int,
-    ) -> Iterator[tuple[np.ndarray, list[bool]]]:
-        """TSDFs of each batch, and which were drawn again."""
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """TSDFs of each `POOL` batches, which were drawn again, and the places of those that are
+        not sound still."""
         if self.variant is not Variant.implicit_adapter:
             attempts = 1
         every = np.arange(numbers) if isinstance(numbers, int) else np.array(numbers)
         shapes = [shape] * len(every) if isinstance(shape, ShapeRange) else shape
-        batches = range(0, len(every), self.batch)
-        for batch, start in enumerate(batches):
-            part = slice(start, start + self.batch)
+        pool, batches = POOL * self.batch, math.ceil(len(every) / self.batch)
+        for start in range(0, len(every), pool):
+            part, first = slice(start, start + pool), start // self.batch
             numbers = every[part]
             wanted = [
                 self.networks.prior.draw(one, seed, int(number))
                 for number, one in zip(numbers, shapes[part])
             ]
             descriptors = torch.from_numpy(np.stack(wanted)).to(self.device)
-            on_batch = of_batches(on_step, batch, len(batches))
-            drawn = self._attempt(descriptors, seed, numbers, 0, steps, on_batch)
-            redrawn, unsound = np.zeros(len(drawn), bool), np.arange(len(drawn))
+            told = [of_batches(on_step, first + k, batches) for k in range(POOL)]
+            drawn = self._attempt(descriptors, seed, numbers, 0, steps, told)
+            redrawn, unsound = np.zeros(len(drawn), bool), _unsound(drawn)
             for attempt in range(1, attempts):
-                unsound = unsound[[not is_sound(tsdf) for tsdf in drawn[unsound]]]
                 if not len(unsound):
                     break
                 drawn[unsound] = self._attempt(
-                    descriptors[unsound], seed, numbers[unsound], attempt, steps, None
+                    descriptors[unsound], seed, numbers[unsound], attempt, steps, [None] * POOL
                 )
                 redrawn[unsound] = True
-            yield drawn, redrawn.tolist()
+                unsound = unsound[_unsound(drawn[unsound])]
+            yield drawn, redrawn, unsound
+
+    def _attempt(
+        self,
+        descriptors: torch.Tensor,
+        seed: int,
+        numbers: np.ndarray,
+        attempt: int,
+        steps: int,
+        told: Sequence[StepCallback | None],
+    ) -> np.ndarray:
+        """TSDFs (n, 32, 32, 32) of the structures `numbers` with these descriptors (n, 11), a
+        batch at a time, each told of by its own of `told`."""
+        parts = [slice(k, k + self.batch) for k in range(0, len(numbers), self.batch)]
+        return np.concatenate(
+            [
+                self._batch(descriptors[part], seed, numbers[part], attempt, steps, on_step)
+                for part, on_step in zip(parts, told)
+            ]
+        )
 
     @torch.inference_mode()
-    def _attempt(
+    def _batch(
         self,
         descriptors: torch.Tensor,
         seed: int,
@@ -162,7 +186,7 @@ class StructureModel:
         steps: int,
         on_step: StepCallback | None,
     ) -> np.ndarray:
-        """TSDFs (n, 32, 32, 32) of the structures `numbers` with these descriptors (n, 11)."""
+        """Those of one batch."""
         networks = self.networks
 
         def noise(part: str, shape: tuple[int, ...]) -> torch.Tensor:
@@ -179,6 +203,11 @@ class StructureModel:
                 decoded = networks.adapter(decoded, noise("adapter", networks.adapter.noise_shape))
         volumes = decoded.clamp(-1, 1).cpu().numpy()[:, 0] * TRUNCATION
         return _distances(volumes < 0) if self.variant is Variant.explicit else volumes
+
+
+def _unsound(tsdfs: np.ndarray) -> np.ndarray:
+    """Which of TSDFs (n, 32, 32, 32) are not sound: their places."""
+    return np.flatnonzero([not is_sound(tsdf) for tsdf in tsdfs])
 
 
 def _distances(masks: np.ndarray) -> np.ndarray:
