@@ -15,7 +15,7 @@ PITCH = GRID + 1
 
 
 def render(sets: dict[str, np.ndarray], path: Path) -> None:
-    """Write a PNG of TSDFs (n, 32, 32, 32) by the name of their row."""
+    """Write a JPEG of TSDFs (n, 32, 32, 32) by the name of their row."""
     renderer = vtk.vtkRenderer()
     renderer.SetBackground(1, 1, 1)
     size = (LABEL + COLUMNS * PIXELS, len(sets) * PIXELS)
@@ -38,7 +38,8 @@ def render(sets: dict[str, np.ndarray], path: Path) -> None:
     window.Render()
     picture = vtk.vtkWindowToImageFilter()
     picture.SetInput(window)
-    writer = vtk.vtkPNGWriter()
+    writer = vtk.vtkJPEGWriter()
+    writer.SetQuality(85)
     writer.SetFileName(str(path))
     writer.SetInputConnection(picture.GetOutputPort())
     writer.Write()
