@@ -208,7 +208,7 @@ def test_every_stage_is_told(data, tmp_path):
     training.run("structure", data, tmp_path, TINY_STRUCTURE, 0, lambda *what: told.append(what))
     stages = list(dict.fromkeys(stage for stage, _, _ in told))
     first = ["masks", "repair", "solids", "vae", "descriptors", "latents", "joint", "ddpm"]
-    assert stages == [*first, "deformations", "deformed", "adapter"]
+    assert stages == [*first, "deformations", "deformed", "adapter", "bias"]
     assert [what for what in told if what[0] == "masks"] == [("masks", k, 4) for k in range(4)]
 
 
