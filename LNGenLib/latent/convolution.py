@@ -36,8 +36,8 @@ def quick_alone(networks: nn.Module, device: str) -> nn.Module:
 
 
 def quickest_precision(device: str) -> torch.dtype:
-    """In which networks convolve fastest on `device`: on a CPU with AMX bfloat16, in a third of the
-    time of single precision; on other CPUs, which take longer in it, and on GPUs single."""
+    """In which networks convolve fastest on `device`: on a CPU with AMX bfloat16; on other CPUs,
+    which take longer in it than in single precision, and on GPUs single."""
     if device == "cpu" and getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16"):
         return torch.bfloat16
     return torch.float32

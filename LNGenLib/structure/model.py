@@ -145,14 +145,13 @@ class StructureModel:
             ]
             descriptors = torch.from_numpy(np.stack(wanted)).to(self.device)
             told = [of_batches(on_step, first + k, batches) for k in range(POOL)]
-            drawn = self._attempt(descriptors, seed, numbers, 0, steps, told)
+            drawn = self._attempt(descriptors, numbers, told, seed, 0, steps)
             redrawn, unsound = np.zeros(len(drawn), bool), _unsound(drawn)
             for attempt in range(1, attempts):
                 if not len(unsound):
                     break
-                drawn[unsound] = self._attempt(
-                    descriptors[unsound], seed, numbers[unsound], attempt, steps, [None] * POOL
-                )
+                again, silent = (descriptors[unsound], numbers[unsound]), [None] * POOL
+                drawn[unsound] = self._attempt(*again, silent, seed, attempt, steps)
                 redrawn[unsound] = True
                 unsound = unsound[_unsound(drawn[unsound])]
             yield drawn, redrawn, unsound
@@ -160,33 +159,30 @@ class StructureModel:
     def _attempt(
         self,
         descriptors: torch.Tensor,
-        seed: int,
         numbers: np.ndarray,
-        attempt: int,
-        steps: int,
         told: Sequence[StepCallback | None],
+        *how: int,
     ) -> np.ndarray:
-        """TSDFs (n, 32, 32, 32) of the structures `numbers` with these descriptors (n, 11), a
-        batch at a time, each told of by its own of `told`."""
-        parts = [slice(k, k + self.batch) for k in range(0, len(numbers), self.batch)]
-        return np.concatenate(
-            [
-                self._batch(descriptors[part], seed, numbers[part], attempt, steps, on_step)
-                for part, on_step in zip(parts, told)
-            ]
-        )
+        """What `_batch` draws `how`, a batch at a time, each told of by its own of `told`."""
+        starts = range(0, len(numbers), self.batch)
+        parts = [slice(start, start + self.batch) for start in starts]
+        batches = [
+            self._batch(descriptors[part], numbers[part], on_step, *how)
+            for part, on_step in zip(parts, told)
+        ]
+        return np.concatenate(batches)
 
     @torch.inference_mode()
     def _batch(
         self,
         descriptors: torch.Tensor,
-        seed: int,
         numbers: np.ndarray,
+        on_step: StepCallback | None,
+        seed: int,
         attempt: int,
         steps: int,
-        on_step: StepCallback | None,
     ) -> np.ndarray:
-        """Those of one batch."""
+        """TSDFs (n, 32, 32, 32) of the structures `numbers` with these descriptors (n, 11)."""
         networks = self.networks
 
         def noise(part: str, shape: tuple[int, ...]) -> torch.Tensor:

@@ -31,7 +31,7 @@ def repair(tsdf: np.ndarray) -> tuple[np.ndarray, bool]:
 
 def is_sound(tsdf: np.ndarray) -> bool:
     """Whether a TSDF (32, 32, 32) has an inside of one component without holes, tunnels or a part
-    at the border: a hundredth of the time that `repair` takes where there is something to close."""
+    at the border: quick, where `repair` takes long to close something."""
     inside = tsdf < 0
     body = _whole(inside)
     return bool(inside.any() and (body == inside).all() and not _tunnels(body))
