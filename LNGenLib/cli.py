@@ -25,7 +25,6 @@ from LNGenLib.segmentation.commands import (
     train_segmentation,
 )
 from LNGenLib.service.commands import doctor, serve
-from LNGenLib.structure.variant import Variant
 from LNGenLib.synthesis.method import Method
 from LNGenLib.terminal import (
     check_figures,
@@ -90,10 +89,6 @@ Irregularity = Annotated[
     typer.Option(metavar="MIN MAX", help="1 - volume / convex hull; irregular is 0.3 1."),
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where the networks run.")]
-VariantOption = Annotated[
-    Variant,
-    typer.Option(help="Table II of the paper; implicit-adapter is LN-Gen."),
-]
 Steps = Annotated[int, typer.Option(help="Sampling steps of the texture diffusion.")]
 Weights = Annotated[Optional[Path], typer.Option(help="Own weights (.safetensors).")]
 
@@ -338,7 +333,6 @@ def structures(
     sizes: LawOption = SizeLaw.uniform,
     axis_ratio: AxisRatio = (0.0, 1.0),
     irregularity: Irregularity = (0.0, 1.0),
-    variant: VariantOption = Variant.implicit_adapter,
     device: DeviceOption = Device.auto,
     weights: Weights = None,
 ) -> None:
@@ -358,14 +352,15 @@ def structures(
 
     with shown_progress() as progress:
         progress.stage("models")
-        model = StructureModel(weights, choose_device(device.value), variant)
+        model = StructureModel(weights, choose_device(device.value))
         progress.stage("structures")
-        samples = model.sample(count, seed, on_step=progress.step, shape=shape)
+        numbers = range(count)
+        drawn = [request.sizes.draw(node_rng(seed, k, "size")) for k in numbers]
+        samples = model.sample(numbers, drawn, seed, on_step=progress.step, shapes=shape)
         progress.stage("writing", count)
         rows = []
         with output_folder(output) as folder:
-            for k, structure in enumerate(samples.structures):
-                size = request.sizes.draw(node_rng(seed, k, "size"))
+            for k, (structure, size) in enumerate(zip(samples.structures, drawn)):
                 name = f"structure_{k:05d}.nii.gz"
                 write_image(structure.as_image(size), folder / name)
                 rows.append({"file": name, **samples.measures(k, size)})
@@ -373,7 +368,6 @@ def structures(
             content = {
                 "synthetic": True,
                 "seed": seed,
-                "variant": variant.value,
                 "sizes": dataclasses.asdict(request.sizes),
                 "shape": dataclasses.asdict(shape),
                 "software": f"LNGen {__version__}",
@@ -382,10 +376,9 @@ def structures(
             }
             write_json(content, folder / "structures.json")
         progress.finish()
-    shares = [sum(flags) / count for flags in (samples.redrawn, samples.repaired)]
     console.print(
         f"{count} SYNTHETIC structures written to {output}; "
-        f"{shares[0]:.1%} drawn again, {shares[1]:.1%} repaired",
+        f"{sum(samples.repaired) / count:.1%} repaired",
         soft_wrap=True,
     )
     _print_seconds(progress.seconds)
@@ -398,7 +391,6 @@ train = typer.Typer(
 app.add_typer(train, name="train")
 PARTS = {
     "structure": "What shape lymph nodes have.",
-    "explicit": "The paper's explicit variant of it, for comparison.",
     "texture": "What lymph nodes look like in CT.",
     "difftumor": "A baseline in DiffTumor's way, for comparison.",
 }

@@ -28,9 +28,9 @@ def run(
     seed: int,
     on_step: OnStep | None = None,
 ) -> Path:
-    """Train `part` on `data`: structure, explicit, texture or difftumor; returns the weights' path.
+    """Train `part` on `data`: structure, texture or difftumor; returns the weights' path.
 
-    `data` holds `nodes.csv` or `nodes/nodes.csv` with masks (structure, explicit), and `splits.csv`
+    `data` holds `nodes.csv` or `nodes/nodes.csv` with masks (structure), and `splits.csv`
     with CTs (texture and difftumor, which draw shapes of the structure data too). The arrays
     prepared from it are kept in `output` (structure.npz, texture.npz, difftumor.npz); where those
     are there already, `data` is not read, so that a machine without SimpleITK can train. `on_step`
@@ -50,22 +50,16 @@ def run(
         from LNGenLib.texture.training import train as train_texture
 
         train_texture(arrays, weights, _networks(part), config, seed, on_step)
-    elif part == "structure":
+    else:
         from LNGenLib.structure.training import train
 
         train(arrays, output, config, seed, on_step)
-    else:
-        from LNGenLib.structure.training import train_explicit
-
-        train_explicit(arrays, output, config, seed, on_step)
     return weights
 
 
 def _config(part: str, changes: dict[str, Any]) -> Any:
     if part == "structure":
         from LNGenLib.structure.networks import StructureConfig as Config
-    elif part == "explicit":
-        from LNGenLib.structure.networks import ExplicitConfig as Config
     elif part == "difftumor":
         from LNGenLib.texture.difftumor import DiffTumorConfig as Config
     else:
@@ -112,16 +106,16 @@ def _check_tables(part: str, data: Path) -> Path:
 def _prepare(
     part: str, data: Path, nodes: Path, output: Path, arrays: Path, report: OnStep
 ) -> None:
-    from LNGenLib.structure import dataset as structure
+    from LNGenLib.structure import corpus
 
     if part not in OF_CTS:
-        structure.prepare(nodes, arrays, report)
+        corpus.prepare(nodes, arrays, report)
         return
     from LNGenLib.texture import dataset as texture
 
     shapes = output / "structure.npz"
     if not shapes.exists():
-        structure.prepare(nodes, shapes, report)
+        corpus.prepare(nodes, shapes, report)
     with np.load(shapes) as content:
         train = content["tsdf"][content["split"] == "train"]
         texture.prepare(data, train, arrays, _networks(part).FRAME, report=report)

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from shapes import tsdf_from_mask
 
 from LNGenLib import training
 from LNGenLib.benchmark import standin
@@ -22,7 +23,6 @@ from LNGenLib.image.phantom import Phantom
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.structure.tsdf import tsdf_from_mask
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.texture import dataset
 from LNGenLib.texture.dataset import scan_rows

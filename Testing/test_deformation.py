@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapes import tsdf_from_mask
 
 from LNGenLib.structure.deformation import SPREAD, _deformed, deform
 from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
 from LNGenLib.structure.repair import repair
 from LNGenLib.structure.shape import Structure
-from LNGenLib.structure.tsdf import tsdf_from_mask
 
 
 def ellipsoid(z: float, y: float, x: float) -> Structure:

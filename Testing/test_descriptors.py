@@ -7,12 +7,12 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from shapes import tsdf_from_mask
 
 from LNGenLib.errors import InputError
 from LNGenLib.structure.descriptors import DESCRIPTORS, WANTED, describe, mirror, turn
 from LNGenLib.structure.networks import DescriptorPrior
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
-from LNGenLib.structure.tsdf import tsdf_from_mask
 
 Z, Y, X = np.ogrid[-30:31, -30:31, -30:31]
 

@@ -8,6 +8,7 @@ import pytest
 import SimpleITK as sitk
 from prdc import compute_prdc
 from scipy import ndimage
+from shapes import tsdf_from_mask
 
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.distribution import (
@@ -21,7 +22,7 @@ from LNGenLib.evaluation.shape import FORM, TOPOLOGY, measure_shapes
 from LNGenLib.evaluation.structures import RealShapes, Reference
 from LNGenLib.image.io import read_image, to_array, write_image
 from LNGenLib.structure.shape import Structure
-from LNGenLib.structure.tsdf import tsdf_from_distance, tsdf_from_mask
+from LNGenLib.structure.tsdf import tsdf_from_distance
 
 FRAME = 1.2 * (2 * np.arange(32) - 31) / 32  # samples of the frame, in half long axes
 Z, Y, X = np.meshgrid(FRAME, FRAME, FRAME, indexing="ij")

@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
+from shapes import tsdf_from_mask
 
 from LNGenLib.image.edge import border_profiles, edge_spread, fit_spread, reach_of
 from LNGenLib.image.noise import Noise
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
-from LNGenLib.structure.tsdf import tsdf_from_mask
 from LNGenLib.texture.dataset import extend_tissue
 from LNGenLib.texture.inpainting import Scanner, blur_mm, inpaint, whole
 from LNGenLib.texture.patch import (

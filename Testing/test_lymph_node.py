@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
+from shapes import tsdf_from_mask
 
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
-from LNGenLib.structure.tsdf import tsdf_from_mask
 
 GRIDS = [(1, 0.6, 0.6), (5, 1, 1), (5, 0.8, 0.8), (1.25, 0.7, 0.7), (3, 3, 3)]
 CENTER = np.array([30.0, 40, 50])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from scipy import ndimage, stats
+from shapes import tsdf_from_mask
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing, box_mask, index_to_ras
@@ -15,7 +16,6 @@ from LNGenLib.placement.nearby import NEAR, place_near
 from LNGenLib.placement.sampling import draw_places, place
 from LNGenLib.placement.stations import STATIONS
 from LNGenLib.structure.shape import Structure
-from LNGenLib.structure.tsdf import tsdf_from_mask
 
 SACRUM = 25
 SIZES = [14.0, 4.0, 9.0, 6.5, 2.5]

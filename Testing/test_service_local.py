@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 import requests
+from LNGenLib.structure.variant import Variant
 from service_host import seconds_until_gone
 from service_kinds import FOLDER, NAME, Steps
 
@@ -23,7 +24,6 @@ from LNGenLib.service.connection import ServiceError
 from LNGenLib.service.local import LocalService
 from LNGenLib.service.requests import PaintRequest, StructuresRequest
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.structure.variant import Variant
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
 

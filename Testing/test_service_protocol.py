@@ -13,6 +13,7 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from LNGenLib.structure.variant import Variant
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import to_array
@@ -22,7 +23,6 @@ from LNGenLib.service.requests import NoRequest, StructuresRequest, TrainRequest
 from LNGenLib.service.store import Store
 from LNGenLib.service.tokens import Tokens, client_of
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.structure.variant import Variant
 from LNGenLib.synthesis.records import SynthesisResult
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from PIL import Image
+from shapes import tsdf_from_mask
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing, index_to_ras
@@ -19,7 +20,6 @@ from LNGenLib.placement.points import read_points
 from LNGenLib.placement.sampling import place
 from LNGenLib.placement.stations import NAMES, PELVIC, STATIONS, named
 from LNGenLib.structure.shape import Structure
-from LNGenLib.structure.tsdf import tsdf_from_mask
 
 GRID = np.linalg.norm(np.mgrid[-12:12.1, -12:12.1, -12:12.1], axis=0)
 BALL = Structure(tsdf_from_mask(GRID <= 10, (1.0, 1.0, 1.0))[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from LNGenLib.structure.variant import Variant
 from scipy import ndimage
 
 from LNGenLib.errors import InputError
@@ -15,7 +16,6 @@ from LNGenLib.structure.frame import SAMPLE
 from LNGenLib.structure.model import StructureModel
 from LNGenLib.structure.networks import STEPS
 from LNGenLib.structure.shape_range import ShapeRange
-from LNGenLib.structure.variant import Variant
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from LNGenLib.structure.variant import Variant
 
 from LNGenLib import training
 from LNGenLib.errors import Canceled, InputError
@@ -18,7 +19,6 @@ from LNGenLib.service.requests import TrainRequest
 from LNGenLib.service.work import Work
 from LNGenLib.structure.model import StructureModel
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.structure.variant import Variant
 from LNGenLib.synthesis.engine import Models, synthesize
 from LNGenLib.synthesis.method import Method
 from LNGenLib.synthesis.progress import Progress
@@ -162,8 +162,9 @@ def test_no_weights_of_the_baseline_ship():
 
 
 def test_all_symmetries_are_seen_each_with_its_own_descriptors():
-    from LNGenLib.structure.descriptors import describe
     from LNGenLib.structure.training_shapes import DescribedShapes
+
+    from LNGenLib.structure.descriptors import describe
 
     z, y, x = np.ogrid[-15.5:16, -15.5:16, -15.5:16]
     distance = np.sqrt(z**2 + (y - 2) ** 2 + (x - 1) ** 2 / 2) - 8 + 0.05 * z * x + 0.1 * z

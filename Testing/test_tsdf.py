@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapes import tsdf_from_mask
 
 from LNGenLib.structure.shape import Structure
-from LNGenLib.structure.tsdf import diameter, largest_component, tsdf_from_mask
+from LNGenLib.structure.tsdf import diameter, largest_component
 
 SPACINGS = [(0.5, 0.5, 0.5), (1.0, 1.0, 1.0), (2.0, 0.8, 0.8)]
 RADII = [(10.0, 10.0, 10.0), (6.0, 7.0, 10.0), (12.0, 5.0, 7.0)]

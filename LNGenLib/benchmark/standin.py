@@ -31,7 +31,7 @@ from LNGenLib.placement.sampling import place
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.structure.tsdf import tsdf_from_mask
+from LNGenLib.structure.surface import node_surface
 from LNGenLib.synthesis.records import write_json
 
 SPACING = (0.7, 0.7, 1.25)  # mm (x, y, z)
@@ -158,7 +158,7 @@ def _make_scan(
 
 def _structure(path: Path) -> Structure:
     image = read_image(path)
-    return Structure(tsdf_from_mask(to_array(image) > 0, image.GetSpacing()[::-1])[0])
+    return Structure(node_surface(to_array(image) > 0, image.GetSpacing()[::-1]).tsdf)
 
 
 def _crop(ct: sitk.Image, size: tuple[int, int, int], rng: np.random.Generator) -> sitk.Image:

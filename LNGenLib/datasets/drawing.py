@@ -53,7 +53,7 @@ def make_pool(
     numbers = range(count)
     long_axes = [sizes.draw(node_rng(seed, k, "size")) for k in numbers]
     progress.stage("structures")
-    structures = models.structure.sample(count, seed, on_step=progress.step).structures
+    structures = models.structure.sample(numbers, long_axes, seed, on_step=progress.step).structures
     told: dict[str, Any] = {}
     spots: dict[str, np.ndarray] = {}
     tissues = np.zeros((count, *structures[0].tsdf.shape), np.float16) if painted else None

@@ -115,7 +115,7 @@ def _painted(
         turn_seed = seed * MOST_TURNS + turn
         rngs = [node_rng(turn_seed, k, "fidelity") for k in range(AT_ONCE)]
         long_axes = [sizes.draw(rng) for rng in rngs]
-        structures = models.structure.sample(AT_ONCE, turn_seed).structures
+        structures = models.structure.sample(range(AT_ONCE), long_axes, turn_seed).structures
         part = slice(count - made)
         placed = place(structures[part], long_axes[part], region, spacing, rngs[part])
         nodes = [found.node for found in placed if found is not None]

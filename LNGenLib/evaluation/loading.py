@@ -12,7 +12,8 @@ from LNGenLib.errors import InputError
 from LNGenLib.evaluation.structures import RealShapes, Report
 from LNGenLib.image.io import read_image, to_array
 from LNGenLib.structure.frame import GRID
-from LNGenLib.structure.tsdf import tsdf_from_distance, tsdf_from_mask
+from LNGenLib.structure.surface import node_surface
+from LNGenLib.structure.tsdf import tsdf_from_distance
 
 NO_IMAGE = (".json", ".csv", ".txt", ".md", ".raw", ".raw.gz", ".zraw", ".img")
 
@@ -83,7 +84,7 @@ def _read_shape(path: Path) -> np.ndarray:
         if values.min() < 0:
             tsdf, _ = tsdf_from_distance(values, spacing)
         elif (values == np.round(values)).all():
-            tsdf, _ = tsdf_from_mask(values > 0, spacing)
+            tsdf = node_surface(values > 0, spacing).tsdf
         else:
             raise ValueError("neither a mask nor signed distances, negative inside")
     except ValueError as error:

@@ -7,7 +7,7 @@ from scipy import ndimage, sparse, spatial
 from skimage import measure
 
 from LNGenLib.structure.frame import TRUNCATION
-from LNGenLib.structure.tsdf import diameter, surface
+from LNGenLib.structure.tsdf import diameter, mesh_volume, surface
 
 TOPOLOGY = ("one component", "no holes", "one component, no holes", "genus 0", "watertight")
 FORM = ("sphericity", "solidity", "elongation", "flatness", "volume fraction")
@@ -47,8 +47,7 @@ def _form(inside: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> dict[s
 
     https://pyradiomics.readthedocs.io/en/latest/features.html
     """
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    volume = abs(float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum())) / 6
+    volume = mesh_volume(vertices, faces)
     area = measure.mesh_surface_area(vertices, faces)
     long_axis, _ = diameter(vertices)
     least, minor, major = np.linalg.eigvalsh(np.cov(np.argwhere(inside).T))

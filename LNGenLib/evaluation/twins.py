@@ -16,7 +16,7 @@ from LNGenLib.placement.sampling import LEAST_FAT
 from LNGenLib.structure.frame import GRID, SAMPLE
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.shape import Structure
-from LNGenLib.structure.tsdf import tsdf_from_mask
+from LNGenLib.structure.surface import node_surface
 from LNGenLib.texture.dataset import Scan
 from LNGenLib.texture.inpainting import REACH, label_of, scanned, within_reach
 
@@ -52,13 +52,13 @@ def shown_as(body: Specimen, spread: float) -> tuple[LymphNode, float]:
     are smaller than the body's own.
     """
     fat = float(np.mean(FAT))
-    tsdf, long_axis = tsdf_from_mask(body.mask, tuple(body.spacing))
-    samples = np.argwhere(tsdf < 0).mean(0) - (GRID - 1) / 2
+    shape = node_surface(body.mask, tuple(body.spacing))
+    samples = np.argwhere(shape.tsdf < 0).mean(0) - (GRID - 1) / 2
     middle, seen = np.argwhere(body.mask).mean(0), body.hu[body.core].mean()
     fits = []
-    for size in long_axis * GROWTH:
+    for size in shape.long_axis * GROWTH:
         center = middle - samples * SAMPLE * size / 2 / body.spacing
-        node = LymphNode(Structure(tsdf), size, np.eye(3), center, body.spacing)
+        node = LymphNode(Structure(shape.tsdf), size, np.eye(3), center, body.spacing)
         box = inside_grid(node.box(REACH), body.mask.shape)  # beyond it is fat
         occupancy, core = node.occupancy(box), body.core[box]
         weight = scanned(occupancy, label_of(occupancy), spread, body.spacing)

@@ -9,12 +9,11 @@ from typing import Any
 from LNGenLib.errors import InputError
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.structure.variant import Variant
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.records import SynthesisRequest, from_json
 
 MOST_PREVIEWS = 100
-PARTS = ("structure", "explicit", "texture", "difftumor")
+PARTS = ("structure", "texture", "difftumor")
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,6 @@ class StructuresRequest:
     sizes: Sizes = Sizes()
     seed: int = 0
     shape: ShapeRange = ANY_SHAPE
-    variant: Variant = Variant.implicit_adapter
 
     def __post_init__(self):
         _check_whole("count", self.count, 1, MOST_PREVIEWS)
@@ -34,7 +32,7 @@ class StructuresRequest:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> StructuresRequest:
         """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
-        return from_json(cls, values, {"sizes": Sizes, "shape": ShapeRange, "variant": Variant})
+        return from_json(cls, values, {"sizes": Sizes, "shape": ShapeRange})
 
 
 @dataclass(frozen=True)

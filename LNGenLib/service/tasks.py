@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from LNGenLib.errors import InputError
 from LNGenLib.segmentation.config import is_model
 from LNGenLib.service.work import Work
-from LNGenLib.structure.variant import Variant
 from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
-
-if TYPE_CHECKING:
-    from LNGenLib.structure.model import StructureModel
 
 
 def synthesize(work: Work) -> dict[str, Any]:
@@ -70,13 +65,6 @@ def paint(work: Work) -> dict[str, Any]:
     return _painted(work, result)
 
 
-@cache
-def _structure_model(variant: Variant, device: str) -> StructureModel:
-    from LNGenLib.structure.model import StructureModel
-
-    return StructureModel(None, device, variant)
-
-
 def structures(work: Work) -> dict[str, Any]:
     """Shapes drawn: distances.npz with signed distances (n, z, y, x) in mm, and their measures."""
     import numpy as np
@@ -86,15 +74,15 @@ def structures(work: Work) -> dict[str, Any]:
     request, progress = work.request, work.progress
     progress.stage("models")
     model = work.models.structure
-    if request.variant is not model.variant:
-        batch, model = model.batch, _structure_model(request.variant, model.device)
-        model.batch = batch
     progress.stage("structures")
-    samples = model.sample(request.count, request.seed, on_step=progress.step, shape=request.shape)
+    numbers = range(request.count)
+    sizes = [request.sizes.draw(node_rng(request.seed, k, "size")) for k in numbers]
+    samples = model.sample(
+        numbers, sizes, request.seed, on_step=progress.step, shapes=request.shape
+    )
     progress.stage("measuring", request.count)
     rows, distances = [], []
-    for k, structure in enumerate(samples.structures):
-        size = request.sizes.draw(node_rng(request.seed, k, "size"))
+    for k, (structure, size) in enumerate(zip(samples.structures, sizes)):
         distances.append(structure.full_distance(size))
         rows.append({"spacing_mm": structure.sample_mm(size), **samples.measures(k, size)})
         progress.step(k + 1, request.count)

@@ -16,9 +16,9 @@ from LNGenLib.structure.repair import repair
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import tsdf_from_distance
 
-SPANS = 4  # of the splines, along each axis
+SPANS = 3  # of the splines, along each axis
 CONTROL = SPANS + 3  # control points along each axis
-SPREAD = 0.85  # samples, standard deviation of the displacement along each axis, at every sample
+SPREAD = 0.7  # samples, standard deviation of the displacement along each axis, at every sample
 
 
 def deform(structure: Structure, rng: np.random.Generator) -> np.ndarray:
@@ -50,7 +50,7 @@ def _crosses_border(distance: np.ndarray) -> bool:
 
 @cache
 def _basis() -> np.ndarray:
-    """Weights (32, 7) of the control points at each sample of an axis, of unit squared sum."""
+    """Weights (32, 6) of the control points at each sample of an axis, of unit squared sum."""
     knots = np.arange(-3, SPANS + 4)
     weights = BSpline.design_matrix(np.linspace(0, SPANS, GRID), knots, 3).toarray()
     return weights / np.linalg.norm(weights, axis=1, keepdims=True)

@@ -19,7 +19,7 @@ from LNGenLib.structure.model import Samples
 from LNGenLib.structure.repair import repair
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
-from LNGenLib.structure.tsdf import tsdf_from_mask
+from LNGenLib.structure.tsdf import largest_component, signed_distance, tsdf_from_distance
 
 MASK = 48  # voxels along an ellipsoid's mask
 
@@ -35,7 +35,8 @@ def elastic_ellipsoid(seed: int, number: int) -> np.ndarray:
         shifts = ndimage.zoom(knots, (1, MASK / 3, MASK / 3), order=3, mode="nearest")
         for axis, shift in zip(plane, shifts, strict=True):
             points[axis] += np.expand_dims(shift, normal) / radii[axis]
-    return tsdf_from_mask((points**2).sum(0) < 1, tuple(radii))[0]
+    mask = np.pad(largest_component((points**2).sum(0) < 1), 4)
+    return tsdf_from_distance(signed_distance(mask, tuple(radii)), tuple(radii))[0]
 
 
 class EllipsoidModel:
@@ -46,20 +47,19 @@ class EllipsoidModel:
 
     def sample(
         self,
-        numbers: int | Sequence[int],
+        numbers: Sequence[int],
+        long_axes: Sequence[float],
         seed: int,
         steps: int = 0,
         on_step: StepCallback | None = None,
-        shape: ShapeRange | Sequence[ShapeRange] = ANY_SHAPE,
+        shapes: ShapeRange | Sequence[ShapeRange] = ANY_SHAPE,
     ) -> Samples:
-        """The ellipsoids of `numbers`, or so many, repaired; InputError where a `shape` is asked
-        for."""
-        if any(one != ANY_SHAPE for one in ([shape] if isinstance(shape, ShapeRange) else shape)):
+        """The ellipsoids of `numbers`, repaired; InputError where a shape is asked for."""
+        ranges = [shapes] if isinstance(shapes, ShapeRange) else shapes
+        if any(one != ANY_SHAPE for one in ranges):
             raise InputError("ellipsoids have no shape to ask for: leave shape and short axis out")
-        every = range(numbers) if isinstance(numbers, int) else numbers
-        repaired = [repair(elastic_ellipsoid(seed, int(number))) for number in every]
+        repaired = [repair(elastic_ellipsoid(seed, int(number))) for number in numbers]
         return Samples(
             [Structure(tsdf) for tsdf, _ in repaired],
-            [False] * len(repaired),
             [changed for _, changed in repaired],
         )

@@ -33,17 +33,17 @@ def is_sound(tsdf: np.ndarray) -> bool:
     """Whether a TSDF (32, 32, 32) has an inside of one component without holes, tunnels or a part
     at the border: quick, where `repair` takes long to close something."""
     inside = tsdf < 0
-    body = _whole(inside)
+    body = whole(inside)
     return bool(inside.any() and (body == inside).all() and not _tunnels(body))
 
 
 def sound(inside: np.ndarray) -> np.ndarray:
     """The sound body of a boolean volume (z, y, x); see `repair`."""
-    body = _whole(inside)
+    body = whole(inside)
     return _close_tunnels(body) if body.any() else body
 
 
-def _whole(inside: np.ndarray) -> np.ndarray:
+def whole(inside: np.ndarray) -> np.ndarray:
     """One component of `inside`, clear of the border, its holes filled."""
     body = np.zeros_like(inside)
     core = (slice(1, -1),) * 3

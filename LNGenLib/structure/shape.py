@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage, spatial
 
 from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
-from LNGenLib.structure.tsdf import diameter, surface
+from LNGenLib.structure.tsdf import diameter, mesh_volume, surface
 
 _CENTER = (GRID - 1) / 2
 
@@ -65,11 +65,8 @@ class Structure:
         return value * (sample / SAMPLE)
 
     def volume(self, long_axis: float) -> float:
-        """Volume in mm3 inside the zero level set, by the divergence theorem on its mesh."""
-        vertices, faces = self._mesh
-        a, b, c = (vertices[faces[:, k]] for k in range(3))
-        signed = np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6
-        return abs(float(signed)) * self.sample_mm(long_axis) ** 3
+        """Volume in mm3 inside the zero level set."""
+        return mesh_volume(*self._mesh) * self.sample_mm(long_axis) ** 3
 
     def short_axis(self, long_axis: float) -> float:
         """Largest width in mm perpendicular to the long axis."""

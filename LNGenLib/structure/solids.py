@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import ndimage, spatial
-from skimage import measure
+from scipy import ndimage
 
 from LNGenLib.randomness import node_rng
-from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
-from LNGenLib.structure.tsdf import diameter, surface
+from LNGenLib.structure.frame import GRID, SAMPLE
+from LNGenLib.structure.tsdf import diameter, surface, truncated_distance
 
 Field = Callable[[np.ndarray], np.ndarray]  # points (3, ...) -> values, negative inside
 
@@ -29,7 +28,7 @@ def solids(count: int, seed: int) -> np.ndarray:
 
     Each solid has one component and no cavity; its surface may have handles.
     """
-    return np.stack([solid(node_rng(seed, k, "solid")) for k in range(count)])
+    return np.stack([solid(node_rng(seed, k, "solid")) for k in range(count)]).astype(np.float16)
 
 
 def solid(rng: np.random.Generator) -> np.ndarray:
@@ -155,8 +154,8 @@ def _normalized(field: Field) -> np.ndarray | None:
     inside = values < 0
     if ndimage.label(inside)[1] != 1 or ndimage.label(~inside)[1] != 1:
         return None
-    tsdf = _distance(values)
-    scale = _half_axis(surface(tsdf.astype(np.float32))[0] * SAMPLE)
+    tsdf = truncated_distance(values)
+    scale = _half_axis(surface(tsdf)[0] * SAMPLE)
     return tsdf if tsdf.min() < -THINNEST and abs(scale - 1) < MISFIT else None
 
 
@@ -172,21 +171,3 @@ def _grid(middle: np.ndarray, half_axis: float) -> np.ndarray:
     """The frame's samples (3, 32, 32, 32) about `middle`, as `half_axis` scales them."""
     offsets = (np.arange(GRID) - (GRID - 1) / 2) * SAMPLE * half_axis
     return np.stack(np.meshgrid(*(m + offsets for m in middle), indexing="ij")).astype(np.float32)
-
-
-def _distance(values: np.ndarray) -> np.ndarray:
-    """True distance to the zero level set of `values` (32, 32, 32), truncated, float16.
-
-    To the plane at the nearest vertex, where the surface goes on there: vertices of a smooth
-    surface are at most sqrt(2 / 3) samples aside of its points.
-    """
-    vertices, _, normals, _ = measure.marching_cubes(values, 0.0)
-    width = 2 * int(TRUNCATION / SAMPLE + 1) + 1
-    band = ndimage.minimum_filter(values, width) * ndimage.maximum_filter(values, width) < 0
-    points = np.argwhere(band)
-    near, index = spatial.cKDTree(vertices).query(points)
-    height = ((points - vertices[index]) * normals[index]).sum(1)
-    aside = np.maximum(near**2 - height**2 - 2 / 3, 0)
-    distance = np.full(values.shape, TRUNCATION)
-    distance[band] = np.minimum(np.sqrt(height**2 + aside) * SAMPLE, TRUNCATION)
-    return np.copysign(distance, values).astype(np.float16)

@@ -34,6 +34,13 @@ def surface(sdf: np.ndarray, spacing=(1.0, 1.0, 1.0)) -> tuple[np.ndarray, np.nd
     return vertices, faces
 
 
+def mesh_volume(vertices: np.ndarray, faces: np.ndarray) -> float:
+    """Volume inside a closed mesh of vertices (n, 3) and triangles (m, 3), by the divergence
+    theorem."""
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    return abs(float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum())) / 6
+
+
 def diameter(points: np.ndarray) -> tuple[float, np.ndarray]:
     """Largest distance of two of the points (n, d), in their unit, and the two points (2, d)."""
     hull = points[spatial.ConvexHull(points).vertices]
@@ -42,25 +49,13 @@ def diameter(points: np.ndarray) -> tuple[float, np.ndarray]:
     return float(distances[i, j]), hull[[i, j]]
 
 
-def tsdf_from_mask(
-    mask: np.ndarray, spacing: tuple[float, float, float]
-) -> tuple[np.ndarray, float]:
-    """Normalized TSDF (32, 32, 32) float32 of a mask's largest component, and its long axis in mm.
-
-    `mask` (z, y, x) with `spacing` (z, y, x) in mm. Raises ValueError for an empty mask.
-    """
-    if not mask.any():
-        raise ValueError("the mask is empty")
-    return tsdf_from_distance(signed_distance(np.pad(largest_component(mask), 4), spacing), spacing)
-
-
 def tsdf_from_distance(
     sdf: np.ndarray, spacing: tuple[float, float, float]
 ) -> tuple[np.ndarray, float]:
-    """Normalized TSDF (32, 32, 32) float32 of a signed distance image, and its long axis in mm.
+    """Normalized TSDF (32, 32, 32) float32 of a level set, and its long axis in mm.
 
-    `sdf` (z, y, x) in mm, negative inside, with `spacing` (z, y, x) in mm. Raises ValueError where
-    it has no inside or no outside.
+    `sdf` (z, y, x) is negative inside, with `spacing` (z, y, x) in mm; only its zero level set
+    counts. Raises ValueError where it has no inside or no outside.
     """
     if not sdf.min() < 0 < sdf.max():
         raise ValueError("the signed distance has no inside or no outside")
@@ -69,8 +64,27 @@ def tsdf_from_distance(
     center = (vertices.min(0) + vertices.max(0)) / 2
     offsets = (np.arange(GRID) - (GRID - 1) / 2) * SAMPLE * long_axis / 2
     samples = [(center[k] + offsets) / spacing[k] for k in range(3)]
-    cubic = ndimage.map_coordinates(
+    values = ndimage.map_coordinates(
         sdf, np.meshgrid(*samples, indexing="ij"), order=3, mode="nearest"
     )
-    tsdf = np.clip(cubic / (long_axis / 2), -TRUNCATION, TRUNCATION)
-    return tsdf.astype(np.float32), long_axis
+    return truncated_distance(values), long_axis
+
+
+def truncated_distance(values: np.ndarray) -> np.ndarray:
+    """TSDF (32, 32, 32) float32 of the zero level set of `values` (32, 32, 32).
+
+    To the plane at the nearest vertex, where the surface goes on there: vertices of a smooth
+    surface are at most sqrt(2 / 3) samples aside of its points.
+    """
+    if values.min() >= 0:
+        return np.full(values.shape, TRUNCATION, np.float32)
+    vertices, _, normals, _ = measure.marching_cubes(values, 0.0)
+    width = 2 * int(TRUNCATION / SAMPLE + 1) + 1
+    band = ndimage.minimum_filter(values, width) * ndimage.maximum_filter(values, width) < 0
+    points = np.argwhere(band)
+    near, index = spatial.cKDTree(vertices).query(points)
+    height = ((points - vertices[index]) * normals[index]).sum(1)
+    aside = np.maximum(near**2 - height**2 - 2 / 3, 0)
+    distance = np.full(values.shape, TRUNCATION)
+    distance[band] = np.minimum(np.sqrt(height**2 + aside) * SAMPLE, TRUNCATION)
+    return np.copysign(distance, values).astype(np.float32)

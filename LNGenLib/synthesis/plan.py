@@ -23,7 +23,8 @@ class PlannedNode:
     """A lymph node to be painted: structure `number` of the plan's seed, at a long axis in mm.
 
     `center_ras_mm` is the center of the structure's frame; `turn` (3, 3) turns the structure's axes
-    (z, y, x) into R, A, S. `short_axis_mm` is the one asked for, if any.
+    (z, y, x) into R, A, S. `short_axis_mm` is the one asked for, if any; `shape_mm` the long axis
+    that the shape was drawn for, where it is another: a resized node keeps its shape.
     """
 
     number: int
@@ -32,14 +33,15 @@ class PlannedNode:
     turn: tuple[Point, Point, Point]
     station: str | None = None
     short_axis_mm: float | None = None
+    shape_mm: float | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
     """Lymph nodes to be painted, and the long axes in mm of those that found no room.
 
-    The structures follow from `seed`, `structure_steps` and `shape`: a plan can be edited (moved,
-    turned, resized, deleted nodes) and still gives the same shapes.
+    The structures follow from `seed`, `structure_steps`, `shape` and the nodes' `shape_mm`: a plan
+    can be edited (moved, turned, resized, deleted nodes) and still gives the same shapes.
     """
 
     seed: int

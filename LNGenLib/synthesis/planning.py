@@ -38,10 +38,12 @@ def make_plan(
     Raises NoPlace where lymph nodes find no room and the request allows no fewer, or none does.
     """
     numbers = range(request.count)
-    sizes = [request.sizes.draw(node_rng(request.seed, k, "size")) for k in numbers]
+    sizes = [round(request.sizes.draw(node_rng(request.seed, k, "size")), 6) for k in numbers]
     shapes = [_shape(request.shape, request.short_axis_mm, size) for size in sizes]
     progress.stage("structures", request.structure_steps)
-    samples = model.sample(numbers, request.seed, request.structure_steps, progress.step, shapes)
+    samples = model.sample(
+        numbers, sizes, request.seed, request.structure_steps, progress.step, shapes
+    )
     progress.stage("placement")
     rngs = [node_rng(request.seed, k, "place") for k in numbers]
     placed = place(samples.structures, sizes, region, array_spacing(ct), rngs)
@@ -57,10 +59,11 @@ def make_plan(
         PlannedNode(
             k,
             _point(index_to_ras(ct, placed[k].node.center)),
-            round(sizes[k], 6),
+            sizes[k],
             tuple(map(_point, array_axes(ct) @ placed[k].node.rotation)),
             placed[k].station,
             request.short_axis_mm,
+            sizes[k],
         )
         for k in kept
     )
@@ -68,10 +71,7 @@ def make_plan(
         request.seed, nodes, request.shape, request.structure_steps, tuple(map(_rounded, refused))
     )
     return plan, Samples(
-        *(
-            [part[k] for k in kept]
-            for part in (samples.structures, samples.redrawn, samples.repaired)
-        )
+        *([part[k] for k in kept] for part in (samples.structures, samples.repaired))
     )
 
 
@@ -79,8 +79,9 @@ def draw_structures(plan: Plan, model: StructureModel, progress: Progress) -> Sa
     """The structures of a plan's lymph nodes."""
     progress.stage("structures", plan.structure_steps)
     numbers = [node.number for node in plan.nodes]
-    shapes = [_shape(plan.shape, node.short_axis_mm, node.long_axis_mm) for node in plan.nodes]
-    return model.sample(numbers, plan.seed, plan.structure_steps, progress.step, shapes)
+    sizes = [node.shape_mm or node.long_axis_mm for node in plan.nodes]
+    shapes = [_shape(plan.shape, node.short_axis_mm, size) for node, size in zip(plan.nodes, sizes)]
+    return model.sample(numbers, sizes, plan.seed, plan.structure_steps, progress.step, shapes)
 
 
 def _named(node: PlannedNode) -> str:

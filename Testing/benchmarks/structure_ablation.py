@@ -23,6 +23,7 @@ import numpy as np
 import torch
 import typer
 from gallery import render
+from LNGenLib.structure.variant import Variant
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -38,7 +39,6 @@ from LNGenLib.structure.model import StructureModel
 from LNGenLib.structure.networks import LATENT_GRID, ExplicitNetworks, StructureNetworks
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import tsdf_from_distance
-from LNGenLib.structure.variant import Variant
 
 FORM = ("sphericity", "solidity", "elongation")
 

@@ -25,7 +25,7 @@ from LNGenLib.image.io import as_ct, read_image, to_array
 from LNGenLib.structure.frame import GRID, SAMPLE
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
-from LNGenLib.structure.tsdf import tsdf_from_mask
+from LNGenLib.structure.surface import node_surface
 from LNGenLib.texture.dataset import Scan
 from LNGenLib.texture.model import GRAIN, TextureModel
 from LNGenLib.texture.patch import PATCH, patch_distance, patch_step
@@ -40,11 +40,11 @@ REFERENCE = ("dpm", 100)
 
 def lymph_node(body: Specimen) -> LymphNode:
     """A lymph node of a body's shape at its place."""
-    tsdf, long_axis = tsdf_from_mask(body.mask, tuple(body.spacing))
-    samples = np.argwhere(tsdf < 0).mean(0) - (GRID - 1) / 2
+    shape = node_surface(body.mask, tuple(body.spacing))
+    samples = np.argwhere(shape.tsdf < 0).mean(0) - (GRID - 1) / 2
     middle = np.argwhere(body.mask).mean(0) + body.start
-    center = middle - samples * SAMPLE * long_axis / 2 / body.spacing
-    return LymphNode(Structure(tsdf), long_axis, np.eye(3), center, body.spacing)
+    center = middle - samples * SAMPLE * shape.long_axis / 2 / body.spacing
+    return LymphNode(Structure(shape.tsdf), shape.long_axis, np.eye(3), center, body.spacing)
 
 
 def differences(hu: np.ndarray, where: np.ndarray, lag: int) -> np.ndarray:

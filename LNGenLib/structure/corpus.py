@@ -1,0 +1,158 @@
+"""What structure training learns from: surfaces of masks, deformed copies of them, ovoids of small
+sizes, and procedural solids."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from LNGenLib.randomness import node_rng
+from LNGenLib.structure.deformation import deform
+from LNGenLib.structure.descriptors import describe
+from LNGenLib.structure.frame import TRUNCATION
+from LNGenLib.structure.ovoids import ovoid
+from LNGenLib.structure.shape import Structure
+from LNGenLib.structure.sizes import SMALLEST
+from LNGenLib.structure.solids import solids
+from LNGenLib.structure.surface import node_surface
+
+FEW, ENOUGH = 6.0, 12.0  # mm: below the one no surfaces are known, above the other enough
+
+Report = Callable[[str, int, int], None]
+
+
+def prepare(data: Path, output: Path, report: Report = lambda *_: None) -> None:
+    """Write the surface of every mask that `data/nodes.csv` lists to `output` (.npz).
+
+    The table has at least the columns `file` and `split` (train, validation or test). Arrays:
+    `tsdf` (n, 32, 32, 32) float16, `long_axis_mm` (n,), `dice` and `volume_ratio` (n,) of surface
+    and mask, `single` (n,), `split` (n,), `name` (n,).
+    """
+    from LNGenLib.image.io import read_image, to_array
+
+    with open(data / "nodes.csv", newline="") as table:
+        rows = list(csv.DictReader(table))
+    surfaces = []
+    for number, row in enumerate(rows):
+        report("masks", number, len(rows))
+        image = read_image(data / row["file"])
+        surfaces.append(node_surface(to_array(image) > 0, image.GetSpacing()[::-1]))
+    np.savez_compressed(
+        output,
+        tsdf=np.stack([one.tsdf for one in surfaces]).astype(np.float16),
+        long_axis_mm=np.array([one.long_axis for one in surfaces]),
+        dice=np.array([one.dice for one in surfaces]),
+        volume_ratio=np.array([one.volume_ratio for one in surfaces]),
+        single=np.array([one.single for one in surfaces]),
+        split=np.array([row["split"] for row in rows]),
+        name=np.array([row["file"] for row in rows]),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Shapes:
+    """TSDFs (n, 32, 32, 32) float32 and their descriptors (n, 12)."""
+
+    tsdf: np.ndarray
+    descriptors: np.ndarray
+
+
+class Volumes(Dataset):
+    """TSDFs (n, 32, 32, 32) as (1, 32, 32, 32) in [-1, 1], in all 48 symmetries of the cube."""
+
+    def __init__(self, tsdf: np.ndarray):
+        self.tsdf = torch.from_numpy(tsdf.astype(np.float32) / TRUNCATION)
+
+    def __len__(self) -> int:
+        return len(self.tsdf)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        shape = self.tsdf[index].permute(*torch.randperm(3).tolist())
+        return shape.flip([axis for axis in range(3) if torch.rand(()) < 0.5])[None]
+
+
+def real_shapes(arrays: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Surfaces' TSDFs (n, 32, 32, 32) float32 of a split of `prepare`'s arrays, and their long axes
+    (n,) in mm."""
+    with np.load(arrays) as data:
+        there = data["split"] == split
+        return data["tsdf"][there].astype(np.float32), data["long_axis_mm"][there]
+
+
+def training_shapes(
+    path: Path,
+    real: tuple[np.ndarray, np.ndarray],
+    copies: int,
+    ovoids: int,
+    seed: int,
+    report: Report = lambda *_: None,
+) -> Shapes:
+    """The surfaces, so many deformed copies of each, turned by one of 48 symmetries each, and so
+    many ovoids; kept in `path`, since to make them anew would take a resumed training minutes."""
+
+    def make() -> dict[str, np.ndarray]:
+        tsdfs, axes = real
+        shapes, sizes = list(tsdfs), list(axes)
+        for number, (tsdf, size) in enumerate(zip(*real)):
+            report("deformations", number, len(tsdfs))
+            structure, rng = Structure(tsdf), node_rng(seed, number, "deformation")
+            shapes.extend(_turned(deform(structure, rng), rng) for _ in range(copies))
+            sizes.extend([size] * copies)
+        for number in range(ovoids):
+            report("ovoids", number, ovoids)
+            rng = node_rng(seed, number, "ovoid")
+            sizes.append(_small_size(rng))
+            shapes.append(ovoid(sizes[-1], rng))
+        descriptors = _described(shapes, sizes, report)
+        return {"tsdf": np.stack(shapes).astype(np.float16), "descriptors": descriptors}
+
+    kept = _kept(path, make)
+    return Shapes(kept["tsdf"].astype(np.float32), kept["descriptors"])
+
+
+def described(real: tuple[np.ndarray, np.ndarray]) -> Shapes:
+    """Surfaces as `real_shapes` gives them, with their descriptors."""
+    return Shapes(real[0], _described(*real))
+
+
+def solid_shapes(path: Path, count: int, seed: int) -> np.ndarray:
+    """TSDFs (count, 32, 32, 32) of the procedural solids, kept in `path`."""
+    return _kept(path, lambda: {"tsdf": solids(count, seed)})["tsdf"]
+
+
+def _described(shapes, sizes, report: Report = lambda *_: None) -> np.ndarray:
+    found = []
+    for number, (shape, size) in enumerate(zip(shapes, sizes)):
+        report("descriptors", number, len(shapes))
+        found.append(describe(shape, size))
+    return np.stack(found)
+
+
+def _turned(tsdf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.flip(tsdf.transpose(rng.permutation(3)), np.flatnonzero(rng.random(3) < 0.5))
+
+
+def _small_size(rng: np.random.Generator) -> float:
+    """A long axis in mm, even in its logarithm, the rarer from `FEW` to `ENOUGH`."""
+    while True:
+        size = math.exp(rng.uniform(math.log(SMALLEST), math.log(ENOUGH)))
+        if rng.random() < math.log(ENOUGH / size) / math.log(ENOUGH / FEW):
+            return size
+
+
+def _kept(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Arrays kept in `path`, made where they are not."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".unfinished.npz")
+        np.savez_compressed(unfinished, **make())
+        unfinished.replace(path)
+    with np.load(path) as arrays:
+        return dict(arrays)
