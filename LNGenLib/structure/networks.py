@@ -24,7 +24,7 @@ class StructureConfig:
     known: int = 0  # shapes whose descriptors are stored; training sets it
     copies: int = 5  # deformed, of each training shape
     ovoids: int = 1500
-    vae_channels: int = 48
+    vae_channels: int = 32
     latent_channels: int = 4
     # Two levels, 8^3 and 4^3: on a 2^3 grid oneDNN's bf16 weight gradient is wrong (torch 2.13 CPU)
     unet_channels: tuple[int, ...] = (32, 64)
