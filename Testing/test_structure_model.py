@@ -10,7 +10,7 @@ from scipy import ndimage
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.shape import measure_shapes
 from LNGenLib.models.store import SHIPPED
-from LNGenLib.structure.descriptors import AXIS_RATIO, IRREGULARITY, describe
+from LNGenLib.structure.descriptors import AXIS_RATIO, IRREGULARITY, LOG_SIZE, describe
 from LNGenLib.structure.frame import SAMPLE
 from LNGenLib.structure.model import StructureModel
 from LNGenLib.structure.networks import STEPS
@@ -116,6 +116,13 @@ def test_round_and_irregular_shapes_can_be_asked_for(models):
         means[name] = np.mean([describe(structure.tsdf, 20.0) for structure in drawn], axis=0)
     assert means["round"][AXIS_RATIO] > means["long"][AXIS_RATIO] + 0.2
     assert means["irregular"][IRREGULARITY] > means["smooth"][IRREGULARITY] + 0.08
+
+
+@pytest.mark.parametrize("size", [1.7, 3.0, 6.0, 12.0, 30.0])
+def test_the_shapes_that_the_readme_names_are_known_at_every_size(models, size):
+    for wish in (ShapeRange(axis_ratio=(0.85, 1.0)), ShapeRange(irregularity=(0.03, 1.0))):
+        drawn = models.structure.networks.prior.draw(size, wish, 3, 0)
+        assert wish.axis_ratio[0] <= drawn[AXIS_RATIO] and drawn[LOG_SIZE] < np.log10(2.2 * size)
 
 
 def test_shapes_nobody_has_are_refused(models):
