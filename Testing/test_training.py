@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from LNGenLib.service.work import Work
 from LNGenLib.structure.corpus import ENOUGH
 from LNGenLib.structure.descriptors import LOG_SIZE
 from LNGenLib.structure.model import StructureModel
+from LNGenLib.structure.networks import StructureConfig
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
 from LNGenLib.synthesis.method import Method
@@ -170,6 +173,19 @@ def test_no_weights_of_the_baseline_ship():
 def test_unknown_configuration_is_refused(data, tmp_path):
     with pytest.raises(InputError, match="colour"):
         training.run("structure", data, tmp_path, {"colour": 1}, seed=0)
+
+
+def test_the_documentation_has_configurations_and_figures_as_they_are():
+    page = (Path(__file__).parents[1] / "docs" / "training.md").read_text()
+    configs = re.findall(r"> trial-(\w+)\.json <<END\n(.*?)\nEND", page, re.DOTALL)
+    assert [part for part, _ in configs] == ["structure", "texture"]
+    for part, config in configs:
+        training._config(part, json.loads(config))
+    config = StructureConfig()
+    stages = config.solid_steps, config.vae_steps, config.joint_steps
+    rows = re.findall(r"^\| (solids|vae|joint) .* \| ([\d,]+) \|$", page, re.MULTILINE)
+    assert rows == [(name, f"{n:,}") for name, n in zip(("solids", "vae", "joint"), stages)]
+    assert f"{config.solids:,} procedural solids" in page and f"{config.ovoids:,} ovoids" in page
 
 
 def test_a_folder_holds_one_training(data, tmp_path):
