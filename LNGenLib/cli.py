@@ -86,7 +86,7 @@ AxisRatio = Annotated[
 ]
 Irregularity = Annotated[
     tuple[float, float],
-    typer.Option(metavar="MIN MAX", help="1 - volume / convex hull; irregular is 0.3 1."),
+    typer.Option(metavar="MIN MAX", help="1 - volume / convex hull; irregular is 0.03 1."),
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where the networks run.")]
 Steps = Annotated[int, typer.Option(help="Sampling steps of the texture diffusion.")]

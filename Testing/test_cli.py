@@ -81,9 +81,9 @@ def inputs(phantom, tmp_path_factory) -> Path:
     (folder / "alone.safetensors").write_bytes(b"weights")
     (folder / "mute.safetensors").write_bytes(b"weights")
     (folder / "mute.json").write_text("{}")
-    (folder / "bad.json").write_text("{'diffusion_steps': 3")
+    (folder / "bad.json").write_text("{'batch_size': 3")
     (folder / "list.json").write_text("[32]")
-    (folder / "unknown.json").write_text('{"diffusion_steps": 3, "batchsize": 3}')
+    (folder / "unknown.json").write_text('{"batch_size": 3, "batchsize": 3}')
     return folder
 
 
@@ -310,8 +310,8 @@ def test_more_nodes_than_fit_are_refused(lngen, inputs, tmp_path, phantom, model
 BAD_CONFIGS = {
     "missing": ("{i}/nowhere.json", "nowhere.json is not a JSON file", "can be read"),
     "bad JSON": ("{i}/bad.json", "bad.json is not a JSON file", "line 1"),
-    "no object": ("{i}/list.json", "list.json holds no JSON object", "diffusion_steps"),
-    "unknown key": ("{i}/unknown.json", "no batchsize:", "diffusion_steps"),
+    "no object": ("{i}/list.json", "list.json holds no JSON object", "batch_size"),
+    "unknown key": ("{i}/unknown.json", "no batchsize:", "batch_size"),
 }
 
 
@@ -341,6 +341,7 @@ USAGE = {
     "unknown law": ("structures --sizes normal -o {tmp}/out", "--sizes"),
     "unknown option": ("demo --colour red -o {tmp}/out", "--colour"),
     "unknown command": ("paint", "No such command"),
+    "removed model": ("train explicit --data {i} -o {tmp}/out", "explicit"),
     "unknown model": ("train placement --data {i} -o {tmp}/out", "placement"),
 }
 
@@ -407,22 +408,26 @@ def test_structures_have_the_sizes_asked_for(lngen, tmp_path, monkeypatch, optio
     radius = np.linalg.norm(np.indices((32, 32, 32)) - 15.5, axis=0) * 0.075
     ball = Structure(np.clip(radius - 1, -0.2, 0.2).astype(np.float32))
 
+    asked = []
+
     class Balls:
         description = {"sha256": "0" * 64}
 
         def __init__(self, *_):
             pass
 
-        def sample(self, count, *_, **__):
-            return model.Samples([ball] * count, [False] * count, [False] * count)
+        def sample(self, numbers, long_axes, *_, **__):
+            asked.extend(zip(numbers, long_axes, strict=True))
+            return model.Samples([ball] * len(numbers), [False] * len(numbers))
 
     monkeypatch.setattr(model, "StructureModel", Balls)
     command = f"structures {options} --count 2 --seed 3 --device cpu -o {{tmp}}/out"
     assert lngen(command, tmp=tmp_path)[0] == 0
     content = json.loads((tmp_path / "out" / "structures.json").read_text())
     assert Sizes(**content["sizes"]) == sizes
-    drawn = [round(sizes.draw(node_rng(3, k, "size")), 3) for k in range(2)]
-    assert [row["long_axis_mm"] for row in content["structures"]] == drawn
+    drawn = [sizes.draw(node_rng(3, k, "size")) for k in range(2)]
+    assert asked == [(0, drawn[0]), (1, drawn[1])]
+    assert [row["long_axis_mm"] for row in content["structures"]] == [round(d, 3) for d in drawn]
 
 
 def test_results_join_what_a_folder_holds_already(lngen, tmp_path, synthesized):

@@ -81,6 +81,9 @@ def test_surfaces_follow_points_that_are_dragged_resized_deleted_and_added(previ
     assert len(shown(preview)) == len(CORNERS)
     (added,) = without_surface(preview)
     assert (added.number, added.long_axis_mm) == (4, 9.0)
+    resize(preview, 1, 7.0)
+    (resized,) = without_surface(preview)
+    assert (resized.long_axis_mm, resized.shape_mm) == (7.0, 9.0), "a resized node keeps its shape"
     add_surfaces(preview, {4: SURFACE})
     assert np.allclose(shown(preview)[4], (1, 2, 3)) and not without_surface(preview)
 

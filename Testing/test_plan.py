@@ -41,6 +41,7 @@ def test_a_plan_paints_what_the_request_does(phantom, models, plan, tmp_path):
 def test_a_node_that_is_left_alone_stays_as_it_is(phantom, models, plan):
     """The second is deleted, the first moved by 3 mm and resized: shapes are those of before."""
     first, _, third = plan.nodes
+    assert first.shape_mm == first.long_axis_mm
     center = tuple(np.add(first.center_ras_mm, (3, 0, 0)))
     moved = dataclasses.replace(first, center_ras_mm=center, long_axis_mm=7.0)
     edited = painted(phantom, models, dataclasses.replace(plan, nodes=(moved, third)))
@@ -61,6 +62,8 @@ def test_a_node_that_is_left_alone_stays_as_it_is(phantom, models, plan):
     [
         ({"center_ras_mm": (0, 0, 500)}, "leaves the CT"),
         ({"long_axis_mm": 45}, "45 mm long"),
+        ({"long_axis_mm": 0}, "0 mm long"),
+        ({"shape_mm": -4.0}, "-4 mm long"),
         ({"turn": ((1, 0, 0), (0, 1, 0), (0, 0, 2))}, "no rotation"),
     ],
 )

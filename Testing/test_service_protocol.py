@@ -13,7 +13,6 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from LNGenLib.structure.variant import Variant
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import to_array
@@ -22,6 +21,7 @@ from LNGenLib.service.protocol import Capabilities, File, Image, Result, State, 
 from LNGenLib.service.requests import NoRequest, StructuresRequest, TrainRequest
 from LNGenLib.service.store import Store
 from LNGenLib.service.tokens import Tokens, client_of
+from LNGenLib.structure.shape_range import ShapeRange
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.records import SynthesisResult
 
@@ -40,7 +40,7 @@ def through_json(values):
         Status("1" * 32, "synthesize", State.running, 4, 1.5, 2.5, None, "texture", 1, 3, 0.4, 7.0),
         Result({"boxes": [[0, 1, 2]]}, (File("boxes.npz", 3, "0" * 64),)),
         Capabilities(1, "LNGen", ("synthesize", "train"), 10, 3, None, ("unet", "b")),
-        StructuresRequest(3, Sizes("clinical", 2.0, 9.0), 5, variant=Variant.implicit),
+        StructuresRequest(3, Sizes("clinical", 2.0, 9.0), 5, ShapeRange((0.5, 1.0))),
         TrainRequest("texture", "mine", {"vae_steps": 3}, 1),
         NoRequest(),
     ],
@@ -96,7 +96,8 @@ BAD_REQUESTS = [
     (StructuresRequest, {"count": 101}, "count 101"),
     (StructuresRequest, {"count": "5"}, "count '5'"),
     (StructuresRequest, {"seed": -1}, "seed -1"),
-    (StructuresRequest, {"variant": "new"}, "new"),
+    (StructuresRequest, {"variant": "new"}, "no field variant"),
+    (TrainRequest, {"part": "explicit", "dataset": "x"}, "part 'explicit'"),
     (StructuresRequest, {"sizes": {"low_mm": 50}}, "within 1.7 to 30"),
     (TrainRequest, {"part": "all", "dataset": "x"}, "part 'all'"),
     (TrainRequest, {"part": "texture", "dataset": 3}, "name of a data set"),

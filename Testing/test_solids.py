@@ -6,8 +6,8 @@ from scipy import ndimage, spatial
 from skimage import measure
 
 from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
-from LNGenLib.structure.solids import _distance, solids
-from LNGenLib.structure.tsdf import diameter, surface
+from LNGenLib.structure.solids import solids
+from LNGenLib.structure.tsdf import diameter, surface, truncated_distance
 
 COUNT = 60
 
@@ -67,4 +67,4 @@ def test_solids_vary(some, shapes):
 def test_the_distance_to_a_ball_of_any_field_is_known():
     radius = np.linalg.norm((np.indices([GRID] * 3) - (GRID - 1) / 2) * SAMPLE, axis=0)
     wanted = np.clip(radius - 0.8, -TRUNCATION, TRUNCATION)
-    np.testing.assert_allclose(_distance(radius**3 - 0.8**3), wanted, atol=SAMPLE / 15)
+    np.testing.assert_allclose(truncated_distance(radius**3 - 0.8**3), wanted, atol=SAMPLE / 15)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from LNGenLib.structure.variant import Variant
 
 from LNGenLib import training
 from LNGenLib.errors import Canceled, InputError
@@ -17,7 +18,10 @@ from LNGenLib.image.phantom import pelvic_phantom
 from LNGenLib.service.kinds import KINDS
 from LNGenLib.service.requests import TrainRequest
 from LNGenLib.service.work import Work
+from LNGenLib.structure.corpus import ENOUGH
+from LNGenLib.structure.descriptors import LOG_SIZE
 from LNGenLib.structure.model import StructureModel
+from LNGenLib.structure.networks import StructureConfig
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
 from LNGenLib.synthesis.method import Method
@@ -26,11 +30,10 @@ from LNGenLib.synthesis.records import SynthesisRequest
 from LNGenLib.texture import dataset
 from LNGenLib.texture.model import TextureModel
 
-TINY = {"vae_channels": 8, "unet_channels": [8, 16], "vae_steps": 2, "diffusion_steps": 2}
-TINY_DEFORMED = {"deformations": 1, "deformed_steps": 2, "bias_shapes": 2}
-TINY_EXPLICIT = TINY_DEFORMED | {"diffusion_steps": 2}
-TINY_SOLIDS = {"solids": 4, "solid_steps": 2}
-TINY_STRUCTURE = TINY | TINY_DEFORMED | TINY_SOLIDS | {"joint_steps": 2, "adapter_steps": 2}
+TINY = {"vae_channels": 8, "unet_channels": [8, 16], "vae_steps": 2}
+TINY_TEXTURE = TINY | {"diffusion_steps": 2}
+TINY_CORPUS = {"copies": 1, "ovoids": 2, "solids": 4, "batch_size": 2, "adapter_channels": 8}
+TINY_STRUCTURE = TINY | TINY_CORPUS | {"solid_steps": 2, "joint_steps": 3}
 
 
 def write(array: np.ndarray, path, spacing=(1.0, 1.0, 1.0)) -> None:
@@ -74,25 +77,31 @@ def test_structure_trains_resumes_and_samples(data, tmp_path):
     weights = training.run("structure", data, tmp_path, TINY_STRUCTURE, seed=0)
     description = json.loads(weights.with_suffix(".json").read_text())
     assert description["config"]["unet_channels"] == [8, 16]
-    assert description["config"]["shapes"] == 3
-    first = weights.read_bytes()
-    for stage in ("ddpm", "deformed", "adapter"):  # as if interrupted there
-        (tmp_path / stage / "averaged.safetensors").unlink()
-        (tmp_path / stage / "last.ckpt").unlink(missing_ok=True)
+    assert description["config"]["known"] == 3 + 2  # surfaces and ovoids
+    first, corpus = weights.read_bytes(), (tmp_path / "corpus.npz").read_bytes()
+    (tmp_path / "joint" / "averaged.safetensors").unlink()  # as if interrupted there
+    (tmp_path / "joint" / "last.ckpt").unlink(missing_ok=True)
     weights.unlink()
     assert training.run("structure", tmp_path / "gone", tmp_path, TINY_STRUCTURE, seed=0) == weights
-    assert len(weights.read_bytes()) == len(first)
+    assert weights.read_bytes() == first
+    assert (tmp_path / "corpus.npz").read_bytes() == corpus
     networks = StructureModel(weights).networks
     assert float(networks.autoencoder.latent_std.min()) > 0
     z = networks.autoencoder.encode(_tsdfs(tmp_path))
     assert abs(float(z.std()) - 1) < 0.3
 
 
-def test_explicit_variant_trains_and_draws(data, tmp_path):
-    weights = training.run("explicit", data, tmp_path, TINY_EXPLICIT, seed=0)
-    model = StructureModel(weights, variant=Variant.explicit)
-    assert model.networks.prior.table.shape == (3, 11)
-    assert (tmp_path / "structure.npz").exists()
+def test_known_shapes_are_the_surfaces_and_the_ovoids(data, tmp_path):
+    """Not the deformed copies between them, though the networks learn from those, too."""
+    weights = training.run("structure", data, tmp_path, TINY_STRUCTURE, seed=0)
+    table = StructureModel(weights).networks.prior.table.numpy()
+    with np.load(tmp_path / "corpus.npz") as corpus, np.load(tmp_path / "structure.npz") as arrays:
+        rows = corpus["descriptors"]
+        sizes = arrays["long_axis_mm"][arrays["split"] == "train"]
+    assert len(rows) == 3 + 3 + 2
+    assert table == pytest.approx(rows[[0, 1, 2, 6, 7]], abs=1e-3)  # in half precision
+    assert 10.0 ** table[:3, LOG_SIZE] == pytest.approx(sizes, rel=3e-3)
+    assert (10.0 ** table[3:, LOG_SIZE] < ENOUGH).all()
 
 
 def _tsdfs(folder):
@@ -107,7 +116,7 @@ def _tsdfs(folder):
 def test_texture_trains_and_loads(data, tmp_path, monkeypatch):
     prepare = dataset.prepare
     monkeypatch.setattr(dataset, "prepare", lambda *a, **k: prepare(*a, **k, per_scan=8))
-    weights = training.run("texture", data, tmp_path, TINY, seed=0)
+    weights = training.run("texture", data, tmp_path, TINY_TEXTURE, seed=0)
     with np.load(tmp_path / "texture.npz") as arrays:
         assert set(arrays["split"]) == {"train", "validation"}
         assert arrays["hu"].shape[1:] == (32, 32, 32)
@@ -135,7 +144,7 @@ def test_every_labeled_lesion_of_a_scan_is_learned_from(tmp_path):
 def test_difftumor_style_baseline_trains_and_paints(data, tmp_path, monkeypatch):
     prepare = dataset.prepare
     monkeypatch.setattr(dataset, "prepare", lambda *a, **k: prepare(*a, **k, per_scan=8))
-    weights = training.run("difftumor", data, tmp_path, TINY, seed=0)
+    weights = training.run("difftumor", data, tmp_path, TINY_TEXTURE, seed=0)
     with np.load(tmp_path / "difftumor.npz") as arrays:
         assert arrays["hu"].shape[1:] == (64, 64, 64)
         assert (arrays["sdf"] < 127).any((1, 2, 3)).all()  # a shape in every patch
@@ -161,38 +170,31 @@ def test_no_weights_of_the_baseline_ship():
         Models("cpu", method=Method.difftumor).texture  # noqa: B018
 
 
-def test_all_symmetries_are_seen_each_with_its_own_descriptors():
-    from LNGenLib.structure.training_shapes import DescribedShapes
-
-    from LNGenLib.structure.descriptors import describe
-
-    z, y, x = np.ogrid[-15.5:16, -15.5:16, -15.5:16]
-    distance = np.sqrt(z**2 + (y - 2) ** 2 + (x - 1) ** 2 / 2) - 8 + 0.05 * z * x + 0.1 * z
-    shape = np.clip(distance / 13, -0.2, 0.2).astype(np.float32)
-    pair = np.stack([shape, shape[::-1]])
-    shapes = DescribedShapes(pair, np.stack([describe(one) for one in pair]))
-    assert len(shapes) == 2 * 48
-    seen = set()
-    for k in range(len(shapes)):
-        image, descriptors = shapes[k]
-        seen.add(image.numpy().tobytes())
-        if k % 7 == 0:
-            assert descriptors.numpy() == pytest.approx(describe(image[0].numpy() / 5), abs=1e-3)
-    assert len(seen) == 48  # of a shape without symmetry and its mirror image
-
-
 def test_unknown_configuration_is_refused(data, tmp_path):
     with pytest.raises(InputError, match="colour"):
         training.run("structure", data, tmp_path, {"colour": 1}, seed=0)
 
 
+def test_the_documentation_has_configurations_and_figures_as_they_are():
+    page = (Path(__file__).parents[1] / "docs" / "training.md").read_text()
+    configs = re.findall(r"> trial-(\w+)\.json <<END\n(.*?)\nEND", page, re.DOTALL)
+    assert [part for part, _ in configs] == ["structure", "texture"]
+    for part, config in configs:
+        training._config(part, json.loads(config))
+    config = StructureConfig()
+    stages = config.solid_steps, config.vae_steps, config.joint_steps
+    rows = re.findall(r"^\| (solids|vae|joint) .* \| ([\d,]+) \|$", page, re.MULTILINE)
+    assert rows == [(name, f"{n:,}") for name, n in zip(("solids", "vae", "joint"), stages)]
+    assert f"{config.solids:,} procedural solids" in page and f"{config.ovoids:,} ovoids" in page
+
+
 def test_a_folder_holds_one_training(data, tmp_path):
-    training.run("explicit", data, tmp_path, TINY_EXPLICIT, seed=0)
-    for changes, seed in ((TINY_EXPLICIT | {"diffusion_steps": 3}, 0), (TINY_EXPLICIT, 1)):
+    training.run("structure", data, tmp_path, TINY_STRUCTURE, seed=0)
+    for changes, seed in ((TINY_STRUCTURE | {"joint_steps": 4}, 0), (TINY_STRUCTURE, 1)):
         with pytest.raises(InputError, match="give these, or a new folder"):
-            training.run("explicit", data, tmp_path, changes, seed)
+            training.run("structure", data, tmp_path, changes, seed)
     with pytest.raises(InputError, match="other settings"):
-        training.run("structure", data, tmp_path, {}, seed=0)
+        training.run("texture", data, tmp_path, {}, seed=0)
 
 
 @pytest.mark.parametrize("missing", ["train", "validation"])
@@ -208,8 +210,8 @@ def test_every_stage_is_told(data, tmp_path):
     told = []
     training.run("structure", data, tmp_path, TINY_STRUCTURE, 0, lambda *what: told.append(what))
     stages = list(dict.fromkeys(stage for stage, _, _ in told))
-    first = ["masks", "repair", "solids", "vae", "descriptors", "latents", "joint", "ddpm"]
-    assert stages == [*first, "deformations", "deformed", "adapter", "bias"]
+    corpus = ["deformations", "ovoids", "descriptors"]
+    assert stages == ["masks", *corpus, "solids", "vae", "joint"]
     assert [what for what in told if what[0] == "masks"] == [("masks", k, 4) for k in range(4)]
 
 
@@ -226,7 +228,7 @@ def train_job(data, tmp_path):
     (tmp_path / "datasets" / "mine").symlink_to(data)
 
     def train(progress, dataset="mine"):
-        request = TrainRequest("explicit", dataset, TINY_EXPLICIT | {"diffusion_steps": 3})
+        request = TrainRequest("structure", dataset, TINY_STRUCTURE)
         folders = (tmp_path / part for part in ("result", "scratch", "datasets"))
         return KINDS["train"].run(Work(request, {}, progress, None, *folders))
 
@@ -237,17 +239,19 @@ def test_a_train_job_tells_its_steps_and_leaves_weights(train_job, tmp_path):
     told = []
     train_job(Progress(lambda *what: told.append(what)))
     assert told[0] == ("preparing", 0, 1)
-    assert [what for what in told if what[0] == "ddpm"][-3:] == [("ddpm", k, 3) for k in (1, 2, 3)]
+    assert [what for what in told if what[0] == "joint"][-3:] == [
+        ("joint", k, 3) for k in (1, 2, 3)
+    ]
     files = {path.name for path in (tmp_path / "result").iterdir()}
-    assert files == {"explicit.safetensors", "explicit.json"}
-    StructureModel(tmp_path / "result" / "explicit.safetensors", variant=Variant.explicit)
+    assert files == {"structure.safetensors", "structure.json"}
+    StructureModel(tmp_path / "result" / "structure.safetensors")
 
 
 def test_a_train_job_is_canceled_at_its_next_step(train_job, tmp_path):
     told = []
     with pytest.raises(Canceled):
-        train_job(Progress(lambda *what: told.append(what), lambda: ("ddpm", 2, 3) in told))
-    assert told[-1] == ("ddpm", 2, 3)
+        train_job(Progress(lambda *what: told.append(what), lambda: ("joint", 2, 3) in told))
+    assert told[-1] == ("joint", 2, 3)
     assert not list((tmp_path / "result").iterdir())
 
 

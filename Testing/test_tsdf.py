@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from shapes import tsdf_from_mask
 
 from LNGenLib.structure.shape import Structure
-from LNGenLib.structure.tsdf import diameter, largest_component
+from LNGenLib.structure.tsdf import (
+    diameter,
+    largest_component,
+    mesh_volume,
+    surface,
+    tsdf_from_distance,
+)
 
 SPACINGS = [(0.5, 0.5, 0.5), (1.0, 1.0, 1.0), (2.0, 0.8, 0.8)]
 RADII = [(10.0, 10.0, 10.0), (6.0, 7.0, 10.0), (12.0, 5.0, 7.0)]
@@ -112,9 +118,28 @@ def test_islands_are_ignored():
     assert a == b and np.array_equal(clean, other)
 
 
-def test_empty_mask_is_an_error():
-    with pytest.raises(ValueError, match="empty"):
-        tsdf_from_mask(np.zeros((5, 5, 5), bool), (1, 1, 1))
+@pytest.mark.parametrize("value", [-1.0, 1.0])
+def test_a_distance_without_a_surface_is_an_error(value):
+    with pytest.raises(ValueError, match="no inside or no outside"):
+        tsdf_from_distance(np.full((5, 5, 5), value), (1, 1, 1))
+
+
+def test_only_the_zero_level_set_counts():
+    """Of any field that is negative in the same body the true distance is made."""
+    radius = np.linalg.norm(np.indices((41,) * 3) - 20, axis=0) * 0.5
+    (near, a), (far, b) = (
+        tsdf_from_distance(field, (0.5,) * 3) for field in (radius - 7, (radius**3 - 7**3) / 30)
+    )
+    assert a == pytest.approx(14, abs=0.1) and b == pytest.approx(14, abs=0.1)
+    assert near == pytest.approx(far, abs=0.01)
+
+
+def test_volume_of_a_mesh_is_known():
+    radius = np.linalg.norm(np.indices((31,) * 3) - 15, axis=0)
+    mesh = surface(radius - 10, (0.5, 0.5, 0.5))
+    assert mesh_volume(*mesh) == pytest.approx(4 / 3 * np.pi * 5**3, rel=0.01)
+    shifted = mesh[0] + (3.0, -40.0, 7.0)
+    assert mesh_volume(shifted, mesh[1]) == pytest.approx(mesh_volume(*mesh), rel=1e-3)
 
 
 def test_single_voxel_has_a_finite_structure():
@@ -179,7 +204,7 @@ def sphere() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def repair():
-    from LNGenLib.structure.model import repair
+    from LNGenLib.structure.repair import repair
 
     return repair
 

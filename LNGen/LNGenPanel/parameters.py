@@ -112,7 +112,7 @@ class Shape(Enum):
 SHAPES = {  # the ranges that README.md gives for these words
     Shape.any: ANY_SHAPE,
     Shape.round: ShapeRange(axis_ratio=(0.85, 1.0)),
-    Shape.irregular: ShapeRange(irregularity=(0.3, 1.0)),
+    Shape.irregular: ShapeRange(irregularity=(0.03, 1.0)),
 }
 
 

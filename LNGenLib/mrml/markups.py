@@ -121,7 +121,8 @@ def describe_added(preview: slicer.vtkMRMLMarkupsFiducialNode, long_axis_mm: flo
     for k, point in zip(placed, to_points(preview), strict=True):
         if not preview.GetNthControlPointDescription(k):
             number += 1
-            _describe(preview, k, PlannedNode(number, point, long_axis_mm, UPRIGHT))
+            node = PlannedNode(number, point, long_axis_mm, UPRIGHT, shape_mm=long_axis_mm)
+            _describe(preview, k, node)
 
 
 def resize(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, long_axis_mm: float) -> None:

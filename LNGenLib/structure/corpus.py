@@ -13,15 +13,16 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from LNGenLib.errors import InputError
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.deformation import deform
 from LNGenLib.structure.descriptors import describe
-from LNGenLib.structure.frame import TRUNCATION
+from LNGenLib.structure.frame import GRID, TRUNCATION
 from LNGenLib.structure.ovoids import ovoid
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import SMALLEST
 from LNGenLib.structure.solids import solids
-from LNGenLib.structure.surface import node_surface
+from LNGenLib.structure.surface import NodeSurface, node_surface
 
 FEW, ENOUGH = 6.0, 12.0  # mm: below the one no surfaces are known, above the other enough
 
@@ -29,21 +30,29 @@ Report = Callable[[str, int, int], None]
 
 
 def prepare(data: Path, output: Path, report: Report = lambda *_: None) -> None:
-    """Write the surface of every mask that `data/nodes.csv` lists to `output` (.npz).
+    """Write the surface of every mask that `data/nodes.csv` lists to `output` (.npz), but of those
+    that their image's border cuts off: they would teach flat faces.
 
     The table has at least the columns `file` and `split` (train, validation or test). Arrays:
     `tsdf` (n, 32, 32, 32) float16, `long_axis_mm` (n,), `dice` and `volume_ratio` (n,) of surface
-    and mask, `single` (n,), `split` (n,), `name` (n,).
+    and mask, `single` (n,), `split` (n,), `name` (n,). Raises InputError for a mask that outlines
+    nothing, and where no training or validation mask is whole.
     """
-    from LNGenLib.image.io import read_image, to_array
-
     with open(data / "nodes.csv", newline="") as table:
-        rows = list(csv.DictReader(table))
-    surfaces = []
-    for number, row in enumerate(rows):
-        report("masks", number, len(rows))
-        image = read_image(data / row["file"])
-        surfaces.append(node_surface(to_array(image) > 0, image.GetSpacing()[::-1]))
+        listed = list(csv.DictReader(table))
+    rows, surfaces = [], []
+    for number, row in enumerate(listed):
+        report("masks", number, len(listed))
+        found = _read_surface(data / row["file"])
+        if not found.cut_off:
+            rows.append(row)
+            surfaces.append(found)
+    for split in ("train", "validation"):
+        if all(row["split"] != split for row in rows):
+            raise InputError(
+                f"{data}: every mask of the split {split} reaches the border of its image, as if "
+                "cut off there: leave background round the lymph nodes"
+            )
     np.savez_compressed(
         output,
         tsdf=np.stack([one.tsdf for one in surfaces]).astype(np.float16),
@@ -125,6 +134,19 @@ def described(real: tuple[np.ndarray, np.ndarray]) -> Shapes:
 def solid_shapes(path: Path, count: int, seed: int) -> np.ndarray:
     """TSDFs (count, 32, 32, 32) of the procedural solids, kept in `path`."""
     return _kept(path, lambda: {"tsdf": solids(count, seed)})["tsdf"]
+
+
+def _read_surface(path: Path) -> NodeSurface:
+    from LNGenLib.image.io import read_image, to_array
+
+    image = read_image(path)
+    try:
+        found = node_surface(to_array(image) > 0, image.GetSpacing()[::-1])
+    except ValueError as error:
+        raise InputError(f"{path} outlines no lymph node ({error}): leave it out") from error
+    if found.tsdf.min() >= 0:
+        raise InputError(f"{path} is too thin for {GRID}^3 samples: leave it out")
+    return found
 
 
 def _described(shapes, sizes, report: Report = lambda *_: None) -> np.ndarray:

@@ -16,7 +16,7 @@ from LNGenLib.structure.surface import LEAST_SOLIDITY
 
 SCATTER = 0.3  # of drawn descriptors round a known shape's, in SDs: more makes shapes rounder
 WINDOW = 1.2  # shapes are drawn by known ones from a size / WINDOW to a size * WINDOW
-WIDEST = 2.0  # the same where a shape is asked for that none of those has
+WIDEST = 2.0  # where a shape is asked for that none of those has, up to a size * WIDEST
 CONGLOMERATES = 0.06  # their share, and the long axis in mm from which they are drawn
 LEAST_CONGLOMERATE = 12.0
 
@@ -65,6 +65,11 @@ class DescriptorPrior(nn.Module):
         fits = wanted & (off <= math.log10(WIDEST))
         if not fits.any():
             known = table[off <= math.log10(WIDEST)]
+            if not len(known):
+                raise InputError(
+                    f"no lymph node as small as {long_axis:g} mm is known, nor one of "
+                    f"{WIDEST * long_axis:g} mm: ask for larger nodes"
+                )
             (a, b), (c, d) = ((v.min(), v.max()) for v in known[:, [AXIS_RATIO, IRREGULARITY]].T)
             raise InputError(
                 f"no known lymph node of about {long_axis:g} mm has axis ratio "

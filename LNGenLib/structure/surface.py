@@ -57,8 +57,8 @@ def node_surface(mask: np.ndarray, spacing: tuple[float, float, float]) -> NodeS
     """
     if not mask.any():
         raise ValueError("the mask is empty")
-    cut_off = any(np.moveaxis(mask, k, 0)[[0, -1]].any() for k in range(3))
     body = ndimage.binary_fill_holes(largest_component(mask))
+    cut_off = any(np.moveaxis(body, k, 0)[[0, -1]].any() for k in range(3))
     margin = [int(np.ceil(4 * SMOOTHING / step)) + 2 for step in spacing]
     body = np.pad(body, [(m, m) for m in margin])
     distance = signed_distance(body, spacing)

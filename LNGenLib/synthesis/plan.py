@@ -24,7 +24,7 @@ class PlannedNode:
 
     `center_ras_mm` is the center of the structure's frame; `turn` (3, 3) turns the structure's axes
     (z, y, x) into R, A, S. `short_axis_mm` is the one asked for, if any; `shape_mm` the long axis
-    that the shape was drawn for, where it is another: a resized node keeps its shape.
+    that the shape is drawn for, else `long_axis_mm`: a resized node keeps its shape by it.
     """
 
     number: int

@@ -76,7 +76,13 @@ def make_plan(
 
 
 def draw_structures(plan: Plan, model: StructureModel, progress: Progress) -> Samples:
-    """The structures of a plan's lymph nodes."""
+    """The structures of a plan's lymph nodes; InputError for one that is too small or large."""
+    for node in plan.nodes:
+        for size in (node.long_axis_mm, node.shape_mm):
+            if size is not None and not SMALLEST <= size <= LARGEST:
+                raise InputError(
+                    f"{_named(node)} is {size:g} mm long: give {SMALLEST:g} to {LARGEST:g} mm"
+                )
     progress.stage("structures", plan.structure_steps)
     numbers = [node.number for node in plan.nodes]
     sizes = [node.shape_mm or node.long_axis_mm for node in plan.nodes]
@@ -100,11 +106,6 @@ def lymph_nodes(plan: Plan, structures: Sequence[Structure], ct: sitk.Image) -> 
         turn = np.array(planned.turn, float)
         if turn.shape != (3, 3) or not np.allclose(turn @ turn.T, np.eye(3), atol=1e-4):
             raise InputError(f"the turn of {_named(planned)} is no rotation")
-        if not SMALLEST <= planned.long_axis_mm <= LARGEST:
-            raise InputError(
-                f"{_named(planned)} is {planned.long_axis_mm:g} mm long: give {SMALLEST:g} to "
-                f"{LARGEST:g} mm"
-            )
         center = ras_to_index(ct, np.array(planned.center_ras_mm, float))
         node = LymphNode(structure, planned.long_axis_mm, array_axes(ct).T @ turn, center, spacing)
         if inside_grid(node.box(0), shape) != node.box(0):

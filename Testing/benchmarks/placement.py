@@ -33,7 +33,7 @@ from LNGenLib.placement.labels import read_anatomy
 from LNGenLib.placement.sampling import Placed, draw_places, place
 from LNGenLib.placement.stations import NAMES
 from LNGenLib.randomness import node_rng
-from LNGenLib.structure.shape import Structure
+from LNGenLib.structure.model import StructureModel
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.plan import count_by_size
@@ -43,13 +43,13 @@ console = Console(width=140)
 
 
 def placed_nodes(
-    region: CandidateRegion, structures: list[Structure], spacing: np.ndarray
+    region: CandidateRegion, structures: StructureModel, spacing: np.ndarray
 ) -> list[list[Placed | None]]:
     """EACH lymph nodes for each of SEEDS seeds."""
     sets = []
     for seed in range(SEEDS):
         sizes = [Sizes("uniform", 1.7, 12.0).draw(node_rng(seed, k, "size")) for k in range(EACH)]
-        shapes = [structures[(seed * EACH + k) % len(structures)] for k in range(EACH)]
+        shapes = structures.sample(range(EACH), sizes, seed).structures
         rngs = [node_rng(seed, k, "place") for k in range(EACH)]
         sets.append(place(shapes, sizes, region, spacing, rngs))
     return sets
@@ -99,7 +99,7 @@ def main(
     """Print the tables."""
     image = as_ct(read_image(ct))
     labels = read_anatomy(anatomy, image)
-    structures = Models("cpu").structure.sample(96, 0).structures
+    structures = Models("cpu").structure
     table = Table(
         "places", "asked for", "placed", "off every label", "apart", "in fat", "at station"
     )
@@ -128,24 +128,24 @@ def main(
         time_phantom(structures)
 
 
-def time_phantom(structures: list[Structure]) -> None:
+def time_phantom(structures: StructureModel) -> None:
     """512 x 512 x 174 voxels of 0.98 x 0.98 x 5 mm."""
     large = pelvic_phantom(0, (0.98, 0.98, 5.0), (512, 512, 174))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     start = time.perf_counter()
     region = find_region(large.ct, large.labels)
     prior = time.perf_counter() - start
-    spacing, start = array_spacing(large.ct), time.perf_counter()
     sizes = [Sizes().draw(node_rng(0, k, "size")) for k in range(100)]
+    shapes = structures.sample(range(100), sizes, 0).structures
+    spacing, start = array_spacing(large.ct), time.perf_counter()
     rngs = [node_rng(0, k, "place") for k in range(100)]
-    few = place(structures[:10], sizes[:10], region, spacing, rngs[:10])
+    few = place(shapes[:10], sizes[:10], region, spacing, rngs[:10])
     sampling = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     console.print(
         f"512 x 512 x 174 phantom: prior {prior:.1f} s; 10 nodes {sampling:.1f} s "
         f"({sum(one is not None for one in few)} fit); peak {peak:.2f} GiB, {before:.2f} before"
     )
-    shapes = [structures[k % len(structures)] for k in range(100)]
     start = time.perf_counter()
     many = place(shapes, sizes, region, spacing, rngs)
     refused = count_by_size([size for size, one in zip(sizes, many) if one is None])

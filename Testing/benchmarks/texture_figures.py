@@ -101,7 +101,7 @@ def six_nodes(name: str, ct: sitk.Image, anatomy: sitk.Image | None, models: Mod
     hu, spacing = to_array(ct), array_spacing(ct)
     scan = Scan(hu, spacing, None)
     region = find_region(ct, anatomy, None if anatomy is not None else deep_fat(scan))
-    structures = models.structure.sample(len(LONG_AXES), seed).structures
+    structures = models.structure.sample(range(len(LONG_AXES)), LONG_AXES, seed).structures
     turns = [node_rng(seed, k, "figure") for k in range(len(LONG_AXES))]
     placed = place(structures, LONG_AXES, region, spacing, turns)
     nodes = [found.node for found in placed if found is not None]
