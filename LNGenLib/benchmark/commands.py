@@ -1,4 +1,4 @@
-"""`lngen benchmark standin` and `lngen benchmark table1`."""
+"""`lngen benchmark standin`, `table1` and `table2`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from LNGenLib.benchmark.table1 import Benchmark, Run
 
 benchmark = typer.Typer(
-    help="Does synthesis help segmentation? Table I of the paper.", no_args_is_help=True
+    help="The paper's tables: does synthesis help segmentation (I), and which variant draws the "
+    "best shapes (II)?",
+    no_args_is_help=True,
 )
 
 
@@ -92,6 +94,31 @@ def table1(
         _print(bench, cells, baseline)
     if not waiting[:most]:
         _print(bench, cells, baseline)
+
+
+@benchmark.command()
+def table2(
+    data: Annotated[Path, typer.Option(help="Folder of a `train structure`, or data as it takes.")],
+    output: Output,
+    config: Annotated[
+        Optional[Path], typer.Option(help="JSON with what to change of the explicit variant.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same shapes.")] = 0,
+) -> None:
+    """Train the explicit variant with as much compute as the structure model; print Table II.
+
+    The same command goes on where it was interrupted; what was done is not done again.
+    """
+    from LNGenLib.benchmark.explicit import ExplicitConfig
+    from LNGenLib.benchmark.table2 import trained_explicit
+    from LNGenLib.models.store import config_of
+
+    changes = {} if config is None else read_json_object(config)
+    check_output(output)
+    with shown_progress() as progress:
+        trained_explicit(
+            data, output, config_of(ExplicitConfig, {"config": changes}), seed, progress.report
+        )
 
 
 def _print(bench: Benchmark, cells: list[Run], baseline: Arm) -> None:
