@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
+from LNGenLib.errors import InputError
 from LNGenLib.latent.diffusion import LatentDiffusion, seeded_noise
 from LNGenLib.latent.training import OnStep, Task, fit
 from LNGenLib.randomness import node_seed
@@ -41,6 +43,17 @@ class ExplicitConfig:
     unet_channels: tuple[int, ...] = (32, 64)
     batch_size: int = 32
     learning_rate: float = 8e-4
+
+    @classmethod
+    def from_json(cls, changes: dict[str, Any]) -> ExplicitConfig:
+        """The default with `changes`; InputError for a field that it has not."""
+        known = [field.name for field in fields(cls)]
+        unknown = sorted(set(changes) - set(known))
+        if unknown:
+            raise InputError(
+                f"the explicit configuration has no {', '.join(unknown)}: it has {', '.join(known)}"
+            )
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()})
 
 
 class ExplicitNetworks(nn.Module):
@@ -71,10 +84,10 @@ class ExplicitTask(Task):
 
 
 class ExplicitModel:
-    """Draws masks as `StructureModel.draw` draws structures."""
+    """Draws masks as `StructureModel.draw` draws structures; `tflops` is what training took."""
 
-    def __init__(self, networks: ExplicitNetworks):
-        self.networks = networks.eval()
+    def __init__(self, networks: ExplicitNetworks, tflops: float):
+        self.networks, self.tflops = networks.eval(), tflops
 
     @torch.inference_mode()
     def draw(self, numbers: Sequence[int], long_axes: Sequence[float], seed: int) -> np.ndarray:
@@ -116,11 +129,12 @@ def train(
     torch.manual_seed(seed)
     networks = ExplicitNetworks(config, len(known))
     networks.prior.table.copy_(torch.from_numpy(shapes.descriptors[known]))
-    task = ExplicitTask(networks, equal_steps(structure, config), config.learning_rate)
+    steps = equal_steps(structure, config)
+    task = ExplicitTask(networks, steps, config.learning_rate)
     held_out = described(real_shapes(arrays, "validation"))
     data = (_masks(shapes), _masks(held_out))
     fit(task, *data, folder, config.batch_size, seed, on_step)
-    return ExplicitModel(networks)
+    return ExplicitModel(networks, steps * step_tflops(config))
 
 
 def equal_steps(structure: StructureConfig, config: ExplicitConfig) -> int:
