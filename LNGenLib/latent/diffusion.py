@@ -114,33 +114,7 @@ class LatentDiffusion(nn.Module):
         predicted z0 from the step before. In 20 steps DDIM loses a tenth or more of the data's
         standard deviation, DPM keeps it within two hundredths (`Testing/test_diffusion.py`).
         """
-        return self._denoise(noise, condition, self._times(steps, solver), on_step, solver)
-
-    @torch.no_grad()
-    def redraw(
-        self,
-        z0: torch.Tensor,
-        condition: torch.Tensor | None,
-        steps: int,
-        start: int,
-        solver: Solver = "ddim",
-    ) -> torch.Tensor:
-        """What the sampler makes of latents z0 (n, c, s, s, s), noised to the level before its step
-        `start`: with the errors of its last steps, and of the same data as far as they still tell.
-        """
-        times = self._times(steps, solver)[start:]
-        t = torch.full((len(z0),), times[0], device=z0.device)
-        noisy = self.scheduler.add_noise(z0, torch.randn_like(z0), t)
-        return self._denoise(noisy, condition, times, None, solver)
-
-    def _denoise(
-        self,
-        z: torch.Tensor,
-        condition: torch.Tensor | None,
-        times: list[int],
-        on_step: StepCallback | None,
-        solver: Solver,
-    ) -> torch.Tensor:
+        times, z = self._times(steps, solver), noise
         products = [float(self.scheduler.alphas_cumprod[t]) for t in times] + [1.0]
         signal = [math.sqrt(p) for p in products]
         sigma = [math.sqrt(1 - p) for p in products]

@@ -24,7 +24,7 @@ class StructureConfig:
     known: int = 0  # shapes whose descriptors are stored; training sets it
     copies: int = 5  # deformed, of each training shape
     ovoids: int = 1500
-    vae_channels: int = 48
+    vae_channels: int = 32
     latent_channels: int = 4
     # Two levels, 8^3 and 4^3: on a 2^3 grid oneDNN's bf16 weight gradient is wrong (torch 2.13 CPU)
     unet_channels: tuple[int, ...] = (32, 64)
@@ -32,7 +32,7 @@ class StructureConfig:
     solids: int = 1000  # procedural solids of the VAE's pre-training
     solid_steps: int = 600
     vae_steps: int = 2000
-    joint_steps: int = 8000  # of DDPM and adapter together
+    joint_steps: int = 6000  # of DDPM and adapter together
     batch_size: int = 32
     adapter_share: int = 8  # every so many-th shape of a batch trains the adapter, which costs more
     learning_rate: float = 8e-4

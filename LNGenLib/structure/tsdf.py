@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from scipy import ndimage, spatial
 from skimage import measure
 
 from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
+
+DIRECTIONS = 300  # in which a diameter is looked for
 
 
 def largest_component(mask: np.ndarray, neighbors: np.ndarray | None = None) -> np.ndarray:
@@ -42,11 +46,36 @@ def mesh_volume(vertices: np.ndarray, faces: np.ndarray) -> float:
 
 
 def diameter(points: np.ndarray) -> tuple[float, np.ndarray]:
-    """Largest distance of two of the points (n, d), in their unit, and the two points (2, d)."""
-    hull = points[spatial.ConvexHull(points).vertices]
-    distances = spatial.distance.cdist(hull, hull)
-    i, j = np.unravel_index(np.argmax(distances), distances.shape)
-    return float(distances[i, j]), hull[[i, j]]
+    """Largest distance of two of the points (n, 2 or 3), in their unit, and the two points (2, d).
+
+    The pair of extreme points in `DIRECTIONS` directions that lie farthest apart, each moved to the
+    point farthest from the other until none is farther: on a smooth surface all points are on the
+    convex hull, and too many to compare each with each.
+    """
+    along = _directions(points.shape[1]) @ points.T
+    ends = points[np.unique([along.argmax(1), along.argmin(1)])]
+    distances = spatial.distance.cdist(ends, ends)
+    pair = ends[list(np.unravel_index(distances.argmax(), distances.shape))]
+    longest = distances.max()
+    while True:
+        for k in (0, 1):
+            pair[k] = points[((points - pair[1 - k]) ** 2).sum(1).argmax()]
+        found = np.linalg.norm(pair[1] - pair[0])
+        if found <= longest * (1 + 1e-12):
+            return float(found), pair
+        longest = found
+
+
+@cache
+def _directions(dimensions: int) -> np.ndarray:
+    """Unit vectors (n, dimensions), even over half the circle or sphere (Fibonacci lattice)."""
+    k = np.arange(DIRECTIONS) + 0.5
+    if dimensions == 2:
+        angle = np.pi * k / DIRECTIONS
+        return np.stack([np.cos(angle), np.sin(angle)], 1)
+    height, angle = k / DIRECTIONS, np.pi * (1 + 5**0.5) * k
+    ring = np.sqrt(1 - height**2)
+    return np.stack([height, ring * np.cos(angle), ring * np.sin(angle)], 1)
 
 
 def tsdf_from_distance(
