@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 
-from LNGenLib.evaluation.shape import measure_shapes
+from LNGenLib.evaluation.shape import TOPOLOGY, measure_shapes
 
 BINS = {  # long axis in mm, above the one and up to the other
     "up to 15 mm": (0.0, 15.0),
@@ -18,7 +19,8 @@ BINS = {  # long axis in mm, above the one and up to the other
     "20-31 mm": (20.0, 31.0),
     "above 31 mm": (31.0, math.inf),
 }
-SOUND = ("one component", "no holes", "genus 0")
+
+Some = TypeVar("Some", bound="Surfaces")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +30,11 @@ class Surfaces:
     tsdf: np.ndarray
     long_axis: np.ndarray
 
-    def where(self, which: np.ndarray) -> Surfaces:
+    def where(self: Some, which: np.ndarray) -> Some:
         """Those that `which` (n,) tells."""
         return replace(self, **{f.name: getattr(self, f.name)[which] for f in fields(self)})
 
-    def within(self, bounds: tuple[float, float]) -> Surfaces:
+    def within(self: Some, bounds: tuple[float, float]) -> Some:
         """Those whose long axis is above the first bound and up to the second, in mm."""
         return self.where((self.long_axis > bounds[0]) & (self.long_axis <= bounds[1]))
 
@@ -96,5 +98,5 @@ class Form:
             float(np.median(found["elongation"])),
             float(np.median(found["flatness"])),
             float(np.quantile(found["flatness"], 0.05)),
-            float(np.all([found[name] for name in SOUND], axis=0).mean()),
+            float(np.all([found[name] for name in TOPOLOGY], axis=0).mean()),
         )

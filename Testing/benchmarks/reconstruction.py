@@ -25,7 +25,6 @@ from LNGenLib.latent.autoencoder import Autoencoder
 from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.model import StructureModel
 from LNGenLib.structure.networks import FACTOR, StructureConfig
-from LNGenLib.structure.repair import repair
 
 
 def scores(real: torch.Tensor, made: torch.Tensor) -> list[str]:
@@ -56,10 +55,9 @@ def rows(folder: Path, real: torch.Tensor):
     z = networks.autoencoder.encode(real)
     for level in (0.0, networks.config.adapter_noise):
         decoded = networks.autoencoder.decode(z + level * torch.randn_like(z))
-        noise = torch.randn(len(real), *networks.adapter.noise_shape)
         name = f"noise G of {level:g}: "
         yield name + "decoded", scores(real, decoded)
-        yield name + "with adapter", scores(real, networks.adapter(decoded, noise))
+        yield name + "with adapter", scores(real, networks.adapter(decoded))
 
 
 def main(arrays: Path, folders: list[Path], seed: int = 0) -> None:
@@ -67,7 +65,7 @@ def main(arrays: Path, folders: list[Path], seed: int = 0) -> None:
     console = Console()
     with np.load(arrays) as data:
         tsdf = data["tsdf"][data["split"] == "test"].astype(np.float32)
-    real = torch.from_numpy(np.stack([repair(shape)[0] for shape in tsdf]) / TRUNCATION)[:, None]
+    real = torch.from_numpy(tsdf / TRUNCATION)[:, None]
     for folder in folders:
         torch.manual_seed(seed)
         table = Table(str(folder), "Dice", "error", "sphericity")

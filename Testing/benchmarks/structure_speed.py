@@ -23,11 +23,11 @@ from LNGenLib.structure.model import BATCH, StructureModel
 
 def seconds(model: StructureModel, batches: int, steps: int) -> float:
     """Seconds a structure, by the wall clock."""
-    start = time.perf_counter()
-    for structure in model.sample(batches * BATCH, 0, steps).structures:
+    start, count = time.perf_counter(), batches * BATCH
+    for structure in model.sample(range(count), [10.0] * count, 0, steps).structures:
         node = LymphNode(structure, 10.0, np.eye(3), np.zeros(3), np.full(3, 0.7))
         node.occupancy(node.box(1.0))
-    return (time.perf_counter() - start) / (batches * BATCH)
+    return (time.perf_counter() - start) / count
 
 
 def main(batches: int = 3, threads: int = 2) -> None:
@@ -36,7 +36,7 @@ def main(batches: int = 3, threads: int = 2) -> None:
     table = Table("device", "steps", "seconds a structure", "structures a second")
     for device in ["cpu"] + ["cuda"] * torch.cuda.is_available():
         model = StructureModel(device=device)
-        model.sample(BATCH, 1)  # warm up
+        model.sample(range(BATCH), [10.0] * BATCH, 1)  # warm up
         for steps in (10, 20, 50):
             spent = seconds(model, batches, steps)
             table.add_row(device, str(steps), f"{spent:.3f}", f"{1 / spent:.1f}")
