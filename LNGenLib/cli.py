@@ -440,25 +440,19 @@ def evaluate_structures(
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Compare generated lymph-node shapes with real ones: distribution, novelty, topology, form."""
-    from LNGenLib.evaluation.loading import images, read_real, read_shapes
-    from LNGenLib.evaluation.structures import Reference
-    from LNGenLib.evaluation.tables import tables
+    """Compare generated lymph-node surfaces with real ones, by bins of the long axis."""
+    from LNGenLib.evaluation.loading import read_generated, read_real
+    from LNGenLib.evaluation.structures import compare
+    from LNGenLib.evaluation.tables import cleaning_line, structure_tables
 
     check_figures(output)
     with shown_progress() as progress:
-        shapes = read_shapes(images(generated), "generated", progress.report)
-        reference_shapes = read_real(real, progress.report)
-        progress.stage("measuring")
-        report = Reference(reference_shapes, seed).report(shapes)
+        surfaces = read_generated(generated, progress.report)
+        report = compare(read_real(real, progress.report), surfaces, seed, progress.report)
         progress.finish()
-    for table in tables(report):
+    for table in structure_tables(report):
         console.print(table)
-    if report.mirrored is None:
-        console.print(
-            "no split into train and test is known: memorization and what needs it are left out",
-            soft_wrap=True,
-        )
+    console.print(cleaning_line(report.cleaning), soft_wrap=True)
     if output is not None:
         write_figures(dataclasses.asdict(report), output)
 
