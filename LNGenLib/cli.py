@@ -141,6 +141,10 @@ def synthesize(
         Optional[tuple[float, float]],
         typer.Option(metavar="LOW HIGH", help="HU over the scan's muscle; 20 60 is well enhanced."),
     ] = None,
+    artery: Annotated[
+        Optional[float],
+        typer.Option(metavar="HU", help="HU of the arteries, 42 is unenhanced; else measured."),
+    ] = None,
     allow_fewer: Annotated[
         bool, typer.Option("--allow-fewer", help="Leave out nodes that find no room.")
     ] = False,
@@ -189,6 +193,7 @@ def synthesize(
         short_axis_mm=short_axis,
         allow_fewer=allow_fewer,
         enhancement=enhancement,
+        artery_hu=artery,
     )
     if region_mask is not None and (region_box or stations or points):
         raise InputError("give one of --region-mask, --region-box, --stations and --points")
@@ -269,6 +274,7 @@ def _synthesize(ct, request, output, labels, mask, models, avoid=None, plan=None
             picture.save(folder / "preview.png")
         progress.finish()
     _print_records(result.records)
+    _print_phase(result.provenance["plan"]["phase"])
     _print_refused(result.provenance["plan"]["refused_mm"])
     _print_seconds(progress.seconds)
     console.print(f"SYNTHETIC lymph nodes written to {output}", soft_wrap=True)
@@ -286,8 +292,16 @@ def _plan(ct, request, output, labels, mask, avoid, models) -> None:
         center = ", ".join(f"{v:.0f}" for v in node.center_ras_mm)
         table.add_row(str(node.number), node.station or "-", center, f"{node.long_axis_mm:.1f}")
     console.print(table)
+    _print_phase(dataclasses.asdict(plan.phase))
     _print_refused(plan.refused_mm)
     console.print(f"plan written to {output / 'plan.json'}; nothing painted", soft_wrap=True)
+
+
+def _print_phase(phase) -> None:
+    text = f"arteries of {phase['artery_hu']:.0f} HU (source: {phase['source']})"
+    if phase["source"] == "none":
+        text = "no bright artery found, taken as unenhanced (--artery HU tells otherwise)"
+    console.print(f"{text}, muscle of {phase['muscle_hu']:.0f} HU", soft_wrap=True)
 
 
 def _print_refused(long_axes) -> None:

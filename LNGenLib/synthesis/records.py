@@ -30,9 +30,10 @@ class SynthesisRequest:
     Where: at `stations` by name; or in `region_box`, (R1, R2, A1, A2, S1, S2) in RAS mm; or one at
     each of `points` (RAS mm), within `tolerance_mm`; with none of them at all stations, or in a
     mask that is given apart. `short_axis_mm` asks for shapes of that short axis. With
-    `allow_fewer`, lymph nodes that find no room are left out. `enhancement` are HU over the scan's
-    muscle between which the lymph nodes' means lie (0 to 130 HU at all); without it they are as
-    usual. Raises InputError for values out of range.
+    `allow_fewer`, lymph nodes that find no room are left out. How bright they are (0 to 170 HU at
+    all) follows the scan's phase, which `artery_hu` tells where it is not to be measured, or
+    `enhancement`: HU over the scan's muscle between which their means lie. Raises InputError for
+    values out of range.
     """
 
     count: int = 5
@@ -48,6 +49,7 @@ class SynthesisRequest:
     short_axis_mm: float | None = None
     allow_fewer: bool = False
     enhancement: tuple[float, float] | None = None
+    artery_hu: float | None = None
 
     def __post_init__(self):
         for name in ("count", "seed", "texture_steps", "structure_steps"):
@@ -82,6 +84,11 @@ class SynthesisRequest:
             )
         if self.enhancement is not None:
             _check_enhancement(self.enhancement)
+        if self.artery_hu is not None:
+            if not 0 <= self.artery_hu <= 1000:  # NaN is not, either
+                raise InputError(f"artery {self.artery_hu:g} HU: give 0 to 1000 HU; blood is 42")
+            if self.enhancement is not None:
+                raise InputError("the artery's HU and enhancement both say how bright: give one")
         box = self.region_box
         if box is None:
             return
@@ -111,7 +118,9 @@ class LymphNodeRecord:
     others found no room. `station` names where it lies, if it was placed by stations.
     `center_ras_mm` is the center of mass, of a bent node the nearest voxel of its label;
     `recist_axis_mm` is the largest diameter in the CT's own slices; `long_axis_ras_mm` the ends of
-    the 3D long axis; `surrounding_mean_hu` of unchanged voxels within 3 mm of the label.
+    the 3D long axis; `surrounding_mean_hu` of unchanged voxels within 3 mm of the label. `mean_hu`
+    is that of its label, partial volume included, `wanted_mean_hu` that of its tissue; `uptake` is
+    "benign" or "metastatic", the law by which it was drawn, if it was by one.
     """
 
     label: int
@@ -130,6 +139,8 @@ class LymphNodeRecord:
     seed: int
     number: int
     station: str | None = None
+    wanted_mean_hu: float | None = None
+    uptake: str | None = None
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> LymphNodeRecord:
