@@ -54,8 +54,8 @@ class Device(str, Enum):
 class SizeLaw(str, Enum):
     """Laws of the long axis."""
 
-    uniform = "uniform"
     clinical = "clinical"
+    uniform = "uniform"
 
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
@@ -78,7 +78,7 @@ LawOption = Annotated[
     SizeLaw,
     typer.Option(
         help="Law of the long axis within its bounds; clinical is approximate: log-normal, "
-        "median 5.5 mm, most of 3 to 10 mm."
+        "median 5.5 mm, most of 3 to 10 mm; uniform is the paper's."
     ),
 ]
 AxisRatio = Annotated[
@@ -139,7 +139,7 @@ def synthesize(
     short_axis: Annotated[
         Optional[float], typer.Option(help="Ask for shapes of about this short axis, mm.")
     ] = None,
-    sizes: LawOption = SizeLaw.uniform,
+    sizes: LawOption = SizeLaw.clinical,
     axis_ratio: AxisRatio = (0.0, 1.0),
     irregularity: Irregularity = (0.0, 1.0),
     enhancement: Annotated[
@@ -254,7 +254,7 @@ def demo(
     from LNGenLib.synthesis.engine import Models
     from LNGenLib.synthesis.records import SynthesisRequest
 
-    request = SynthesisRequest(count, Sizes("uniform", 4.0, 20.0), seed)
+    request = SynthesisRequest(count, Sizes("clinical", 4.0, 20.0), seed)
     check_output(output)
     console.print("Painting a pelvic CT phantom (no patient data) ...")
     phantom = pelvic_phantom(seed, spacing=(0.9, 0.9, 2.5))
@@ -335,7 +335,7 @@ def structures(
     count: Count = 10,
     seed: Seed = 0,
     long_axis: LongAxis = (1.7, 30.0),
-    sizes: LawOption = SizeLaw.uniform,
+    sizes: LawOption = SizeLaw.clinical,
     axis_ratio: AxisRatio = (0.0, 1.0),
     irregularity: Irregularity = (0.0, 1.0),
     variant: VariantOption = Variant.implicit_adapter,

@@ -381,9 +381,9 @@ FILES = {"ct.nii.gz", "nodes.nii.gz", "changed.nii.gz", "nodes.json", "preview.p
 
 
 SIZES = {
-    "": Sizes("uniform", 1.7, 30.0),
-    "--long-axis 8 8": Sizes("uniform", 8.0, 8.0),
-    "--sizes clinical": Sizes("clinical", 1.7, 30.0),
+    "": Sizes("clinical", 1.7, 30.0),
+    "--long-axis 8 8": Sizes("clinical", 8.0, 8.0),
+    "--sizes uniform": Sizes("uniform", 1.7, 30.0),
     "--sizes clinical --long-axis 3 12": Sizes("clinical", 3.0, 12.0),
 }
 

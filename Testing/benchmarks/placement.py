@@ -121,7 +121,7 @@ def main(
         p = stats.chisquare(counts, 2000 * weights / weights.sum()).pvalue
         console.print(f"2,000 stations, seed {seed}: chi-square p {p:.3f}")
     for seed in range(5):
-        sizes = [Sizes().draw(node_rng(seed, k, "size")) for k in range(1000)]
+        sizes = [Sizes("uniform").draw(node_rng(seed, k, "size")) for k in range(1000)]
         distance = stats.kstest(sizes, stats.uniform(1.7, 28.3).cdf).statistic
         console.print(f"1,000 sizes, seed {seed}: Kolmogorov-Smirnov distance {distance:.3f}")
     if phantom:
@@ -136,7 +136,7 @@ def time_phantom(structures: list[Structure]) -> None:
     region = find_region(large.ct, large.labels)
     prior = time.perf_counter() - start
     spacing, start = array_spacing(large.ct), time.perf_counter()
-    sizes = [Sizes().draw(node_rng(0, k, "size")) for k in range(100)]
+    sizes = [Sizes("uniform").draw(node_rng(0, k, "size")) for k in range(100)]
     rngs = [node_rng(0, k, "place") for k in range(100)]
     few = place(structures[:10], sizes[:10], region, spacing, rngs[:10])
     sampling = time.perf_counter() - start

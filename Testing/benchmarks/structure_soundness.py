@@ -51,7 +51,7 @@ def main(count: int = 1000, seed: int = 0) -> None:
     again = np.mean([(a != b).any() for a, b in zip(first, drawn, strict=True)])
     console.print(f"{again:.1%} were drawn again, {np.mean(changed):.1%} repaired")
 
-    sizes = Sizes()
+    sizes = Sizes("uniform")
     wanted = [sizes.draw(node_rng(seed, k, "size")) for k in range(count)]
     errors = [
         size_error(repaired[k], wanted[k], node_rng(seed, k, "place"))
