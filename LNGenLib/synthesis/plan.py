@@ -23,7 +23,8 @@ class PlannedNode:
     """A lymph node to be painted: structure `number` of the plan's seed, at a long axis in mm.
 
     `center_ras_mm` is the center of the structure's frame; `turn` (3, 3) turns the structure's axes
-    (z, y, x) into R, A, S. `short_axis_mm` is the one asked for, if any.
+    (z, y, x) into R, A, S. `short_axis_mm` is the one asked for, if any. With a `hilum` a notch is
+    cut into the structure.
     """
 
     number: int
@@ -32,6 +33,7 @@ class PlannedNode:
     turn: tuple[Point, Point, Point]
     station: str | None = None
     short_axis_mm: float | None = None
+    hilum: bool = False
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ class SynthesisRequest:
     mask that is given apart. `short_axis_mm` asks for shapes of that short axis. With
     `allow_fewer`, lymph nodes that find no room are left out. `enhancement` are HU over the scan's
     muscle between which the lymph nodes' means lie (0 to 130 HU at all); without it they are as
-    usual. Raises InputError for values out of range.
+    usual. `hilum` is the share of lymph nodes with a fatty hilum; without it that grows with their
+    size. Raises InputError for values out of range.
     """
 
     count: int = 5
@@ -48,6 +49,7 @@ class SynthesisRequest:
     short_axis_mm: float | None = None
     allow_fewer: bool = False
     enhancement: tuple[float, float] | None = None
+    hilum: float | None = None
 
     def __post_init__(self):
         for name in ("count", "seed", "texture_steps", "structure_steps"):
@@ -82,6 +84,8 @@ class SynthesisRequest:
             )
         if self.enhancement is not None:
             _check_enhancement(self.enhancement)
+        if self.hilum is not None and not 0 <= self.hilum <= 1:
+            raise InputError(f"hilum {self.hilum:g}: give the share that have one, 0 to 1")
         box = self.region_box
         if box is None:
             return
@@ -111,7 +115,8 @@ class LymphNodeRecord:
     others found no room. `station` names where it lies, if it was placed by stations.
     `center_ras_mm` is the center of mass, of a bent node the nearest voxel of its label;
     `recist_axis_mm` is the largest diameter in the CT's own slices; `long_axis_ras_mm` the ends of
-    the 3D long axis; `surrounding_mean_hu` of unchanged voxels within 3 mm of the label.
+    the 3D long axis; `surrounding_mean_hu` of unchanged voxels within 3 mm of the label. With a
+    `hilum` it has a notch in its long side, in which fat stayed.
     """
 
     label: int
@@ -130,6 +135,7 @@ class LymphNodeRecord:
     seed: int
     number: int
     station: str | None = None
+    hilum: bool = False
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> LymphNodeRecord:
