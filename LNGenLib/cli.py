@@ -279,7 +279,7 @@ def _synthesize(ct, request, output, labels, mask, models, avoid=None, plan=None
         progress.stage("writing")
         with output_folder(output) as folder:
             result.write(folder)
-            picture = render_preview(ct, result.ct, result.nodes, result.records)
+            picture = render_preview(ct, result.ct, result.lymph_nodes, result.records)
             picture.save(folder / "preview.png")
         progress.finish()
     _print_records(result.records)

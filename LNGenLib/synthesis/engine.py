@@ -142,6 +142,7 @@ def synthesize(
         *(marked_synthetic(image.result()) for image in images),
         records,
         _provenance(request, plan, models, hashes.result()),
+        tuple(nodes),
     )
 
 

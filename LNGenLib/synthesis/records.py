@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import SimpleITK as sitk
 
@@ -17,6 +17,9 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.io import read_image, write_image
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.sizes import Sizes
+
+if TYPE_CHECKING:
+    from LNGenLib.structure.lymph_node import LymphNode
 
 MOST_NODES = 1000
 
@@ -147,7 +150,8 @@ class LymphNodeRecord:
 class SynthesisResult:
     """New CT, instance labels (uint16) and changed region (uint8: 1 where HU may differ).
 
-    All three have the input CT's geometry; `provenance` says how they came about.
+    All three have the input CT's geometry; `provenance` says how they came about. `lymph_nodes` are
+    the surfaces that were painted: of a result that comes from a folder or a server there are none.
     """
 
     ct: sitk.Image
@@ -155,6 +159,7 @@ class SynthesisResult:
     changed: sitk.Image
     records: tuple[LymphNodeRecord, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
+    lymph_nodes: tuple[LymphNode, ...] = ()
 
     IMAGES = {"ct": "ct.nii.gz", "nodes": "nodes.nii.gz", "changed": "changed.nii.gz"}
 
