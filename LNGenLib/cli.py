@@ -53,8 +53,8 @@ class Device(str, Enum):
 class SizeLaw(str, Enum):
     """Laws of the long axis."""
 
-    uniform = "uniform"
     clinical = "clinical"
+    uniform = "uniform"
 
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
@@ -77,7 +77,7 @@ LawOption = Annotated[
     SizeLaw,
     typer.Option(
         help="Law of the long axis within its bounds; clinical is approximate: log-normal, "
-        "median 5.5 mm, most of 3 to 10 mm."
+        "median 5.5 mm, most of 3 to 10 mm; uniform is the paper's."
     ),
 ]
 AxisRatio = Annotated[
@@ -134,7 +134,7 @@ def synthesize(
     short_axis: Annotated[
         Optional[float], typer.Option(help="Ask for shapes of about this short axis, mm.")
     ] = None,
-    sizes: LawOption = SizeLaw.uniform,
+    sizes: LawOption = SizeLaw.clinical,
     axis_ratio: AxisRatio = (0.0, 1.0),
     irregularity: Irregularity = (0.0, 1.0),
     enhancement: Annotated[
@@ -144,6 +144,14 @@ def synthesize(
     artery: Annotated[
         Optional[float],
         typer.Option(metavar="HU", help="HU of the arteries, 42 is unenhanced; else measured."),
+    ] = None,
+    hilum: Annotated[
+        Optional[float],
+        typer.Option(
+            metavar="SHARE",
+            help="Share of nodes with a fatty hilum, 0 to 1; by default 0.05 below 5 mm, 0.25 to "
+            "10 mm, 0.45 above.",
+        ),
     ] = None,
     allow_fewer: Annotated[
         bool, typer.Option("--allow-fewer", help="Leave out nodes that find no room.")
@@ -194,6 +202,7 @@ def synthesize(
         allow_fewer=allow_fewer,
         enhancement=enhancement,
         artery_hu=artery,
+        hilum=hilum,
     )
     if region_mask is not None and (region_box or stations or points):
         raise InputError("give one of --region-mask, --region-box, --stations and --points")
@@ -254,7 +263,7 @@ def demo(
     from LNGenLib.synthesis.engine import Models
     from LNGenLib.synthesis.records import SynthesisRequest
 
-    request = SynthesisRequest(count, Sizes("uniform", 4.0, 20.0), seed)
+    request = SynthesisRequest(count, Sizes("clinical", 4.0, 20.0), seed)
     check_output(output)
     console.print("Painting a pelvic CT phantom (no patient data) ...")
     phantom = pelvic_phantom(seed, spacing=(0.9, 0.9, 2.5))
@@ -270,7 +279,7 @@ def _synthesize(ct, request, output, labels, mask, models, avoid=None, plan=None
         progress.stage("writing")
         with output_folder(output) as folder:
             result.write(folder)
-            picture = render_preview(ct, result.ct, result.nodes, result.records)
+            picture = render_preview(ct, result.ct, result.lymph_nodes, result.records)
             picture.save(folder / "preview.png")
         progress.finish()
     _print_records(result.records)
@@ -344,7 +353,7 @@ def structures(
     count: Count = 10,
     seed: Seed = 0,
     long_axis: LongAxis = (1.7, 30.0),
-    sizes: LawOption = SizeLaw.uniform,
+    sizes: LawOption = SizeLaw.clinical,
     axis_ratio: AxisRatio = (0.0, 1.0),
     irregularity: Irregularity = (0.0, 1.0),
     device: DeviceOption = Device.auto,

@@ -19,6 +19,7 @@ from LNGenLib.image.io import to_array
 from LNGenLib.output import output_folder
 from LNGenLib.placement.nearby import draw_spots
 from LNGenLib.randomness import case_seed, node_rng, node_seed
+from LNGenLib.structure.hilum import has_hilum, with_hila
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models
@@ -54,6 +55,8 @@ def make_pool(
     long_axes = [sizes.draw(node_rng(seed, k, "size")) for k in numbers]
     progress.stage("structures")
     structures = models.structure.sample(numbers, long_axes, seed, on_step=progress.step).structures
+    hila = [has_hilum(seed, k, long_axes[k]) for k in numbers]
+    structures = with_hila(structures, seed, numbers, hila)
     told: dict[str, Any] = {}
     spots: dict[str, np.ndarray] = {}
     tissues = np.zeros((count, *structures[0].tsdf.shape), np.float16) if painted else None

@@ -150,6 +150,7 @@ def synthesize(
         *(marked_synthetic(image.result()) for image in images),
         records,
         _provenance(request, plan, models, hashes.result()),
+        tuple(nodes),
     )
 
 
@@ -219,6 +220,8 @@ def _planned(
     if avoid is not None:
         region = without(region, to_array(avoid) > 0, array_spacing(ct))
     _load(models, progress)
+    if models.method == Method.difftumor and request.hilum is None:
+        request = dataclasses.replace(request, hilum=0.0)  # DiffTumor's lesions have none
     return make_plan(ct, request, region, models.structure, progress)
 
 
@@ -274,6 +277,7 @@ def _record(
         seed=plan.seed,
         number=plan.nodes[k].number,
         station=plan.nodes[k].station,
+        hilum=plan.nodes[k].hilum,
         **wanted,
     )
 

@@ -25,7 +25,8 @@ class PlannedNode:
 
     `center_ras_mm` is the center of the structure's frame; `turn` (3, 3) turns the structure's axes
     (z, y, x) into R, A, S. `short_axis_mm` is the one asked for, if any; `shape_mm` the long axis
-    that the shape is drawn for, else `long_axis_mm`: a resized node keeps its shape by it.
+    that the shape is drawn for, else `long_axis_mm`: a resized node keeps its shape by it. With a
+    `hilum` a notch is cut into the structure.
     """
 
     number: int
@@ -35,6 +36,7 @@ class PlannedNode:
     station: str | None = None
     short_axis_mm: float | None = None
     shape_mm: float | None = None
+    hilum: bool = False
 
 
 @dataclass(frozen=True)
