@@ -421,7 +421,7 @@ def test_structures_have_the_sizes_asked_for(lngen, tmp_path, monkeypatch, optio
 
         def sample(self, numbers, long_axes, *_, **__):
             asked.extend(zip(numbers, long_axes, strict=True))
-            return model.Samples([ball] * len(numbers), [False] * len(numbers))
+            return model.Samples([BALL] * len(numbers), [False] * len(numbers))
 
     monkeypatch.setattr(model, "StructureModel", Balls)
     command = f"structures {options} --count 2 --seed 3 --device cpu -o {{tmp}}/out"
