@@ -53,8 +53,8 @@ class Device(str, Enum):
 class SizeLaw(str, Enum):
     """Laws of the long axis."""
 
-    uniform = "uniform"
     clinical = "clinical"
+    uniform = "uniform"
 
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
@@ -77,7 +77,7 @@ LawOption = Annotated[
     SizeLaw,
     typer.Option(
         help="Law of the long axis within its bounds; clinical is approximate: log-normal, "
-        "median 5.5 mm, most of 3 to 10 mm."
+        "median 5.5 mm, most of 3 to 10 mm; uniform is the paper's."
     ),
 ]
 AxisRatio = Annotated[
@@ -134,12 +134,24 @@ def synthesize(
     short_axis: Annotated[
         Optional[float], typer.Option(help="Ask for shapes of about this short axis, mm.")
     ] = None,
-    sizes: LawOption = SizeLaw.uniform,
+    sizes: LawOption = SizeLaw.clinical,
     axis_ratio: AxisRatio = (0.0, 1.0),
     irregularity: Irregularity = (0.0, 1.0),
     enhancement: Annotated[
         Optional[tuple[float, float]],
         typer.Option(metavar="LOW HIGH", help="HU over the scan's muscle; 20 60 is well enhanced."),
+    ] = None,
+    artery: Annotated[
+        Optional[float],
+        typer.Option(metavar="HU", help="HU of the arteries, 42 is unenhanced; else measured."),
+    ] = None,
+    hilum: Annotated[
+        Optional[float],
+        typer.Option(
+            metavar="SHARE",
+            help="Share of nodes with a fatty hilum, 0 to 1; by default 0.05 below 5 mm, 0.25 to "
+            "10 mm, 0.45 above.",
+        ),
     ] = None,
     allow_fewer: Annotated[
         bool, typer.Option("--allow-fewer", help="Leave out nodes that find no room.")
@@ -189,6 +201,8 @@ def synthesize(
         short_axis_mm=short_axis,
         allow_fewer=allow_fewer,
         enhancement=enhancement,
+        artery_hu=artery,
+        hilum=hilum,
     )
     if region_mask is not None and (region_box or stations or points):
         raise InputError("give one of --region-mask, --region-box, --stations and --points")
@@ -249,7 +263,7 @@ def demo(
     from LNGenLib.synthesis.engine import Models
     from LNGenLib.synthesis.records import SynthesisRequest
 
-    request = SynthesisRequest(count, Sizes("uniform", 4.0, 20.0), seed)
+    request = SynthesisRequest(count, Sizes("clinical", 4.0, 20.0), seed)
     check_output(output)
     console.print("Painting a pelvic CT phantom (no patient data) ...")
     phantom = pelvic_phantom(seed, spacing=(0.9, 0.9, 2.5))
@@ -265,10 +279,11 @@ def _synthesize(ct, request, output, labels, mask, models, avoid=None, plan=None
         progress.stage("writing")
         with output_folder(output) as folder:
             result.write(folder)
-            picture = render_preview(ct, result.ct, result.nodes, result.records)
+            picture = render_preview(ct, result.ct, result.lymph_nodes, result.records)
             picture.save(folder / "preview.png")
         progress.finish()
     _print_records(result.records)
+    _print_phase(result.provenance["plan"]["phase"])
     _print_refused(result.provenance["plan"]["refused_mm"])
     _print_seconds(progress.seconds)
     console.print(f"SYNTHETIC lymph nodes written to {output}", soft_wrap=True)
@@ -286,8 +301,16 @@ def _plan(ct, request, output, labels, mask, avoid, models) -> None:
         center = ", ".join(f"{v:.0f}" for v in node.center_ras_mm)
         table.add_row(str(node.number), node.station or "-", center, f"{node.long_axis_mm:.1f}")
     console.print(table)
+    _print_phase(dataclasses.asdict(plan.phase))
     _print_refused(plan.refused_mm)
     console.print(f"plan written to {output / 'plan.json'}; nothing painted", soft_wrap=True)
+
+
+def _print_phase(phase) -> None:
+    text = f"arteries of {phase['artery_hu']:.0f} HU (source: {phase['source']})"
+    if phase["source"] == "none":
+        text = "no bright artery found, taken as unenhanced (--artery HU tells otherwise)"
+    console.print(f"{text}, muscle of {phase['muscle_hu']:.0f} HU", soft_wrap=True)
 
 
 def _print_refused(long_axes) -> None:
@@ -330,7 +353,7 @@ def structures(
     count: Count = 10,
     seed: Seed = 0,
     long_axis: LongAxis = (1.7, 30.0),
-    sizes: LawOption = SizeLaw.uniform,
+    sizes: LawOption = SizeLaw.clinical,
     axis_ratio: AxisRatio = (0.0, 1.0),
     irregularity: Irregularity = (0.0, 1.0),
     device: DeviceOption = Device.auto,
@@ -440,25 +463,19 @@ def evaluate_structures(
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Compare generated lymph-node shapes with real ones: distribution, novelty, topology, form."""
-    from LNGenLib.evaluation.loading import images, read_real, read_shapes
-    from LNGenLib.evaluation.structures import Reference
-    from LNGenLib.evaluation.tables import tables
+    """Compare generated lymph-node surfaces with real ones, by bins of the long axis."""
+    from LNGenLib.evaluation.loading import read_generated, read_real
+    from LNGenLib.evaluation.structures import compare
+    from LNGenLib.evaluation.tables import cleaning_line, structure_tables
 
     check_figures(output)
     with shown_progress() as progress:
-        shapes = read_shapes(images(generated), "generated", progress.report)
-        reference_shapes = read_real(real, progress.report)
-        progress.stage("measuring")
-        report = Reference(reference_shapes, seed).report(shapes)
+        surfaces = read_generated(generated, progress.report)
+        report = compare(read_real(real, progress.report), surfaces, seed, progress.report)
         progress.finish()
-    for table in tables(report):
+    for table in structure_tables(report):
         console.print(table)
-    if report.mirrored is None:
-        console.print(
-            "no split into train and test is known: memorization and what needs it are left out",
-            soft_wrap=True,
-        )
+    console.print(cleaning_line(report.cleaning), soft_wrap=True)
     if output is not None:
         write_figures(dataclasses.asdict(report), output)
 

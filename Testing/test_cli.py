@@ -21,6 +21,8 @@ from LNGenLib import cli
 from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.io import like, to_array, write_image
 from LNGenLib.randomness import node_rng
+from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisResult
@@ -43,6 +45,9 @@ RECORD = LymphNodeRecord(
     structure_repaired=False,
     seed=0,
     number=0,
+)
+BALL = Structure(
+    np.clip(np.linalg.norm(np.indices((32, 32, 32)) - 15.5, axis=0) * 0.075 - 1, -0.2, 0.2)
 )
 BOX = "--region-box -30 30 -30 30 -30 30"
 
@@ -372,7 +377,9 @@ def synthesized(monkeypatch, phantom):
         nodes = np.zeros(to_array(ct).shape, np.uint16)
         nodes[tuple(slice(n // 2 - 1, n // 2 + 2) for n in nodes.shape)] = 1
         images = ct, like(nodes, ct), like(nodes.astype(np.uint8), ct)
-        return SynthesisResult(*images, (RECORD,), {"plan": {"refused_mm": [21.5]}})
+        middle = np.array(nodes.shape) / 2
+        ball = LymphNode(BALL, 8.0, np.eye(3), middle, np.array(ct.GetSpacing()[::-1]))
+        return SynthesisResult(*images, (RECORD,), {"plan": {"refused_mm": [21.5]}}, (ball,))
 
     monkeypatch.setattr(engine, "synthesize", unchanged)
 
@@ -382,9 +389,9 @@ FILES = {"ct.nii.gz", "nodes.nii.gz", "changed.nii.gz", "nodes.json", "preview.p
 
 
 SIZES = {
-    "": Sizes("uniform", 1.7, 30.0),
-    "--long-axis 8 8": Sizes("uniform", 8.0, 8.0),
-    "--sizes clinical": Sizes("clinical", 1.7, 30.0),
+    "": Sizes("clinical", 1.7, 30.0),
+    "--long-axis 8 8": Sizes("clinical", 8.0, 8.0),
+    "--sizes uniform": Sizes("uniform", 1.7, 30.0),
     "--sizes clinical --long-axis 3 12": Sizes("clinical", 3.0, 12.0),
 }
 
@@ -403,10 +410,6 @@ def test_sizes_are_asked_for(lngen, tmp_path, monkeypatch, options, sizes):
 @pytest.mark.parametrize("options, sizes", SIZES.items())
 def test_structures_have_the_sizes_asked_for(lngen, tmp_path, monkeypatch, options, sizes):
     from LNGenLib.structure import model
-    from LNGenLib.structure.shape import Structure
-
-    radius = np.linalg.norm(np.indices((32, 32, 32)) - 15.5, axis=0) * 0.075
-    ball = Structure(np.clip(radius - 1, -0.2, 0.2).astype(np.float32))
 
     asked = []
 
@@ -418,7 +421,7 @@ def test_structures_have_the_sizes_asked_for(lngen, tmp_path, monkeypatch, optio
 
         def sample(self, numbers, long_axes, *_, **__):
             asked.extend(zip(numbers, long_axes, strict=True))
-            return model.Samples([ball] * len(numbers), [False] * len(numbers))
+            return model.Samples([BALL] * len(numbers), [False] * len(numbers))
 
     monkeypatch.setattr(model, "StructureModel", Balls)
     command = f"structures {options} --count 2 --seed 3 --device cpu -o {{tmp}}/out"

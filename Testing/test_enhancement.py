@@ -17,11 +17,20 @@ from LNGenLib.image.io import read_image, to_array, write_image
 from LNGenLib.structure.shape_range import ShapeRange
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
-from LNGenLib.synthesis.enhancement import MEANS, draw_means, measure_enhancement
+from LNGenLib.synthesis.enhancement import (
+    MEANS,
+    UPTAKES,
+    draw_means,
+    draw_uptake,
+    measure_enhancement,
+    offsets,
+)
+from LNGenLib.synthesis.phase import Phase
 from LNGenLib.synthesis.records import SynthesisRequest
 
 SPACING = np.array([1.25, 0.7, 0.7])
 MUSCLE = 50.0
+PORTAL = Phase(137.0, MUSCLE, "given")
 
 
 def balls(diameters, hu_inside, spread, noise=0.0):
@@ -62,16 +71,64 @@ def test_what_is_too_small_to_tell_tells_nothing():
 
 @given(st.integers(0, 2**40), st.floats(-100, 100), st.floats(0, 50))
 def test_means_lie_between_the_bounds_and_within_what_is_trained(seed, low, width):
-    means = np.array(draw_means(MUSCLE, range(20), seed, (low, low + width)))
+    means = np.array(draw_means(PORTAL, range(20), seed, (low, low + width)))
     ends = np.clip([MUSCLE + low, MUSCLE + low + width], *MEANS)
     assert ends[0] - 1e-9 <= means.min() and means.max() <= ends[1] + 1e-9
-    assert draw_means(MUSCLE, [7], seed, (low, low + width))[0] == means[7]
+    assert draw_means(PORTAL, [7], seed, (low, low + width))[0] == means[7]
 
 
-def test_without_bounds_they_lie_somewhat_over_muscle():
-    means = draw_means(MUSCLE, range(2000), 3)
-    assert np.mean(means) == pytest.approx(MUSCLE + 8, abs=0.5)
-    assert np.std(means) == pytest.approx(5, abs=0.3)
+@pytest.mark.parametrize(
+    "artery, benign, metastatic, deviation",
+    [
+        (137, 45, 30, 18),
+        (89.5, 22.5, 15, 9),
+        (160, 45 * 118 / 95, 30 * 118 / 95, 18 * 118 / 95),
+        (42, 0, 0, 2.5),
+        (20, 0, 0, 2.5),
+    ],
+)
+def test_means_follow_the_phase_and_the_uptake(artery, benign, metastatic, deviation):
+    phase, numbers = Phase(artery, MUSCLE, "given"), range(4000)
+    assert offsets(phase) == {
+        "benign": pytest.approx((benign, deviation), abs=0.01),
+        "metastatic": pytest.approx((metastatic, deviation), abs=0.01),
+    }
+    over = np.array(draw_means(phase, numbers, 3)) - MUSCLE
+    uptakes = np.array([draw_uptake(3, number) for number in numbers])
+    assert np.mean(uptakes == "benign") == pytest.approx(0.5, abs=0.03)
+    for name, mean in (("benign", benign), ("metastatic", metastatic)):
+        own = over[uptakes == name]
+        assert own.mean() == pytest.approx(mean, abs=0.1 * deviation)
+        assert own.std() == pytest.approx(deviation, rel=0.06)
+
+
+def test_in_the_arterial_phase_they_are_not_brighter_still():
+    assert offsets(Phase(350, MUSCLE, "tubes")) == offsets(Phase(200, MUSCLE, "tubes"))
+
+
+def test_a_lymph_nodes_mean_does_not_depend_on_the_others():
+    assert draw_means(PORTAL, [5], 3)[0] == draw_means(PORTAL, range(9), 3)[5]
+    assert draw_means(PORTAL, range(9), 3) != draw_means(PORTAL, range(9), 4)
+
+
+def test_records_and_provenance_tell_how_bright_lymph_nodes_were_to_be(phantom, models):
+    request = SynthesisRequest(4, Sizes("uniform", 5, 6), 5, artery_hu=137)
+    result = synthesize(phantom.ct, request, phantom.labels, models=models)
+    phase = Phase(**result.provenance["plan"]["phase"])
+    assert (phase.artery_hu, phase.source) == (137, "given")
+    assert result.provenance["enhancement_hu"] == offsets(phase) == UPTAKES
+    numbers = [record.number for record in result.records]
+    assert [r.wanted_mean_hu for r in result.records] == pytest.approx(
+        draw_means(phase, numbers, 5), abs=0.01
+    )
+    assert [r.uptake for r in result.records] == [draw_uptake(5, number) for number in numbers]
+    asked = dataclasses.replace(request, artery_hu=None, enhancement=(10.0, 20.0))
+    other = synthesize(phantom.ct, asked, phantom.labels, models=models)
+    assert other.provenance["plan"]["phase"]["source"] == "labels"
+    assert other.provenance["enhancement_hu"] == (10.0, 20.0)
+    assert {record.uptake for record in other.records} == {None}
+    over = [record.wanted_mean_hu - phase.muscle_hu for record in other.records]
+    assert all(10 <= value <= 20 for value in over)
 
 
 def test_lymph_nodes_are_as_bright_as_asked_for(phantom, models):

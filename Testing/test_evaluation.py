@@ -1,4 +1,4 @@
-"""Tests of the evaluation of structures: known answers, the reference package, the command."""
+"""Tests of the evaluation of surfaces: known answers, the reference package, the command."""
 
 import csv
 import json
@@ -10,16 +10,12 @@ from prdc import compute_prdc
 from scipy import ndimage
 from shapes import tsdf_from_mask
 
-from LNGenLib.errors import InputError
-from LNGenLib.evaluation.distribution import (
-    Estimate,
-    Manifold,
-    indicators,
-    nearest_neighbor_accuracy,
-)
-from LNGenLib.evaluation.features import Features
+from LNGenLib.evaluation.distribution import closeness
+from LNGenLib.evaluation.features import Features, turned
+from LNGenLib.evaluation.reference import Reference
 from LNGenLib.evaluation.shape import FORM, TOPOLOGY, measure_shapes
-from LNGenLib.evaluation.structures import RealShapes, Reference
+from LNGenLib.evaluation.structures import compare
+from LNGenLib.evaluation.surfaces import BINS, RealSurfaces, Surfaces
 from LNGenLib.image.io import read_image, to_array, write_image
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import tsdf_from_distance
@@ -48,17 +44,44 @@ def blobs(count: int, seed: int) -> np.ndarray:
     return np.stack(shapes)
 
 
+def ellipsoids(count: int, seed: int, thinnest: float, thickest: float) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    radii = np.stack([np.ones(count), *rng.uniform(thinnest, thickest, (2, count))], 1)
+    return np.stack(
+        [
+            clamped((np.sqrt((Z / a) ** 2 + (Y / b) ** 2 + (X / c) ** 2) - 1) * min(a, b, c))
+            for a, b, c in radii
+        ]
+    )
+
+
 SPLIT = np.array(["train"] * 50 + ["validation"] * 5 + ["test"] * 25)
 
 
+def as_real(tsdf: np.ndarray, long_axis: float, split: np.ndarray) -> RealSurfaces:
+    count = len(tsdf)
+    return RealSurfaces(
+        tsdf,
+        np.full(count, long_axis),
+        single=np.full(count, True),
+        split=split,
+        dice=np.linspace(0.8, 1, count),
+        volume_ratio=np.linspace(0.98, 1.04, count),
+    )
+
+
+def as_drawn(tsdf: np.ndarray, long_axis: float) -> Surfaces:
+    return Surfaces(tsdf, np.full(len(tsdf), long_axis))
+
+
 @pytest.fixture(scope="module")
-def real() -> RealShapes:
-    return RealShapes(blobs(80, 0), SPLIT)
+def real() -> RealSurfaces:
+    return as_real(blobs(80, 0), 17.0, SPLIT)
 
 
 @pytest.fixture(scope="module")
 def reference(real) -> Reference:
-    return Reference(real)
+    return Reference(real, seed=0)
 
 
 def measures(distance: np.ndarray) -> dict:
@@ -68,7 +91,7 @@ def measures(distance: np.ndarray) -> dict:
 def test_a_ball_is_sound_and_round():
     found = measures(ball(0.9))
     assert all(found[name] for name in TOPOLOGY)
-    assert [found[name] for name in FORM] == pytest.approx([1] * 5, abs=0.03)
+    assert [found[name] for name in FORM] == pytest.approx([1] * 4, abs=0.03)
 
 
 def test_an_ellipsoid_has_the_ratios_and_the_volume_of_its_axes():
@@ -77,128 +100,165 @@ def test_an_ellipsoid_has_the_ratios_and_the_volume_of_its_axes():
     assert all(found[name] for name in TOPOLOGY)
     assert found["elongation"] == pytest.approx(2 / 3, abs=0.02)
     assert found["flatness"] == pytest.approx(1 / 3, abs=0.02)
-    assert found["volume fraction"] == pytest.approx(0.6 * 0.3 / 0.9**2, abs=0.02)
     assert found["sphericity"] == pytest.approx(0.836, abs=0.02)  # by the area's elliptic integral
     assert found["solidity"] > 0.97
 
 
 def test_a_torus_is_one_piece_without_cavity_but_not_of_genus_0():
     found = measures(np.hypot(np.hypot(Y, X) - 0.7, Z) - 0.25)
-    assert found["one component, no holes"] and found["watertight"] and not found["genus 0"]
+    assert found["one component"] and found["no holes"] and not found["genus 0"]
     torus, cylinder = 2 * np.pi**2 * 0.7 * 0.25**2, np.pi * 0.95**2 * 0.5
     assert torus / cylinder < found["solidity"] < 0.75
 
 
 def test_two_balls_are_two_components():
     found = measures(np.minimum(ball(0.4, (0, 0, -0.5)), ball(0.4, (0, 0, 0.5))))
-    assert not found["one component"] and not found["one component, no holes"]
-    assert found["no holes"] and found["watertight"] and not found["genus 0"]
+    assert not found["one component"] and found["no holes"] and not found["genus 0"]
 
 
 def test_a_hollow_ball_has_a_hole():
     found = measures(np.maximum(ball(0.9), -ball(0.4)))
-    assert found["one component"] and not found["no holes"]
-    assert not found["one component, no holes"] and not found["genus 0"]
+    assert found["one component"] and not found["no holes"] and not found["genus 0"]
 
 
 def test_a_shape_cut_by_the_border_is_closed():
-    found = measures(ball(0.8, (0, 0, 0.8)))
-    assert found["watertight"] and found["genus 0"]
+    assert measures(ball(0.8, (0, 0, 0.8)))["genus 0"]
 
 
-def test_indicators_are_those_of_the_reference_package():
+def test_closeness_is_that_of_the_reference_package():
     rng = np.random.default_rng(3)
     a, b = rng.normal(size=(150, 6)), rng.normal(0.4, 0.8, size=(110, 6))
-    found = indicators(Manifold(a), Manifold(b))
     wanted = compute_prdc(a, b, nearest_k=3)
-    assert {name: values.mean() for name, values in found.items()} == pytest.approx(wanted)
+    assert closeness(a, b) == pytest.approx(
+        [wanted[n] for n in ("precision", "recall", "coverage")]
+    )
     assert 0.1 < wanted["recall"] < wanted["precision"] < 1
-    assert [len(found[name]) for name in ("precision", "recall")] == [110, 150]
-
-
-def test_samples_apart_share_nothing_and_halves_of_one_can_not_be_told_apart():
-    points = np.random.default_rng(4).normal(size=(1000, 3))
-    found = indicators(Manifold(points[:500]), Manifold(points[500:] + 100))
-    assert not any(values.any() for values in found.values())
-    assert nearest_neighbor_accuracy(points[:500], points[500:] + 100) == 1
-    assert nearest_neighbor_accuracy(points[:500], points[500:]) == pytest.approx(0.5, abs=0.06)
-
-
-def test_the_interval_is_that_of_the_mean():
-    values = np.arange(400) % 2
-    found = Estimate.of(values, np.random.default_rng(0))
-    assert found.value == 0.5
-    assert found.high - found.low == pytest.approx(2 * 1.96 * 0.5 / 20, rel=0.15)
-    assert found == Estimate.of(values, np.random.default_rng(0))
+    assert closeness(a, b + 100) == (0, 0, 0)
 
 
 def test_features_keep_distances_and_know_every_orientation(real):
-    features = Features.fit(real.tsdf)
+    features = Features.fit(real.tsdf, np.random.default_rng(0))
     points = features.of(real.tsdf)
     whole = np.linalg.norm(real.tsdf[0] - real.tsdf[1])
-    assert 0.9 * whole < np.linalg.norm(points[0] - points[1]) <= whole
-    turned = np.flip(real.tsdf[:3].transpose(0, 3, 1, 2), 2)
-    copies = features.of_symmetric(turned)
-    assert copies.shape == (48, 3, 64)
-    distances = np.linalg.norm(copies - points[:3], axis=2)
-    assert distances.min(0) == pytest.approx(0, abs=1e-4)
-    assert ((distances < 1e-3).sum(0) == 1).all()
+    assert points.shape == (48, 80, 64)
+    assert 0.8 * whole < np.linalg.norm(points[0, 0] - points[0, 1]) <= whole
+    copies = features.of(np.flip(real.tsdf[:3].transpose(0, 3, 1, 2), 2))
+    distances = np.linalg.norm(copies - points[0, :3], axis=2)
+    assert distances.min(0) == pytest.approx(0, abs=1e-3)
+    assert ((distances < 1e-2).sum(0) == 1).all()
 
 
-def test_the_real_shapes_themselves_score_best_but_are_no_news(reference, real):
-    scores = reference.score(real.tsdf)
-    assert (scores.precision.value, scores.recall.value, scores.coverage.value) == (1, 1, 1)
-    assert scores.nearest_neighbor_accuracy == 0
-    assert all(form.ks == 0 for form in scores.form.values())
-    assert scores.memorization == pytest.approx(0, abs=1e-4)
-    assert reference.score(real.tsdf[SPLIT != "train"]).memorization == pytest.approx(1)
+def test_features_of_balls_are_those_that_balls_have():
+    balls = np.stack([clamped(ball(radius)) for radius in np.linspace(0.4, 0.9, 20)])
+    features = Features.fit(balls, np.random.default_rng(0))
+    assert len(features.components) < 20
+    assert np.ptp(features.of(balls), axis=0) == pytest.approx(0, abs=1e-3)
 
 
-def test_mirrored_and_turned_training_shapes_are_copies(reference, real):
-    train = real.tsdf[SPLIT == "train"]
-    mirrored = reference.mirrored(70)
-    used = {round(shape.sum(dtype=float), 6) for shape in mirrored[:50]}
-    assert len(mirrored) == 70 and len(used) == 50
-    assert np.array_equal(mirrored, reference.mirrored(70))
-    turned = train.transpose(0, 2, 3, 1)[:, ::-1]
-    assert reference.score(turned).memorization == pytest.approx(0, abs=1e-4)
+def test_each_surface_is_in_the_bins_of_its_own_long_axis():
+    sizes = np.array([6.0, 12, 14, 14.5, 15, 15.1, 17, 20, 20.1, 25, 31, 32])
+    surfaces = Surfaces(np.zeros((12, 1)), sizes)
+    found = [surfaces.within(bounds).long_axis.tolist() for bounds in BINS.values()]
+    assert found == [
+        [6, 12, 14, 14.5, 15],
+        [14.5, 15, 15.1, 17, 20],
+        [20.1, 25, 31],
+        [32],
+    ]
 
 
-def test_shapes_of_another_kind_are_told_apart(reference):
-    corner = [clamped(ball(radius, (0.8, 0.8, 0.8))) for radius in np.linspace(0.2, 0.4, 20)]
-    scores = reference.score(np.stack(corner))
-    assert (scores.precision.value, scores.coverage.value, scores.recall.value) == (0, 0, 0)
-    assert scores.nearest_neighbor_accuracy == 1
-    assert scores.form["sphericity"].ks > 0.7
-    assert all(estimate.value == 0 for estimate in scores.held_out.values())
+def test_shapes_alike_in_all_orientations_and_their_copies_are_one():
+    balls = np.stack([clamped(ball(radius)) for radius in np.linspace(0.4, 0.9, 60)])
+    found = compare(as_real(balls, 17.0, np.full(60, "")), as_drawn(balls, 17.0))
+    close = found.bins["14-20 mm"].closeness["generated"]
+    assert close.number == 60
+    for estimate in (close.precision, close.recall, close.coverage):
+        assert (estimate.low, estimate.value, estimate.high) == (1, 1, 1)
 
 
-def test_more_shapes_of_the_same_kind_are_as_new_as_the_held_out(reference):
-    report = reference.report(blobs(80, 1))
-    assert report.real == {"test": 25, "train": 50, "validation": 5}
-    assert report.generated.memorization == pytest.approx(1, abs=0.1)
-    assert report.mirrored.memorization == pytest.approx(0, abs=1e-4)
-    assert report.mirrored.count == report.generated.count == 80
-    assert abs(report.generated.nearest_neighbor_accuracy - 0.5) < 0.15
-    gap = report.generated.held_out["coverage"].value - report.training_held_out["coverage"].value
-    assert abs(gap) < 0.2
+def test_a_copy_of_the_real_surfaces_is_as_close_as_their_halves_but_no_news(reference, real):
+    points = reference.points(turned(real.tsdf, np.random.default_rng(1)))
+    copy, halves = reference.closeness(points), reference.halves(100)
+    assert (copy.number, halves.number) == (80, 40)
+    for name in ("precision", "recall", "coverage"):
+        one, other = getattr(copy, name), getattr(halves, name)
+        assert one.value == pytest.approx(other.value, abs=0.1)
+        assert one.low <= one.value <= one.high and one.low < one.high
+    train = turned(real.tsdf[SPLIT == "train"], np.random.default_rng(2))
+    assert reference.memorization(reference.points(train)) == pytest.approx(0, abs=1e-3)
+    held_out = reference.points(real.tsdf[SPLIT != "train"])
+    assert reference.memorization(held_out) == pytest.approx(1)
+    assert reference.memorization(reference.mirrored()) == pytest.approx(0, abs=1e-3)
 
 
-def test_another_seed_takes_others_of_the_shapes(reference, real):
-    generated, again = blobs(80, 1), reference.by_seed(3)
-    assert again.held_out(generated) == Reference(real, 3).score(generated).held_out
-    assert again.held_out(generated) != reference.held_out(generated)
-    assert reference.held_out(generated) == reference.score(generated).held_out
+def test_more_surfaces_of_the_same_kind_are_as_new_as_the_held_out(real):
+    found = compare(real, as_drawn(blobs(80, 1), 17.0)).bins["14-20 mm"]
+    assert found.memorization["generated"] == pytest.approx(1, abs=0.1)
+    assert found.memorization["mirrored training"] == pytest.approx(0, abs=1e-3)
+    assert {name: close.number for name, close in found.closeness.items()} == {
+        "generated": 80,
+        "real halves": 40,
+        "generated, to test": 25,
+        "training, to test": 25,
+    }
+    for name in ("precision", "recall", "coverage"):
+        drawn, training = (
+            getattr(found.closeness[kind], name).value
+            for kind in ("generated, to test", "training, to test")
+        )
+        assert drawn == pytest.approx(training, abs=0.15)
 
 
-def test_too_few_shapes_are_refused(real, reference):
-    with pytest.raises(InputError, match="64 real shapes are too few .* at least 65"):
-        Reference(RealShapes(real.tsdf[:64], SPLIT[:64]))
-    same = np.repeat(real.tsdf[:30], 3, axis=0)
-    with pytest.raises(InputError, match="90 real shapes are too few or too alike"):
-        Reference(RealShapes(same, np.full(90, "train")))
-    with pytest.raises(InputError, match="3 generated shapes are too few: give at least 4"):
-        reference.score(real.tsdf[:3])
+def test_balls_are_told_from_ellipsoids():
+    real = as_real(ellipsoids(60, 0, 0.35, 0.5), 17.0, np.full(60, ""))
+    balls = ellipsoids(60, 1, 0.97, 1.0)
+    found = compare(real, as_drawn(balls, 17.0)).bins["14-20 mm"]
+    close = found.closeness["generated"]
+    assert (close.precision.value, close.recall.value, close.coverage.value) == (0, 0, 0)
+    assert found.closeness["real halves"].precision.value > 0.5
+    assert found.generated.sphericity == pytest.approx(1, abs=0.02)
+    assert found.generated.thin_long > 0.95
+    assert found.real.sphericity < 0.9
+    assert 0.3 < found.real.thin_long_5 < found.real.thin_long < found.real.mid_long < 0.52
+    assert found.real.sound == found.generated.sound == 1
+
+
+def test_the_seed_alone_tells_which_surfaces_are_taken(real, reference):
+    points = reference.points(blobs(40, 1))
+    assert reference.closeness(points) == Reference(real, 0).closeness(points)
+    other = Reference(real, 3)
+    assert other.closeness(other.points(blobs(40, 1))) != reference.closeness(points)
+
+
+def test_what_is_no_single_node_and_what_is_rare_is_left_out(real):
+    single = np.arange(80) < 50
+    some = RealSurfaces(
+        real.tsdf,
+        np.where(np.arange(80) < 25, 12.0, 25.0),
+        single,
+        SPLIT,
+        real.dice,
+        real.volume_ratio,
+    )
+    found = compare(some, as_drawn(blobs(19, 1), 12.0))
+    counts = {name: bin_.real and bin_.real.count for name, bin_ in found.bins.items()}
+    assert list(counts.values()) == [25, None, 25, None]
+    assert all(bin_.generated is None for bin_ in found.bins.values())
+    assert not any(bin_.closeness or bin_.memorization for bin_ in found.bins.values())
+    enough = compare(some, as_drawn(blobs(20, 1), 12.0)).bins["up to 15 mm"]
+    assert enough.generated.count == 20
+    assert set(enough.closeness) == {"generated"}  # halves are of 12, and there is no test patient
+    assert not enough.memorization
+
+
+def test_the_report_tells_what_cleaning_did(real):
+    single = np.arange(80) >= 3
+    some = RealSurfaces(real.tsdf, real.long_axis, single, SPLIT, real.dice, real.volume_ratio)
+    found = compare(some, as_drawn(real.tsdf[:1], 17.0)).cleaning
+    assert (found.masks, found.not_single) == (80, 3)
+    assert (found.dice, found.dice_5) == pytest.approx((0.9, 0.81))
+    assert found.volume_ratio == pytest.approx(1.01)
+    assert found.volume_ratio_extremes == pytest.approx((0.98, 1.04))
 
 
 def round_trip(tsdf: np.ndarray, long_axis: float) -> tuple[np.ndarray, float]:
@@ -239,32 +299,39 @@ def test_distances_of_one_sign_hold_no_shape(value):
 
 
 def write_mask(mask: np.ndarray, path) -> None:
-    write_image(sitk.GetImageFromArray(mask.astype(np.uint8)), path)
+    image = sitk.GetImageFromArray(mask.astype(np.uint8))
+    image.SetSpacing((0.6, 0.6, 0.6))
+    write_image(image, path)
 
 
 @pytest.fixture(scope="module")
 def data(real, tmp_path_factory):
     """real/nodes/ with nodes.csv, masks/ without, generated/ of distances, and files to refuse."""
     folder = tmp_path_factory.mktemp("data")
-    for name in ("real/nodes", "masks", "generated", "few", "empty", "odd", "table", "none"):
+    for name in ("real/nodes", "masks", "generated", "empty", "odd", "table", "none", "distances"):
         (folder / name).mkdir(parents=True)
     rows = []
-    for k, (tsdf, split) in enumerate(zip(real.tsdf, real.split)):
+    for k, tsdf in enumerate(ellipsoids(22, 0, 0.5, 0.8)):
         name = f"node_{k}.nii.gz"
         for parent in ("real/nodes", "masks"):
-            write_mask(tsdf < 0, folder / parent / name)
-        rows.append(f"{name},{split}\n")
+            write_mask(np.pad(tsdf < 0, 2), folder / parent / name)
+        rows.append(f"{name},{'test' if k == 21 else 'train'}\n")
     (folder / "real" / "nodes" / "nodes.csv").write_text("file,split\n" + "".join(rows))
-    for k, tsdf in enumerate(blobs(12, 5)):
-        write_image(Structure(tsdf).as_image(10.0), folder / "generated" / f"s_{k}.nrrd")
+    for k, tsdf in enumerate(ellipsoids(40, 5, 0.5, 0.8)):
+        size = 6.0 if k < 10 else 12.0 if k < 20 else 17.0
+        write_image(Structure(tsdf).as_image(size), folder / "generated" / f"s_{k:02d}.nrrd")
     (folder / "generated" / "structures.json").write_text("{}")
-    write_mask(real.tsdf[0] < 0, folder / "few" / "one.nii.gz")
+    write_image(Structure(real.tsdf[0]).as_image(9.0), folder / "distances" / "distances.nii.gz")
     write_mask(np.zeros((9, 9, 9)), folder / "none" / "zeros.nii.gz")
     (folder / "odd" / "text.nii.gz").write_text("no image")
     (folder / "table" / "nodes.csv").write_text("name,split\na,train\n")
     (folder / "text.npz").write_text("no arrays")
     np.savez(folder / "flat.npz", tsdf=np.zeros((4, 8)), split=np.full(4, "train"))
-    np.savez(folder / "real.npz", tsdf=real.tsdf.astype(np.float16), split=real.split)
+    arrays = {"single": real.single, "dice": real.dice, "volume_ratio": real.volume_ratio}
+    tsdf = real.tsdf.astype(np.float16)
+    np.savez(
+        folder / "real.npz", tsdf=tsdf, split=real.split, long_axis_mm=real.long_axis, **arrays
+    )
     return folder
 
 
@@ -279,30 +346,36 @@ def evaluate(run_lngen, data):
     return run
 
 
-@pytest.mark.parametrize("source", ["real", "real.npz"])
-def test_the_command_prints_tables_and_writes_the_figures(evaluate, tmp_path, source):
+def test_the_command_prints_tables_and_writes_the_figures(evaluate, tmp_path):
     file = tmp_path / "new" / "figures.json"
-    code, out, err = evaluate(source, "generated", "-o", file)
+    code, out, err = evaluate("real.npz", "generated", "-o", file)
     assert (code, err) == (0, "")
-    for word in ("precision", "memorization", "against test", "genus 0", "sphericity"):
-        assert word in out
-    figures = json.loads(file.read_text())
-    assert figures["generated"]["count"] == figures["mirrored"]["count"] == 12
-    assert figures["generated"]["topology"]["one component"] == 1
-    assert figures["generated"]["memorization"] > 0.8
-    assert figures["real"] == {"test": 25, "train": 50, "validation": 5}
+    for words in ("precision", "memorization", "generated, to test", "genus 0", "sphericity"):
+        assert words in out
+    assert "surfaces of 80 real masks: Dice 0.900 (5 %: 0.810)" in out
+    bins = json.loads(file.read_text())["bins"]
+    assert [bins[name]["generated"] and bins[name]["generated"]["count"] for name in BINS] == [
+        20,
+        20,
+        None,
+        None,
+    ]
+    assert bins["14-20 mm"]["real"]["count"] == 80 and bins["up to 15 mm"]["real"] is None
+    assert set(bins["14-20 mm"]["closeness"]["generated"]["recall"]) == {"value", "low", "high"}
+    assert bins["14-20 mm"]["memorization"]["mirrored training"] == pytest.approx(0, abs=1e-3)
     assert [path.name for path in file.parent.iterdir()] == ["figures.json"]
 
 
-def test_masks_without_a_table_are_all_real(evaluate, tmp_path):
+@pytest.mark.parametrize("source", ["real", "masks"])
+def test_masks_become_surfaces_first(evaluate, data, tmp_path, source):
     file = tmp_path / "figures.json"
-    code, out, _ = evaluate("masks", "generated", "-o", file)
-    assert code == 0
-    assert "no split into train and test is known" in out and "against test" not in out
+    code, out, _ = evaluate(source, "masks", "-o", file)
+    assert code == 0 and "surfaces of 22 real masks" in out
     figures = json.loads(file.read_text())
-    assert figures["real"] == {"all": 80}
-    assert set(figures["generated"]["precision"]) == {"value", "low", "high"}
-    assert figures["generated"]["memorization"] is figures["mirrored"] is None
+    assert figures["cleaning"]["dice"] > 0.9 and figures["cleaning"]["not_single"] == 0
+    found = figures["bins"]["14-20 mm"]  # 32 / 1.2 samples of 0.6 mm
+    assert found["real"] == found["generated"] and found["real"]["count"] == 22
+    assert found["memorization"] == {}
 
 
 BAD = {
@@ -311,11 +384,14 @@ BAD = {
     "empty": ("real.npz", "empty", "holds no images"),
     "not an image": ("real.npz", "odd", "text.nii.gz is not an image"),
     "empty mask": ("real.npz", "none", "zeros.nii.gz holds no shape (the mask is empty)"),
+    "distances": (
+        "distances",
+        "generated",
+        "distances.nii.gz holds no shape (its values are no mask's)",
+    ),
     "no arrays": ("text.npz", "generated", "not the structure.npz of lngen train"),
     "other arrays": ("flat.npz", "generated", "not the structure.npz of lngen train"),
     "table lacks columns": ("table", "generated", "nodes.csv lacks rows with file and split"),
-    "few real": ("few", "generated", "give at least 65"),
-    "few generated": ("real.npz", "few", "give at least 4"),
 }
 
 

@@ -33,6 +33,7 @@ def test_pick_preview_generate_undo_save_and_load(host, pictures, tmp_path):
         if box.checked != (box is ui.mesorectalCheckBox):
             host.click(box)
     host.type(ui.countSpinBox, "5")
+    assert panel.parameters.nodes.law.name == "clinical", "as everywhere, until another is chosen"
     host.choose(ui.lawBox, "Uniform over a range")
     low, high = ui.rangeWidget.findChildren(QtWidgets.QDoubleSpinBox)
     host.type(low, "5")

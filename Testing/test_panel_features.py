@@ -19,6 +19,7 @@ from LNGenLib.mrml.markups import planned, to_roi  # noqa: E402
 from LNGenLib.mrml.results import records  # noqa: E402
 from LNGenLib.mrml.segmentations import NewSegment, add_segments  # noqa: E402
 from LNGenLib.mrml.surfaces import without_surface  # noqa: E402
+from LNGenLib.structure.sizes import Sizes  # noqa: E402
 from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult  # noqa: E402
 
 BESIDE_RECTUM = (14.0, -48.0, -30.0)  # RAS mm: mesorectal fat of the phantom
@@ -37,9 +38,11 @@ def request(panel) -> SynthesisRequest:
 
 def test_sizes_and_shapes_reach_the_request(host, panel):
     assert (request(panel).sizes.low_mm, request(panel).sizes.high_mm) == (8, 8)
+    host.choose(panel.ui.lawBox, "Uniform over 1.7 to 30 mm")
+    assert request(panel).sizes == Sizes("uniform")
     host.choose(panel.ui.lawBox, "Clinical: most 3 to 10 mm")
     host.choose(panel.ui.shapeBox, "Round")
-    assert request(panel).sizes.law == "clinical"
+    assert request(panel).sizes == Sizes("clinical")
     assert request(panel).shape.axis_ratio == (0.85, 1)
     bars = panel.ui.histogramLabel.pixmap.toImage()
     green = [

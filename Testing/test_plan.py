@@ -38,6 +38,20 @@ def test_a_plan_paints_what_the_request_does(phantom, models, plan, tmp_path):
     assert direct.provenance["plan"] == dataclasses.asdict(plan)
 
 
+def test_a_plans_phase_is_painted_unless_an_artery_is_given(phantom, models, plan):
+    dark = dataclasses.replace(plan, phase=dataclasses.replace(plan.phase, artery_hu=42.0))
+    given = dataclasses.replace(REQUEST, artery_hu=plan.phase.artery_hu)
+    unknown = dataclasses.replace(plan, phase=None)
+    bright, plain, over, measured = (
+        [record.wanted_mean_hu for record in painted(phantom, models, one, request).records]
+        for one, request in ((plan, REQUEST), (dark, REQUEST), (dark, given), (unknown, REQUEST))
+    )
+    assert plan.phase.source == "labels"
+    assert np.mean(plain) == pytest.approx(plan.phase.muscle_hu, abs=5)
+    assert np.mean(bright) > np.mean(plain) + 10
+    assert bright == over == measured
+
+
 def test_a_node_that_is_left_alone_stays_as_it_is(phantom, models, plan):
     """The second is deleted, the first moved by 3 mm and resized: shapes are those of before."""
     first, _, third = plan.nodes
@@ -129,11 +143,12 @@ def test_the_command_plans_and_paints(phantom, tmp_path, run_lngen):
     where = ["--stations", "mesorectal", "--stations", "presacral"]
     dry, out = tmp_path / "dry", tmp_path / "out"
     code, text, _ = run_lngen([*given, *wish, *where, "--dry-run", "-o", str(dry)])
-    assert code == 0 and "nothing painted" in text
+    assert code == 0 and "nothing painted" in text and "(source: labels)" in text
     assert [file.name for file in dry.iterdir()] == ["plan.json"]
     stations = {node["station"] for node in json.loads((dry / "plan.json").read_text())["nodes"]}
     assert stations <= {"mesorectal", "presacral"}
-    code, text, _ = run_lngen([*given, "--plan", str(dry / "plan.json"), "-o", str(out)])
-    assert code == 0 and "SYNTHETIC" in text
+    paint = [*given, "--plan", str(dry / "plan.json"), "--artery", "90", "-o", str(out)]
+    code, text, _ = run_lngen(paint)
+    assert code == 0 and "SYNTHETIC" in text and "arteries of 90 HU (source: given)" in text
     records = json.loads((out / "nodes.json").read_text())["records"]
     assert {record["station"] for record in records} == stations

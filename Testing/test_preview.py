@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from LNGenLib.image.geometry import array_axes, array_spacing, ras_to_index
+from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
+from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.structure.shape import Structure
 from LNGenLib.synthesis import preview
 from LNGenLib.synthesis.preview import CROP, render_preview
 
@@ -72,10 +77,27 @@ def make_record(center_lps: np.ndarray, diameter: float, label: int = 1) -> Simp
     )
 
 
+@cache
+def ellipsoid(radii: tuple[float, float, float]) -> Structure:
+    """An ellipsoid of these radii in half long axes."""
+    points = np.moveaxis(np.indices((GRID,) * 3) - (GRID - 1) / 2, 0, -1) * SAMPLE
+    near, far = (np.linalg.norm(points / np.power(radii, k), axis=-1) for k in (1, 2))
+    return Structure((near * (near - 1) / far).clip(-TRUNCATION, TRUNCATION))
+
+
+def make_node(
+    ct: sitk.Image, center_lps: np.ndarray, long_axis: float, radii=(1.0, 1.0, 1.0)
+) -> LymphNode:
+    """An ellipsoid with its center in the CT; `radii` are in half long axes, along L, P and S."""
+    turn = array_axes(ct).T @ np.diag(LPS_TO_RAS)
+    center = ras_to_index(ct, center_lps * LPS_TO_RAS)
+    return LymphNode(ellipsoid(radii), long_axis, turn, center, array_spacing(ct))
+
+
 def render_ball(before: sitk.Image, center_lps: np.ndarray, diameter: float = 12.0, count: int = 1):
     """Return the picture (rows, columns, RGB) of a ball of 62 HU shown `count` times."""
     after = paste_ball(before, center_lps, diameter / 2, 62)
-    nodes = paste_ball(sitk.Cast(before * 0, sitk.sitkUInt16), center_lps, diameter / 2, 1)
+    nodes = [make_node(before, center_lps, diameter)] * count
     records = [make_record(center_lps, diameter)] * count
     return np.asarray(render_preview(before, after, nodes, records)).astype(int)
 
@@ -139,7 +161,7 @@ def test_outline_and_long_axis_are_drawn_in_the_second_row(direction):
         red, green, _ = np.moveaxis(crop, -1, 0)
         rows, columns = np.nonzero(green - red > 60)
         radius = np.hypot(rows - MIDDLE, columns - MIDDLE) * 40 / CROP
-        assert radius == pytest.approx(np.full_like(radius, 6), abs=1.6)
+        assert radius == pytest.approx(np.full_like(radius, 6), abs=0.4)
         axis = np.argwhere(red - green > 60)
         if plane == "sagittal":
             assert np.abs(axis - MIDDLE).max(initial=0) <= 2
@@ -148,17 +170,46 @@ def test_outline_and_long_axis_are_drawn_in_the_second_row(direction):
             assert np.ptp(axis[:, 1]) * 40 / CROP == pytest.approx(12, abs=1)
 
 
-def test_outline_follows_an_elongated_label():
-    """A label from 4 mm right to 14 mm left of the center is outlined there."""
-    ct = empty_ct(DIRECTIONS["oblique"])
-    nodes = sitk.Cast(ct * 0, sitk.sitkUInt16)
-    for left in (0, 5, 10):
-        nodes = paste_ball(nodes, CENTER_LPS_MM + (left, 0, 0), 4, 1)
-    picture = render_preview(ct, ct, nodes, [make_record(CENTER_LPS_MM, 8.0)])
-    for crop in crops(np.asarray(picture).astype(int), 1)[:2]:
-        outline = np.argwhere(crop[..., 1] - crop[..., 0] > 60)
-        extent = (np.stack((outline.min(0), outline.max(0))) - MIDDLE) * 40 / CROP
-        assert extent == pytest.approx(np.array(((-4, -4), (4, 14))), abs=1.6)
+def outline_of(crop: np.ndarray) -> np.ndarray:
+    """Pixels (n, 2) of the outline from the crop's middle, mm right and down."""
+    return (np.argwhere(crop[..., 1] - crop[..., 0] > 60)[:, ::-1] - MIDDLE) * 40 / CROP
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS.values(), ids=DIRECTIONS.keys())
+def test_outline_follows_the_surface_where_the_plane_cuts_it(direction):
+    """An ellipsoid of 12 x 9 x 6 mm (L, P, S) whose center lies 1 mm left of the planes' center."""
+    ct = empty_ct(direction, (0.8, 0.8, 5.0), (80, 80, 24))
+    node = make_node(ct, CENTER_LPS_MM + (1, 0, 0), 12.0, (1, 0.75, 0.5))
+    picture = render_preview(ct, ct, [node], [make_record(CENTER_LPS_MM, 8.0)])
+    shown = crops(np.asarray(picture).astype(int), 1)[:3]
+    cut = np.sqrt(1 - (1 / 6) ** 2)  # of the radii, 1 mm off the middle
+    wanted = [
+        ((-5, -4.5), (7, 4.5)),
+        ((-5, -3), (7, 3)),
+        ((-4.5 * cut, -3 * cut), (4.5 * cut, 3 * cut)),
+    ]
+    for crop, ends in zip(shown, wanted):
+        outline = outline_of(crop)
+        assert [outline.min(0), outline.max(0)] == pytest.approx(np.array(ends), abs=0.5)
+
+
+def test_outline_is_smooth_however_coarse_the_voxels_are():
+    """In voxels of 3 mm it stays on the circle, and goes round it without a gap."""
+    ct = empty_ct(np.eye(3), (3.0, 3.0, 3.0), (24, 24, 24))
+    picture = render_ball(ct, CENTER_LPS_MM + (0.7, 0.4, -0.9), 10.0)
+    for crop in crops(picture, 1)[:3]:
+        outline = outline_of(crop)
+        assert np.hypot(*outline.T) == pytest.approx(np.full(len(outline), 5), abs=0.4)
+        angles = np.sort(np.arctan2(*outline.T))
+        assert np.diff(angles).max() < 0.1
+
+
+def test_a_node_that_the_plane_misses_has_no_outline():
+    ct = empty_ct(np.eye(3))
+    node = make_node(ct, CENTER_LPS_MM + (0, 0, 9), 6.0)
+    picture = render_preview(ct, ct, [node], [make_record(CENTER_LPS_MM, 6.0)])
+    axial, coronal, _ = crops(np.asarray(picture).astype(int), 1)[:3]
+    assert not len(outline_of(axial)) and len(outline_of(coronal))
 
 
 def test_scale_bar_is_10_mm():
@@ -188,4 +239,4 @@ def test_only_the_first_12_records_are_shown():
 def test_no_records_raise():
     ct = empty_ct(np.eye(3))
     with pytest.raises(ValueError, match="at least one"):
-        render_preview(ct, ct, sitk.Cast(ct * 0, sitk.sitkUInt16), [])
+        render_preview(ct, ct, [], [])

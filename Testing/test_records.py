@@ -60,7 +60,7 @@ def requests(draw):
         region_box=draw(st.none() | box),
         texture_steps=draw(st.integers(1, 1000)),
         structure_steps=draw(st.integers(1, 1000)),
-        enhancement=draw(st.none() | st.just((-20.0, 40.5))),
+        **draw(st.sampled_from([{}, {"enhancement": (-20.0, 40.5)}, {"artery_hu": 120.5}])),
     )
 
 
@@ -103,6 +103,10 @@ def test_a_request_needs_only_the_fields_that_differ_from_the_defaults():
         ({"enhancement": (math.nan, 10)}, "within -150 to 150 HU"),
         ({"enhancement": (0, 200)}, "within -150 to 150 HU"),
         ({"enhancement": (10,)}, "give LOW <= HIGH"),
+        ({"artery_hu": -1}, "artery -1 HU: give 0 to 1000 HU"),
+        ({"artery_hu": math.nan}, "artery nan HU: give 0 to 1000 HU"),
+        ({"artery_hu": 1001}, "artery 1001 HU"),
+        ({"artery_hu": 90, "enhancement": (0, 10)}, "both say how bright: give one"),
     ],
 )
 def test_a_request_out_of_range_is_refused(values, word):

@@ -8,9 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from LNGenLib.datasets.dataset import DatasetSettings
 from LNGenLib.errors import InputError
 from LNGenLib.randomness import node_rng
+from LNGenLib.service.requests import StructuresRequest
 from LNGenLib.structure.sizes import LARGEST, LAWS, SMALLEST, Sizes
+from LNGenLib.synthesis.records import SynthesisRequest
 
 
 def drawn(sizes: Sizes, seed: int, count: int = 1000) -> np.ndarray:
@@ -21,7 +24,7 @@ def drawn(sizes: Sizes, seed: int, count: int = 1000) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(5))
 def test_uniform_sizes_are_uniform(seed):
     law = stats.uniform(SMALLEST, LARGEST - SMALLEST)
-    assert stats.kstest(drawn(Sizes(), seed), law.cdf).statistic <= 0.06
+    assert stats.kstest(drawn(Sizes("uniform"), seed), law.cdf).statistic <= 0.06
 
 
 def test_uniform_draws_are_the_ones_of_earlier_versions():
@@ -36,6 +39,30 @@ def test_most_clinical_sizes_are_of_3_to_10_mm_and_few_above(seed):
     assert 0.85 <= np.mean((sizes >= 3) & (sizes <= 10)) <= 0.90
     assert 0.05 <= np.mean(sizes > 10) <= 0.08
     assert np.median(sizes) == pytest.approx(5.5, rel=0.03)
+
+
+def test_sizes_are_clinical_where_nothing_else_is_said():
+    assert Sizes() == Sizes("clinical", SMALLEST, LARGEST)
+    assert SynthesisRequest().sizes == StructuresRequest().sizes == Sizes("clinical")
+    assert SynthesisRequest.from_json({"count": 2}).sizes == Sizes("clinical")
+    assert DatasetSettings().sizes == Sizes("clinical")
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_quantiles_are_those_of_the_draws(law):
+    sizes, shares = Sizes(law, 3, 20), (0.1, 0.5, 0.9)
+    expected = np.quantile(drawn(sizes, 0, 4000), shares)
+    assert [sizes.quantile(share) for share in shares] == pytest.approx(expected, rel=0.03)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_bins_share_every_size_and_only_the_last_is_closed(law):
+    """As the panel's histogram and the counts of refusals have them."""
+    bins = [(1.7, 5), (5, 10), (10, 20), (20, 30)]
+    for sizes in (Sizes(law), Sizes(law, 3, 12), Sizes(law, 30, 30), Sizes(law, 10, 10)):
+        assert sum(sizes.share(*ends) for ends in bins) == pytest.approx(1)
+    assert [Sizes(law, 30, 30).share(*ends) for ends in bins] == [0, 0, 0, 1]
+    assert [Sizes(law, 10, 10).share(*ends) for ends in bins] == [0, 0, 1, 0]
 
 
 def test_bounds_cut_the_clinical_law_and_keep_its_shape():

@@ -28,7 +28,7 @@ def main(cases: Path, results: Path) -> int:
     """Returns how many cases could not be used."""
     models, unusable = Models(), 0  # the networks are loaded once
     for seed, case in enumerate(sorted(path for path in cases.iterdir() if path.is_dir())):
-        request = SynthesisRequest(count=3, sizes=Sizes("uniform", 5, 12), seed=seed)
+        request = SynthesisRequest(count=3, sizes=Sizes("clinical", 5, 12), seed=seed)
         anatomy = find(case, "anatomy.seg.nrrd", "anatomy.nii.gz")
         ct = find(case, "ct.nrrd", "ct.nii.gz") or case / "ct.nrrd"
         try:

@@ -78,18 +78,18 @@ class Place(Enum):
 class Law(Enum):
     """How sizes are drawn."""
 
-    uniform = 0
-    range = 1
-    fixed = 2
-    clinical = 3
+    clinical = 0
+    uniform = 1
+    range = 2
+    fixed = 3
 
     def label(self) -> str:
         """What the user reads."""
         return {
+            Law.clinical: _("Clinical: most 3 to 10 mm"),
             Law.uniform: _("Uniform over 1.7 to 30 mm"),
             Law.range: _("Uniform over a range"),
             Law.fixed: _("One size"),
-            Law.clinical: _("Clinical: most 3 to 10 mm"),
         }[self]
 
 
@@ -198,10 +198,10 @@ def sizesOf(nodes: NodesChoice) -> Sizes:
     """The law of sizes that is chosen."""
     ends = nodes.range.minimum, nodes.range.maximum
     return {
-        Law.uniform: Sizes(),
+        Law.clinical: Sizes("clinical"),
+        Law.uniform: Sizes("uniform"),
         Law.range: Sizes("uniform", *(round(end, 1) for end in ends)),
         Law.fixed: Sizes("uniform", nodes.fixed, nodes.fixed),
-        Law.clinical: Sizes("clinical"),
     }[nodes.law]
 
 

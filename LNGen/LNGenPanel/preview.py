@@ -153,11 +153,11 @@ class PreviewSection:
             self.panel.start("surfaces", work, done)
 
     def _describe(self) -> None:
-        """Give the points that the user added the middle of the chosen sizes."""
+        """Give the points that the user added the median of the chosen sizes."""
         sizes = sizesOf(self.panel.parameters.nodes)
         self._filling = True
         try:
-            describe_added(self._observed, round((sizes.low_mm + sizes.high_mm) / 2, 1))
+            describe_added(self._observed, round(sizes.quantile(0.5), 1))
         finally:
             self._filling = False
 

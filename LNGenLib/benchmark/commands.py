@@ -1,4 +1,4 @@
-"""`lngen benchmark standin` and `lngen benchmark table1`."""
+"""`lngen benchmark standin`, `table1` and `table2`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import typer
 from LNGenLib.benchmark.arms import Arm
 from LNGenLib.output import check_output
 from LNGenLib.segmentation.commands import Network
-from LNGenLib.terminal import console, read_json_object, shown_progress
+from LNGenLib.terminal import console, read_json_object, shown_progress, write_figures
 
 if TYPE_CHECKING:
     from LNGenLib.benchmark.table1 import Benchmark, Run
 
 benchmark = typer.Typer(
-    help="Does synthesis help segmentation? Table I of the paper.", no_args_is_help=True
+    help="The paper's tables: does synthesis help segmentation (I), and which variant draws the "
+    "best shapes (II)?",
+    no_args_is_help=True,
 )
 
 
@@ -92,6 +94,55 @@ def table1(
         _print(bench, cells, baseline)
     if not waiting[:most]:
         _print(bench, cells, baseline)
+
+
+@benchmark.command()
+def table2(
+    data: Annotated[Path, typer.Option(help="Folder of a `train structure`, or data as it takes.")],
+    output: Output,
+    config: Annotated[
+        Optional[Path], typer.Option(help="JSON with sizes to change of the explicit variant.")
+    ] = None,
+    structure_weights: Annotated[Optional[Path], typer.Option(help="Own weights.")] = None,
+    picture: Annotated[
+        Optional[Path],
+        typer.Option("--gallery", help="Write a picture of the shapes here (.png or .jpg)."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same shapes.")] = 0,
+) -> None:
+    """Train the explicit variant with as much compute as the structure model; print Table II.
+
+    The same command goes on where it was interrupted; what was trained is not trained again.
+    """
+    from functools import partial
+
+    from LNGenLib.benchmark import table2 as bench
+    from LNGenLib.benchmark.explicit import ExplicitConfig, training_tflops
+    from LNGenLib.benchmark.gallery import gallery
+    from LNGenLib.evaluation.loading import read_real
+    from LNGenLib.structure.model import StructureModel
+
+    sizes = ExplicitConfig.from_json({} if config is None else read_json_object(config))
+    check_output(output)
+    model = StructureModel(structure_weights)
+    with shown_progress() as progress:
+        explicit = bench.trained_explicit(data, output, sizes, seed, progress.report)
+        real = read_real(bench.prepared(data, output, progress.report), progress.report)
+        variants = {
+            "explicit": explicit.draw,
+            "implicit": partial(model.draw, adapted=False),
+            "implicit + adapter": model.draw,
+        }
+        found = bench.compare(real, variants, seed, progress.report)
+    for name, rows in found.items():
+        console.print(bench.table(name, rows))
+    console.print(
+        f"training: {explicit.tflops:,.0f} TFLOP (explicit), "
+        f"{training_tflops(model.networks.config):,.0f} TFLOP (implicit + adapter)"
+    )
+    if picture is not None:
+        gallery(next(iter(found.values())).shapes).save(picture)
+    write_figures(bench.figures(found), output / "table2.json")
 
 
 def _print(bench: Benchmark, cells: list[Run], baseline: Arm) -> None:

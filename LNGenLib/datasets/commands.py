@@ -28,8 +28,8 @@ class LayoutName(str, Enum):
 class Law(str, Enum):
     """Laws of the long axis."""
 
-    uniform = "uniform"
     clinical = "clinical"
+    uniform = "uniform"
 
 
 Cases = Annotated[
@@ -40,7 +40,9 @@ LongAxis = Annotated[
     tuple[float, float],
     typer.Option(metavar="MIN MAX", help="Bounds of the long axis in mm; equal: one size."),
 ]
-LawOption = Annotated[Law, typer.Option(help="Law of the long axis within its bounds.")]
+LawOption = Annotated[
+    Law, typer.Option(help="Law of the long axis within its bounds; uniform is the paper's.")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.")]
 Device = Annotated[str, typer.Option(help="Where the networks run: auto, cpu or cuda.")]
 Weights = Annotated[
@@ -60,7 +62,7 @@ def dataset(
         tuple[int, int], typer.Option(metavar="MIN MAX", help="Lymph nodes a case.")
     ] = (1, 10),
     long_axis: LongAxis = (1.7, 30.0),
-    sizes: LawOption = Law.uniform,
+    sizes: LawOption = Law.clinical,
     anatomy: Anatomy = None,
     layout: Annotated[LayoutName, typer.Option(help="nnU-Net raw, or a folder a case.")] = (
         LayoutName.nnunet
@@ -112,7 +114,7 @@ def pool(
         bool, typer.Option("--painted", help="Generate their tissue, too: quick to paste.")
     ] = False,
     long_axis: LongAxis = (1.7, 30.0),
-    sizes: LawOption = Law.uniform,
+    sizes: LawOption = Law.clinical,
     anatomy: Anatomy = None,
     seed: Seed = 0,
     device: Device = "auto",

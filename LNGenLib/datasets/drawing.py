@@ -19,6 +19,7 @@ from LNGenLib.image.io import to_array
 from LNGenLib.output import output_folder
 from LNGenLib.placement.nearby import draw_spots
 from LNGenLib.randomness import case_seed, node_rng, node_seed
+from LNGenLib.structure.hilum import has_hilum, with_hila
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models
@@ -54,6 +55,8 @@ def make_pool(
     long_axes = [sizes.draw(node_rng(seed, k, "size")) for k in numbers]
     progress.stage("structures")
     structures = models.structure.sample(numbers, long_axes, seed, on_step=progress.step).structures
+    hila = [has_hilum(seed, k, long_axes[k]) for k in numbers]
+    structures = with_hila(structures, seed, numbers, hila)
     told: dict[str, Any] = {}
     spots: dict[str, np.ndarray] = {}
     tissues = np.zeros((count, *structures[0].tsdf.shape), np.float16) if painted else None
@@ -68,15 +71,15 @@ def make_pool(
             raise InputError(f"case {case.id}: {error}") from error
         spots[case.id] = index_to_ras(ct, found).astype(np.float32)
         spacing, hu = array_spacing(ct), sitk.GetArrayViewFromImage(ct)
-        traits = measure_scan(hu, spacing)
+        traits = measure_scan(hu, spacing, None if labels is None else to_array(labels))
         enhancement = None
         if real is not None:
-            shown = hu, to_array(real), spacing, traits.edge_spread, traits.muscle
+            shown = hu, to_array(real), spacing, traits.edge_spread, traits.phase.muscle_hu
             enhancement = measure_enhancement(*shown)
         told[case.id] = {
             "spacing_mm": spacing.tolist(),
             "edge_spread_mm": traits.edge_spread,
-            "muscle_hu": traits.muscle,
+            "phase": dataclasses.asdict(traits.phase),
             "enhancement_hu": enhancement,
         }
         if painted:
@@ -85,7 +88,7 @@ def make_pool(
                 LymphNode(structures[k], long_axes[k], np.eye(3), found[k % SPOTS_A_CASE], spacing)
                 for k in own
             ]
-            means = draw_means(traits.muscle, own, seed, enhancement)
+            means = draw_means(traits.phase, own, seed, enhancement)
             seeds = [node_seed(seed, k, "texture") for k in own]
             for k, mean, tissue in zip(own, means, models.texture.sample(hu, nodes, means, seeds)):
                 tissues[k] = tissue.hu - mean

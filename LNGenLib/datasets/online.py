@@ -48,7 +48,7 @@ def paint_into(
         return None
     numbers = list(nodes)
     traits = traits or measure_scan(hu, spacing)
-    means = draw_means(traits.muscle, numbers, seed, enhancement)
+    means = draw_means(traits.phase, numbers, seed, enhancement)
     if pool.painted:
         brush = inpaint
         tissues = [

@@ -14,6 +14,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.structure.shape import Structure
 from LNGenLib.synthesis.enhancement import Enhancement
 from LNGenLib.synthesis.painting import ScanTraits
+from LNGenLib.synthesis.phase import Phase
 from LNGenLib.texture.patch import SIZED_TO_NODE, Tissue
 
 DESCRIPTION, STRUCTURES, TISSUES, SPOTS = "pool.json", "structures.npy", "tissues.npy", "spots.npz"
@@ -74,7 +75,7 @@ class Pool:
         told = self.description["cases"].get(case)
         if told is None or not np.allclose(told["spacing_mm"], spacing, rtol=1e-3):
             return None
-        return ScanTraits(told["edge_spread_mm"], told["muscle_hu"])
+        return ScanTraits(told["edge_spread_mm"], Phase(**told["phase"]))
 
     def enhancement(self, case: str) -> Enhancement | None:
         """HU over muscle of a case's labeled lymph nodes, where some tell it."""

@@ -1,4 +1,4 @@
-"""What shapes are compared by: the first principal components of their TSDFs."""
+"""What surfaces are compared by: the first principal components of their TSDFs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from LNGenLib.errors import InputError
-
 COMPONENTS = 64
+SYMMETRIES = 48  # of the cube: axes exchanged and flipped in every way
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,40 +16,43 @@ class Features:
     """PCA of TSDFs, not whitened, so that distances are those of TSDFs but for small detail."""
 
     mean: np.ndarray  # (32, 32, 32)
-    components: np.ndarray  # (64, 32, 32, 32), orthonormal
+    components: np.ndarray  # (k, 32, 32, 32), orthonormal, at most 64
 
     @classmethod
-    def fit(cls, tsdf: np.ndarray) -> Features:
-        """The components of TSDFs (n, 32, 32, 32); InputError for fewer than 65 different ones."""
-        mean = tsdf.mean(0)
-        centered = (tsdf - mean).reshape(len(tsdf), -1)
+    def fit(cls, tsdf: np.ndarray, rng: np.random.Generator) -> Features:
+        """The components of TSDFs (n, 32, 32, 32), each turned by one of 48 symmetries at random;
+        few are turned several times, so that there are twice as many as components."""
+        times = -(-2 * COMPONENTS // len(tsdf))
+        shapes = np.concatenate([turned(tsdf, rng) for _ in range(times)])
+        mean = shapes.mean(0)
+        centered = (shapes - mean).reshape(len(shapes), -1)
         gram = (centered @ centered.T).astype(float)  # n x n: ten times faster than the SVD
         values, vectors = np.linalg.eigh(gram)
-        values, vectors = values[-COMPONENTS:], vectors[:, -COMPONENTS:]
-        if len(tsdf) <= COMPONENTS or values[0] <= 1e-6 * values[-1]:
-            raise InputError(
-                f"{len(tsdf)} real shapes are too few or too alike: "
-                f"give at least {COMPONENTS + 1} different ones"
-            )
-        components = (vectors / np.sqrt(values)).T.astype(np.float32) @ centered
+        kept = np.flatnonzero(values > 1e-6 * values[-1])[-COMPONENTS:]  # others are rounding
+        components = (vectors[:, kept] / np.sqrt(values[kept])).T.astype(np.float32) @ centered
         return cls(mean, components.reshape(-1, *tsdf.shape[1:]))
 
     def of(self, tsdf: np.ndarray) -> np.ndarray:
-        """Features (n, 64) of TSDFs (n, 32, 32, 32)."""
-        return self._projected(tsdf, self.components)
-
-    def of_symmetric(self, tsdf: np.ndarray) -> np.ndarray:
-        """Features (48, n, 64) of the TSDFs flipped and with their axes exchanged in every way."""
+        """Features (48, n, k) of TSDFs (n, 32, 32, 32) in all 48 orientations, the first as they
+        are."""
         # Moving the components instead of the shapes gives the same 48 copies, in another order.
+        flat = tsdf.reshape(len(tsdf), -1)
+        offset = self.components.reshape(len(self.components), -1) @ self.mean.ravel()
         return np.stack(
             [
-                self._projected(tsdf, self.components.transpose(0, *order)[:, ::z, ::y, ::x])
+                flat @ moved.reshape(len(moved), -1).T - offset
                 for order in itertools.permutations((1, 2, 3))
                 for z, y, x in itertools.product((1, -1), repeat=3)
+                for moved in (self.components.transpose(0, *order)[:, ::z, ::y, ::x],)
             ]
         )
 
-    def _projected(self, tsdf: np.ndarray, components: np.ndarray) -> np.ndarray:
-        across = components.reshape(len(components), -1).T
-        offset = self.mean.ravel() @ self.components.reshape(len(components), -1).T
-        return (tsdf.reshape(len(tsdf), -1) @ across - offset).astype(float)
+
+def turned(tsdf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """TSDFs (n, 32, 32, 32), each by one of 48 symmetries at random."""
+    return np.stack(
+        [
+            np.flip(one.transpose(rng.permutation(3)), np.flatnonzero(rng.random(3) < 0.5))
+            for one in tsdf
+        ]
+    )

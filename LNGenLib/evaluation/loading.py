@@ -1,4 +1,4 @@
-"""Shapes from folders of images, and from the arrays of `lngen train structure`."""
+"""Surfaces from folders of images, and from the arrays of `lngen train structure`."""
 
 from __future__ import annotations
 
@@ -9,44 +9,77 @@ from pathlib import Path
 import numpy as np
 
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.structures import RealShapes, Report
+from LNGenLib.evaluation.structures import Report
+from LNGenLib.evaluation.surfaces import RealSurfaces, Surfaces
 from LNGenLib.image.io import read_image, to_array
 from LNGenLib.structure.frame import GRID
-from LNGenLib.structure.surface import node_surface
+from LNGenLib.structure.surface import NodeSurface, node_surface
 from LNGenLib.structure.tsdf import tsdf_from_distance
 
 NO_IMAGE = (".json", ".csv", ".txt", ".md", ".raw", ".raw.gz", ".zraw", ".img")
 
 
-def read_real(path: Path, report: Report | None = None) -> RealShapes:
-    """Real shapes, from a data folder as `lngen train structure` takes or its structure.npz.
-
-    A folder without a nodes.csv is taken as one of masks that are not split. Raises InputError.
+def read_real(path: Path, report: Report) -> RealSurfaces:
+    """The surfaces of masks: of a data folder as `lngen train structure` takes, of its
+    structure.npz, or of a folder of masks that are not split. Raises InputError.
     """
     if path.suffix == ".npz":
         return _prepared(path)
     nodes = path if (path / "nodes.csv").exists() else path / "nodes"
-    if not (nodes / "nodes.csv").exists():
+    if (nodes / "nodes.csv").exists():
+        with open(nodes / "nodes.csv", newline="") as table:
+            rows = list(csv.DictReader(table))
+        if not rows or not {"file", "split"} <= set(rows[0]):
+            raise InputError(f"{nodes / 'nodes.csv'} lacks rows with file and split: add them")
+        files, split = [nodes / row["file"] for row in rows], [row["split"] for row in rows]
+    else:
         files = images(path)
-        return RealShapes(read_shapes(files, "real", report), np.full(len(files), ""))
-    with open(nodes / "nodes.csv", newline="") as table:
-        rows = list(csv.DictReader(table))
-    if not rows or not {"file", "split"} <= set(rows[0]):
-        raise InputError(f"{nodes / 'nodes.csv'} lacks rows with file and split: add them")
-    files, split = ([row[name] for row in rows] for name in ("file", "split"))
-    shapes = read_shapes([nodes / file for file in files], "real", report)
-    return RealShapes(shapes, np.array(split))
+        split = [""] * len(files)
+    found = []
+    for number, file in enumerate(files):
+        report("real", number, len(files))
+        found.append(_surface(file, *_read(file)))
+    return RealSurfaces(
+        np.stack([one.tsdf for one in found]),
+        np.array([one.long_axis for one in found]),
+        single=np.array([one.single for one in found]),
+        split=np.array(split),
+        dice=np.array([one.dice for one in found]),
+        volume_ratio=np.array([one.volume_ratio for one in found]),
+    )
 
 
-def _prepared(path: Path) -> RealShapes:
+def _prepared(path: Path) -> RealSurfaces:
     try:
         with np.load(path) as arrays:
-            shapes, split = arrays["tsdf"].astype(np.float32), arrays["split"]
-            if shapes.shape != (len(split), GRID, GRID, GRID):
-                raise ValueError(f"TSDFs of the shape {shapes.shape}")
+            tsdf = arrays["tsdf"].astype(np.float32)
+            if tsdf.shape != (len(tsdf), GRID, GRID, GRID):
+                raise ValueError(f"TSDFs of the shape {tsdf.shape}")
+            rest = {name: arrays[name] for name in ("single", "split", "dice", "volume_ratio")}
+            return RealSurfaces(tsdf, arrays["long_axis_mm"], **rest)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is not the structure.npz of lngen train: give that") from error
-    return RealShapes(shapes, split)
+
+
+def read_generated(folder: Path, report: Report) -> Surfaces:
+    """Surfaces of a folder of images: signed distances in mm, negative inside, as `lngen
+    structures` writes them, or masks. Raises InputError.
+    """
+    files, shapes, long_axes = images(folder), [], []
+    for number, file in enumerate(files):
+        report("generated", number, len(files))
+        values, spacing = _read(file)
+        if values.min() < 0:
+            try:
+                tsdf, long_axis = tsdf_from_distance(values, spacing)
+            except ValueError as error:
+                raise _no_shape(file, error) from error
+        else:
+            surface = _surface(file, values, spacing)
+            tsdf, long_axis = surface.tsdf, surface.long_axis
+        shapes.append(tsdf)
+        long_axes.append(long_axis)
+    return Surfaces(np.stack(shapes), np.array(long_axes))
 
 
 def images(folder: Path) -> list[Path]:
@@ -63,32 +96,22 @@ def images(folder: Path) -> list[Path]:
     return files
 
 
-def read_shapes(files: list[Path], stage: str, report: Report | None = None) -> np.ndarray:
-    """TSDFs (n, 32, 32, 32) of image files, float32; `report(stage, done, n)` after each.
-
-    An image with negative values holds signed distances in mm, negative inside; one of whole
-    numbers is a mask, whose largest component counts, as in training. Raises InputError.
-    """
-    shapes = []
-    for path in files:
-        shapes.append(_read_shape(path))
-        if report:
-            report(stage, len(shapes), len(files))
-    return np.stack(shapes)
-
-
-def _read_shape(path: Path) -> np.ndarray:
+def _read(path: Path) -> tuple[np.ndarray, tuple[float, float, float]]:
     image = read_image(path)
-    values, spacing = to_array(image), image.GetSpacing()[::-1]
+    return to_array(image), image.GetSpacing()[::-1]
+
+
+def _surface(path: Path, values: np.ndarray, spacing: tuple[float, float, float]) -> NodeSurface:
+    if values.min() < 0 or (values != np.round(values)).any():
+        raise _no_shape(path, "its values are no mask's")
     try:
-        if values.min() < 0:
-            tsdf, _ = tsdf_from_distance(values, spacing)
-        elif (values == np.round(values)).all():
-            tsdf = node_surface(values > 0, spacing).tsdf
-        else:
-            raise ValueError("neither a mask nor signed distances, negative inside")
+        surface = node_surface(values > 0, spacing)
     except ValueError as error:
-        raise InputError(f"{path} holds no shape ({error}): leave it out") from error
-    if tsdf.min() >= 0:
-        raise InputError(f"{path} is too thin for {GRID}^3 samples: leave it out")
-    return tsdf
+        raise _no_shape(path, error) from error
+    if surface.tsdf.min() >= 0:
+        raise _no_shape(path, f"it is too thin for {GRID}^3 samples")
+    return surface
+
+
+def _no_shape(path: Path, why: object) -> InputError:
+    return InputError(f"{path} holds no shape ({why}): leave it out")

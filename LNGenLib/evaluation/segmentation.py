@@ -11,8 +11,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.distribution import RESAMPLES, Estimate
+from LNGenLib.evaluation.distribution import Estimate
 from LNGenLib.evaluation.lesions import BINS, ScanScore
+
+RESAMPLES = 1000
 
 Ratio = tuple[float, float]
 

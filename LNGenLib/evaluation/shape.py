@@ -7,10 +7,10 @@ from scipy import ndimage, sparse, spatial
 from skimage import measure
 
 from LNGenLib.structure.frame import TRUNCATION
-from LNGenLib.structure.tsdf import diameter, mesh_volume, surface
+from LNGenLib.structure.tsdf import mesh_volume, surface
 
-TOPOLOGY = ("one component", "no holes", "one component, no holes", "genus 0", "watertight")
-FORM = ("sphericity", "solidity", "elongation", "flatness", "volume fraction")
+TOPOLOGY = ("one component", "no holes", "genus 0")
+FORM = ("sphericity", "solidity", "elongation", "flatness")
 
 
 def measure_shapes(tsdf: np.ndarray) -> dict[str, np.ndarray]:
@@ -27,18 +27,14 @@ def _measures(tsdf: np.ndarray) -> dict[str, float]:
 
 
 def _topology(inside: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> dict[str, float]:
-    one = ndimage.label(inside, np.ones((3, 3, 3)))[1] == 1
-    solid = ndimage.label(~inside)[1] == 1
     edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     graph = sparse.coo_array((np.ones(len(edges)), edges.T), (len(vertices),) * 2).tocsr()
     parts, _ = sparse.csgraph.connected_components(graph, directed=False)
     euler = len(vertices) - graph.nnz + len(faces)
     return {
-        "one component": one,
-        "no holes": solid,
-        "one component, no holes": one and solid,
+        "one component": ndimage.label(inside, np.ones((3, 3, 3)))[1] == 1,
+        "no holes": ndimage.label(~inside)[1] == 1,
         "genus 0": parts == 1 and euler == 2,
-        "watertight": bool((graph.data == 2).all()),  # two triangles at each edge
     }
 
 
@@ -49,12 +45,10 @@ def _form(inside: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> dict[s
     """
     volume = mesh_volume(vertices, faces)
     area = measure.mesh_surface_area(vertices, faces)
-    long_axis, _ = diameter(vertices)
     least, minor, major = np.linalg.eigvalsh(np.cov(np.argwhere(inside).T))
     return {
         "sphericity": np.pi ** (1 / 3) * (6 * volume) ** (2 / 3) / area,
         "solidity": volume / spatial.ConvexHull(vertices).volume,
         "elongation": np.sqrt(minor / major),
         "flatness": np.sqrt(max(least, 0) / major),
-        "volume fraction": volume / (np.pi / 6 * long_axis**3),
     }

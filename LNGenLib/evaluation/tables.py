@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from LNGenLib.evaluation.structures import Estimate, Form, Scores, StructureReport
+from LNGenLib.evaluation.distribution import CLOSENESS
+from LNGenLib.structure.surface import LEAST_SOLIDITY
+
+FORM = (
+    *("shapes", "sphericity", "solidity", "mid/long", "thin/long", "5 %"),
+    "one piece, no holes, genus 0",
+)
 
 if TYPE_CHECKING:
     from LNGenLib.evaluation.fidelity import Fidelity
+    from LNGenLib.evaluation.reference import Closeness
+    from LNGenLib.evaluation.structures import StructureReport
+    from LNGenLib.evaluation.surfaces import Cleaning, Form
     from LNGenLib.evaluation.texture import TextureReport
 
 
@@ -24,10 +33,10 @@ def texture_table(report: TextureReport) -> Table:
             str(verdict.pairs),
             str(verdict.missed),
             f"{verdict.auc:.3f} ({verdict.low:.3f}-{verdict.high:.3f})",
-            _figure(verdict.seen),
-            _figure(verdict.features),
-            _figure(verdict.cnn),
-            _figure(report.hu[kind]),
+            figure(verdict.seen),
+            figure(verdict.features),
+            figure(verdict.cnn),
+            figure(report.hu[kind]),
             f"{report.found[kind]:.0%}",
         )
     return table
@@ -50,7 +59,8 @@ def fidelity_table(fidelity: dict[str, Fidelity]) -> Table:
     return table
 
 
-def _figure(value: float | None) -> str:
+def figure(value: float | None) -> str:
+    """A figure, or a dash where there is none."""
     return "-" if value is None else f"{value:.3f}"
 
 
@@ -58,58 +68,56 @@ def _ratio(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def tables(report: StructureReport) -> list[Table]:
-    """Closeness to all real shapes, to the test shapes, shares of sound shapes, and their form; a
-    column for each set of shapes."""
-    sets = {"generated": report.generated}
-    if report.mirrored:
-        sets["mirrored training"] = report.mirrored
-    found = [_table("", {name: _closeness(scores) for name, scores in sets.items()})]
-    if report.mirrored:
-        held_out = {name: scores.held_out for name, scores in sets.items()}
-        held_out["training"] = report.training_held_out
-        columns = {name: _held_out(estimates) for name, estimates in held_out.items()}
-        found.append(_table("against test", columns))
-    topology = {"real": report.real_topology} | {name: s.topology for name, s in sets.items()}
-    found.append(_table("share", {name: _shares(column) for name, column in topology.items()}))
-    form = {"real": _forms(report.real_form)}
-    form |= {f"{name} (KS)": _forms(s.form, compared=True) for name, s in sets.items()}
-    return [*found, _table("mean and SD", form)]
+def structure_tables(report: StructureReport) -> list[Table]:
+    """How surfaces look, and how close generated ones are to real ones, a row a set in each bin."""
+    look = Table(
+        *("long axis", "surfaces", *FORM),
+        title=f"means, medians of ratios; real without {report.cleaning.not_single} that are no "
+        "single lymph node",
+    )
+    close = Table(
+        *("long axis", "surfaces", "n", *CLOSENESS, "memorization"),
+        title="n of one against n of the other, mean of draws",
+    )
+    for name, found in report.bins.items():
+        for kind, form in (("real", found.real), ("generated", found.generated)):
+            look.add_row(name, kind, *(["-"] * len(FORM) if form is None else form_cells(form)))
+        for kind in dict.fromkeys([*found.closeness, *found.memorization]):
+            close.add_row(
+                name,
+                kind,
+                *closeness_cells(found.closeness.get(kind)),
+                figure(found.memorization.get(kind)),
+            )
+    return [look, close]
 
 
-def _table(corner: str, columns: dict[str, dict[str, str]]) -> Table:
-    table = Table(corner, *columns)
-    for row in next(iter(columns.values())):
-        table.add_row(row, *[column[row] for column in columns.values()])
-    return table
+def cleaning_line(cleaning: Cleaning) -> str:
+    """What cleaning did to the real masks."""
+    return (
+        f"surfaces of {cleaning.masks} real masks: Dice {cleaning.dice:.3f} (5 %: "
+        f"{cleaning.dice_5:.3f}), volume times {cleaning.volume_ratio:.3f} ("
+        f"{cleaning.volume_ratio_extremes[0]:.3f}-{cleaning.volume_ratio_extremes[1]:.3f}); "
+        f"{cleaning.not_single} are no single lymph node (solidity below {LEAST_SOLIDITY:.2f}, or "
+        "cut off)"
+    )
 
 
-def _closeness(scores: Scores) -> dict[str, str]:
-    memorization = scores.memorization
-    return {
-        "precision": _interval(scores.precision),
-        "recall": _interval(scores.recall),
-        "density": _interval(scores.density),
-        "coverage": _interval(scores.coverage),
-        "1-NNA": f"{scores.nearest_neighbor_accuracy:.3f}",
-        "memorization": "-" if memorization is None else f"{memorization:.2f}",
-    }
+def form_cells(form: Form) -> list[str]:
+    """Number of surfaces, and what they look like."""
+    ratios = (form.mid_long, form.thin_long, form.thin_long_5)
+    return [
+        str(form.count),
+        f"{form.sphericity:.3f}",
+        f"{form.solidity:.3f}",
+        *(f"{ratio:.2f}" for ratio in ratios),
+        f"{form.sound:.1%}",
+    ]
 
 
-def _held_out(estimates: dict[str, Estimate]) -> dict[str, str]:
-    return {name: _interval(estimates[name]) for name in ("precision", "recall", "coverage")}
-
-
-def _shares(topology: dict[str, float]) -> dict[str, str]:
-    return {name: f"{share:.1%}" for name, share in topology.items()}
-
-
-def _forms(forms: dict[str, Form], compared: bool = False) -> dict[str, str]:
-    return {
-        name: f"{form.mean:.3f} {form.sd:.3f}" + (f" ({form.ks:.3f})" if compared else "")
-        for name, form in forms.items()
-    }
-
-
-def _interval(estimate: Estimate) -> str:
-    return f"{estimate.value:.3f} ({estimate.low:.3f}-{estimate.high:.3f})"
+def closeness_cells(closeness: Closeness | None) -> list[str]:
+    """Number of surfaces, and CLOSENESS with intervals."""
+    if closeness is None:
+        return ["-"] * (1 + len(CLOSENESS))
+    found = (getattr(closeness, name) for name in CLOSENESS)
+    return [str(closeness.number), *(f"{e.value:.2f} ({e.low:.2f}-{e.high:.2f})" for e in found)]

@@ -15,7 +15,6 @@ from LNGenLib import __version__
 from LNGenLib.errors import InputError
 
 SHIPPED = Path(__file__).parent
-_LARGEST = ".largest"  # ends the names of the largest weights of kernels stored in 8 bits
 
 
 def sha256(path: Path) -> str:
@@ -23,23 +22,17 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def save_weights(module: nn.Module, config: Any, path: Path, in_8_bits: bool = False) -> None:
+def save_weights(module: nn.Module, config: Any, path: Path) -> None:
     """Write half-precision weights to `path` (.safetensors), config and hash to the .json beside.
 
-    `config` is a dataclass. `in_8_bits` stores kernels of convolutions as int8, each by its largest
-    weight: little more than half the size, for weights that are kept to compare with.
+    `config` is a dataclass.
     """
     from safetensors.torch import save_file
 
-    tensors = {}
-    for name, tensor in module.state_dict().items():
-        tensor = tensor.detach().float().cpu()
-        if in_8_bits and tensor.ndim == 5 and tensor[0, 0].numel() > 1:
-            largest = tensor.abs().amax((2, 3, 4), keepdim=True).clamp(min=1e-6).half()
-            tensors[name + _LARGEST] = largest
-            tensors[name] = (127 * tensor / largest).round().clamp(-127, 127).to(torch.int8)
-        else:
-            tensors[name] = tensor.half().contiguous()
+    tensors = {
+        name: tensor.detach().half().cpu().contiguous()
+        for name, tensor in module.state_dict().items()
+    }
     save_file(tensors, path)
     description = {
         "version": __version__,
@@ -94,21 +87,12 @@ def load_weights(module: nn.Module, path: Path, device: str | torch.device) -> n
 
     Raises InputError for weights of other networks.
     """
+    from safetensors.torch import load_file
+
     try:
-        module.load_state_dict(_tensors(path))
+        module.load_state_dict(load_file(path))
     except RuntimeError as error:
         raise InputError(
             f"{path} holds weights of other networks than LNGen {__version__} has: train them again"
         ) from error
     return module.float().to(device).eval()
-
-
-def _tensors(path: Path) -> dict[str, torch.Tensor]:
-    """What `save_weights` wrote to `path`, those in 8 bits times their largest."""
-    from safetensors.torch import load_file
-
-    stored = load_file(path)
-    for name in [name for name in stored if name.endswith(_LARGEST)]:
-        kernels = name.removesuffix(_LARGEST)
-        stored[kernels] = stored[kernels] / 127 * stored.pop(name).float()
-    return stored

@@ -13,7 +13,7 @@ from LNGenLib.synthesis.progress import Progress
 
 PACKAGES = ("lngen", "torch", "monai", "numpy", "scipy", "scikit-image", "SimpleITK", "safetensors")
 SELF_TEST = "self test: one lymph node"
-WEIGHTS = ("structure", "explicit", "texture")
+WEIGHTS = ("structure", "texture")
 
 
 @dataclass(frozen=True)

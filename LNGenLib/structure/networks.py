@@ -32,7 +32,7 @@ class StructureConfig:
     solids: int = 1000  # procedural solids of the VAE's pre-training
     solid_steps: int = 600
     vae_steps: int = 2000
-    joint_steps: int = 6000  # of DDPM and adapter together
+    joint_steps: int = 3000  # of DDPM and adapter together
     batch_size: int = 32
     adapter_share: int = 8  # every so many-th shape of a batch trains the adapter, which costs more
     learning_rate: float = 8e-4

@@ -19,14 +19,13 @@ LAWS = ("uniform", "clinical")
 class Sizes:
     """A law of the long axis between two bounds in mm; equal bounds give one size.
 
-    `uniform` is LN-Gen's choice for synthesis. `clinical` approximates the rectal nodes of LN-Gen's
-    Fig. 1, which has no counts: 1.7 to 30 mm, most of 3 to 10 mm, few above. It is a log-normal
-    law, median 5.5 mm, sigma 0.4, cut off at the bounds; uncut 87 % lie within 3 to 10 mm and 7 %
-    above. Sizes scale a structure and leave its proportions. Raises InputError for another law and
-    for bounds out of range.
+    `clinical` approximates the rectal nodes of LN-Gen's Fig. 1, which has no counts: 1.7 to 30 mm,
+    most of 3 to 10 mm, few above. It is a log-normal law, median 5.5 mm, sigma 0.4, cut off at the
+    bounds; uncut 87 % lie within 3 to 10 mm and 7 % above. `uniform` is LN-Gen's choice for
+    synthesis. Raises InputError for another law and for bounds out of range.
     """
 
-    law: str = "uniform"
+    law: str = "clinical"
     low_mm: float = SMALLEST
     high_mm: float = LARGEST
 
@@ -40,9 +39,11 @@ class Sizes:
             )
 
     def share(self, low_mm: float, high_mm: float) -> float:
-        """Share of the long axes drawn that lie from `low_mm` up to `high_mm`."""
+        """Share of the long axes drawn that lie from `low_mm` up to `high_mm`; that one is among
+        them only where it is the largest there is, as in the last bin of a histogram."""
         if self.low_mm == self.high_mm:
-            return float(low_mm <= self.low_mm < high_mm)
+            size = self.low_mm
+            return float(low_mm <= size < high_mm or size == high_mm == LARGEST)
         ends = (
             self.low_mm,
             self.high_mm,
@@ -54,8 +55,12 @@ class Sizes:
 
     def draw(self, rng: np.random.Generator) -> float:
         """A long axis in mm, from one number of `rng`."""
+        return self.quantile(rng.random())
+
+    def quantile(self, share: float) -> float:
+        """The long axis in mm below which this share of those drawn lies."""
         if self.law == "uniform":
-            return float(rng.uniform(self.low_mm, self.high_mm))
-        share = rng.uniform(*(CLINICAL.cdf(math.log(end)) for end in (self.low_mm, self.high_mm)))
-        size = math.exp(CLINICAL.inv_cdf(share))
+            return self.low_mm + (self.high_mm - self.low_mm) * share
+        low, high = (CLINICAL.cdf(math.log(end)) for end in (self.low_mm, self.high_mm))
+        size = math.exp(CLINICAL.inv_cdf(low + (high - low) * share))
         return min(max(size, self.low_mm), self.high_mm)  # rounding may pass a bound

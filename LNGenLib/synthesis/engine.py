@@ -18,6 +18,7 @@ import torch
 
 from LNGenLib import __version__
 from LNGenLib.errors import InputError
+from LNGenLib.image.edge import edge_spread
 from LNGenLib.image.geometry import array_spacing, box_mask, index_to_ras
 from LNGenLib.image.io import as_ct, check_same_geometry, like, marked_synthetic, to_array
 from LNGenLib.placement.anatomy import find_region, without
@@ -25,8 +26,10 @@ from LNGenLib.structure.ellipsoids import EllipsoidModel
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import BATCH as STRUCTURES
 from LNGenLib.structure.model import Samples, StructureModel
+from LNGenLib.synthesis.enhancement import draw_uptake, offsets
 from LNGenLib.synthesis.method import Method
-from LNGenLib.synthesis.painting import Painting, measure_scan, paint
+from LNGenLib.synthesis.painting import Painting, ScanTraits, measure_scan, paint
+from LNGenLib.synthesis.phase import measure_phase
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.planning import draw_structures, lymph_nodes, make_plan
 from LNGenLib.synthesis.progress import Progress
@@ -102,6 +105,7 @@ def synthesize(
     """
     progress, models = progress or Progress(), models or Models()
     ct = as_ct(ct)
+    _check_geometry(ct, anatomy, region_mask, avoid)
     hu = sitk.GetArrayViewFromImage(ct)
     images = {"ct": ct, "anatomy": anatomy, "region_mask": region_mask, "avoid": avoid}
     voxels = {  # views made here: made beside a filter, they move an image's voxels elsewhere
@@ -110,7 +114,8 @@ def synthesize(
         if image is not None
     }
     with ThreadPoolExecutor(1) as beside:  # what follows leaves a second core mostly idle
-        traits = beside.submit(measure_scan, hu, array_spacing(ct))
+        labels = voxels.get("anatomy")
+        measured = beside.submit(_traits, hu, array_spacing(ct), labels, request.artery_hu, plan)
         hashes = beside.submit(_hashes, voxels)
         if plan is None:
             plan, samples = _planned(ct, request, anatomy, region_mask, avoid, models, progress)
@@ -118,6 +123,8 @@ def synthesize(
             _load(models, progress)
             samples = draw_structures(plan, models.structure, progress)
         nodes = lymph_nodes(plan, samples.structures, ct)
+    traits = measured.result()
+    plan = dataclasses.replace(plan, phase=traits.phase)
 
     painting = paint(
         hu,
@@ -127,21 +134,23 @@ def synthesize(
         request.texture_steps,
         progress,
         numbers=[planned.number for planned in plan.nodes],
-        traits=traits.result(),
+        traits=traits,
         enhancement=request.enhancement,
     )
+    wanted = [_wanted(painting, k, plan, request, models.method) for k in range(len(nodes))]
     with ThreadPoolExecutor(2) as beside:  # copies of the whole volume
         arrays = painting.hu, painting.labels, painting.changed
         images = [beside.submit(like, array, ct) for array in arrays]
         records = tuple(
-            _record(ct, hu, node, painting, k, samples.repaired[k], plan)
-            for k, node in enumerate(nodes)
+            _record(ct, hu, node, painting, k, samples.repaired[k], plan, told)
+            for k, (node, told) in enumerate(zip(nodes, wanted, strict=True))
         )
     progress.finish()
     return SynthesisResult(
         *(marked_synthetic(image.result()) for image in images),
         records,
         _provenance(request, plan, models, hashes.result()),
+        tuple(nodes),
     )
 
 
@@ -157,9 +166,41 @@ def plan_synthesis(
     """What `synthesize` would paint; it paints the same when it is given this plan."""
     progress = progress or Progress()
     ct = as_ct(ct)
+    _check_geometry(ct, anatomy, region_mask, avoid)
     plan, _ = _planned(ct, request, anatomy, region_mask, avoid, models or Models(), progress)
+    labels = None if anatomy is None else sitk.GetArrayViewFromImage(anatomy)
+    hu = sitk.GetArrayViewFromImage(ct)
+    phase = measure_phase(hu, array_spacing(ct), labels, request.artery_hu)
     progress.finish()
-    return plan
+    return dataclasses.replace(plan, phase=phase)
+
+
+def _traits(
+    hu: np.ndarray,
+    spacing: np.ndarray,
+    labels: np.ndarray | None,
+    artery: float | None,
+    plan: Plan | None,
+) -> ScanTraits:
+    """Traits of the scan; its phase is the plan's, if it has one and no artery's HU is given."""
+    if plan is not None and plan.phase is not None and artery is None:
+        return ScanTraits(edge_spread(hu, spacing), plan.phase)
+    return measure_scan(hu, spacing, labels, artery)
+
+
+def _check_geometry(
+    ct: sitk.Image,
+    anatomy: sitk.Image | None,
+    region_mask: sitk.Image | None,
+    avoid: sitk.Image | None,
+) -> None:
+    for image, name in (
+        (anatomy, "anatomy"),
+        (region_mask, "region mask"),
+        (avoid, "mask to avoid"),
+    ):
+        if image is not None:
+            check_same_geometry(ct, image, f"the {name}")
 
 
 def _planned(
@@ -171,13 +212,6 @@ def _planned(
     models: Models,
     progress: Progress,
 ) -> tuple[Plan, Samples]:
-    for image, name in (
-        (anatomy, "anatomy"),
-        (region_mask, "region mask"),
-        (avoid, "mask to avoid"),
-    ):
-        if image is not None:
-            check_same_geometry(ct, image, f"the {name}")
     progress.stage("anatomy")
     region = find_region(
         *(ct, anatomy, _user_region(ct, request, region_mask)),
@@ -186,6 +220,8 @@ def _planned(
     if avoid is not None:
         region = without(region, to_array(avoid) > 0, array_spacing(ct))
     _load(models, progress)
+    if models.method == Method.difftumor and request.hilum is None:
+        request = dataclasses.replace(request, hilum=0.0)  # DiffTumor's lesions have none
     return make_plan(ct, request, region, models.structure, progress)
 
 
@@ -215,6 +251,7 @@ def _record(
     k: int,
     repaired: bool,
     plan: Plan,
+    wanted: dict[str, Any],
 ) -> LymphNodeRecord:
     painted = painting.nodes[k]
     around = within_reach(painted.label, node.spacing) & ~painted.changed
@@ -240,7 +277,19 @@ def _record(
         seed=plan.seed,
         number=plan.nodes[k].number,
         station=plan.nodes[k].station,
+        hilum=plan.nodes[k].hilum,
+        **wanted,
     )
+
+
+def _wanted(
+    painting: Painting, k: int, plan: Plan, request: SynthesisRequest, method: Method
+) -> dict[str, Any]:
+    """What a record tells of how bright the node was to be; DiffTumor's way can't be told."""
+    if method == Method.difftumor:
+        return {}
+    uptake = None if request.enhancement else draw_uptake(plan.seed, plan.nodes[k].number)
+    return {"wanted_mean_hu": round(painting.means[k], 2), "uptake": uptake}
 
 
 def _middle(painted: Inpainting) -> np.ndarray:
@@ -285,6 +334,7 @@ def _provenance(
         },
         "request": dataclasses.asdict(request),
         "plan": dataclasses.asdict(plan),
+        "enhancement_hu": request.enhancement or offsets(plan.phase),
         "input_voxels_sha256": hashes,
         "device": models.texture.device,
         "structure_precision": str(models.structure.precision).removeprefix("torch."),

@@ -1,4 +1,4 @@
-"""How bright lymph nodes are: as usual, as asked for, or as those that a scan's labels show."""
+"""How bright lymph nodes are: by the scan's phase, as asked for, or as those that labels show."""
 
 from __future__ import annotations
 
@@ -9,28 +9,55 @@ from scipy import ndimage
 
 from LNGenLib.image.hu import FAT
 from LNGenLib.randomness import node_rng
+from LNGenLib.synthesis.phase import BLOOD, Phase
 from LNGenLib.texture.inpainting import REACH
 
-USUAL = (8.0, 5.0)  # HU over muscle: mean and standard deviation over lymph nodes
-MEANS = (0.0, 130.0)  # HU: what the tissue model was trained on
+# HU over muscle, mean and standard deviation over lymph nodes, where arteries have 95 HU of iodine:
+# portal-venous, of which they take up .64 +- .17 and .47 +- .18, muscle about 6 HU (node-wise, 55
+# patients: "Evaluation of dual-energy spectral CT ... rectal cancer: initial experience"; medians
+# .61 and .47: https://doi.org/10.3892/mco.2019.1834)
+UPTAKES = {"benign": (45.0, 18.0), "metastatic": (30.0, 18.0)}
+IODINE = 95.0  # HU
+# HU of an artery: brighter ones are of the arterial phase, and nodes have not taken that up yet
+BRIGHTEST = 200.0
+LEAST_SCATTER = 2.5  # HU: unenhanced lymph nodes are within 5 HU of muscle
+SCATTER = 5.0  # HU, standard deviation of the lymph nodes of one scan round their middle: assumed
+MEANS = (0.0, 170.0)  # HU: what the tissue model meets (Testing/benchmarks/brightness.py)
 LEAST_SHARE = 0.5  # of a voxel, below which it tells too little of the lymph node in it
 
 Enhancement = tuple[float, float]  # HU over muscle between which the means of lymph nodes lie
 
 
-def draw_means(
-    muscle: float, numbers: Sequence[int], seed: int, enhancement: Enhancement | None = None
-) -> list[float]:
-    """Mean HU of the lymph nodes of these numbers in a scan with muscle of `muscle` HU.
+def offsets(phase: Phase) -> dict[str, tuple[float, float]]:
+    """HU over muscle of benign and of metastatic lymph nodes: mean and standard deviation."""
+    scale = max(min(phase.artery_hu, BRIGHTEST) - BLOOD, 0) / IODINE
+    return {
+        name: (round(mean * scale, 2), round(max(deviation * scale, LEAST_SCATTER), 2))
+        for name, (mean, deviation) in UPTAKES.items()
+    }
 
-    Even between the bounds of `enhancement`; without it as in portal-venous CT, as far as is known:
-    muscle and somewhat more.
+
+def draw_uptake(seed: int, number: int) -> str:
+    """Whether lymph node `number` takes up contrast as benign or as metastatic ones do: half of
+    them each."""
+    return str(node_rng(seed, number, "uptake").choice(list(UPTAKES)))
+
+
+def draw_means(
+    phase: Phase, numbers: Sequence[int], seed: int, enhancement: Enhancement | None = None
+) -> list[float]:
+    """Mean HU of the lymph nodes of these numbers in a scan of this phase.
+
+    Even between the bounds of `enhancement` over muscle; without it by their uptake.
     """
-    means = []
+    by_uptake, means = offsets(phase), []
     for number in numbers:
         rng = node_rng(seed, number, "enhancement")
-        over = rng.normal(*USUAL) if enhancement is None else rng.uniform(*enhancement)
-        means.append(float(np.clip(muscle + over, *MEANS)))
+        if enhancement is None:
+            over = rng.normal(*by_uptake[draw_uptake(seed, number)])
+        else:
+            over = rng.uniform(*enhancement)
+        means.append(float(np.clip(phase.muscle_hu + over, *MEANS)))
     return means
 
 
@@ -42,14 +69,14 @@ def measure_enhancement(
     `spacing` (z, y, x) and `spread`, that of the scan's edges, are in mm. The deepest quarter of a
     lymph node's voxels tells its mean; the share of fat that the scanner's blur leaves there is
     allowed for. The middle is the median over lymph nodes, larger ones count more; they scatter
-    round it as usual. None where no lymph node is large enough to tell.
+    little round it. None where no lymph node is large enough to tell.
     """
     means = sorted(_means(hu, labels, spacing, spread))
     if not means:
         return None
     weights = np.cumsum([weight for _, weight in means])
     middle = means[int(np.searchsorted(weights, weights[-1] / 2))][0] - muscle
-    half = np.sqrt(3) * USUAL[1]  # even within it, with the usual deviation
+    half = np.sqrt(3) * SCATTER  # even within it, with that deviation
     return round(float(middle - half), 2), round(float(middle + half), 2)
 
 

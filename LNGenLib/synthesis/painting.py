@@ -13,31 +13,36 @@ from LNGenLib.image.edge import edge_spread
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.io import to_array
-from LNGenLib.image.noise import Noise, local_deviation, measure_noise
+from LNGenLib.image.noise import Noise, measure_noise
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.synthesis.enhancement import Enhancement, draw_means, measure_enhancement
+from LNGenLib.synthesis.phase import Phase, measure_phase, muscle_level
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.texture.inpainting import Inpainting, Scanner
 from LNGenLib.texture.model import STEPS, TextureModel
 from LNGenLib.texture.patch import Tissue
 
-TYPICAL_MUSCLE = 55.0  # HU, where a scan shows no muscle
-MUSCLE_SLICES = 12  # looked at: more take time and change little
 NOISE_NEIGHBORHOOD = 40.0  # mm
 
 
 @dataclass(frozen=True)
 class ScanTraits:
-    """What is measured of a scan as a whole: the spread of its edges (mm), and HU of muscle."""
+    """What is measured of a scan as a whole: the spread of its edges (mm), and its phase."""
 
     edge_spread: float
-    muscle: float
+    phase: Phase
 
 
-def measure_scan(hu: np.ndarray, spacing: np.ndarray) -> ScanTraits:
-    """Traits of the CT `hu` (z, y, x) with `spacing` (z, y, x) in mm."""
-    return ScanTraits(edge_spread(hu, spacing), muscle_level(hu))
+def measure_scan(
+    hu: np.ndarray,
+    spacing: np.ndarray,
+    labels: np.ndarray | None = None,
+    artery: float | None = None,
+) -> ScanTraits:
+    """Traits of the CT `hu` (z, y, x) with `spacing` (z, y, x) in mm; `labels` and `artery` are
+    those of `measure_phase`."""
+    return ScanTraits(edge_spread(hu, spacing), measure_phase(hu, spacing, labels, artery))
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +74,8 @@ def paint(
     """Paint `nodes` into the CT `hu` (z, y, x; not modified); each depends on the seed and its
     number, which is its place in `nodes` where there are no `numbers`.
 
-    `means` are the wanted mean HU of the nodes; without them they are drawn over that of muscle, by
-    `enhancement` where it is given.
+    `means` are the wanted mean HU of the nodes; without them they are drawn by the scan's phase,
+    or by `enhancement` where it is given.
     `traits` are those of `measure_scan`, where they are known already.
     """
     progress = progress or Progress()
@@ -78,7 +83,7 @@ def paint(
     progress.stage("texture", steps)
     numbers = range(len(nodes)) if numbers is None else numbers
     if means is None:
-        means = draw_means(traits.muscle, numbers, seed, enhancement)
+        means = draw_means(traits.phase, numbers, seed, enhancement)
     seeds = [node_seed(seed, number, "texture") for number in numbers]
     tissues = model.sample(hu, nodes, means, seeds, steps, on_step=progress.step)
     return inpaint_all(
@@ -119,19 +124,8 @@ def enhancement_like(ct: sitk.Image, real: sitk.Image) -> Enhancement | None:
     """The enhancement that makes lymph nodes as bright as the `real` ones (not 0) of a CT; None
     where none is large enough to tell."""
     hu, spacing = sitk.GetArrayViewFromImage(ct), array_spacing(ct)
-    traits = measure_scan(hu, spacing)
-    return measure_enhancement(hu, to_array(real), spacing, traits.edge_spread, traits.muscle)
-
-
-def muscle_level(hu: np.ndarray) -> float:
-    """HU of muscle in `hu` (z, y, x): the mode of homogeneous voxels of its range, by slices."""
-    hu = hu[np.unique(np.linspace(0, len(hu) - 1, MUSCLE_SLICES).round().astype(int))]
-    deviation = local_deviation(hu)
-    values = hu[(hu > MUSCLE[0]) & (hu < MUSCLE[1]) & (deviation < 25)]
-    if len(values) < 1000:
-        return TYPICAL_MUSCLE
-    counts, edges = np.histogram(values, bins=np.arange(MUSCLE[0], MUSCLE[1] + 1))
-    return float(edges[ndimage.gaussian_filter1d(counts.astype(float), 4).argmax()])
+    spread, muscle = edge_spread(hu, spacing), muscle_level(hu)
+    return measure_enhancement(hu, to_array(real), spacing, spread, muscle)
 
 
 def noise_near(hu: np.ndarray, node: LymphNode) -> Noise:

@@ -13,6 +13,7 @@ import numpy as np
 
 from LNGenLib.errors import InputError
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
+from LNGenLib.synthesis.phase import Phase
 from LNGenLib.synthesis.records import Point, from_json, write_json
 
 BINS = (1.7, 5.0, 10.0, 20.0, 30.0)  # mm, in which refusals are counted
@@ -24,7 +25,8 @@ class PlannedNode:
 
     `center_ras_mm` is the center of the structure's frame; `turn` (3, 3) turns the structure's axes
     (z, y, x) into R, A, S. `short_axis_mm` is the one asked for, if any; `shape_mm` the long axis
-    that the shape is drawn for, else `long_axis_mm`: a resized node keeps its shape by it.
+    that the shape is drawn for, else `long_axis_mm`: a resized node keeps its shape by it. With a
+    `hilum` a notch is cut into the structure.
     """
 
     number: int
@@ -34,6 +36,7 @@ class PlannedNode:
     station: str | None = None
     short_axis_mm: float | None = None
     shape_mm: float | None = None
+    hilum: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class Plan:
     """Lymph nodes to be painted, and the long axes in mm of those that found no room.
 
     The structures follow from `seed`, `structure_steps`, `shape` and the nodes' `shape_mm`: a plan
-    can be edited (moved, turned, resized, deleted nodes) and still gives the same shapes.
+    can be edited (moved, turned, resized, deleted nodes) and still gives the same shapes. `phase`
+    is the scan's.
     """
 
     seed: int
@@ -49,6 +53,7 @@ class Plan:
     shape: ShapeRange = ANY_SHAPE
     structure_steps: int = 20
     refused_mm: tuple[float, ...] = ()
+    phase: Phase | None = None
 
     def write(self, path: Path) -> None:
         """Write JSON, whole or not at all."""
@@ -68,8 +73,9 @@ class Plan:
         """The plan of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
         if isinstance(values, dict):
             values = dict(values)
-            if "shape" in values:
-                values["shape"] = from_json(ShapeRange, values["shape"])
+            for name, kind in (("shape", ShapeRange), ("phase", Phase)):
+                if values.get(name) is not None:
+                    values[name] = from_json(kind, values[name])
             if isinstance(values.get("nodes"), list):
                 values["nodes"] = tuple(from_json(PlannedNode, one) for one in values["nodes"])
         plan = from_json(cls, values)

@@ -13,6 +13,7 @@ from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras, ras
 from LNGenLib.placement.anatomy import CandidateRegion, NoPlace
 from LNGenLib.placement.sampling import place
 from LNGenLib.randomness import node_rng
+from LNGenLib.structure.hilum import has_hilum, with_hila
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.model import Samples, StructureModel
 from LNGenLib.structure.shape import Structure
@@ -44,6 +45,8 @@ def make_plan(
     samples = model.sample(
         numbers, sizes, request.seed, request.structure_steps, progress.step, shapes
     )
+    hila = [has_hilum(request.seed, k, sizes[k], request.hilum) for k in numbers]
+    samples = _with_hila(samples, request.seed, numbers, hila)
     progress.stage("placement")
     rngs = [node_rng(request.seed, k, "place") for k in numbers]
     placed = place(samples.structures, sizes, region, array_spacing(ct), rngs)
@@ -64,6 +67,7 @@ def make_plan(
             placed[k].station,
             request.short_axis_mm,
             sizes[k],
+            hila[k],
         )
         for k in kept
     )
@@ -87,7 +91,14 @@ def draw_structures(plan: Plan, model: StructureModel, progress: Progress) -> Sa
     numbers = [node.number for node in plan.nodes]
     sizes = [node.shape_mm or node.long_axis_mm for node in plan.nodes]
     shapes = [_shape(plan.shape, node.short_axis_mm, size) for node, size in zip(plan.nodes, sizes)]
-    return model.sample(numbers, sizes, plan.seed, plan.structure_steps, progress.step, shapes)
+    samples = model.sample(numbers, sizes, plan.seed, plan.structure_steps, progress.step, shapes)
+    return _with_hila(samples, plan.seed, numbers, [node.hilum for node in plan.nodes])
+
+
+def _with_hila(
+    samples: Samples, seed: int, numbers: Sequence[int], hila: Sequence[bool]
+) -> Samples:
+    return replace(samples, structures=with_hila(samples.structures, seed, numbers, hila))
 
 
 def _named(node: PlannedNode) -> str:

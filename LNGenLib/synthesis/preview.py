@@ -10,7 +10,10 @@ import SimpleITK as sitk
 from PIL import Image, ImageDraw, ImageFont
 from skimage.measure import find_contours
 
+from LNGenLib.image.geometry import ras_to_index
+
 if TYPE_CHECKING:
+    from LNGenLib.structure.lymph_node import LymphNode
     from LNGenLib.synthesis.records import LymphNodeRecord
 
 # Image right and image down of each crop as LPS unit vectors (radiological convention).
@@ -41,14 +44,15 @@ LONG_AXIS = (255, 64, 56)
 def render_preview(
     before: sitk.Image,
     after: sitk.Image,
-    nodes: sitk.Image,
+    nodes: Sequence[LymphNode],
     records: Sequence[LymphNodeRecord],
 ) -> Image.Image:
     """Return an RGB picture with a block of two rows for each of the first 12 lymph nodes.
 
     A row shows the axial, coronal and sagittal plane through the node's center, in `before` and
-    then in `after` (CT in HU); the second row adds the outline of the node's label in `nodes`,
-    its long axis projected to the plane, and a 10 mm scale bar.
+    then in `after` (CT in HU); the second row adds where the plane cuts the node's surface, its
+    long axis projected to the plane, and a 10 mm scale bar. `nodes` are those of the `records`, on
+    the grid of `before`.
     """
     if not records:
         raise ValueError("A preview needs at least one lymph node.")
@@ -67,11 +71,14 @@ def render_preview(
     for left, (name, _, plane) in zip(LEFTS, columns):
         draw.text((left + CROP / 2, HEADER - LINE), f"{plane}, {name}", TEXT, font, anchor="ma")
 
-    for caption_top, record in zip(range(HEADER, size[1], BLOCK), shown):
+    tops = range(HEADER, size[1], BLOCK)
+    for caption_top, node, record in zip(tops, nodes[:MAX_NODES], shown, strict=True):
         draw.text((MARGIN, caption_top), _caption(record), TEXT, font)
         top = caption_top + LINE
-        mask = nodes == record.label
-        overlays = {plane: _overlay(mask, record, plane) for plane in PLANES}
+        overlays = {
+            plane: _overlay(_distance(before, node, record, plane), record, plane)
+            for plane in PLANES
+        }
         for left, (_, ct, plane) in zip(LEFTS, columns):
             crop = _gray_crop(ct, record, plane)
             picture.paste(crop, (left, top))
@@ -95,18 +102,32 @@ def _lps(point_ras_mm: tuple[float, float, float]) -> np.ndarray:
     return np.multiply(point_ras_mm, (-1, -1, 1))
 
 
+def _first_pixel(record: LymphNodeRecord, plane: str) -> np.ndarray:
+    """Center (LPS mm) of a crop's upper left pixel."""
+    right, down = np.array(PLANES[plane])
+    return _lps(record.center_ras_mm) - (CROP - 1) / 2 * _pixel_mm(record) * (right + down)
+
+
+def _distance(ct: sitk.Image, node: LymphNode, record: LymphNodeRecord, plane: str) -> np.ndarray:
+    """Signed distance from the node's surface in mm at a crop's pixels, as rows by columns."""
+    offset = np.arange(CROP)[:, None] * _pixel_mm(record)
+    right, down = np.array(PLANES[plane])
+    lps = _first_pixel(record, plane) + offset[:, None] * down + offset * right
+    index = ras_to_index(ct, lps * (-1, -1, 1))
+    return node.distance((index - node.center) * node.spacing)
+
+
 def _resample(image: sitk.Image, record: LymphNodeRecord, plane: str, outside: float) -> np.ndarray:
     """Sample `image` linearly on the square plane through the node's center, as rows by columns."""
     right, down = np.array(PLANES[plane])
     spacing = _pixel_mm(record)
-    origin = _lps(record.center_ras_mm) - (CROP - 1) / 2 * spacing * (right + down)
     direction = np.column_stack((right, down, np.cross(right, down)))
     crop = sitk.Resample(
         image,
         (CROP, CROP, 1),
         sitk.Transform(),
         sitk.sitkLinear,
-        origin.tolist(),
+        _first_pixel(record, plane).tolist(),
         (spacing, spacing, spacing),
         direction.ravel().tolist(),
         outside,
@@ -123,13 +144,13 @@ def _gray_crop(ct: sitk.Image, record: LymphNodeRecord, plane: str) -> Image.Ima
     return Image.fromarray(gray).convert("RGB")
 
 
-def _overlay(mask: sitk.Image, record: LymphNodeRecord, plane: str) -> Image.Image:
+def _overlay(distance: np.ndarray, record: LymphNodeRecord, plane: str) -> Image.Image:
     """Draw outline, projected long axis and scale bar, antialiased, on a transparent crop."""
     pixel_mm = _pixel_mm(record)
     center = _lps(record.center_ras_mm)
     ends = np.array([_lps(end) - center for end in record.long_axis_ras_mm])
     axis = ends @ np.transpose(PLANES[plane]) / pixel_mm + (CROP - 1) / 2
-    outlines = find_contours(_resample(mask, record, plane, 0), 0.5)  # (row, column)
+    outlines = find_contours(distance, 0.0)  # (row, column)
 
     overlay = Image.new("RGBA", (CROP * SUPERSAMPLING, CROP * SUPERSAMPLING))
     draw = ImageDraw.Draw(overlay)

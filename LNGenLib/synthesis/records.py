@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import SimpleITK as sitk
 
@@ -17,6 +17,9 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.io import read_image, write_image
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.sizes import Sizes
+
+if TYPE_CHECKING:
+    from LNGenLib.structure.lymph_node import LymphNode
 
 MOST_NODES = 1000
 
@@ -30,9 +33,11 @@ class SynthesisRequest:
     Where: at `stations` by name; or in `region_box`, (R1, R2, A1, A2, S1, S2) in RAS mm; or one at
     each of `points` (RAS mm), within `tolerance_mm`; with none of them at all stations, or in a
     mask that is given apart. `short_axis_mm` asks for shapes of that short axis. With
-    `allow_fewer`, lymph nodes that find no room are left out. `enhancement` are HU over the scan's
-    muscle between which the lymph nodes' means lie (0 to 130 HU at all); without it they are as
-    usual. Raises InputError for values out of range.
+    `allow_fewer`, lymph nodes that find no room are left out. How bright they are (0 to 170 HU at
+    all) follows the scan's phase, which `artery_hu` tells where it is not to be measured, or
+    `enhancement`: HU over the scan's muscle between which their means lie. `hilum` is the share of
+    lymph nodes with a fatty hilum; without it that grows with their size. Raises InputError for
+    values out of range.
     """
 
     count: int = 5
@@ -48,6 +53,8 @@ class SynthesisRequest:
     short_axis_mm: float | None = None
     allow_fewer: bool = False
     enhancement: tuple[float, float] | None = None
+    artery_hu: float | None = None
+    hilum: float | None = None
 
     def __post_init__(self):
         for name in ("count", "seed", "texture_steps", "structure_steps"):
@@ -82,6 +89,13 @@ class SynthesisRequest:
             )
         if self.enhancement is not None:
             _check_enhancement(self.enhancement)
+        if self.artery_hu is not None:
+            if not 0 <= self.artery_hu <= 1000:  # NaN is not, either
+                raise InputError(f"artery {self.artery_hu:g} HU: give 0 to 1000 HU; blood is 42")
+            if self.enhancement is not None:
+                raise InputError("the artery's HU and enhancement both say how bright: give one")
+        if self.hilum is not None and not 0 <= self.hilum <= 1:
+            raise InputError(f"hilum {self.hilum:g}: give the share that have one, 0 to 1")
         box = self.region_box
         if box is None:
             return
@@ -111,7 +125,10 @@ class LymphNodeRecord:
     others found no room. `station` names where it lies, if it was placed by stations.
     `center_ras_mm` is the center of mass, of a bent node the nearest voxel of its label;
     `recist_axis_mm` is the largest diameter in the CT's own slices; `long_axis_ras_mm` the ends of
-    the 3D long axis; `surrounding_mean_hu` of unchanged voxels within 3 mm of the label.
+    the 3D long axis; `surrounding_mean_hu` of unchanged voxels within 3 mm of the label. `mean_hu`
+    is that of its label, partial volume included, `wanted_mean_hu` that of its tissue; `uptake` is
+    "benign" or "metastatic", the law by which it was drawn, if it was by one. With a `hilum` it has
+    a notch in its long side, in which fat stayed.
     """
 
     label: int
@@ -130,6 +147,9 @@ class LymphNodeRecord:
     seed: int
     number: int
     station: str | None = None
+    wanted_mean_hu: float | None = None
+    uptake: str | None = None
+    hilum: bool = False
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> LymphNodeRecord:
@@ -141,7 +161,8 @@ class LymphNodeRecord:
 class SynthesisResult:
     """New CT, instance labels (uint16) and changed region (uint8: 1 where HU may differ).
 
-    All three have the input CT's geometry; `provenance` says how they came about.
+    All three have the input CT's geometry; `provenance` says how they came about. `lymph_nodes` are
+    the surfaces that were painted: of a result that comes from a folder or a server there are none.
     """
 
     ct: sitk.Image
@@ -149,6 +170,7 @@ class SynthesisResult:
     changed: sitk.Image
     records: tuple[LymphNodeRecord, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
+    lymph_nodes: tuple[LymphNode, ...] = ()
 
     IMAGES = {"ct": "ct.nii.gz", "nodes": "nodes.nii.gz", "changed": "changed.nii.gz"}
 

@@ -121,7 +121,7 @@ def main(
         p = stats.chisquare(counts, 2000 * weights / weights.sum()).pvalue
         console.print(f"2,000 stations, seed {seed}: chi-square p {p:.3f}")
     for seed in range(5):
-        sizes = [Sizes().draw(node_rng(seed, k, "size")) for k in range(1000)]
+        sizes = [Sizes("uniform").draw(node_rng(seed, k, "size")) for k in range(1000)]
         distance = stats.kstest(sizes, stats.uniform(1.7, 28.3).cdf).statistic
         console.print(f"1,000 sizes, seed {seed}: Kolmogorov-Smirnov distance {distance:.3f}")
     if phantom:
@@ -135,7 +135,7 @@ def time_phantom(structures: StructureModel) -> None:
     start = time.perf_counter()
     region = find_region(large.ct, large.labels)
     prior = time.perf_counter() - start
-    sizes = [Sizes().draw(node_rng(0, k, "size")) for k in range(100)]
+    sizes = [Sizes("uniform").draw(node_rng(0, k, "size")) for k in range(100)]
     shapes = structures.sample(range(100), sizes, 0).structures
     spacing, start = array_spacing(large.ct), time.perf_counter()
     rngs = [node_rng(0, k, "place") for k in range(100)]

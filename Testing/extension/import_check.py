@@ -34,13 +34,10 @@ def load_library() -> None:
     for name in names - WITHOUT:
         importlib.import_module(name)
 
-    from LNGenLib.structure.variant import Variant
-
     from LNGenLib.structure.model import StructureModel
     from LNGenLib.texture.model import TextureModel
 
-    for variant in Variant:
-        StructureModel(device="cpu", variant=variant)
+    StructureModel(device="cpu")
     TextureModel(device="cpu")
 
 

@@ -1,0 +1,157 @@
+"""Table II: how close shapes of the explicit, the implicit and the adapted variant come to real
+ones, of two sizes, as the networks draw them at first."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from LNGenLib.benchmark.baselines import ShapeSpace, ellipsoids
+from LNGenLib.benchmark.explicit import ExplicitConfig, ExplicitModel, as_mask, train
+from LNGenLib.errors import InputError
+from LNGenLib.evaluation.distribution import CLOSENESS
+from LNGenLib.evaluation.reference import LEAST, MOST, Closeness, Reference
+from LNGenLib.evaluation.surfaces import BINS, Form, RealSurfaces
+from LNGenLib.evaluation.tables import FORM, closeness_cells, figure, form_cells
+from LNGenLib.output import keep_settings
+from LNGenLib.randomness import node_rng
+from LNGenLib.structure.corpus import prepare
+from LNGenLib.structure.networks import StructureConfig
+from LNGenLib.structure.shape import Structure
+from LNGenLib.structure.tsdf import tsdf_from_distance
+
+SIZES = {"14-20 mm": 17.0, "20-31 mm": 25.0}  # the long axis drawn of each bin
+COUNT = 300
+
+Report = Callable[[str, int, int], None]  # stage, steps done, steps
+Draw = Callable[[Sequence[int], Sequence[float], int], np.ndarray]  # as `StructureModel.draw`
+
+
+@dataclass(frozen=True)
+class Row:
+    """Scores of a set of shapes, each scaled and centered by its own long axis; `form.sound` is of
+    the shapes as they were drawn."""
+
+    form: Form
+    closeness: Closeness | None = None
+    memorization: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of a bin, and the shapes of each as they were drawn."""
+
+    scores: dict[str, Row]
+    shapes: dict[str, np.ndarray]
+
+
+def compare(
+    real: RealSurfaces, variants: dict[str, Draw], seed: int, report: Report
+) -> dict[str, Rows]:
+    """The rows of each bin: real surfaces, the variants, and simple models of the bin's training
+    surfaces. InputError for fewer than 20 training surfaces."""
+    single, found = real.where(real.single), {}
+    for bin_, size in SIZES.items():
+        of_bin = single.within(BINS[bin_])
+        training = of_bin.tsdf[of_bin.split == "train"]
+        if len(training) < LEAST:
+            raise InputError(
+                f"{len(training)} training surfaces of {bin_} are too few: give at least {LEAST}"
+            )
+        space = ShapeSpace.fit(training)
+        sets: dict[str, Draw] = variants | {
+            "Gaussian in PCA space": lambda *_, space=space: space.gaussian(COUNT, seed),
+            "half-SD noise": lambda *_, space=space: space.noisy(COUNT, seed),
+            "elastic ellipsoids": lambda *_: ellipsoids(COUNT, seed),
+        }
+        reference = Reference(of_bin, seed)
+        scores = {
+            "real (halves)": Row(Form.of(of_bin.tsdf), reference.halves(MOST)),
+            "real, as masks": Row(Form.of(np.stack([as_mask(one) for one in of_bin.tsdf]))),
+        }
+        shapes = {"real": node_rng(seed, 0, "shown").permutation(of_bin.tsdf)}
+        for number, (name, draw) in enumerate(sets.items()):
+            report(bin_, number, len(sets))
+            shapes[name] = draw(range(COUNT), [size] * COUNT, seed)
+            scores[name] = _row(shapes[name], name, reference)
+        found[bin_] = Rows(scores, shapes)
+    return found
+
+
+def table(bin_: str, rows: Rows) -> Table:
+    """The rows of a bin for the terminal."""
+    title = (
+        f"{bin_}, drawn at {SIZES[bin_]:g} mm, as the networks draw at first; closeness of n to n "
+        "surfaces: mean and 2.5-97.5 % of the draws"
+    )
+    shown = Table("shapes", "n", *CLOSENESS, "memorization", *FORM, title=title)
+    for name, row in rows.scores.items():
+        close = closeness_cells(row.closeness)
+        shown.add_row(name, *close, figure(row.memorization), *form_cells(row.form))
+    return shown
+
+
+def figures(found: dict[str, Rows]) -> dict[str, dict[str, Any]]:
+    """The scores by bin and row, for JSON."""
+    return {
+        bin_: {name: dataclasses.asdict(row) for name, row in rows.scores.items()}
+        for bin_, rows in found.items()
+    }
+
+
+def _row(drawn: np.ndarray, name: str, reference: Reference) -> Row:
+    if (drawn.min((1, 2, 3)) >= 0).any():
+        raise InputError(f"{name}: shapes without an inside are drawn: train it longer")
+    scaled = np.stack([_scaled(tsdf) for tsdf in drawn])
+    points = reference.points(scaled)
+    form = dataclasses.replace(Form.of(scaled), sound=Form.of(drawn).sound)
+    return Row(form, reference.closeness(points), reference.memorization(points))
+
+
+def _scaled(tsdf: np.ndarray) -> np.ndarray:
+    """A TSDF (32, 32, 32) scaled and centered by its own long axis."""
+    structure = Structure(tsdf)
+    return tsdf_from_distance(structure.full_distance(2.0), (structure.sample_mm(2.0),) * 3)[0]
+
+
+def trained_explicit(
+    data: Path, folder: Path, config: ExplicitConfig, seed: int, report: Report
+) -> ExplicitModel:
+    """The explicit variant, trained in `folder` on the shapes of the structure training in `data`,
+    or where that holds masks, of a structure training as it is by default."""
+    structure = StructureConfig()
+    if (data / "settings.json").exists():
+        kept = json.loads((data / "settings.json").read_text())["config"]
+        kept = {name: tuple(v) if isinstance(v, list) else v for name, v in kept.items()}
+        structure = StructureConfig(**kept)
+    settings = {"data": str(data), "structure": dataclasses.asdict(structure)}
+    keep_settings(folder, settings | {"explicit": dataclasses.asdict(config), "seed": seed})
+    arrays, corpus = prepared(data, folder, report), data / "corpus.npz"
+    if not corpus.exists():
+        corpus = folder / "corpus.npz"
+    return train(arrays, corpus, folder / "explicit", structure, config, seed, report)
+
+
+def prepared(data: Path, folder: Path, report: Report) -> Path:
+    """The arrays of `corpus.prepare`: those in `data`, or those made in `folder` of its masks."""
+    if (data / "structure.npz").exists():
+        return data / "structure.npz"
+    nodes = data if (data / "nodes.csv").exists() else data / "nodes"
+    if not (nodes / "nodes.csv").exists():
+        raise InputError(
+            f"{data} holds neither structure.npz nor nodes.csv: give the folder of a `lngen train "
+            "structure`, or data as it takes (docs/training.md)"
+        )
+    arrays = folder / "structure.npz"
+    if not arrays.exists():
+        unfinished = folder / "structure.unfinished.npz"
+        prepare(nodes, unfinished, report)
+        unfinished.replace(arrays)
+    return arrays
