@@ -49,6 +49,7 @@ RECORD = LymphNodeRecord(
 BALL = Structure(
     np.clip(np.linalg.norm(np.indices((32, 32, 32)) - 15.5, axis=0) * 0.075 - 1, -0.2, 0.2)
 )
+PHASE = {"artery_hu": 140.0, "muscle_hu": 58.0, "source": "given"}
 BOX = "--region-box -30 30 -30 30 -30 30"
 
 
@@ -315,7 +316,7 @@ def test_more_nodes_than_fit_are_refused(lngen, inputs, tmp_path, phantom, model
 BAD_CONFIGS = {
     "missing": ("{i}/nowhere.json", "nowhere.json is not a JSON file", "can be read"),
     "bad JSON": ("{i}/bad.json", "bad.json is not a JSON file", "line 1"),
-    "no object": ("{i}/list.json", "list.json holds no JSON object", "batch_size"),
+    "no object": ("{i}/list.json", "list.json holds no JSON object", "diffusion_steps"),
     "unknown key": ("{i}/unknown.json", "no batchsize:", "batch_size"),
 }
 
@@ -379,7 +380,9 @@ def synthesized(monkeypatch, phantom):
         images = ct, like(nodes, ct), like(nodes.astype(np.uint8), ct)
         middle = np.array(nodes.shape) / 2
         ball = LymphNode(BALL, 8.0, np.eye(3), middle, np.array(ct.GetSpacing()[::-1]))
-        return SynthesisResult(*images, (RECORD,), {"plan": {"refused_mm": [21.5]}}, (ball,))
+        return SynthesisResult(
+            *images, (RECORD,), {"plan": {"refused_mm": [21.5], "phase": PHASE}}, (ball,)
+        )
 
     monkeypatch.setattr(engine, "synthesize", unchanged)
 

@@ -213,7 +213,7 @@ def test_the_command_refuses_what_makes_no_sense(run_lngen, crops, tmp_path, arg
 
 def test_the_command_makes_cases(run_lngen, crops, made, tmp_path):
     out = tmp_path / "d"
-    options = ["--seed", "4", "--count", "1", "2", "--long-axis", "5", "9"]
+    options = ["--seed", "4", "--count", "1", "2", "--sizes", "uniform", "--long-axis", "5", "9"]
     run = ["dataset", "--cases", str(crops), "-o", str(out), "-n", "1", *options]
     code, shown, err = run_lngen(run)
     assert (code, err) == (0, "")
