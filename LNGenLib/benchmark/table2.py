@@ -24,7 +24,6 @@ from LNGenLib.output import keep_settings
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.corpus import prepare
 from LNGenLib.structure.networks import StructureConfig
-from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import tsdf_from_distance
 
 SIZES = {"14-20 mm": 17.0, "20-31 mm": 25.0}  # the long axis drawn of each bin
@@ -109,16 +108,10 @@ def figures(found: dict[str, Rows]) -> dict[str, dict[str, Any]]:
 def _row(drawn: np.ndarray, name: str, reference: Reference) -> Row:
     if (drawn.min((1, 2, 3)) >= 0).any():
         raise InputError(f"{name}: shapes without an inside are drawn: train it longer")
-    scaled = np.stack([_scaled(tsdf) for tsdf in drawn])
+    scaled = np.stack([tsdf_from_distance(tsdf, (1.0, 1.0, 1.0))[0] for tsdf in drawn])
     points = reference.points(scaled)
     form = dataclasses.replace(Form.of(scaled), sound=Form.of(drawn).sound)
     return Row(form, reference.closeness(points), reference.memorization(points))
-
-
-def _scaled(tsdf: np.ndarray) -> np.ndarray:
-    """A TSDF (32, 32, 32) scaled and centered by its own long axis."""
-    structure = Structure(tsdf)
-    return tsdf_from_distance(structure.full_distance(2.0), (structure.sample_mm(2.0),) * 3)[0]
 
 
 def trained_explicit(
