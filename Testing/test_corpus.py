@@ -25,6 +25,7 @@ from LNGenLib.structure.deformation import deform
 from LNGenLib.structure.descriptors import LOG_SIZE, describe
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import SMALLEST
+from LNGenLib.structure.tsdf import tsdf_from_distance
 
 BALL = np.linalg.norm(np.indices((23, 23, 23)) - 11, axis=0) <= 7
 
@@ -57,7 +58,7 @@ def test_masks_become_surfaces_of_their_size_in_mm(tmp_path):
         assert arrays["dice"][0] > 0.95 > arrays["dice"][1]
     tsdf, sizes = real_shapes(tmp_path / "structure.npz", "train")
     assert tsdf.shape == (1, 32, 32, 32) and tsdf.dtype == np.float32
-    assert sizes == pytest.approx([15.0], abs=0.7)  # along z, 1 mm a voxel
+    assert sizes == pytest.approx([14.0], abs=0.6)  # along z, 1 mm a voxel
 
 
 def test_masks_that_the_border_cuts_off_are_left_out(tmp_path):
@@ -87,12 +88,12 @@ def test_masks_that_nothing_can_be_learned_from_are_named(tmp_path, mask, proble
 @pytest.fixture(scope="module")
 def real() -> tuple[np.ndarray, np.ndarray]:
     """Two shapes without symmetry, and long axes in mm."""
-    z, y, x = np.ogrid[-15.5:16, -15.5:16, -15.5:16]
-    shapes = [
-        np.sqrt(z**2 + (y - 1) ** 2 * a + (x - 1) ** 2 / 2) - 8 + 0.05 * z * x + 0.1 * z
-        for a in (1.0, 1.4)
-    ]
-    return np.clip(np.stack(shapes) / 13, -0.2, 0.2).astype(np.float32), np.array([14.0, 21.0])
+    z, y, x = np.ogrid[-20.5:21, -20.5:21, -20.5:21]
+    levels = (
+        z**2 + a * y**2 + x**2 / 2 + 0.04 * (z + 3) * (x - 2) * (y + 5) - 64 for a in (1.0, 1.4)
+    )
+    tsdfs = [tsdf_from_distance(level, (1.0, 1.0, 1.0))[0] for level in levels]
+    return np.stack(tsdfs), np.array([14.0, 21.0])
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +152,8 @@ def test_what_is_kept_is_used_again(made, real, monkeypatch):
 
 
 def test_a_corpus_that_was_not_finished_is_made_anew(real, tmp_path, monkeypatch):
-    def stop(*_):
+    def stop(path, **_):
+        path.write_bytes(b"half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(corpus.np, "savez_compressed", stop)

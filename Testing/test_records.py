@@ -60,6 +60,7 @@ def requests(draw):
         region_box=draw(st.none() | box),
         texture_steps=draw(st.integers(1, 1000)),
         structure_steps=draw(st.integers(1, 1000)),
+        hilum=draw(st.none() | st.floats(0, 1)),
         **draw(st.sampled_from([{}, {"enhancement": (-20.0, 40.5)}, {"artery_hu": 120.5}])),
     )
 
@@ -71,7 +72,10 @@ def test_any_request_is_equal_after_json(request):
 
 @pytest.mark.parametrize(
     "record",
-    [RECORD, dataclasses.replace(RECORD, surrounding_mean_hu=None, structure_repaired=True)],
+    [
+        RECORD,
+        dataclasses.replace(RECORD, surrounding_mean_hu=None, structure_repaired=True, hilum=True),
+    ],
 )
 def test_a_record_is_equal_after_json(record):
     assert LymphNodeRecord.from_json(through_json(record)) == record

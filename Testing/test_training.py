@@ -88,7 +88,7 @@ def test_structure_trains_resumes_and_samples(data, tmp_path):
     networks = StructureModel(weights).networks
     assert float(networks.autoencoder.latent_std.min()) > 0
     z = networks.autoencoder.encode(_tsdfs(tmp_path))
-    assert abs(float(z.std()) - 1) < 0.3
+    assert abs(z.std().item() - 1) < 0.3
 
 
 def test_known_shapes_are_the_surfaces_and_the_ovoids(data, tmp_path):

@@ -54,5 +54,6 @@ class ShapeSpace:
 
 
 def ellipsoids(count: int, seed: int) -> np.ndarray:
-    """Elastically deformed ellipsoids (`structure.ellipsoids`), that learn nothing."""
+    """TSDFs (count, 32, 32, 32) of elastically deformed ellipsoids (`structure.ellipsoids`), that
+    learn nothing."""
     return np.stack([elastic_ellipsoid(seed, k) for k in range(count)])

@@ -37,8 +37,8 @@ class Closeness:
 class Reference:
     """Real surfaces of a bin, at least 20, and how close others come to them.
 
-    A surface to compare is given by its `points`. Those of a draw are taken at random, each in a
-    random one of 48 orientations.
+    Surfaces to compare are given by their `points` (48, n, k), one an orientation, without unit.
+    Those of a draw are taken at random, each in a random one of 48 orientations.
     """
 
     def __init__(self, real: RealSurfaces, seed: int):

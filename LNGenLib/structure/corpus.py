@@ -104,7 +104,10 @@ def training_shapes(
     report: Report = lambda *_: None,
 ) -> Shapes:
     """The surfaces, so many deformed copies of each, turned by one of 48 symmetries each, and so
-    many ovoids; kept in `path`, since to make them anew would take a resumed training minutes."""
+    many ovoids; kept in `path`, since to make them anew would take a resumed training minutes.
+
+    `real` are TSDFs (n, 32, 32, 32) and long axes (n,) in mm, as `real_shapes` gives them.
+    """
 
     def make() -> dict[str, np.ndarray]:
         tsdfs, axes = real

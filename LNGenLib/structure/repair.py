@@ -44,7 +44,7 @@ def sound(inside: np.ndarray) -> np.ndarray:
 
 
 def whole(inside: np.ndarray) -> np.ndarray:
-    """One component of `inside`, clear of the border, its holes filled."""
+    """One component of a boolean volume (z, y, x), clear of the border, its holes filled."""
     body = np.zeros_like(inside)
     core = (slice(1, -1),) * 3
     body[core] = inside[core]
