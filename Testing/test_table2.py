@@ -163,6 +163,7 @@ def test_the_rows_tell_good_shapes_from_bad(training, few):
     real = RealSurfaces(
         ovoids(80, 0),
         np.repeat([17.0, 25.0], 40),
+        sound=np.full(80, True),
         single=np.full(80, True),
         split=np.full(80, "train"),
         dice=np.ones(80),

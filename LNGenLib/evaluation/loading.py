@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from LNGenLib.errors import InputError
+from LNGenLib.evaluation.shape import has_sound_surface
 from LNGenLib.evaluation.structures import Report
 from LNGenLib.evaluation.surfaces import RealSurfaces, Surfaces
 from LNGenLib.image.io import read_image, to_array
@@ -42,6 +43,7 @@ def read_real(path: Path, report: Report) -> RealSurfaces:
     return RealSurfaces(
         np.stack([one.tsdf for one in found]),
         np.array([one.long_axis for one in found]),
+        np.array([has_sound_surface(one.tsdf) for one in found]),
         single=np.array([one.single for one in found]),
         split=np.array(split),
         dice=np.array([one.dice for one in found]),
@@ -56,7 +58,8 @@ def _prepared(path: Path) -> RealSurfaces:
             if tsdf.shape != (len(tsdf), GRID, GRID, GRID):
                 raise ValueError(f"TSDFs of the shape {tsdf.shape}")
             rest = {name: arrays[name] for name in ("single", "split", "dice", "volume_ratio")}
-            return RealSurfaces(tsdf, arrays["long_axis_mm"], **rest)
+            sound = np.array([has_sound_surface(one) for one in tsdf])
+            return RealSurfaces(tsdf, arrays["long_axis_mm"], sound, **rest)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is not the structure.npz of lngen train: give that") from error
 
@@ -65,7 +68,7 @@ def read_generated(folder: Path, report: Report) -> Surfaces:
     """Surfaces of a folder of images: signed distances in mm, negative inside, as `lngen
     structures` writes them, or masks. Raises InputError.
     """
-    files, shapes, long_axes = images(folder), [], []
+    files, shapes, long_axes, sound = images(folder), [], [], []
     for number, file in enumerate(files):
         report("generated", number, len(files))
         values, spacing = _read(file)
@@ -76,10 +79,11 @@ def read_generated(folder: Path, report: Report) -> Surfaces:
                 raise _no_shape(file, error) from error
         else:
             surface = _surface(file, values, spacing)
-            tsdf, long_axis = surface.tsdf, surface.long_axis
+            values, tsdf, long_axis = surface.tsdf, surface.tsdf, surface.long_axis
         shapes.append(tsdf)
         long_axes.append(long_axis)
-    return Surfaces(np.stack(shapes), np.array(long_axes))
+        sound.append(has_sound_surface(values))  # to sample it anew could change that
+    return Surfaces(np.stack(shapes), np.array(long_axes), np.array(sound))
 
 
 def images(folder: Path) -> list[Path]:
