@@ -25,8 +25,7 @@ from LNGenLib.synthesis.enhancement import (
     measure_enhancement,
     offsets,
 )
-from LNGenLib.synthesis.phase import Phase
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.records import Phase, SynthesisRequest
 
 SPACING = np.array([1.25, 0.7, 0.7])
 MUSCLE = 50.0

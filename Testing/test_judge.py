@@ -188,12 +188,12 @@ def data(tmp_path):
 
 def test_blinded_sheet_is_half_real_and_half_painted(twins, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parent / "benchmarks")
-    import texture_figures
+    import blinded_sheet
 
-    monkeypatch.setattr(texture_figures, "BLINDED", 4)
+    monkeypatch.setattr(blinded_sheet, "BLINDED", 4)
     ct = sitk.GetImageFromArray(twins[0])
     ct.SetSpacing(SPACING[::-1])
-    found = texture_figures.blinded({"a": ct}, Models("cpu"), 0)
+    found = blinded_sheet.blinded({"a": ct}, Models("cpu"), 0)
     assert sorted(kind for kind, *_ in found) == ["real"] * 2 + ["synthetic"] * 2
     middles = [np.asarray(crop)[70:80, 70:80].mean() for *_, crop in found]
     assert min(middles) > 80  # soft tissue: fat is at 45

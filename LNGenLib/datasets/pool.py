@@ -14,7 +14,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.structure.shape import Structure
 from LNGenLib.synthesis.enhancement import Enhancement
 from LNGenLib.synthesis.painting import ScanTraits
-from LNGenLib.synthesis.phase import Phase
+from LNGenLib.synthesis.records import Phase
 from LNGenLib.texture.patch import SIZED_TO_NODE, Tissue
 
 DESCRIPTION, STRUCTURES, TISSUES, SPOTS = "pool.json", "structures.npy", "tissues.npy", "spots.npz"

@@ -9,7 +9,8 @@ from scipy import ndimage
 
 from LNGenLib.image.hu import FAT
 from LNGenLib.randomness import node_rng
-from LNGenLib.synthesis.phase import BLOOD, Phase
+from LNGenLib.synthesis.phase import BLOOD
+from LNGenLib.synthesis.records import Phase
 from LNGenLib.texture.inpainting import REACH
 
 # HU over muscle, mean and standard deviation over lymph nodes, where arteries have 95 HU of iodine:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import ndimage
 
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.noise import local_deviation
 from LNGenLib.placement.labels import NUMBERS
+from LNGenLib.synthesis.records import Phase
 
 BLOOD = 42.0  # HU without contrast
 TYPICAL_MUSCLE = 55.0  # HU, where a scan shows no muscle
@@ -24,19 +23,6 @@ LEAST_LENGTH = 30.0  # mm along the body's axis
 UNEVEN = 10.0  # HU, standard deviation along an artery: contrast in bowel varies by more
 MOST_BRIGHT = 0.35  # of the ring round an artery, spine that it touches; round marrow all is cortex
 INPLANE = ndimage.generate_binary_structure(3, 1) & (np.arange(3) == 1)[:, None, None]
-
-
-@dataclass(frozen=True)
-class Phase:
-    """HU of a scan's arteries and of its muscle, and where those of the arteries come from.
-
-    `source` is "labels", "tubes" (the brightest ones of the scan), "given", or "none": no artery
-    stands out, the scan is taken as unenhanced.
-    """
-
-    artery_hu: float
-    muscle_hu: float
-    source: str
 
 
 def measure_phase(

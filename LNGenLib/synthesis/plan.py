@@ -13,8 +13,7 @@ import numpy as np
 
 from LNGenLib.errors import InputError
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
-from LNGenLib.synthesis.phase import Phase
-from LNGenLib.synthesis.records import Point, from_json, write_json
+from LNGenLib.synthesis.records import Phase, Point, from_json, write_json
 
 BINS = (1.7, 5.0, 10.0, 20.0, 30.0)  # mm, in which refusals are counted
 

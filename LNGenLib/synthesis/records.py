@@ -118,6 +118,19 @@ def _check_enhancement(bounds: tuple[float, float]) -> None:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """HU of a scan's arteries and of its muscle, and where those of the arteries come from.
+
+    `source` is "labels", "tubes" (the brightest ones of the scan), "given", or "none": no artery
+    stands out, the scan is taken as unenhanced.
+    """
+
+    artery_hu: float
+    muscle_hu: float
+    source: str
+
+
+@dataclass(frozen=True)
 class LymphNodeRecord:
     """One synthetic lymph node. Lengths in mm, positions in RAS mm, intensities in HU.
 
