@@ -383,11 +383,11 @@ BAD = {
     "generated is missing": ("real.npz", "nowhere", "is no folder"),
     "empty": ("real.npz", "empty", "holds no images"),
     "not an image": ("real.npz", "odd", "text.nii.gz is not an image"),
-    "empty mask": ("real.npz", "none", "zeros.nii.gz holds no shape (the mask is empty)"),
+    "empty mask": ("real.npz", "none", "zeros.nii.gz outlines no lymph node (the mask is empty)"),
     "distances": (
         "distances",
         "generated",
-        "distances.nii.gz holds no shape (its values are no mask's)",
+        "distances.nii.gz outlines no lymph node (its values are no mask's)",
     ),
     "no arrays": ("text.npz", "generated", "not the structure.npz of lngen train"),
     "other arrays": ("flat.npz", "generated", "not the structure.npz of lngen train"),
