@@ -18,13 +18,13 @@ from LNGenLib.benchmark.explicit import ExplicitConfig, ExplicitModel, as_mask, 
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.distribution import CLOSENESS
 from LNGenLib.evaluation.reference import LEAST, MOST, Closeness, Reference
-from LNGenLib.evaluation.surfaces import BINS, Form, RealSurfaces
+from LNGenLib.evaluation.shape import has_sound_surface
+from LNGenLib.evaluation.surfaces import BINS, Form, RealSurfaces, Surfaces
 from LNGenLib.evaluation.tables import FORM, closeness_cells, figure, form_cells
 from LNGenLib.output import keep_settings
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.corpus import prepare
 from LNGenLib.structure.networks import StructureConfig
-from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import tsdf_from_distance
 
 SIZES = {"14-20 mm": 17.0, "20-31 mm": 25.0}  # the long axis drawn of each bin
@@ -72,15 +72,21 @@ def compare(
             "elastic ellipsoids": lambda *_: ellipsoids(COUNT, seed),
         }
         reference = Reference(of_bin, seed)
+        masks = np.stack([as_mask(one) for one in of_bin.tsdf])
         scores = {
-            "real (halves)": Row(Form.of(of_bin.tsdf), reference.halves(MOST)),
-            "real, as masks": Row(Form.of(np.stack([as_mask(one) for one in of_bin.tsdf]))),
+            "real (halves)": Row(Form.of(of_bin), reference.halves(MOST)),
+            "real, as masks": Row(Form.of(_surfaces(masks, size))),
         }
         shapes = {"real": node_rng(seed, 0, "shown").permutation(of_bin.tsdf)}
         for number, (name, draw) in enumerate(sets.items()):
             report(bin_, number, len(sets))
             shapes[name] = draw(range(COUNT), [size] * COUNT, seed)
-            scores[name] = _row(shapes[name], name, reference)
+            if (shapes[name].min((1, 2, 3)) >= 0).any():
+                raise InputError(f"{name}: shapes without an inside are drawn: train it longer")
+            surfaces = _surfaces(shapes[name], size)
+            points = reference.points(surfaces.tsdf)
+            novelty = reference.memorization(points)
+            scores[name] = Row(Form.of(surfaces), reference.closeness(points), novelty)
         found[bin_] = Rows(scores, shapes)
     return found
 
@@ -106,19 +112,11 @@ def figures(found: dict[str, Rows]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _row(drawn: np.ndarray, name: str, reference: Reference) -> Row:
-    if (drawn.min((1, 2, 3)) >= 0).any():
-        raise InputError(f"{name}: shapes without an inside are drawn: train it longer")
-    scaled = np.stack([_scaled(tsdf) for tsdf in drawn])
-    points = reference.points(scaled)
-    form = dataclasses.replace(Form.of(scaled), sound=Form.of(drawn).sound)
-    return Row(form, reference.closeness(points), reference.memorization(points))
-
-
-def _scaled(tsdf: np.ndarray) -> np.ndarray:
-    """A TSDF (32, 32, 32) scaled and centered by its own long axis."""
-    structure = Structure(tsdf)
-    return tsdf_from_distance(structure.full_distance(2.0), (structure.sample_mm(2.0),) * 3)[0]
+def _surfaces(drawn: np.ndarray, size: float) -> Surfaces:
+    """Shapes scaled and centered by their own long axes, and whether they were sound before."""
+    scaled = np.stack([tsdf_from_distance(tsdf, (1.0, 1.0, 1.0))[0] for tsdf in drawn])
+    sound = np.array([has_sound_surface(tsdf) for tsdf in drawn])
+    return Surfaces(scaled, np.full(len(drawn), size), sound)
 
 
 def trained_explicit(

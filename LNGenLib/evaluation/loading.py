@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from LNGenLib.errors import InputError
+from LNGenLib.evaluation.shape import has_sound_surface
 from LNGenLib.evaluation.structures import Report
 from LNGenLib.evaluation.surfaces import RealSurfaces, Surfaces
 from LNGenLib.image.io import read_image, to_array
+from LNGenLib.structure.corpus import read_surface
 from LNGenLib.structure.frame import GRID
-from LNGenLib.structure.surface import NodeSurface, node_surface
 from LNGenLib.structure.tsdf import tsdf_from_distance
 
 NO_IMAGE = (".json", ".csv", ".txt", ".md", ".raw", ".raw.gz", ".zraw", ".img")
@@ -38,10 +39,11 @@ def read_real(path: Path, report: Report) -> RealSurfaces:
     found = []
     for number, file in enumerate(files):
         report("real", number, len(files))
-        found.append(_surface(file, *_read(file)))
+        found.append(read_surface(file))
     return RealSurfaces(
         np.stack([one.tsdf for one in found]),
         np.array([one.long_axis for one in found]),
+        np.array([has_sound_surface(one.tsdf) for one in found]),
         single=np.array([one.single for one in found]),
         split=np.array(split),
         dice=np.array([one.dice for one in found]),
@@ -56,7 +58,8 @@ def _prepared(path: Path) -> RealSurfaces:
             if tsdf.shape != (len(tsdf), GRID, GRID, GRID):
                 raise ValueError(f"TSDFs of the shape {tsdf.shape}")
             rest = {name: arrays[name] for name in ("single", "split", "dice", "volume_ratio")}
-            return RealSurfaces(tsdf, arrays["long_axis_mm"], **rest)
+            sound = np.array([has_sound_surface(one) for one in tsdf])
+            return RealSurfaces(tsdf, arrays["long_axis_mm"], sound, **rest)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is not the structure.npz of lngen train: give that") from error
 
@@ -65,21 +68,24 @@ def read_generated(folder: Path, report: Report) -> Surfaces:
     """Surfaces of a folder of images: signed distances in mm, negative inside, as `lngen
     structures` writes them, or masks. Raises InputError.
     """
-    files, shapes, long_axes = images(folder), [], []
+    files, shapes, long_axes, sound = images(folder), [], [], []
     for number, file in enumerate(files):
         report("generated", number, len(files))
-        values, spacing = _read(file)
-        if values.min() < 0:
+        image = read_image(file)
+        distance = to_array(image)
+        if (distance < 0).any():
             try:
-                tsdf, long_axis = tsdf_from_distance(values, spacing)
+                tsdf, long_axis = tsdf_from_distance(distance, image.GetSpacing()[::-1])
             except ValueError as error:
-                raise _no_shape(file, error) from error
+                raise InputError(f"{file} holds no shape ({error}): leave it out") from error
         else:
-            surface = _surface(file, values, spacing)
-            tsdf, long_axis = surface.tsdf, surface.long_axis
+            surface = read_surface(file)
+            distance = tsdf = surface.tsdf
+            long_axis = surface.long_axis
         shapes.append(tsdf)
         long_axes.append(long_axis)
-    return Surfaces(np.stack(shapes), np.array(long_axes))
+        sound.append(has_sound_surface(distance))  # to sample it anew could change that
+    return Surfaces(np.stack(shapes), np.array(long_axes), np.array(sound))
 
 
 def images(folder: Path) -> list[Path]:
@@ -94,24 +100,3 @@ def images(folder: Path) -> list[Path]:
     if not files:
         raise InputError(f"{folder} holds no images: give a folder of shapes, an image each")
     return files
-
-
-def _read(path: Path) -> tuple[np.ndarray, tuple[float, float, float]]:
-    image = read_image(path)
-    return to_array(image), image.GetSpacing()[::-1]
-
-
-def _surface(path: Path, values: np.ndarray, spacing: tuple[float, float, float]) -> NodeSurface:
-    if values.min() < 0 or (values != np.round(values)).any():
-        raise _no_shape(path, "its values are no mask's")
-    try:
-        surface = node_surface(values > 0, spacing)
-    except ValueError as error:
-        raise _no_shape(path, error) from error
-    if surface.tsdf.min() >= 0:
-        raise _no_shape(path, f"it is too thin for {GRID}^3 samples")
-    return surface
-
-
-def _no_shape(path: Path, why: object) -> InputError:
-    return InputError(f"{path} holds no shape ({why}): leave it out")

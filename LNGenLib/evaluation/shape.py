@@ -19,6 +19,13 @@ def measure_shapes(tsdf: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.array([row[name] for row in rows]) for name in TOPOLOGY + FORM}
 
 
+def has_sound_surface(distance: np.ndarray) -> bool:
+    """Whether a signed distance (z, y, x) has one component, no holes and genus 0; ValueError where
+    it is empty."""
+    padded = np.pad(distance, 1, constant_values=TRUNCATION)
+    return all(_topology(padded < 0, *surface(padded)).values())
+
+
 def _measures(tsdf: np.ndarray) -> dict[str, float]:
     padded = np.pad(tsdf, 1, constant_values=TRUNCATION)  # so that the surface is closed
     inside = padded < 0

@@ -44,7 +44,7 @@ def compare(
 
 def _bin(real: RealSurfaces, generated: Surfaces, seed: int) -> BinReport:
     enough = [len(surfaces.tsdf) >= LEAST for surfaces in (real, generated)]
-    forms = (Form.of(s.tsdf) if e else None for s, e in zip((real, generated), enough))
+    forms = (Form.of(s) if e else None for s, e in zip((real, generated), enough))
     if not all(enough):
         return BinReport(*forms, {}, {})
     reference = Reference(real, seed)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from LNGenLib.evaluation.shape import TOPOLOGY, measure_shapes
+from LNGenLib.evaluation.shape import measure_shapes
 
 BINS = {  # long axis in mm, above the one and up to the other
     "up to 15 mm": (0.0, 15.0),
@@ -25,10 +25,12 @@ Some = TypeVar("Some", bound="Surfaces")
 
 @dataclass(frozen=True, eq=False)
 class Surfaces:
-    """TSDFs (n, 32, 32, 32) float32 and their long axes (n,) in mm."""
+    """TSDFs (n, 32, 32, 32) float32, their long axes (n,) in mm, and whether each is `sound` as it
+    was given (n,): one component, no holes, genus 0."""
 
     tsdf: np.ndarray
     long_axis: np.ndarray
+    sound: np.ndarray
 
     def where(self: Some, which: np.ndarray) -> Some:
         """Those that `which` (n,) tells."""
@@ -85,18 +87,18 @@ class Form:
     mid_long: float
     thin_long: float
     thin_long_5: float  # 5 % quantile
-    sound: float  # share of one component, no holes and genus 0
+    sound: float  # share
 
     @classmethod
-    def of(cls, tsdf: np.ndarray) -> Form:
-        """Of TSDFs (n, 32, 32, 32), n at least 1; ValueError where one is empty."""
-        found = measure_shapes(tsdf)
+    def of(cls, surfaces: Surfaces) -> Form:
+        """Of at least one surface; ValueError where one is empty."""
+        found = measure_shapes(surfaces.tsdf)
         return cls(
-            len(tsdf),
+            len(surfaces.tsdf),
             float(found["sphericity"].mean()),
             float(found["solidity"].mean()),
             float(np.median(found["elongation"])),
             float(np.median(found["flatness"])),
             float(np.quantile(found["flatness"], 0.05)),
-            float(np.all([found[name] for name in TOPOLOGY], axis=0).mean()),
+            float(surfaces.sound.mean()),
         )

@@ -43,7 +43,7 @@ def prepare(data: Path, output: Path, report: Report = lambda *_: None) -> None:
     rows, surfaces = [], []
     for number, row in enumerate(listed):
         report("masks", number, len(listed))
-        found = _read_surface(data / row["file"])
+        found = read_surface(data / row["file"])
         if not found.cut_off:
             rows.append(row)
             surfaces.append(found)
@@ -63,6 +63,23 @@ def prepare(data: Path, output: Path, report: Report = lambda *_: None) -> None:
         split=np.array([row["split"] for row in rows]),
         name=np.array([row["file"] for row in rows]),
     )
+
+
+def read_surface(path: Path) -> NodeSurface:
+    """The surface of the mask in an image file, nonzero inside; InputError where it has none."""
+    from LNGenLib.image.io import read_image, to_array
+
+    image = read_image(path)
+    values = to_array(image)
+    try:
+        if (values < 0).any() or (values % 1).any():
+            raise ValueError("its values are no mask's")
+        found = node_surface(values > 0, image.GetSpacing()[::-1])
+    except ValueError as error:
+        raise InputError(f"{path} outlines no lymph node ({error}): leave it out") from error
+    if found.tsdf.min() >= 0:
+        raise InputError(f"{path} is too thin for {GRID}^3 samples: leave it out")
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,19 +154,6 @@ def described(real: tuple[np.ndarray, np.ndarray]) -> Shapes:
 def solid_shapes(path: Path, count: int, seed: int) -> np.ndarray:
     """TSDFs (count, 32, 32, 32) of the procedural solids, kept in `path`."""
     return _kept(path, lambda: {"tsdf": solids(count, seed)})["tsdf"]
-
-
-def _read_surface(path: Path) -> NodeSurface:
-    from LNGenLib.image.io import read_image, to_array
-
-    image = read_image(path)
-    try:
-        found = node_surface(to_array(image) > 0, image.GetSpacing()[::-1])
-    except ValueError as error:
-        raise InputError(f"{path} outlines no lymph node ({error}): leave it out") from error
-    if found.tsdf.min() >= 0:
-        raise InputError(f"{path} is too thin for {GRID}^3 samples: leave it out")
-    return found
 
 
 def _described(shapes, sizes, report: Report = lambda *_: None) -> np.ndarray:
