@@ -25,7 +25,7 @@ from LNGenLib.segmentation import SynthesizeLymphNodesd
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.texture.inpainting import within_reach
 
-SIZES = Sizes("uniform", 5.0, 9.0)
+SIZES = Sizes("uniform", 7.0, 11.0)  # more than a voxel of 3 mm, with a hilum or without
 
 
 @pytest.fixture(scope="module")
