@@ -45,7 +45,6 @@ def catalog_entry(cmake: dict[str, str]) -> dict:
         "build_subdirectory": cmake["BUILD_SUBDIRECTORY"],
         "category": cmake["CATEGORY"],
         "enabled": cmake["ENABLED"] == "1",
-        "scm_revision": BRANCH,
         "scm_type": "git",
         "scm_url": cmake["HOMEPAGE"],
         "tier": int(cmake["TIER"]),
