@@ -32,7 +32,7 @@ def solids(count: int, seed: int) -> np.ndarray:
 
 
 def solid(rng: np.random.Generator) -> np.ndarray:
-    """One TSDF (32, 32, 32) float16; split, hollow and too thin ones are drawn again."""
+    """One TSDF (32, 32, 32) float32; split, hollow and too thin ones are drawn again."""
     while True:
         tsdf = _normalized(_random_field(rng))
         if tsdf is not None:
