@@ -188,7 +188,9 @@ def test_the_rows_tell_good_shapes_from_bad(training, few):
     assert rows["islands"].form.sound == pytest.approx(2 / 3)
     halves, close = rows["real (halves)"].closeness, rows["sound"].closeness
     assert (halves.number, close.number) == (20, 24)
-    assert rows["plates"].closeness.precision.value < 0.1 and close.precision.value > 0.8
+    bad = rows["plates"].closeness  # not its precision: the wide ball of one outlier may hold them
+    assert bad.recall.value < 0.1 and close.recall.value > 0.8
+    assert bad.coverage.value < 0.1 and close.coverage.value > 0.7
     assert close.precision.value == pytest.approx(halves.precision.value, abs=0.2)
     assert rows["real, as masks"].form.sphericity < rows["real (halves)"].form.sphericity - 0.05
     assert found["20-31 mm"].shapes["sound"].shape == (24, GRID, GRID, GRID)
