@@ -10,7 +10,7 @@ from LNGenLib.evaluation.distribution import CLOSENESS
 from LNGenLib.structure.surface import LEAST_SOLIDITY
 
 FORM = (
-    *("shapes", "sphericity", "solidity", "mid/long", "thin/long", "5 %"),
+    *("count", "sphericity", "solidity", "mid/long", "thin/long", "5 %"),
     "one piece, no holes, genus 0",
 )
 
