@@ -47,8 +47,8 @@ class DescriptorPrior(nn.Module):
         scatter = rng.multivariate_normal(np.zeros(DESCRIPTORS), covariance, method="eigh")
         mean = rows.mean(0)
         drawn = mean + (row - mean + SCATTER * scatter) / math.sqrt(1 + SCATTER**2)
-        for place, bounds in ((AXIS_RATIO, shape.axis_ratio), (IRREGULARITY, shape.irregularity)):
-            drawn[place] = drawn[place].clip(*bounds)
+        drawn[AXIS_RATIO] = drawn[AXIS_RATIO].clip(*shape.axis_ratio)
+        drawn[IRREGULARITY] = drawn[IRREGULARITY].clip(*shape.irregularity)
         return drawn.astype(np.float32)
 
     def condition(self, descriptors: torch.Tensor, grid: int) -> torch.Tensor:
