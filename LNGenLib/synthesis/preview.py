@@ -80,7 +80,8 @@ def render_preview(
             for plane in PLANES
         }
         for left, (_, ct, plane) in zip(LEFTS, columns):
-            crop = _gray_crop(ct, record, plane)
+            center, step = _lps(record.center_ras_mm), _pixel_mm(record)
+            crop = gray_crop(ct, center, plane, CROP, step).convert("RGB")
             picture.paste(crop, (left, top))
             crop.paste(overlays[plane], mask=overlays[plane])
             picture.paste(crop, (left, top + CROP + GAP))
@@ -117,31 +118,27 @@ def _distance(ct: sitk.Image, node: LymphNode, record: LymphNodeRecord, plane: s
     return node.distance((index - node.center) * node.spacing)
 
 
-def _resample(image: sitk.Image, record: LymphNodeRecord, plane: str, outside: float) -> np.ndarray:
-    """Sample `image` linearly on the square plane through the node's center, as rows by columns."""
+def gray_crop(
+    ct: sitk.Image, center_lps: np.ndarray, plane: str, pixels: int, pixel_mm: float
+) -> Image.Image:
+    """The windowed CT on a square of `pixels` of `pixel_mm` each in a plane of `PLANES` through a
+    point (3,) in LPS mm, linearly sampled; black outside the volume."""
     right, down = np.array(PLANES[plane])
-    spacing = _pixel_mm(record)
     direction = np.column_stack((right, down, np.cross(right, down)))
     crop = sitk.Resample(
-        image,
-        (CROP, CROP, 1),
+        ct,
+        (pixels, pixels, 1),
         sitk.Transform(),
         sitk.sitkLinear,
-        _first_pixel(record, plane).tolist(),
-        (spacing, spacing, spacing),
+        (center_lps - (pixels - 1) / 2 * pixel_mm * (right + down)).tolist(),
+        (pixel_mm,) * 3,
         direction.ravel().tolist(),
-        outside,
+        AIR_HU,
         sitk.sitkFloat32,
     )
-    return sitk.GetArrayFromImage(crop)[0]
-
-
-def _gray_crop(ct: sitk.Image, record: LymphNodeRecord, plane: str) -> Image.Image:
-    """Return the windowed CT on the plane; black outside the volume."""
     low, high = WINDOW_HU
-    hu = _resample(ct, record, plane, AIR_HU).clip(low, high)
-    gray = np.rint((hu - low) / (high - low) * 255).astype(np.uint8)
-    return Image.fromarray(gray).convert("RGB")
+    hu = sitk.GetArrayFromImage(crop)[0].clip(low, high)
+    return Image.fromarray(np.rint((hu - low) / (high - low) * 255).astype(np.uint8))
 
 
 def _overlay(distance: np.ndarray, record: LymphNodeRecord, plane: str) -> Image.Image:

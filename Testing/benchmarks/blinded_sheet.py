@@ -23,7 +23,7 @@ from LNGenLib.image.io import as_ct, like, read_image, to_array
 from LNGenLib.randomness import node_rng
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.painting import measure_scan
-from LNGenLib.synthesis.preview import BACKGROUND, PLANES, TEXT, WINDOW_HU
+from LNGenLib.synthesis.preview import BACKGROUND, TEXT, gray_crop
 from LNGenLib.texture.dataset import Scan
 
 FIELD = 40.0  # mm
@@ -34,22 +34,7 @@ CROP, GAP, LINE, MARGIN = 150, 4, 20, 12  # pixels
 
 def crop(ct: sitk.Image, index: np.ndarray, field: float) -> Image.Image:
     """Axial square of `field` mm round a continuous index (z, y, x)."""
-    right, down = np.array(PLANES["axial"])
-    middle, step = index_to_ras(ct, index) * (-1, -1, 1), field / CROP
-    plane = sitk.Resample(
-        ct,
-        (CROP, CROP, 1),
-        sitk.Transform(),
-        sitk.sitkLinear,
-        (middle - (CROP - 1) / 2 * step * (right + down)).tolist(),
-        (step,) * 3,
-        np.column_stack((right, down, np.cross(right, down))).ravel().tolist(),
-        WINDOW_HU[0],
-        sitk.sitkFloat32,
-    )
-    low, high = WINDOW_HU
-    gray = (sitk.GetArrayFromImage(plane)[0].clip(low, high) - low) / (high - low) * 255
-    return Image.fromarray(np.rint(gray).astype(np.uint8))
+    return gray_crop(ct, index_to_ras(ct, index) * (-1, -1, 1), "axial", CROP, field / CROP)
 
 
 def sheet(crops: list[Image.Image], path: Path) -> None:

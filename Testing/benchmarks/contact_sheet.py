@@ -29,37 +29,19 @@ from LNGenLib.image.phantom import pelvic_phantom
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.structure.tsdf import diameter
 from LNGenLib.synthesis.engine import Models, synthesize
-from LNGenLib.synthesis.preview import AIR_HU, PLANES, WINDOW_HU
+from LNGenLib.synthesis.preview import PLANES, gray_crop
 from LNGenLib.synthesis.records import SynthesisRequest
 
 FIELD, PIXELS, GAP, CAPTION = 40.0, 120, 4, 18  # mm, then pixels
 ACROSS = 12  # lymph nodes in a row of blocks
 AT_ONCE, MOST_TURNS = 8, 40  # painted into one copy of the scan; copies
 
-Column = tuple[float, str, list[np.ndarray]]  # long axis, caption, three crops
+Column = tuple[float, str, list[Image.Image]]  # long axis, caption, three crops
 
 
-def crops(ct: sitk.Image, center_lps: np.ndarray) -> list[np.ndarray]:
-    """Gray crops (PIXELS, PIXELS) of the three planes through a point."""
-    step, found = FIELD / PIXELS, []
-    for right, down in (np.array(plane) for plane in PLANES.values()):
-        first = center_lps - (PIXELS - 1) / 2 * step * (right + down)
-        turn = np.column_stack((right, down, np.cross(right, down)))
-        cut = sitk.Resample(
-            ct,
-            (PIXELS, PIXELS, 1),
-            sitk.Transform(),
-            sitk.sitkLinear,
-            first.tolist(),
-            (step,) * 3,
-            turn.ravel().tolist(),
-            AIR_HU,
-            sitk.sitkFloat32,
-        )
-        low, high = WINDOW_HU
-        gray = (sitk.GetArrayFromImage(cut)[0].clip(low, high) - low) / (high - low)
-        found.append(np.uint8(255 * gray))
-    return found
+def crops(ct: sitk.Image, center_lps: np.ndarray) -> list[Image.Image]:
+    """Gray crops of the three planes through a point (LPS mm)."""
+    return [gray_crop(ct, center_lps, plane, PIXELS, FIELD / PIXELS) for plane in PLANES]
 
 
 def painted(
@@ -120,7 +102,7 @@ def sheet(blocks: list[list[Column]]) -> Image.Image:
             draw.text((left + 4, top + 3), text, fill=230)
             for row, gray in enumerate(planes):
                 place_at = left, top + CAPTION + row * (PIXELS + GAP)
-                picture.paste(Image.fromarray(gray), place_at)
+                picture.paste(gray, place_at)
     return picture
 
 
