@@ -41,7 +41,6 @@ from LNGenLib.mrml.inputs import Inputs
 from LNGenLib.mrml.results import add_result, find_originals
 from LNGenLib.service.backend import Backend, Choice
 from LNGenLib.service.background import Background
-from LNGenLib.service.requests import PaintRequest
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.records import SynthesisRequest
 
@@ -290,12 +289,12 @@ class LNGenLogic(ScriptedLoadableModuleLogic):
 
         def work(progress):
             client = self.backend.client(choice)
-            ct, anatomy, region = inputs.images()
+            scan = inputs.scan()
             if plan is not None:
-                result = client.paint(ct, PaintRequest(plan), progress)
+                result = client.paint(scan, plan, progress=progress)
             else:
-                result = client.synthesize(ct, request, anatomy, region, progress)
-            return result, find_originals(ct, result)
+                result = client.synthesize(scan, request, progress)
+            return result, find_originals(scan.ct, result)
 
         return work
 

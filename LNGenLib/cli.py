@@ -7,7 +7,7 @@ import signal
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 from rich.table import Table
@@ -33,6 +33,12 @@ from LNGenLib.terminal import (
     shown_progress,
     write_figures,
 )
+
+if TYPE_CHECKING:
+    from LNGenLib.placement.scan import Scan
+    from LNGenLib.synthesis.engine import Models
+    from LNGenLib.synthesis.plan import Plan
+    from LNGenLib.synthesis.records import SynthesisRequest
 
 app = typer.Typer(
     help="Synthetic lymph nodes in CT (LN-Gen). Not a medical device.",
@@ -105,6 +111,7 @@ def main() -> None:
 
 @app.command()
 def synthesize(
+    context: typer.Context,
     ct: Annotated[Path, typer.Argument(help="CT: NIfTI, NRRD, MHA or a DICOM folder.")],
     output: Output,
     anatomy: AnatomyOption = None,
@@ -153,6 +160,13 @@ def synthesize(
             "10 mm, 0.45 above.",
         ),
     ] = None,
+    known: Annotated[
+        Optional[Path],
+        typer.Option(
+            help="Labels of lymph nodes that the CT has: as --avoid, and label.nii.gz holds them "
+            "beside the new ones."
+        ),
+    ] = None,
     allow_fewer: Annotated[
         bool, typer.Option("--allow-fewer", help="Leave out nodes that find no room.")
     ] = False,
@@ -162,6 +176,9 @@ def synthesize(
     plan: Annotated[
         Optional[Path], typer.Option(help="Paint this plan, edited or not, of --dry-run.")
     ] = None,
+    replan: Annotated[
+        bool, typer.Option("--replan", help="Draw what --plan was asked for anew.")
+    ] = False,
     seed: Seed = 0,
     device: DeviceOption = Device.auto,
     steps: Steps = 6,
@@ -174,19 +191,21 @@ def synthesize(
     """Paint synthetic lymph nodes into a CT: ct.nii.gz, nodes.nii.gz, nodes.json, preview.png.
 
     They lie at --stations, in --region-box or --region-mask, at --points, or at all stations by
-    weight.
+    weight. With --plan that plan's own request counts; --steps, --enhancement and --artery may be
+    others.
     """
-    from LNGenLib.image.io import as_ct, read_image, read_labels
-    from LNGenLib.placement.labels import read_anatomy
     from LNGenLib.placement.points import read_points
+    from LNGenLib.placement.scan import Scan
     from LNGenLib.placement.stations import named
     from LNGenLib.structure.shape_range import ShapeRange
     from LNGenLib.structure.sizes import Sizes
     from LNGenLib.synthesis.plan import Plan
     from LNGenLib.synthesis.records import SynthesisRequest
 
-    if dry_run and plan is not None:
-        raise InputError("--dry-run makes a plan, --plan paints one: give one of them")
+    if dry_run and plan is not None and not replan:
+        raise InputError("--dry-run makes a plan, --plan paints one: give one of them, or --replan")
+    if replan and plan is None:
+        raise InputError("--replan draws the plan anew that --plan gives: give that, too")
     where = () if points is None else read_points(points)
     request = SynthesisRequest(
         count if count is not None else len(where) or 5,
@@ -204,23 +223,48 @@ def synthesize(
         artery_hu=artery,
         hilum=hilum,
     )
-    if region_mask is not None and (region_box or stations or points):
-        raise InputError("give one of --region-mask, --region-box, --stations and --points")
     planned = None if plan is None else Plan.read(plan)
+    if planned is not None:
+        request = _repainted(planned.request, request, _given(context))
     check_output(output)
-    image = as_ct(read_image(ct), str(ct))
-    labels = None if anatomy is None else read_anatomy(anatomy, image)
-    mask, kept_off = (
-        None if path is None else read_labels(path, image) for path in (region_mask, avoid)
-    )
+    if known is not None and avoid is not None:
+        raise InputError("--known labels are kept off, too: join them with those of --avoid")
+    scan = Scan.read(ct, anatomy, region_mask, known or avoid)
 
     from LNGenLib.synthesis.engine import Models
 
     models = Models(device.value, structure_weights, texture_weights, method)
     if dry_run:
-        _plan(image, request, output, labels, mask, kept_off, models)
+        _plan(scan, request, output, models)
     else:
-        _synthesize(image, request, output, labels, mask, models, kept_off, planned)
+        kept = None if replan else planned
+        _synthesize(scan, request, output, models, kept, carry=known is not None)
+
+
+def _given(context: typer.Context) -> set[str]:
+    """Names of the options that the user gave."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+
+
+REQUEST = {  # options that say which lymph nodes are asked for, of which a plan has its own
+    *("region_box", "stations", "points", "tolerance", "count", "long_axis", "short_axis"),
+    *("sizes", "axis_ratio", "irregularity", "hilum", "allow_fewer", "seed"),
+}
+PAINTED = {"steps": "texture_steps", "enhancement": "enhancement", "artery": "artery_hu"}
+
+
+def _repainted(own: SynthesisRequest, asked: SynthesisRequest, given: set[str]) -> SynthesisRequest:
+    """A plan's own request, painted as the options that were given say."""
+    wrong = [f"--{name.replace('_', '-')}" for name in sorted(given & REQUEST)]
+    if wrong:
+        raise InputError(
+            f"the plan has its own {', '.join(wrong)}: leave that out, or make another plan"
+        )
+    changed = {field: getattr(asked, field) for name, field in PAINTED.items() if name in given}
+    if "artery" in given:
+        changed.setdefault("enhancement", None)
+    return dataclasses.replace(own, **changed)
 
 
 @app.command()
@@ -230,20 +274,20 @@ def placement(
     anatomy: AnatomyOption = None,
 ) -> None:
     """Show where lymph nodes may lie: prior.nii.gz, stations.seg.nrrd, stations.json, a picture."""
-    from LNGenLib.image.io import as_ct, read_image, write_image
-    from LNGenLib.placement.labels import read_anatomy
+    from LNGenLib.image.io import write_image
     from LNGenLib.placement.maps import placement_maps
     from LNGenLib.placement.picture import render_placement
+    from LNGenLib.placement.scan import Scan
     from LNGenLib.synthesis.records import write_json
 
     check_output(output)
-    image = as_ct(read_image(ct), str(ct))
-    maps = placement_maps(image, None if anatomy is None else read_anatomy(anatomy, image))
+    scan = Scan.read(ct, anatomy)
+    maps = placement_maps(scan)
     with output_folder(output) as folder:
         write_image(maps.prior, folder / "prior.nii.gz")
         write_image(maps.stations, folder / "stations.seg.nrrd")
         write_json(maps.summary, folder / "stations.json")
-        render_placement(image, maps).save(folder / "stations.png")
+        render_placement(scan.hu, maps).save(folder / "stations.png")
     table = Table("station", "ml", "weight", "landmark", "unavailable because")
     for row in maps.summary["stations"]:
         landmark = row["landmark"] + (" (estimated)" if row["estimated"] else "")
@@ -259,6 +303,7 @@ def demo(
 ) -> None:
     """The main job on a procedural phantom of a pelvis: phantom -> lymph nodes -> preview."""
     from LNGenLib.image.phantom import pelvic_phantom
+    from LNGenLib.placement.scan import Scan
     from LNGenLib.structure.sizes import Sizes
     from LNGenLib.synthesis.engine import Models
     from LNGenLib.synthesis.records import SynthesisRequest
@@ -267,19 +312,32 @@ def demo(
     check_output(output)
     console.print("Painting a pelvic CT phantom (no patient data) ...")
     phantom = pelvic_phantom(seed, spacing=(0.9, 0.9, 2.5))
-    _synthesize(phantom.ct, request, output, phantom.labels, None, Models(device.value))
+    _synthesize(Scan(phantom.ct, phantom.labels), request, output, Models(device.value))
 
 
-def _synthesize(ct, request, output, labels, mask, models, avoid=None, plan=None) -> None:
-    from LNGenLib.synthesis.engine import synthesize
+def _synthesize(
+    scan: Scan,
+    request: SynthesisRequest,
+    output: Path,
+    models: Models,
+    plan: Plan | None = None,
+    carry: bool = False,
+) -> None:
+    from LNGenLib.image.io import write_image
+    from LNGenLib.synthesis.engine import paint, synthesize
     from LNGenLib.synthesis.preview import render_preview
 
     with shown_progress() as progress:
-        result = synthesize(ct, request, labels, mask, models, progress, avoid, plan)
+        if plan is None:
+            result = synthesize(scan, request, models, progress)
+        else:
+            result = paint(scan, plan, request, models, progress)
         progress.stage("writing")
         with output_folder(output) as folder:
             result.write(folder)
-            picture = render_preview(ct, result.ct, result.lymph_nodes, result.records)
+            if carry:
+                write_image(result.with_known(scan.avoid), folder / "label.nii.gz")
+            picture = render_preview(scan.hu, result.ct, result.lymph_nodes, result.records)
             picture.save(folder / "preview.png")
         progress.finish()
     _print_records(result.records)
@@ -289,11 +347,11 @@ def _synthesize(ct, request, output, labels, mask, models, avoid=None, plan=None
     console.print(f"SYNTHETIC lymph nodes written to {output}", soft_wrap=True)
 
 
-def _plan(ct, request, output, labels, mask, avoid, models) -> None:
-    from LNGenLib.synthesis.engine import plan_synthesis
+def _plan(scan: Scan, request: SynthesisRequest, output: Path, models: Models) -> None:
+    from LNGenLib.synthesis.engine import plan as make_plan
 
     with shown_progress() as progress:
-        plan = plan_synthesis(ct, request, labels, mask, models, progress, avoid)
+        plan = make_plan(scan, request, models, progress)
         with output_folder(output) as folder:
             plan.write(folder / "plan.json")
     table = Table("node", "station", "center RAS mm", "long axis mm")

@@ -29,6 +29,14 @@ def phantom():
 
 
 @pytest.fixture(scope="session")
+def scan(phantom):
+    """The phantom and its labels."""
+    from LNGenLib.placement.scan import Scan
+
+    return Scan(phantom.ct, phantom.labels)
+
+
+@pytest.fixture(scope="session")
 def crops(tmp_path_factory) -> Path:
     """A folder of two small CTs without labels, with fat in which lymph nodes fit."""
     from fat_crops import write_fat_crops

@@ -19,6 +19,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from LNGenLib.dicom.export import export_dicom
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import as_ct, check_same_geometry, like, read_image, to_array
+from LNGenLib.placement.scan import Scan
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.records import SynthesisRequest
@@ -81,7 +82,7 @@ def result(series, models):
     """Two lymph nodes painted into the series, the first label taken by neither."""
     ct = as_ct(read_image(series))
     request = SynthesisRequest(2, Sizes("uniform", 9, 12), 3, texture_steps=2, structure_steps=4)
-    made = synthesize(ct, request, region_mask=fat_of(ct), models=models)
+    made = synthesize(Scan(ct, region=fat_of(ct)), request, models)
     nodes = to_array(made.nodes)
     nodes[nodes > 0] += 1
     records = tuple(replace(record, label=record.label + 1) for record in made.records)

@@ -14,6 +14,7 @@ from scipy import ndimage
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.dataset import DatasetSettings, make_dataset
 from LNGenLib.image.io import read_image, to_array, write_image
+from LNGenLib.placement.scan import Scan
 from LNGenLib.structure.shape_range import ShapeRange
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
@@ -112,17 +113,17 @@ def test_a_lymph_nodes_mean_does_not_depend_on_the_others():
 
 def test_records_and_provenance_tell_how_bright_lymph_nodes_were_to_be(phantom, models):
     request = SynthesisRequest(4, Sizes("uniform", 5, 6), 5, artery_hu=137)
-    result = synthesize(phantom.ct, request, phantom.labels, models=models)
+    result = synthesize(Scan(phantom.ct, phantom.labels), request, models)
     phase = Phase(**result.provenance["plan"]["phase"])
     assert (phase.artery_hu, phase.source) == (137, "given")
     assert result.provenance["enhancement_hu"] == offsets(phase) == UPTAKES
-    numbers = [record.number for record in result.records]
+    numbers = [record.label - 1 for record in result.records]
     assert [r.wanted_mean_hu for r in result.records] == pytest.approx(
         draw_means(phase, numbers, 5), abs=0.01
     )
     assert [r.uptake for r in result.records] == [draw_uptake(5, number) for number in numbers]
     asked = dataclasses.replace(request, artery_hu=None, enhancement=(10.0, 20.0))
-    other = synthesize(phantom.ct, asked, phantom.labels, models=models)
+    other = synthesize(Scan(phantom.ct, phantom.labels), asked, models)
     assert other.provenance["plan"]["phase"]["source"] == "labels"
     assert other.provenance["enhancement_hu"] == (10.0, 20.0)
     assert {record.uptake for record in other.records} == {None}
@@ -134,7 +135,7 @@ def test_lymph_nodes_are_as_bright_as_asked_for(phantom, models):
     compact = ShapeRange((0.7, 1.0), (0.0, 0.25))  # partial volume takes more from ragged ones
     request = SynthesisRequest(3, Sizes("uniform", 12, 14), 5, shape=compact, enhancement=(40, 40))
     bright, dark = (
-        synthesize(phantom.ct, asked, phantom.labels, models=models)
+        synthesize(Scan(phantom.ct, phantom.labels), asked, models)
         for asked in (request, dataclasses.replace(request, enhancement=(-30, -30)))
     )
     assert np.array_equal(to_array(bright.nodes), to_array(dark.nodes))

@@ -18,8 +18,8 @@ from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.repair import is_sound
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.engine import plan_synthesis, synthesize
-from LNGenLib.synthesis.painting import ScanTraits, paint
+from LNGenLib.synthesis import engine
+from LNGenLib.synthesis.painting import ScanTraits, paint_nodes
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.records import SynthesisRequest
 
@@ -169,7 +169,7 @@ def test_fat_stays_in_the_notch(models):
         taken = whole.occupancy(box) - notched.occupancy(box)
         middle = (grid * taken).sum((1, 2, 3)) / taken.sum()
         near = np.linalg.norm(grid - middle.reshape(3, 1, 1, 1), axis=0) <= 1.2
-        painted = paint(
+        painted = paint_nodes(
             hu, [notched], k, models.texture, 3, means=[85.0], traits=ScanTraits(0.8, 60)
         )
         assert painted.hu[near].mean() < -60
@@ -181,16 +181,15 @@ ALL = SynthesisRequest(3, Sizes("uniform", 9, 12), 4, texture_steps=2, structure
 
 
 @pytest.fixture(scope="module")
-def plan(phantom, models) -> Plan:
-    return plan_synthesis(phantom.ct, ALL, phantom.labels, models=models)
+def plan(scan, models) -> Plan:
+    return engine.plan(scan, ALL, models)
 
 
-def test_a_plan_with_hila_is_painted_as_it_was_planned(phantom, models, plan, tmp_path):
+def test_a_plan_with_hila_is_painted_as_it_was_planned(scan, models, plan, tmp_path):
     assert all(node.hilum for node in plan.nodes)
     plan.write(tmp_path / "plan.json")
-    given = (phantom.ct, ALL, phantom.labels)
-    at_once = synthesize(*given, models=models)
-    planned = synthesize(*given, models=models, plan=Plan.read(tmp_path / "plan.json"))
+    at_once = engine.synthesize(scan, ALL, models)
+    planned = engine.paint(scan, Plan.read(tmp_path / "plan.json"), ALL, models)
     assert np.array_equal(to_array(at_once.nodes), to_array(planned.nodes))
     assert [r.volume_mm3 for r in at_once.records] == [r.volume_mm3 for r in planned.records]
     assert all(record.hilum for record in planned.records)
@@ -198,7 +197,7 @@ def test_a_plan_with_hila_is_painted_as_it_was_planned(phantom, models, plan, tm
         assert record.long_axis_mm == pytest.approx(record.wanted_long_axis_mm, rel=0.02)
 
 
-def test_a_node_of_a_plan_keeps_its_hilum_and_can_lose_it(phantom, models, plan):
+def test_a_node_of_a_plan_keeps_its_hilum_and_can_lose_it(scan, models, plan):
     first, second, third = plan.nodes
     edited = dataclasses.replace(
         plan,
@@ -207,19 +206,19 @@ def test_a_node_of_a_plan_keeps_its_hilum_and_can_lose_it(phantom, models, plan)
             dataclasses.replace(second, hilum=False),
         ),
     )
-    records = synthesize(phantom.ct, ALL, models=models, plan=edited).records
+    records = engine.paint(scan, edited, models=models).records
     assert [record.hilum for record in records] == [True, False]
-    before = synthesize(phantom.ct, ALL, models=models, plan=plan).records
+    before = engine.paint(scan, plan, models=models).records
     volume = before[0].volume_mm3 * (8.5 / first.long_axis_mm) ** 3
     assert records[0].volume_mm3 == pytest.approx(volume, rel=1e-3)
     assert records[1].volume_mm3 > 1.05 * before[1].volume_mm3
 
 
-def test_hila_are_drawn_by_size_where_nothing_is_said(phantom, models):
+def test_hila_are_drawn_by_size_where_nothing_is_said(scan, models):
     request = dataclasses.replace(ALL, hilum=None, count=6, allow_fewer=True)
-    plan = plan_synthesis(phantom.ct, request, phantom.labels, models=models)
+    plan = engine.plan(scan, request, models)
     for node in plan.nodes:
-        assert node.hilum == has_hilum(request.seed, node.number, node.long_axis_mm)
+        assert node.hilum == has_hilum(request.seed, node.index, node.long_axis_mm)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 LIBRARY = Path(__file__).parents[1] / "LNGenLib"
 LAYERS = [
-    {"errors", "randomness", "__init__"},
+    {"errors", "plain", "randomness", "__init__"},
     {"output"},
     {"image", "latent", "models"},
     {"structure"},

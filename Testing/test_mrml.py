@@ -12,6 +12,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.io import like, to_array
 from LNGenLib.synthesis.plan import Plan, PlannedNode
+from LNGenLib.synthesis.records import SynthesisRequest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
 import vtk  # noqa: E402
@@ -32,11 +33,12 @@ from LNGenLib.mrml.volumes import LABELS, to_image, to_volume  # noqa: E402
 
 TURN = ((0.0, -1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0))
 PLAN = Plan(
-    seed=7,
+    SynthesisRequest(3, seed=7),
     nodes=(
-        PlannedNode(0, (1 / 3, -20.0, 30.5), 8.25, TURN, "mesorectal"),
-        PlannedNode(2, (-10.0, 2 / 7, 5.0), 6.0, TURN, None, 4.0),
+        PlannedNode(1, (1 / 3, -20.0, 30.5), 8.25, TURN, "mesorectal"),
+        PlannedNode(3, (-10.0, 2 / 7, 5.0), 6.0, TURN, None, 4.0),
     ),
+    weights="a" * 64,
     refused_mm=(12.5,),
 )
 
@@ -296,8 +298,8 @@ def test_a_preview_is_edited(scene):
     expected = dataclasses.replace(PLAN.nodes[1], center_ras_mm=(-5.0, 2.0, 5.0), long_axis_mm=9.0)
     assert moved == expected
     assert [(n.number, n.long_axis_mm, n.center_ras_mm[0]) for n in added] == [
-        (3, 7.0, 0.0),
-        (4, 7.0, 30.0),
+        (4, 7.0, 0.0),
+        (5, 7.0, 30.0),
     ]
     assert preview.GetNthControlPointLabel(1) == "LN 4 7.0 mm"
     assert to_plan(preview).refused_mm == PLAN.refused_mm

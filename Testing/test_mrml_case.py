@@ -14,6 +14,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import box_mask
 from LNGenLib.image.io import like, read_image, to_array, write_image
 from LNGenLib.placement.labels import NUMBERS, read_anatomy
+from LNGenLib.placement.scan import Scan
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.records import SynthesisRequest
@@ -90,14 +91,14 @@ def test_in_a_scene_as_in_the_library(scene, phantom, models, anatomy, tmp_path)
     first = synthesize_in_scene(ct, QUICK, anatomy, models=models)
     save(anatomy, tmp_path / "anatomy.seg.nrrd")
     labels = read_anatomy(tmp_path / "anatomy.seg.nrrd", phantom.ct)
-    expected = synthesize(phantom.ct, QUICK, labels, models=models)
+    expected = synthesize(Scan(phantom.ct, labels), QUICK, models)
     assert_same_voxels(read_result(first), expected)
 
     box = like(box_mask(phantom.ct, (-40, 40, -80, 0, -40, 40)).astype(np.uint8), phantom.ct)
     region = to_volume(scene, box, "region", LABELS)
     avoid = first.GetNodeReference(TO_SEGMENTATION)
     second = synthesize_in_scene(ct, QUICK, anatomy, region, avoid, models)
-    expected = synthesize(phantom.ct, QUICK, labels, box, models, avoid=expected.nodes)
+    expected = synthesize(Scan(phantom.ct, labels, box, expected.nodes), QUICK, models)
     assert_same_voxels(read_result(second), expected)
 
 

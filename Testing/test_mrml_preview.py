@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.io import as_ct, like, read_image, to_array
+from LNGenLib.image.io import like, read_image, to_array
 from LNGenLib.placement.maps import placement_maps
+from LNGenLib.placement.scan import Scan
 from LNGenLib.synthesis.plan import Plan, PlannedNode, Surface
-from LNGenLib.synthesis.records import SynthesisResult
+from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
 
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
 from vtk.util import numpy_support  # noqa: E402
@@ -33,8 +34,8 @@ from LNGenLib.mrml.volumes import LABELS, to_volume  # noqa: E402
 TURN = ((0.0, -1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0))
 UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 NODES = (
-    PlannedNode(0, (10.0, 20.0, 30.0), 8.0, TURN, "mesorectal"),
-    PlannedNode(3, (-5.0, 0.0, 5.0), 6.0, UPRIGHT),
+    PlannedNode(1, (10.0, 20.0, 30.0), 8.0, TURN, "mesorectal"),
+    PlannedNode(4, (-5.0, 0.0, 5.0), 6.0, UPRIGHT),
 )
 CORNERS = np.array([[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]], np.float32)
 FACES = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]], np.int32)
@@ -43,8 +44,8 @@ SURFACE = Surface(CORNERS, FACES)
 
 @pytest.fixture
 def preview(scene):
-    preview = to_preview(scene, Plan(7, NODES), "preview")
-    add_surfaces(preview, {0: SURFACE, 3: SURFACE})
+    preview = to_preview(scene, Plan(SynthesisRequest(seed=7), NODES, "a" * 64), "preview")
+    add_surfaces(preview, {1: SURFACE, 4: SURFACE})
     return preview
 
 
@@ -75,16 +76,16 @@ def test_surfaces_follow_points_that_are_dragged_resized_deleted_and_added(previ
 
     preview.RemoveNthControlPoint(0)
     preview.AddControlPoint(1.0, 2.0, 3.0)
-    assert [node.number for node in planned(preview)] == [3], "a point just added is no node yet"
+    assert [node.number for node in planned(preview)] == [4], "a point just added is no node yet"
     describe_added(preview, 9.0)
     follow(preview)
     assert len(shown(preview)) == len(CORNERS)
     (added,) = without_surface(preview)
-    assert (added.number, added.long_axis_mm) == (4, 9.0)
+    assert (added.number, added.long_axis_mm) == (5, 9.0)
     resize(preview, 1, 7.0)
     (resized,) = without_surface(preview)
     assert (resized.long_axis_mm, resized.shape_mm) == (7.0, 9.0), "a resized node keeps its shape"
-    add_surfaces(preview, {4: SURFACE})
+    add_surfaces(preview, {5: SURFACE})
     assert np.allclose(shown(preview)[4], (1, 2, 3)) and not without_surface(preview)
 
 
@@ -108,7 +109,7 @@ def test_surfaces_are_saved_with_the_scene(scene, preview, tmp_path):
 
 
 def test_the_candidate_region_has_a_segment_a_station(scene, phantom):
-    maps = placement_maps(as_ct(phantom.ct), phantom.labels)
+    maps = placement_maps(Scan(phantom.ct, phantom.labels))
     ct = to_volume(scene, phantom.ct, "CT")
     node = add_region(ct, maps.stations, maps.summary, "region")
     masks = {name: mask for _, name, mask in copied(node).masks(phantom.ct)}
@@ -131,10 +132,10 @@ def test_inputs_do_not_need_the_scene_once_they_are_read(scene, phantom):
     expected = to_array(to_labels(organs, phantom.ct))
     inputs = Inputs.read(ct, organs, organs)
     scene.Clear(0)
-    image, anatomy, region = inputs.images()
-    assert np.array_equal(to_array(image), to_array(phantom.ct))
-    assert np.array_equal(to_array(anatomy), expected)
-    assert np.array_equal(to_array(region), expected > 0)
+    scan = inputs.scan()
+    assert np.array_equal(to_array(scan.ct), to_array(phantom.ct))
+    assert np.array_equal(to_array(scan.anatomy), expected)
+    assert np.array_equal(to_array(scan.region), expected > 0)
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def test_a_box_a_segment_and_points_reach_the_request(host, panel):
     panel.ui.segmentSelector.setCurrentNode(slicer.mrmlScene.GetFirstNodeByName("parts"))
     panel.ui.segmentSelector.setCurrentSegmentID("right")
     host.turn()
-    _, _, mask = panel.where.inputs().images()
+    mask = panel.where.inputs().scan().region
     assert np.array_equal(slicer.util.arrayFromVolume(ct).shape, mask.GetSize()[::-1])
     import SimpleITK as sitk
 
@@ -138,13 +138,13 @@ def test_a_preview_is_resized_deleted_and_added_to(host, panel):
 
     host.click_cell(ui.previewTable, 0, 0)
     host.click(ui.deleteButton)
-    assert [node.number for node in planned(preview)] == [1] and ui.previewTable.rowCount == 1
+    assert [node.number for node in planned(preview)] == [2] and ui.previewTable.rowCount == 1
     host.views["Red"].go_to(BESIDE_RECTUM)
     host.click(ui.previewPlaceWidget.placeButton())
     host.views["Red"].click(BESIDE_RECTUM)
     host.wait(lambda: ui.previewTable.rowCount == 2, 5, "the added lymph node")
     finish(host, panel)
-    assert [node.number for node in planned(preview)] == [1, 2] and not without_surface(preview)
+    assert [node.number for node in planned(preview)] == [2, 3] and not without_surface(preview)
     assert ui.generateButton.text == "Generate 2 previewed lymph nodes"
     host.click(ui.clearButton)
     assert panel.parameters.preview is None and ui.generateButton.text == "Generate"

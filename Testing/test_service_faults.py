@@ -117,7 +117,7 @@ def test_an_upload_may_take_longer_than_a_connection(host, wire, monkeypatch):
 
 def test_a_submission_whose_answer_is_lost_is_one_job(host, wire):
     client, before = Client(wire.url, TOKEN), len(host.client().jobs())
-    wire.faults.append((b"POST /v1/jobs ", None))
+    wire.faults.append((b"POST /v2/jobs ", None))
     job, result = client.run("sleep", Steps(mark="once"))
     assert not wire.faults and result.content["mark"] == "once"
     assert len(host.client().jobs()) == before + 1
@@ -130,7 +130,7 @@ def test_two_submissions_of_the_same_are_two_jobs(client):
 def test_a_result_whose_answer_is_lost_is_asked_for_again(wire):
     client = Client(wire.url, TOKEN)
     job, _ = client.run("sleep", Steps(mark="again"))
-    wire.faults.append((b"GET /v1/jobs/%b/result" % job.encode(), None))
+    wire.faults.append((b"GET /v2/jobs/%b/result" % job.encode(), None))
     assert client.result(job).content["mark"] == "again"
     assert not wire.faults
 
@@ -139,7 +139,7 @@ def test_a_result_whose_answer_is_lost_is_asked_for_again(wire):
 def test_a_proxy_that_can_t_reach_the_server_for_a_moment_costs_no_job(host, wire, status):
     client = Client(wire.url, TOKEN)
     job = client.submit("sleep", Steps(10, 0.02)).id
-    wire.faults.append((b"GET /v1/jobs/%b/events" % job.encode(), status))
+    wire.faults.append((b"GET /v2/jobs/%b/events" % job.encode(), status))
     assert last_of(client, job).state is State.done
     assert not wire.faults
 
@@ -238,7 +238,7 @@ def test_a_full_disk_ends_an_upload_by_507_and_leaves_nothing(host, client):
     finally:
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limits)
     assert not list((host.data / "uploads").glob("*/.*"))
-    assert soon(lambda: host.log.read_text().count("PUT /v1/uploads/{sha256} 507") == 2)
+    assert soon(lambda: host.log.read_text().count("PUT /v2/uploads/{sha256} 507") == 2)
     assert client.upload(noise(16, 3)).bytes == 16 * MIB
 
 
@@ -369,7 +369,7 @@ def test_a_list_of_jobs_is_made_on_the_thread_that_changes_it(tmp_path, monkeypa
 
     threads, app = [], create_app(Settings(tmp_path, Tokens((TOKEN,))))
     monkeypatch.setattr(Store, "of", lambda *_: threads.append(threading.current_thread()) or [])
-    scope = {"type": "http", "method": "GET", "path": "/v1/jobs", "query_string": b""}
+    scope = {"type": "http", "method": "GET", "path": "/v2/jobs", "query_string": b""}
     scope["headers"] = [(b"authorization", HEADERS["Authorization"].encode())]
 
     async def nothing(*_):
@@ -381,7 +381,7 @@ def test_a_list_of_jobs_is_made_on_the_thread_that_changes_it(tmp_path, monkeypa
 
 def test_a_file_that_is_removed_while_it_is_asked_for_is_sent_whole_or_not_found(host, client):
     def get(job):
-        return requests.get(f"{host.url}/v1/jobs/{job}/files/mark.txt", headers=HEADERS, timeout=9)
+        return requests.get(f"{host.url}/v2/jobs/{job}/files/mark.txt", headers=HEADERS, timeout=9)
 
     jobs = [client.submit("sleep", Steps(1, 0, "m")).id for _ in range(60)]
     last_of(client, jobs[-1])

@@ -15,7 +15,7 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 @pytest.fixture(scope="module")
 def api(tmp_path_factory):
     host = Host(tmp_path_factory.mktemp("service"), max_jobs=4)
-    yield schemathesis.openapi.from_url(f"{host.url}/v1/openapi.json", headers=HEADERS)
+    yield schemathesis.openapi.from_url(f"{host.url}/v2/openapi.json", headers=HEADERS)
     host.stop()
 
 

@@ -17,11 +17,12 @@ from service_kinds import FOLDER, NAME, Steps
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import to_array
+from LNGenLib.placement.scan import Scan
 from LNGenLib.randomness import node_rng
 from LNGenLib.service.client import Client
 from LNGenLib.service.connection import ServiceError
 from LNGenLib.service.local import LocalService
-from LNGenLib.service.requests import PaintRequest, StructuresRequest
+from LNGenLib.service.requests import StructuresRequest
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
@@ -39,8 +40,8 @@ def test_a_synthesis_is_the_same_as_in_process(local, phantom, models):
     request = SynthesisRequest(2, Sizes("uniform", 8.0, 12.0), 3, texture_steps=2)
     stages = []
     progress = Progress(lambda stage, *_: stages.append(stage))
-    result = local.client.synthesize(phantom.ct, request, phantom.labels, progress=progress)
-    expected = synthesize(phantom.ct, request, phantom.labels, models=models)
+    result = local.client.synthesize(Scan(phantom.ct, phantom.labels), request, progress=progress)
+    expected = synthesize(Scan(phantom.ct, phantom.labels), request, models)
     for name in SynthesisResult.IMAGES:
         image, other = getattr(result, name), getattr(expected, name)
         assert np.array_equal(to_array(image), to_array(other))
@@ -65,15 +66,15 @@ def test_a_synthesis_is_the_same_as_in_process(local, phantom, models):
     assert local.client.jobs() == [], "a result that was fetched is kept"
 
 
-def test_a_plan_is_made_edited_and_painted(local, phantom, models):
-    from LNGenLib.synthesis.engine import plan_synthesis, synthesize
+def test_a_plan_is_made_edited_and_painted(local, scan, models):
+    from LNGenLib.synthesis import engine
 
     request = SynthesisRequest(2, Sizes("uniform", 8.0, 12.0), 3, texture_steps=2)
-    plan = local.client.plan(phantom.ct, request, phantom.labels)
-    assert plan == plan_synthesis(phantom.ct, request, phantom.labels, models=models)
+    plan = local.client.plan(scan, request)
+    assert plan == engine.plan(scan, request, models)
     edited = dataclasses.replace(plan, nodes=plan.nodes[1:])
-    painted = local.client.paint(phantom.ct, PaintRequest(edited, 2))
-    expected = synthesize(phantom.ct, request, models=models, plan=edited)
+    painted = local.client.paint(scan, edited)
+    expected = engine.paint(scan, edited, models=models)
     assert np.array_equal(to_array(painted.ct), to_array(expected.ct))
     assert painted.records == expected.records
 
@@ -82,7 +83,7 @@ def test_surfaces_of_a_plan_are_those_of_its_structures(local, phantom, models):
     from LNGenLib.synthesis.planning import draw_structures
 
     request = SynthesisRequest(2, Sizes("uniform", 8.0, 12.0), 3)
-    plan = local.client.plan(phantom.ct, request, phantom.labels)
+    plan = local.client.plan(Scan(phantom.ct, phantom.labels), request)
     surfaces = local.client.surfaces(plan)
     structures = draw_structures(plan, models.structure, Progress()).structures
     assert len(surfaces) == 2
@@ -96,8 +97,8 @@ def test_surfaces_of_a_plan_are_those_of_its_structures(local, phantom, models):
 def test_placement_is_the_same_as_in_process(local, phantom):
     from LNGenLib.placement.maps import placement_maps
 
-    prior, stations, summary = local.client.placement(phantom.ct, phantom.labels)
-    expected = placement_maps(phantom.ct, phantom.labels)
+    prior, stations, summary = local.client.placement(Scan(phantom.ct, phantom.labels))
+    expected = placement_maps(Scan(phantom.ct, phantom.labels))
     assert np.array_equal(to_array(prior), to_array(expected.prior))
     assert np.array_equal(to_array(stations), to_array(expected.stations))
     assert summary == json.loads(json.dumps(expected.summary))
@@ -105,7 +106,7 @@ def test_placement_is_the_same_as_in_process(local, phantom):
 
 def test_what_is_wrong_with_the_ct_is_said(local, phantom):
     with pytest.raises(InputError, match="no place for lymph nodes|region"):
-        local.client.synthesize(phantom.ct, SynthesisRequest(region_box=(900, 999) * 3))
+        local.client.synthesize(Scan(phantom.ct), SynthesisRequest(region_box=(900, 999) * 3))
     assert local.client.jobs()[-1].error
 
 

@@ -114,19 +114,19 @@ def test_no_hash_or_id_reveals_what_is_anothers(host, client, call):
     image = client.upload(image_of(np.full((3, 3, 3), 78)))
     job, result = client.run("sleep", Steps(mark="mine"))
     for path in (f"jobs/{job}", f"jobs/{job}/result", f"jobs/{job}/files/mark.txt"):
-        assert call("GET", f"/v1/{path}").status_code == 200
-        assert call("GET", f"/v1/{path}", OTHER).status_code == 404
-    assert call("GET", f"/v1/jobs/{job}/events", OTHER).status_code == 404
-    assert call("POST", f"/v1/jobs/{job}/cancel", OTHER).status_code == 404
-    assert call("DELETE", f"/v1/jobs/{job}", OTHER).status_code == 404
-    assert call("GET", f"/v1/uploads/{image.sha256}").status_code == 204
-    assert call("GET", f"/v1/uploads/{image.sha256}", OTHER).status_code == 404
+        assert call("GET", f"/v2/{path}").status_code == 200
+        assert call("GET", f"/v2/{path}", OTHER).status_code == 404
+    assert call("GET", f"/v2/jobs/{job}/events", OTHER).status_code == 404
+    assert call("POST", f"/v2/jobs/{job}/cancel", OTHER).status_code == 404
+    assert call("DELETE", f"/v2/jobs/{job}", OTHER).status_code == 404
+    assert call("GET", f"/v2/uploads/{image.sha256}").status_code == 204
+    assert call("GET", f"/v2/uploads/{image.sha256}", OTHER).status_code == 404
     body = {
         "kind": "sleep",
         "request": {},
         "images": {"image": dataclasses.asdict(image)},
     }
-    assert call("POST", "/v1/jobs", OTHER, json=body).status_code == 422
+    assert call("POST", "/v2/jobs", OTHER, json=body).status_code == 422
     assert job not in [status.id for status in host.client(OTHER).jobs()]
 
 
@@ -149,7 +149,7 @@ def test_events_are_numbered_and_resumed(client, call):
     assert fractions == sorted(fractions)
     assert any(status.seconds_left for status in seen + resumed)
 
-    late = call("GET", f"/v1/jobs/{job}/events", headers={"Last-Event-ID": "9999"})
+    late = call("GET", f"/v2/jobs/{job}/events", headers={"Last-Event-ID": "9999"})
     assert late.headers["content-type"].startswith("text/event-stream")
     assert late.text.count("data:") == 1 and '"done"' in late.text
 
@@ -241,7 +241,7 @@ def test_a_lost_connection_loses_no_job(host, client):
     """An upload cut off, a submission nobody reads the answer of, a stream nobody reads."""
     content, faults = bytes(1000), host.log.read_text().count("Traceback")
     head = (
-        f"PUT /v1/uploads/{hashlib.sha256(content).hexdigest()}?size=1000 HTTP/1.1\r\nHost: x\r\n"
+        f"PUT /v2/uploads/{hashlib.sha256(content).hexdigest()}?size=1000 HTTP/1.1\r\nHost: x\r\n"
         f"Authorization: Bearer {TOKEN}\r\nContent-Length: 1000\r\n\r\n"
     )
     where = host.url.removeprefix("http://").split(":")
@@ -278,7 +278,7 @@ def refused(host, call):
     return refused
 
 
-PATHS = ["/v1", "/v1/jobs", "/v1/openapi.json", "/nowhere", "/docs", "/v1/uploads/" + "0" * 64]
+PATHS = ["/v2", "/v2/jobs", "/v2/openapi.json", "/nowhere", "/docs", "/v2/uploads/" + "0" * 64]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -290,16 +290,16 @@ def test_a_wrong_or_missing_token_is_401(refused, path, token):
 
 def test_without_a_header_it_is_401(host):
     for method in ("GET", "PUT", "POST", "DELETE", "OPTIONS"):
-        assert requests.request(method, host.url + "/v1/jobs", timeout=5).status_code == 401
+        assert requests.request(method, host.url + "/v2/jobs", timeout=5).status_code == 401
 
 
 def test_a_revoked_token_is_401_and_its_stream_ends(host, call, refused):
     job = host.client(OTHER).submit("sleep", Steps(100, 0.05)).id
-    stream = call("GET", f"/v1/jobs/{job}/events", OTHER, stream=True)
+    stream = call("GET", f"/v2/jobs/{job}/events", OTHER, stream=True)
     kept = host.tokens.read_text()
     try:
         host.tokens.write_text(TOKEN)
-        refused(401, "GET", "/v1/jobs", token=OTHER)
+        refused(401, "GET", "/v2/jobs", token=OTHER)
         assert '"done"' not in stream.text
     finally:
         host.tokens.write_text(kept)
@@ -309,7 +309,7 @@ def test_a_revoked_token_is_401_and_its_stream_ends(host, call, refused):
 def put(content, size=None, **options):
     digest = hashlib.sha256(content).hexdigest()
     size = len(content) if size is None else size
-    return {"method": "PUT", "path": f"/v1/uploads/{digest}?size={size}", "data": content} | options
+    return {"method": "PUT", "path": f"/v2/uploads/{digest}?size={size}", "data": content} | options
 
 
 def test_an_upload_that_is_too_large_is_413(refused):
@@ -322,12 +322,12 @@ def test_an_endless_upload_is_ended(host, call):
     pieces = (bytes(MIB) for _ in range(10_000))
     begin = time.monotonic()
     try:
-        reply = call("PUT", "/v1/uploads/" + "0" * 64 + f"?size={64 * MIB}", data=pieces)
+        reply = call("PUT", "/v2/uploads/" + "0" * 64 + f"?size={64 * MIB}", data=pieces)
         assert reply.status_code == 413
     except requests.ConnectionError:
         pass
     assert time.monotonic() - begin < 3
-    assert "PUT /v1/uploads/{sha256} 413" in host.log.read_text()
+    assert "PUT /v2/uploads/{sha256} 413" in host.log.read_text()
 
 
 def test_an_image_the_server_does_not_take_stays_here(client, monkeypatch):
@@ -337,8 +337,8 @@ def test_an_image_the_server_does_not_take_stays_here(client, monkeypatch):
 
 
 def test_json_that_is_too_large_is_413(refused):
-    refused(413, "POST", "/v1/jobs", data=b"[" * (2 * MIB))
-    refused(413, "POST", "/v1/jobs", data=(b"[" * 65536 for _ in range(100)))
+    refused(413, "POST", "/v2/jobs", data=b"[" * (2 * MIB))
+    refused(413, "POST", "/v2/jobs", data=(b"[" * 65536 for _ in range(100)))
 
 
 def zip_of(size):
@@ -377,7 +377,7 @@ def test_a_header_of_60_000_voxels_on_a_small_body_is_refused(call, refused):
     content = bytes(1000)
     assert call(**put(content)).status_code == 204
     for size in ([60_000, 60_000, 60_000], [60_000, 1, 1], [8192, 8192, 8192], [10, 10, 10]):
-        refused(422, "POST", "/v1/jobs", json=described(content, size))
+        refused(422, "POST", "/v2/jobs", json=described(content, size))
 
 
 @pytest.mark.parametrize(
@@ -395,11 +395,11 @@ def test_a_header_of_60_000_voxels_on_a_small_body_is_refused(call, refused):
 )
 def test_tricks_in_names_find_nothing(client, call, name):
     job, _ = client.run("sleep", Steps())
-    for path in (f"/v1/jobs/{job}/files/{name}", f"/v1/jobs/{name}", f"/v1/jobs/{name}/result"):
+    for path in (f"/v2/jobs/{job}/files/{name}", f"/v2/jobs/{name}", f"/v2/jobs/{name}/result"):
         assert call("GET", path).status_code in (404, 405)
         assert "root:" not in call("GET", path).text
     for method in ("GET", "PUT"):
-        path = f"/v1/uploads/{name}?size=1"
+        path = f"/v2/uploads/{name}?size=1"
         assert call(method, path, data=b"x").status_code in (404, 405, 422)
 
 
@@ -407,8 +407,8 @@ def test_tricks_in_names_find_nothing(client, call, name):
 def test_tricks_in_names_of_images_are_422(host, refused, name):
     body = described(b"", [2, 2, 2])
     body["images"] = {name: body["images"]["ct"]}
-    refused(422, "POST", "/v1/jobs", json=body)
-    refused(422, "POST", "/v1/jobs", json=body | {"kind": "../sleep"})
+    refused(422, "POST", "/v2/jobs", json=body)
+    refused(422, "POST", "/v2/jobs", json=body | {"kind": "../sleep"})
 
 
 def test_tricks_in_the_name_of_a_data_set_find_nothing(client):
@@ -424,9 +424,9 @@ def test_tricks_in_the_name_of_a_data_set_find_nothing(client):
 
 def test_numbers_beyond_any_float_are_422(call):
     body = {"kind": "synthesize", "request": {"region_box": [10**400] * 6}, "images": {}}
-    assert call("POST", "/v1/jobs", json=body).status_code == 422
+    assert call("POST", "/v2/jobs", json=body).status_code == 422
     body["request"] = {"tolerance_mm": 10**400}
-    assert call("POST", "/v1/jobs", json=body).status_code == 422
+    assert call("POST", "/v2/jobs", json=body).status_code == 422
 
 
 BROKEN = [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"kind": 3}', b"[" * 100_000, b"1" * 10_000]
@@ -434,7 +434,7 @@ BROKEN = [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"kind": 3}', b"[" * 100_000
 
 @pytest.mark.parametrize("body", BROKEN)
 def test_a_broken_body_is_400_or_422(call, body):
-    reply = call("POST", "/v1/jobs", data=body, headers={"Content-Type": "application/json"})
+    reply = call("POST", "/v2/jobs", data=body, headers={"Content-Type": "application/json"})
     assert reply.status_code in (400, 422)
     assert set(reply.json()) == {"message"}
 
@@ -442,14 +442,14 @@ def test_a_broken_body_is_400_or_422(call, body):
 def test_numbers_that_are_none_are_422(call):
     for value in ("NaN", "Infinity", "1e999", "-1", '"5"', "9" * 400):
         body = f'{{"kind": "sleep", "request": {{"seconds": {value}}}}}'
-        reply = call("POST", "/v1/jobs", data=body, headers={"Content-Type": "application/json"})
+        reply = call("POST", "/v2/jobs", data=body, headers={"Content-Type": "application/json"})
         assert reply.status_code in (400, 422), value
 
 
 def test_pages_of_other_sites_get_nothing(call):
     origin = {"Origin": "https://example.org", "Access-Control-Request-Method": "POST"}
     for method in ("GET", "OPTIONS"):
-        reply = call(method, "/v1/jobs", headers=origin)
+        reply = call(method, "/v2/jobs", headers=origin)
         assert not [name for name in reply.headers if name.lower().startswith("access-control")]
     assert reply.status_code == 405
 
@@ -476,16 +476,16 @@ def test_200_malformed_images_are_refused(host, call):
     for _ in range(200):
         upload, body = malformed(rng)
         assert call(**upload).status_code in (204, 413, 422)
-        assert call("POST", "/v1/jobs", json=body).status_code == 422
+        assert call("POST", "/v2/jobs", json=body).status_code == 422
     after = [process.memory_info().rss for process in host.processes()]
     assert sum(after) - sum(before) < 20 * MIB
 
 
 def test_the_log_names_no_patient_and_no_image(host, client, call):
     image = client.upload(image_of(np.full((3, 3, 3), 79)))
-    call("GET", "/v1/jobs/MEIER^ANNA?name=MEIER^ANNA")
+    call("GET", "/v2/jobs/MEIER^ANNA?name=MEIER^ANNA")
     log = host.log.read_text()
-    assert "GET /v1/jobs/{id} 404" in log
+    assert "GET /v2/jobs/{id} 404" in log
     for secret in ("MEIER", image.sha256, TOKEN, "127.0.0.1:"):
         assert secret not in log
 

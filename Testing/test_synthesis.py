@@ -16,6 +16,7 @@ from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import as_ct, read_image, read_labels, to_array
 from LNGenLib.placement.anatomy import read_stations
 from LNGenLib.placement.grid import refined
+from LNGenLib.placement.scan import Scan
 from LNGenLib.placement.stations import NAMES
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
@@ -47,7 +48,7 @@ def pelvis_result(pelvis, models):
         )
         ct, anatomy = pelvis
         request = SynthesisRequest(6, Sizes("uniform", 8, 20), 7)
-        result = synthesize(ct, request, anatomy, models=models)
+        result = synthesize(Scan(ct, anatomy), request, models)
     return result, painted
 
 
@@ -56,12 +57,12 @@ def abdomen_result(shared, models):
     """Mesenteric fat of a 5 mm CT, no labels: 4 nodes of 5-15 mm in a box."""
     ct = as_ct(read_image(shared / "ct/crlm1004.nii.gz"))
     request = SynthesisRequest(4, Sizes("uniform", 5, 15), 7, (-12, 48, 1, 61, -365, -325))
-    return ct, synthesize(ct, request, models=models)
+    return ct, synthesize(Scan(ct), request, models)
 
 
 @pytest.fixture(scope="module")
 def phantom_result(phantom, models):
-    return phantom.ct, synthesize(phantom.ct, THREE, phantom.labels, models=models)
+    return phantom.ct, synthesize(Scan(phantom.ct, phantom.labels), THREE, models)
 
 
 @pytest.fixture(params=["pelvis", "abdomen", "phantom"])
@@ -153,13 +154,12 @@ def test_nodes_look_like_soft_tissue(any_result):
 
 def test_same_seed_same_result_other_seed_another(phantom, models, phantom_result):
     _, first = phantom_result
-    again = synthesize(phantom.ct, THREE, phantom.labels, models=models)
+    again = synthesize(Scan(phantom.ct, phantom.labels), THREE, models)
     assert np.array_equal(to_array(first.ct), to_array(again.ct))
     assert np.array_equal(to_array(first.nodes), to_array(again.nodes))
     assert again.records == first.records
-    other = synthesize(
-        phantom.ct, dataclasses.replace(THREE, seed=6), phantom.labels, models=models
-    )
+    seed = dataclasses.replace(THREE, seed=6)
+    other = synthesize(Scan(phantom.ct, phantom.labels), seed, models)
     for a, b in zip(first.records, other.records, strict=True):
         assert a.center_ras_mm != b.center_ras_mm
         assert a.short_axis_mm / a.long_axis_mm != b.short_axis_mm / b.long_axis_mm
@@ -183,7 +183,7 @@ def test_result_survives_disk(phantom_result, tmp_path):
 
 def test_inputs_are_not_modified(phantom, models):
     before, labels = to_array(phantom.ct).copy(), to_array(phantom.labels).copy()
-    synthesize(phantom.ct, ONE, phantom.labels, models=models)
+    synthesize(Scan(phantom.ct, phantom.labels), ONE, models)
     assert np.array_equal(to_array(phantom.ct), before)
     assert np.array_equal(to_array(phantom.labels), labels)
 
@@ -194,7 +194,7 @@ def test_progress_is_told_and_cancel_stops_between_steps(phantom, models):
         lambda *step: seen.append(step), lambda: bool(seen) and seen[-1][:2] == ("texture", 2)
     )
     with pytest.raises(Canceled):
-        synthesize(phantom.ct, ONE, phantom.labels, None, models, progress)
+        synthesize(Scan(phantom.ct, phantom.labels), ONE, models, progress)
     assert seen[-1] == ("texture", 2, 6)
     assert {"anatomy", "structures", "placement"} <= set(progress.seconds)
 
@@ -208,5 +208,5 @@ def test_images_are_looked_at_by_one_thread_only(phantom, models, monkeypatch):
         return view(image)
 
     monkeypatch.setattr(sitk, "GetArrayViewFromImage", seen)
-    synthesize(phantom.ct, ONE, phantom.labels, models=models)
+    synthesize(Scan(phantom.ct, phantom.labels), ONE, models)
     assert threads == {threading.current_thread()}

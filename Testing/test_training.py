@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from LNGenLib import training
 from LNGenLib.errors import Canceled, InputError
 from LNGenLib.image.phantom import pelvic_phantom
+from LNGenLib.placement.scan import Scan
 from LNGenLib.service.kinds import KINDS
 from LNGenLib.service.requests import TrainRequest
 from LNGenLib.service.work import Work
@@ -151,7 +152,7 @@ def test_difftumor_style_baseline_trains_and_paints(data, tmp_path, monkeypatch)
     models = Models("cpu", texture_weights=weights, method=Method.difftumor)
     ct = pelvic_phantom(0, spacing=(1.5, 1.5, 3.0))
     request = SynthesisRequest(2, Sizes("uniform", 8, 15), 3)
-    result = synthesize(ct.ct, request, ct.labels, models=models)
+    result = synthesize(Scan(ct.ct, ct.labels), request, models)
     before, after, nodes, changed = (
         sitk.GetArrayFromImage(image) for image in (ct.ct, result.ct, result.nodes, result.changed)
     )
@@ -160,7 +161,7 @@ def test_difftumor_style_baseline_trains_and_paints(data, tmp_path, monkeypatch)
     assert (before != after).any()
     assert result.provenance["method"] == "difftumor"
     with pytest.raises(InputError, match="ellipsoids have no shape"):
-        synthesize(ct.ct, replace(request, short_axis_mm=5.0), ct.labels, models=models)
+        synthesize(Scan(ct.ct, ct.labels), replace(request, short_axis_mm=5.0), models)
     with pytest.raises(InputError, match="other networks"):
         Models("cpu", texture_weights=weights).texture  # noqa: B018
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
-from LNGenLib.mrml.inputs import Inputs
 from LNGenLib.mrml.results import add_result
 from LNGenPanel.parameters import chosen, requestOf
 
@@ -52,7 +51,7 @@ class GenerateSection:
         with panel.status.saying():
             ct = chosen(parameters.ct, _("choose a CT"))
             plan = panel.preview.plan()
-            inputs = Inputs.read(ct) if plan else panel.where.inputs()
+            inputs = panel.where.inputs()
             request = None if plan else requestOf(parameters)
             work = panel.logic.painting(inputs, request, plan, panel.backend.choice())
             panel.start("paint" if plan else "synthesize", work, done)

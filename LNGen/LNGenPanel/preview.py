@@ -97,8 +97,7 @@ class PreviewSection:
 
         def work(progress):
             client = jobs.backend.client(choice)
-            image, anatomy, region = inputs.images()
-            plan = client.plan(image, request, anatomy, region, progress)
+            plan = client.plan(inputs.scan(), request, progress)
             return plan, client.surfaces(plan)
 
         def done(outcome):
@@ -138,7 +137,7 @@ class PreviewSection:
         unknown = without_surface(preview)
         if not unknown or self.panel.jobs.running is not None:
             return
-        wanted = Plan(plan.seed, unknown, plan.shape, plan.structure_steps)
+        wanted = dataclasses.replace(plan, nodes=unknown)
         jobs = self.panel.jobs
 
         def work(progress):
@@ -170,7 +169,7 @@ class PreviewSection:
         table.setRowCount(len(nodes))
         for row, node in enumerate(nodes):
             size = f"{node.long_axis_mm:.1f}"
-            for column, text in enumerate((f"LN {node.number + 1}", node.station or "", size)):
+            for column, text in enumerate((f"LN {node.number}", node.station or "", size)):
                 item = qt.QTableWidgetItem(text)
                 item.setToolTip(_("Click to look at it; drag its point in the views to move it"))
                 table.setItem(row, column, item)

@@ -6,6 +6,7 @@ import ctk
 from slicer.i18n import tr as _
 
 from LNGenLib.errors import InputError
+from LNGenLib.image.io import as_ct
 from LNGenLib.mrml.found import MODEL, add_found, count_found
 from LNGenLib.mrml.inputs import Inputs
 from LNGenLib.mrml.scene import remove_node
@@ -95,8 +96,7 @@ class SegmentSection:
             return
 
         def work(progress):
-            image, _anatomy, _region = inputs.images()
-            labels = jobs.backend.segment(choice, image, model, progress)
+            labels = jobs.backend.segment(choice, as_ct(inputs.ct, inputs.name), model, progress)
             return labels, count_found(labels)
 
         def done(outcome):

@@ -68,7 +68,7 @@ class WhereSection:
             region = chosen(parameters.segmentation, _("choose a segmentation and a segment"))
             segment = chosen(parameters.segment or None, _("choose a segment"))
         ct = chosen(parameters.ct, _("choose a CT"))
-        return Inputs.read(ct, parameters.anatomy, region, segment)
+        return Inputs.read(ct, parameters.anatomy, region, segment_id=segment)
 
     def _keepSegment(self, *_changed) -> None:
         parameters, selector = self.panel.parameters, self.ui.segmentSelector
@@ -85,8 +85,7 @@ class WhereSection:
             return
 
         def work(progress):
-            ct, anatomy, _region = inputs.images()
-            return jobs.backend.client(choice).placement(ct, anatomy, progress)
+            return jobs.backend.client(choice).placement(inputs.scan(), progress)
 
         def done(maps):
             _prior, stations, summary = maps

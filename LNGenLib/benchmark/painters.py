@@ -21,6 +21,7 @@ from LNGenLib.image.hu import FAT, SOFT_TISSUE
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.placement.anatomy import GAP, NoPlace
 from LNGenLib.placement.sampling import LEAST_FAT
+from LNGenLib.placement.scan import Scan
 from LNGenLib.randomness import node_seed
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
@@ -55,7 +56,8 @@ def synthesizer(models: Models, sizes: dict[str, int]) -> Painter:
             )
             taken = like(((labels > 0) | (to_array(real) > 0)).astype(np.uint8), ct)
             try:
-                result = synthesize(ct, request, None, anywhere, models, avoid=taken)
+                scan = Scan(ct, region=anywhere, avoid=taken)
+                result = synthesize(scan, request, models)
             except NoPlace:
                 continue
             ct, new = result.ct, to_array(result.nodes)

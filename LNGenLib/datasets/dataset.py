@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,9 @@ from LNGenLib.datasets.manifest import check_same, read_json, shared_by_all, wri
 from LNGenLib.datasets.running import Runner, run_here
 from LNGenLib.datasets.writing import LAYOUTS, Writer, clear_unfinished
 from LNGenLib.errors import InputError
-from LNGenLib.image.io import like, marked_synthetic, to_array
+from LNGenLib.image.io import like
 from LNGenLib.placement.anatomy import NoPlace, deep
+from LNGenLib.placement.scan import Scan
 from LNGenLib.randomness import case_seed
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
@@ -103,19 +104,17 @@ class CaseMaker:
         if real is not None:
             request = dataclasses.replace(request, enhancement=enhancement_like(ct, real))
         anatomy = None if self.anatomy is None else anatomy_of(case, self.anatomy, ct)
-        models = _loaded(self.models)
-        paint = partial(synthesize, ct, request, anatomy, models=models, avoid=real)
+        models, scan = _loaded(self.models), Scan(ct, anatomy, avoid=real)
         try:
-            return paint(), real
+            return synthesize(scan, request, models), real
         except NoPlace:
-            return paint(region_mask=like(deep(ct).astype(np.uint8), ct)), real
+            anywhere = like(deep(ct).astype(np.uint8), ct)
+            return synthesize(dataclasses.replace(scan, region=anywhere), request, models), real
 
     def _write(
         self, number: int, case: Case, result: SynthesisResult, real: sitk.Image | None
     ) -> None:
-        label = to_array(result.nodes) > 0
-        if real is not None:
-            label |= to_array(real) > 0
+        label = result.with_known(result.nodes if real is None else real)
         about = {
             "id": name_of(number),
             "patient": case.patient,
@@ -123,10 +122,9 @@ class CaseMaker:
             "real_lymph_nodes": "labeled" if real is not None else "not labeled",
             **result.to_json(),
         }
-        labels = marked_synthetic(like(label.astype(np.uint8), result.ct))
         writer = self.settings.writer(self.output)
         try:
-            writer.write(name_of(number), result.ct, labels, about, result.nodes)
+            writer.write(name_of(number), result.ct, label, about, result.nodes)
         except (OSError, RuntimeError) as error:  # SimpleITK's errors are of the second kind
             raise InputError(
                 f"{self.output} can't be written to (is the disk full?): make room, and run the "

@@ -27,7 +27,9 @@ def write_manifest(writer: Writer, told: dict[str, Any]) -> None:
     for about in map(read_json, writer.records()):
         row = {name: about[name] for name in ("id", "patient", "source", "real_lymph_nodes")}
         long_axes = [record["long_axis_mm"] for record in about["records"]]
-        rows.append(row | {"seed": about["provenance"]["plan"]["seed"], "long_axes_mm": long_axes})
+        rows.append(
+            row | {"seed": about["provenance"]["request"]["seed"], "long_axes_mm": long_axes}
+        )
     write_json({"synthetic": True, **told, "cases": rows}, writer.folder / MANIFEST)
     writer.finish()
 

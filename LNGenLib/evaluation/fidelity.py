@@ -20,7 +20,7 @@ from LNGenLib.randomness import node_rng
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models
-from LNGenLib.synthesis.painting import Painting, ScanTraits, measure_scan, paint
+from LNGenLib.synthesis.painting import Painting, ScanTraits, measure_scan, paint_nodes
 from LNGenLib.texture.dataset import Scan
 from LNGenLib.texture.inpainting import blur_mm
 
@@ -121,7 +121,7 @@ def _painted(
         nodes = [found.node for found in placed if found is not None]
         if not nodes:
             continue
-        painting = paint(hu, nodes, turn_seed, models.texture, traits=traits)
+        painting = paint_nodes(hu, nodes, turn_seed, models.texture, traits=traits)
         for k, node in enumerate(nodes):
             yield painting, k, node
         made += len(nodes)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from LNGenLib.evaluation.twins import Twin
-from LNGenLib.synthesis.painting import ScanTraits, paint
+from LNGenLib.synthesis.painting import ScanTraits, paint_nodes
 from LNGenLib.texture.model import TextureModel
 
 Painted = tuple[np.ndarray, np.ndarray]
@@ -24,7 +24,7 @@ def paint_by(
 ) -> Painted:
     """A texture model at its defaults, of the body's shape and (where it can) mean HU."""
     nodes, means = zip(*(twin.lymph_node(traits.edge_spread) for twin in twins))
-    painting = paint(hu, nodes, seed, model, means=means, traits=traits)
+    painting = paint_nodes(hu, nodes, seed, model, means=means, traits=traits)
     return painting.hu, painting.labels
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import SimpleITK as sitk
-from scipy import ndimage
 
 _LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
 _DIGITS = 10  # of mm and cosines: SimpleITK's and Slicer's readers of one file differ by 1e-14
@@ -70,6 +69,8 @@ def extract_patch(
     `center` in continuous (z, y, x) indices, `spacing` and `step` in mm; axes along the array's
     own. Beyond the border the nearest voxel repeats.
     """
+    from scipy import ndimage  # here: the client gets on without it
+
     offsets = (np.arange(size) - (size - 1) / 2) * step
     axes = [center[k] + offsets / spacing[k] for k in range(3)]
     low = [

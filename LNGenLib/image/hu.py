@@ -20,3 +20,39 @@ def denormalize(values: np.ndarray) -> np.ndarray:
     """HU of values in [-1, 1], of any shape."""
     low, high = WINDOW
     return low + (np.asarray(values) + 1) * (high - low) / 2
+
+
+LEAST_PLATEAU = (0.01, 0.0005)  # share of the voxels at the lower and the upper end of a window
+ABOVE_NEXT = 5  # times what a value next to the end has; without a window it has less
+NEXT = 100  # HU from the end
+ENDS = (-500, 700)  # HU: scanners end below and above by themselves
+
+
+def window_of(hu: np.ndarray) -> tuple[int, int] | None:
+    """The window (HU) that a whole CT `hu` (int16) was cut to, None where it was not.
+
+    Where values are cut off, they pile up at the end: air at the lower one, bone at the upper one.
+    A scanner's own ends lie beyond what matters here (`ENDS`).
+    """
+    low, high = int(hu.min()), int(hu.max())
+    if low <= ENDS[0] and high >= ENDS[1]:
+        return None
+    counts = np.bincount((hu.ravel() - np.int16(low)).view(np.uint16), minlength=high - low + 1)
+    piled = (
+        low > ENDS[0] and _piles_up(counts, LEAST_PLATEAU[0]),
+        high < ENDS[1] and _piles_up(counts[::-1], LEAST_PLATEAU[1]),
+    )
+    return (low, high) if any(piled) else None
+
+
+def _piles_up(counts: np.ndarray, least: float) -> bool:
+    """Whether the first value stands out among the next ones; among few of them, as in a scan
+    without noise, none does."""
+    following = counts[1 : NEXT + 1]
+    following = following[following > 0]
+    first = counts[0]
+    return bool(
+        first >= least * counts.sum()
+        and len(following) >= ABOVE_NEXT
+        and first >= ABOVE_NEXT * following.mean()
+    )

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import slicer
 
+from LNGenLib.mrml.inputs import Inputs
 from LNGenLib.mrml.results import TO_SEGMENTATION, add_result, read_result
 from LNGenLib.mrml.scene import load, new_scene, save
-from LNGenLib.mrml.segmentations import SEGMENTATION, to_labels, to_mask
-from LNGenLib.mrml.volumes import LABELS, SCALARS, to_image, to_volume
+from LNGenLib.mrml.segmentations import SEGMENTATION
+from LNGenLib.mrml.volumes import LABELS, SCALARS, to_volume
 from LNGenLib.output import check_output, output_folder
-from LNGenLib.synthesis.engine import Models, synthesize
+from LNGenLib.synthesis.engine import Models, paint, synthesize
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult, write_json
@@ -19,7 +20,7 @@ from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult, write_
 
 def synthesize_in_scene(
     ct: slicer.vtkMRMLScalarVolumeNode,
-    request: SynthesisRequest,
+    request: SynthesisRequest | None,
     anatomy: slicer.vtkMRMLNode | None = None,
     region: slicer.vtkMRMLNode | None = None,
     avoid: slicer.vtkMRMLNode | None = None,
@@ -27,15 +28,17 @@ def synthesize_in_scene(
     progress: Progress | None = None,
     plan: Plan | None = None,
 ) -> slicer.vtkMRMLScalarVolumeNode:
-    """`synthesize` on MRML nodes; the new volume beside `ct`, see `add_result`.
+    """`synthesize`, or with a `plan` `paint`, on MRML nodes; the new volume beside `ct`, see
+    `add_result`.
 
     `anatomy`, `region` and `avoid` are segmentations or label maps. Nothing is added to the scene
     where an error is raised.
     """
-    image = to_image(ct)
-    labels = None if anatomy is None else to_labels(anatomy, image)
-    inside, outside = (None if node is None else to_mask(node, image) for node in (region, avoid))
-    result = synthesize(image, request, labels, inside, models, progress, outside, plan)
+    scan = Inputs.read(ct, anatomy, region, avoid).scan()
+    if plan is None:
+        result = synthesize(scan, request, models, progress)
+    else:
+        result = paint(scan, plan, request, models, progress)
     return add_result(ct, result)
 
 

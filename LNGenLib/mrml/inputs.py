@@ -7,20 +7,21 @@ from dataclasses import dataclass
 import SimpleITK as sitk
 import slicer
 
-from LNGenLib.image.io import as_ct
 from LNGenLib.mrml.segmentations import LabelMap, Segments, copied
 from LNGenLib.mrml.volumes import to_image
+from LNGenLib.placement.scan import Scan
 
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Copies of a CT, its anatomy and the region for its lymph nodes: of the whole `region`, or of
-    its segment `segment_id`."""
+    """Copies of a CT, its anatomy, the region for its lymph nodes and what they keep off: of the
+    whole `region`, or of its segment `segment_id`."""
 
     name: str
     ct: sitk.Image
     anatomy: Segments | LabelMap | None = None
     region: Segments | LabelMap | None = None
+    avoid: Segments | LabelMap | None = None
     segment_id: str | None = None
 
     @classmethod
@@ -29,16 +30,17 @@ class Inputs:
         ct: slicer.vtkMRMLScalarVolumeNode,
         anatomy: slicer.vtkMRMLNode | None = None,
         region: slicer.vtkMRMLNode | None = None,
+        avoid: slicer.vtkMRMLNode | None = None,
         segment_id: str | None = None,
     ) -> Inputs:
         """Read them, on the scene's thread; InputError for nodes that can't be used."""
-        parts = (None if node is None else copied(node) for node in (anatomy, region))
+        parts = (None if node is None else copied(node) for node in (anatomy, region, avoid))
         return cls(ct.GetName(), to_image(ct), *parts, segment_id)
 
-    def images(self) -> tuple[sitk.Image, sitk.Image | None, sitk.Image | None]:
-        """CT (int16), anatomy and region mask on its grid, on any thread; takes seconds for large
-        ones. Raises InputError for what is not HU and for label maps on another grid."""
-        ct = as_ct(self.ct, self.name)
-        labels = None if self.anatomy is None else self.anatomy.labels(ct)
-        mask = None if self.region is None else self.region.mask(ct, self.segment_id)
-        return ct, labels, mask
+    def scan(self) -> Scan:
+        """All of it on the CT's grid, on any thread; takes seconds for large ones. Raises
+        InputError for what is not HU and for label maps on another grid."""
+        labels = None if self.anatomy is None else self.anatomy.labels(self.ct)
+        region = None if self.region is None else self.region.mask(self.ct, self.segment_id)
+        avoid = None if self.avoid is None else self.avoid.mask(self.ct)
+        return Scan(self.ct, labels, region, avoid, name=self.name)

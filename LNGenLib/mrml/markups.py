@@ -117,7 +117,7 @@ def describe_added(preview: slicer.vtkMRMLMarkupsFiducialNode, long_axis_mm: flo
     """Make lymph nodes of the points that the user added: of the next numbers, upright."""
     placed = _placed(preview)
     texts = [preview.GetNthControlPointDescription(k) for k in placed]
-    number = max((json.loads(text)["number"] for text in texts if text), default=-1)
+    number = max((json.loads(text)["number"] for text in texts if text), default=0)
     for k, point in zip(placed, to_points(preview), strict=True):
         if not preview.GetNthControlPointDescription(k):
             number += 1
@@ -131,7 +131,7 @@ def resize(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, long_axis_mm: flo
 
 
 def _describe(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, node: PlannedNode) -> None:
-    preview.SetNthControlPointLabel(k, f"LN {node.number + 1} {node.long_axis_mm:.1f} mm")
+    preview.SetNthControlPointLabel(k, f"LN {node.number} {node.long_axis_mm:.1f} mm")
     preview.SetNthControlPointDescription(k, json.dumps(dataclasses.asdict(node)))
 
 

@@ -17,7 +17,7 @@ import vtk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing
-from LNGenLib.image.io import SYNTHETIC, as_ct, like, marked_synthetic, to_array
+from LNGenLib.image.io import SYNTHETIC, like, marked_synthetic, to_array
 from LNGenLib.mrml.originals import Originals, keep, kept
 from LNGenLib.mrml.scene import add_node, put_beside
 from LNGenLib.mrml.segmentations import add_lymph_nodes, copied, segment_id
@@ -41,7 +41,7 @@ def add_result(
     InputError where the result has another geometry than the volume in the world.
     """
     check_same_place(ct, result.ct, "the result")
-    originals = originals or find_originals(as_ct(to_image(ct), ct.GetName()), result)
+    originals = originals or find_originals(to_image(ct), result)
     labels = to_array(result.nodes)
     name = f"{ct.GetName()} SYNTHETIC"
     volume = _volume_like(ct, to_array(result.ct), name)
@@ -60,7 +60,7 @@ def add_result(
 
 
 def find_originals(ct: sitk.Image, result: SynthesisResult) -> Originals:
-    """The HU of `ct` (int16) that a result changed."""
+    """The HU of `ct` that a result changed."""
     arrays = (to_array(image) for image in (ct, result.nodes, result.changed))
     return Originals.find(*arrays, array_spacing(ct))
 

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from LNGenLib.image.io import like
 from LNGenLib.placement.anatomy import read_stations, station_region, why_unavailable
 from LNGenLib.placement.labels import LYMPH_NODE
+from LNGenLib.placement.scan import Scan
 from LNGenLib.placement.stations import STATIONS
 
 
@@ -25,12 +26,13 @@ class PlacementMaps:
     summary: dict[str, Any]
 
 
-def placement_maps(ct: sitk.Image, anatomy: sitk.Image | None) -> PlacementMaps:
-    """Where lymph nodes may lie in a CT (int16 HU), by TotalSegmentator's labels or from HU alone.
+def placement_maps(scan: Scan) -> PlacementMaps:
+    """Where lymph nodes may lie in a scan, by its anatomy or from HU alone.
 
     Stations that are unavailable are in the summary, with the reason.
     """
-    known = read_stations(ct, anatomy)
+    ct = scan.hu
+    known = read_stations(ct, scan.anatomy)
     region = station_region(known)
     reasons = why_unavailable(known, region)
     shape, voxel = ct.GetSize()[::-1], float(np.prod(ct.GetSpacing()))

@@ -117,7 +117,8 @@ def _find_room(
         shell = _shell(occupancy > 0, spacing)
         start = np.array([b.start for b in box])
         for center in tries:
-            if _fits(occupancy, shell, start + center, region.fat, forbidden):
+            at = start + center
+            if _problem(occupancy, shell, at, region.fat, forbidden) is None:
                 found = node.at(center + jitter)
                 if _slant(found, _way(region, center, spacing)) <= MOST_SLANT:
                     return found
@@ -176,25 +177,36 @@ def _shell(inside: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     return (near | ndimage.binary_dilation(inside)) & ~inside
 
 
-def _fits(
+def misfit(node: LymphNode, region: CandidateRegion) -> str | None:
+    """What is wrong with the place of a lymph node (on the CT's grid), None where it fits."""
+    start = np.array([part.start for part in region.box])
+    box = node.box(float(max(SHELL, node.spacing.max())))
+    occupancy = node.occupancy(box)
+    shell = _shell(occupancy > 0, node.spacing)
+    own = np.array([part.start for part in box]) - start
+    return _problem(occupancy, shell, own, region.fat, region.forbidden)
+
+
+def _problem(
     occupancy: np.ndarray,
     shell: np.ndarray,
     start: np.ndarray,
     fat: Fat,
     forbidden: np.ndarray,
-) -> bool:
+) -> str | None:
     stop = start + occupancy.shape
     if (start < 0).any() or (stop > np.array(fat.shape)).any():
-        return False
+        return "is too near to the end of the CT"
     box = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
     taken = forbidden[box]
     volume = occupancy.sum()
-    return (
-        not (taken & (occupancy >= 0.5)).any()
-        and (occupancy * taken).sum() <= MOST_FORBIDDEN * volume
-        and (occupancy * fat[box]).sum() >= LEAST_FAT * volume
-        and _share(fat[box], shell & ~taken) >= LEAST_FAT_AROUND
-    )
+    if (taken & (occupancy >= 0.5)).any() or (occupancy * taken).sum() > MOST_FORBIDDEN * volume:
+        return "lies on what is kept off: a labeled organ, air, or a mask to avoid"
+    if (occupancy * fat[box]).sum() < LEAST_FAT * volume:
+        return "does not lie in fat"
+    if _share(fat[box], shell & ~taken) < LEAST_FAT_AROUND:
+        return "has too little fat round it"
+    return None
 
 
 def _share(what: np.ndarray, where: np.ndarray) -> float:

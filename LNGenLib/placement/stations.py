@@ -156,3 +156,14 @@ def _reached(marks: Landmarks, station: Station) -> tuple[tuple[slice, ...], np.
             station.facing
         ] >= FACING
     return box, np.where(inside, off, np.inf).astype(np.float32)
+
+
+def station_near(known: StationMap, index: np.ndarray, planned: str | None) -> str | None:
+    """The station at an `index` (3,) of the coarse grid, or the `planned` one where that is beside
+    it; None where there is none."""
+    low = (index - 1).clip(0)
+    beside = known.station[tuple(slice(a, b) for a, b in zip(low, index + 2))]
+    if planned in NAMES and (beside == 1 + NAMES.index(planned)).any():
+        return planned
+    here = int(beside[tuple(index - low)]) if (index < known.station.shape).all() else 0
+    return NAMES[here - 1] if here else None

@@ -16,7 +16,7 @@ from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.synthesis.records import SynthesisResult
 
 BLOCK = 8  # voxels: changes nearer to each other than about this share a box
-TYPES = {"ct": np.int16, "nodes": np.uint16, "changed": np.uint8}
+TYPES = {"changed": np.uint8, "nodes": np.uint16, "ct": np.int16}
 
 Box = tuple[slice, slice, slice]
 
@@ -46,12 +46,18 @@ def _trimmed(changed: np.ndarray, blocks: Box) -> Box:
 def write_boxes(result: SynthesisResult, path: Path) -> list[list[int]]:
     """Write the changed boxes of a result as .npz; returns where (z, y, x) each begins.
 
-    Box k is the arrays ct_k (int16 HU), nodes_k (uint16 labels) and changed_k (uint8).
+    Box k is the arrays ct_k (int16 HU), nodes_k (uint16 labels) and changed_k (uint8); HU that did
+    not change need not be whole, and do not count.
     """
     whole = {name: sitk.GetArrayViewFromImage(getattr(result, name)) for name in TYPES}
     boxes = changed_boxes(whole["changed"])
     np.savez_compressed(
-        path, **{f"{name}_{k}": whole[name][box] for name in TYPES for k, box in enumerate(boxes)}
+        path,
+        **{
+            f"{name}_{k}": whole[name][box].astype(kind)
+            for name, kind in TYPES.items()
+            for k, box in enumerate(boxes)
+        },
     )
     return [[b.start for b in box] for box in boxes]
 
@@ -71,7 +77,8 @@ def read_arrays(content: bytes, most: int) -> dict[str, np.ndarray]:
 
 
 def apply_boxes(ct: sitk.Image, content: bytes, starts: list[list[int]]) -> dict[str, sitk.Image]:
-    """`ct` (int16 HU, not modified), labels and changed region, with the boxes of a reply put in.
+    """`ct` (HU of any type, not modified), labels and changed region, with the boxes of a reply put
+    in: HU where they changed.
 
     Raises InputError where they do not fit the CT.
     """
@@ -81,12 +88,20 @@ def apply_boxes(ct: sitk.Image, content: bytes, starts: list[list[int]]) -> dict
     arrays = read_arrays(content, room)
     for name, kind in TYPES.items():
         for k, start in enumerate(starts):
-            values = arrays.get(f"{name}_{k}")
-            fits = values is not None and values.dtype == kind and values.ndim == len(start) == 3
+            values, changed = (arrays.get(f"{part}_{k}") for part in (name, "changed"))
+            fits = (
+                values is not None
+                and changed is not None
+                and values.dtype == kind
+                and values.shape == changed.shape
+                and values.ndim == len(start) == 3
+            )
             if not fits or any(
                 not 0 <= a <= a + n <= size for a, n, size in zip(start, values.shape, hu.shape)
             ):
                 raise InputError("the server's reply does not fit the CT: ask again")
             box = tuple(slice(a, a + n) for a, n in zip(start, values.shape))
+            if name == "ct":
+                values = np.where(changed, values, hu[box])
             whole[name][box] = values
     return {name: marked_synthetic(like(array, ct)) for name, array in whole.items()}

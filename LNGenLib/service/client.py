@@ -12,16 +12,16 @@ from typing import Any
 import SimpleITK as sitk
 
 from LNGenLib.image.io import as_ct, isotropic_image, like
+from LNGenLib.placement.scan import Scan
 from LNGenLib.service.boxes import apply_boxes, read_arrays
 from LNGenLib.service.connection import ServiceError
 from LNGenLib.service.job_client import JobClient
 from LNGenLib.service.protocol import Result
 from LNGenLib.service.requests import (
     NoRequest,
-    PaintRequest,
+    PlanRequest,
     SegmentRequest,
     StructuresRequest,
-    SurfacesRequest,
 )
 from LNGenLib.synthesis.plan import Plan, Surface
 from LNGenLib.synthesis.progress import Progress
@@ -36,61 +36,48 @@ class Client(JobClient):
     """
 
     def synthesize(
-        self,
-        ct: sitk.Image,
-        request: SynthesisRequest,
-        anatomy: sitk.Image | None = None,
-        region_mask: sitk.Image | None = None,
-        progress: Progress | None = None,
-        avoid: sitk.Image | None = None,
+        self, scan: Scan, request: SynthesisRequest, progress: Progress | None = None
     ) -> SynthesisResult:
         """As `LNGenLib.synthesis.engine.synthesize`, by the server; the result is the same."""
-        ct = as_ct(ct)
-        images = {"ct": ct, "anatomy": anatomy, "region_mask": region_mask, "avoid": avoid}
-        return self._painted(ct, *self.run("synthesize", request, images, progress))
+        return self._painted(scan, *self.run("synthesize", request, scan.images, progress))
 
-    def plan(
-        self,
-        ct: sitk.Image,
-        request: SynthesisRequest,
-        anatomy: sitk.Image | None = None,
-        region_mask: sitk.Image | None = None,
-        progress: Progress | None = None,
-        avoid: sitk.Image | None = None,
-    ) -> Plan:
-        """As `LNGenLib.synthesis.engine.plan_synthesis`, by the server."""
-        images = {"ct": as_ct(ct), "anatomy": anatomy, "region_mask": region_mask, "avoid": avoid}
-        return Plan.from_json(self.run("plan", request, images, progress)[1].content)
+    def plan(self, scan: Scan, request: SynthesisRequest, progress: Progress | None = None) -> Plan:
+        """As `LNGenLib.synthesis.engine.plan`, by the server."""
+        return Plan.from_json(self.run("plan", request, scan.images, progress)[1].content)
 
     def paint(
-        self, ct: sitk.Image, request: PaintRequest, progress: Progress | None = None
+        self,
+        scan: Scan,
+        plan: Plan,
+        request: SynthesisRequest | None = None,
+        progress: Progress | None = None,
     ) -> SynthesisResult:
-        """Paint a plan; the result is that of `synthesize` with this plan."""
-        ct = as_ct(ct)
-        return self._painted(ct, *self.run("paint", request, {"ct": ct}, progress))
+        """As `LNGenLib.synthesis.engine.paint`, by the server."""
+        wanted = plan.painted_as(request)
+        return self._painted(scan, *self.run("paint", PlanRequest(wanted), scan.images, progress))
 
     def surfaces(self, plan: Plan, progress: Progress | None = None) -> list[Surface]:
         """What the lymph nodes of a plan look like, in its order."""
-        job, result = self.run("surfaces", SurfacesRequest(plan), progress=progress)
+        job, result = self.run("surfaces", PlanRequest(plan), progress=progress)
         arrays = read_arrays(self._take(job, result), len(plan.nodes) << 22)
         return [
             Surface(arrays[f"vertices_{k}"], arrays[f"faces_{k}"]) for k in range(len(plan.nodes))
         ]
 
     def placement(
-        self, ct: sitk.Image, anatomy: sitk.Image | None = None, progress: Progress | None = None
+        self, scan: Scan, progress: Progress | None = None
     ) -> tuple[sitk.Image, sitk.Image, dict[str, Any]]:
         """Prior (float32), stations (uint8) and summary, as `placement_maps` gives them."""
-        ct = as_ct(ct)
-        images = {"ct": ct, "anatomy": anatomy}
+        ct = scan.ct
+        images = {name: scan.images[name] for name in ("ct", "anatomy") if name in scan.images}
         job, result = self.run("placement", NoRequest(), images, progress)
         most = ct.GetNumberOfPixels() * 5 + (1 << 12)
         arrays = read_arrays(self._take(job, result), most)
         return like(arrays["prior"], ct), like(arrays["stations"], ct), result.content
 
-    def _painted(self, ct: sitk.Image, job: str, result: Result) -> SynthesisResult:
+    def _painted(self, scan: Scan, job: str, result: Result) -> SynthesisResult:
         content = result.content
-        painted = apply_boxes(ct, self._take(job, result), content["boxes"])
+        painted = apply_boxes(scan.ct, self._take(job, result), content["boxes"])
         records = tuple(LymphNodeRecord.from_json(values) for values in content["records"])
         return SynthesisResult(**painted, records=records, provenance=content["provenance"])
 

@@ -102,6 +102,7 @@ def _self_test(models: Any) -> Finding:
 
     from LNGenLib.image.io import to_array
     from LNGenLib.image.phantom import pelvic_phantom
+    from LNGenLib.placement.scan import Scan
     from LNGenLib.structure.sizes import Sizes
     from LNGenLib.synthesis.engine import synthesize
     from LNGenLib.synthesis.records import SynthesisRequest
@@ -110,7 +111,7 @@ def _self_test(models: Any) -> Finding:
     begin = time.perf_counter()
     request = SynthesisRequest(1, Sizes("uniform", 10.0, 10.0), 0)
     try:
-        result = synthesize(phantom.ct, request, phantom.labels, models=models)
+        result = synthesize(Scan(phantom.ct, phantom.labels), request, models)
     except InputError as error:
         return Finding(SELF_TEST, str(error), good=False)
     seconds = time.perf_counter() - begin

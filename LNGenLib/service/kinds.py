@@ -7,21 +7,21 @@ from collections.abc import Mapping
 from LNGenLib.service import tasks
 from LNGenLib.service.requests import (
     NoRequest,
-    PaintRequest,
+    PlanRequest,
     SegmentRequest,
     StructuresRequest,
-    SurfacesRequest,
     TrainRequest,
 )
 from LNGenLib.service.work import HOUR, Kind
 from LNGenLib.synthesis.records import SynthesisRequest
 
+OTHERS = ("anatomy", "region", "avoid")  # of a scan, besides the CT
 KINDS: Mapping[str, Kind] = {
     "synthesize": Kind(
         SynthesisRequest.from_json,
         tasks.synthesize,
         images=("ct",),
-        optional=("anatomy", "region_mask", "avoid"),
+        optional=OTHERS,
         stages={
             "anatomy": 0.15,
             "models": 0.05,
@@ -36,17 +36,18 @@ KINDS: Mapping[str, Kind] = {
         SynthesisRequest.from_json,
         tasks.plan,
         images=("ct",),
-        optional=("anatomy", "region_mask", "avoid"),
+        optional=OTHERS,
         stages={"anatomy": 0.3, "models": 0.1, "structures": 0.4, "placement": 0.2},
     ),
     "paint": Kind(
-        PaintRequest.from_json,
+        PlanRequest.from_json,
         tasks.paint,
         images=("ct",),
+        optional=OTHERS,
         stages={"models": 0.1, "structures": 0.3, "texture": 0.4, "painting": 0.2},
     ),
     "surfaces": Kind(
-        SurfacesRequest.from_json, tasks.surfaces, stages={"models": 0.3, "structures": 0.7}
+        PlanRequest.from_json, tasks.surfaces, stages={"models": 0.3, "structures": 0.7}
     ),
     "structures": Kind(
         StructuresRequest.from_json,

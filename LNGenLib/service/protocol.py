@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-VERSION = 1  # of the protocol; it is the first part of every path
+VERSION = 2  # of the protocol; it is the first part of every path
 
 SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 VOXEL_BYTES = {

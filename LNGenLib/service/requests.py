@@ -7,10 +7,11 @@ from numbers import Integral
 from typing import Any
 
 from LNGenLib.errors import InputError
+from LNGenLib.plain import as_python
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.plan import Plan
-from LNGenLib.synthesis.records import SynthesisRequest, from_json
+from LNGenLib.synthesis.records import from_json
 
 MOST_PREVIEWS = 100
 PARTS = ("structure", "texture", "difftumor")
@@ -26,6 +27,7 @@ class StructuresRequest:
     shape: ShapeRange = ANY_SHAPE
 
     def __post_init__(self):
+        as_python(self)
         _check_whole("count", self.count, 1, MOST_PREVIEWS)
         _check_whole("seed", self.seed, 0)
 
@@ -48,6 +50,7 @@ class TrainRequest:
     seed: int = 0
 
     def __post_init__(self):
+        as_python(self)
         if self.part not in PARTS:
             raise InputError(f"part {self.part!r}: give {', '.join(PARTS)}")
         if not isinstance(self.dataset, str) or not isinstance(self.config, dict):
@@ -57,24 +60,6 @@ class TrainRequest:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> TrainRequest:
         """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
-        return from_json(cls, values)
-
-
-@dataclass(frozen=True)
-class PaintRequest:
-    """A plan, edited or not, to paint in so many steps of the texture diffusion."""
-
-    plan: Plan
-    texture_steps: int = SynthesisRequest.texture_steps
-
-    def __post_init__(self):
-        _check_whole("texture_steps", self.texture_steps, 1, 1000)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> PaintRequest:
-        """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
-        if isinstance(values, dict) and "plan" in values:
-            values = values | {"plan": Plan.from_json(values["plan"])}
         return from_json(cls, values)
 
 
@@ -95,13 +80,13 @@ class SegmentRequest:
 
 
 @dataclass(frozen=True)
-class SurfacesRequest:
-    """A plan whose lymph nodes are to be seen before they are painted."""
+class PlanRequest:
+    """A plan, edited or not, to be painted, or whose lymph nodes are to be seen before."""
 
     plan: Plan
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> SurfacesRequest:
+    def from_json(cls, values: dict[str, Any]) -> PlanRequest:
         """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
         if isinstance(values, dict) and "plan" in values:
             values = values | {"plan": Plan.from_json(values["plan"])}

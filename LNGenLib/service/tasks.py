@@ -10,20 +10,14 @@ from typing import Any
 from LNGenLib.errors import InputError
 from LNGenLib.segmentation.config import is_model
 from LNGenLib.service.work import Work
-from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
+from LNGenLib.synthesis.records import SynthesisResult
 
 
 def synthesize(work: Work) -> dict[str, Any]:
     """Paint lymph nodes: records, provenance, and boxes.npz with what changed."""
     from LNGenLib.synthesis import engine
 
-    return _painted(work, engine.synthesize(*_of_synthesis(work)))
-
-
-def _of_synthesis(work: Work) -> tuple[Any, ...]:
-    """The arguments of `synthesize` and of `plan_synthesis`."""
-    ct, *others = (work.images.get(name) for name in ("ct", "anatomy", "region_mask", "avoid"))
-    return ct, work.request, *others[:2], work.models, work.progress, others[2]
+    return _painted(work, engine.synthesize(work.scan, work.request, work.models, work.progress))
 
 
 def _painted(work: Work, result: SynthesisResult) -> dict[str, Any]:
@@ -40,7 +34,7 @@ def placement(work: Work) -> dict[str, Any]:
     from LNGenLib.placement.maps import placement_maps
 
     work.progress.stage("anatomy")
-    maps = placement_maps(work.images["ct"], work.images.get("anatomy"))
+    maps = placement_maps(work.scan)
     arrays = {"prior": to_array(maps.prior), "stations": to_array(maps.stations)}
     np.savez_compressed(work.folder / "maps.npz", **arrays)
     return maps.summary
@@ -48,21 +42,17 @@ def placement(work: Work) -> dict[str, Any]:
 
 def plan(work: Work) -> dict[str, Any]:
     """A synthesis as far as its plan."""
-    from LNGenLib.synthesis.engine import plan_synthesis
+    from LNGenLib.synthesis import engine
 
-    return dataclasses.asdict(plan_synthesis(*_of_synthesis(work)))
+    return dataclasses.asdict(engine.plan(work.scan, work.request, work.models, work.progress))
 
 
 def paint(work: Work) -> dict[str, Any]:
     """A plan painted: as `synthesize`."""
     from LNGenLib.synthesis import engine
 
-    asked, plan = work.request, work.request.plan
-    request = SynthesisRequest(len(plan.nodes), seed=plan.seed, texture_steps=asked.texture_steps)
-    result = engine.synthesize(
-        work.images["ct"], request, models=work.models, progress=work.progress, plan=plan
-    )
-    return _painted(work, result)
+    plan = work.request.plan
+    return _painted(work, engine.paint(work.scan, plan, None, work.models, work.progress))
 
 
 def structures(work: Work) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from LNGenLib.synthesis.progress import Progress
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
+    from LNGenLib.placement.scan import Scan
     from LNGenLib.synthesis.engine import Models
 
 HOUR = 3600.0
@@ -30,6 +31,13 @@ class Work:
     folder: Path
     scratch: Path
     datasets: Path
+
+    @property
+    def scan(self) -> Scan:
+        """The images, checked; InputError for unusable ones."""
+        from LNGenLib.placement.scan import Scan
+
+        return Scan(**self.images)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class EllipsoidModel:
     """Draws elastic ellipsoids where a `StructureModel` draws structures; it has no weights."""
 
     description = {"sha256": None}
+    hila = False  # DiffTumor's lesions have none
     batch, precision = 0, None
 
     def sample(

@@ -51,6 +51,8 @@ class Samples:
 class StructureModel:
     """The trained structure model; `path` is a .safetensors of `lngen train structure`."""
 
+    hila = True  # some of its structures get one
+
     def __init__(self, path: Path | None = None, device: str = "cpu"):
         self.device, self.batch = device, BATCH
         self.precision = quickest_precision(device)

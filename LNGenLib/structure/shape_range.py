@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from LNGenLib.errors import InputError
+from LNGenLib.plain import as_python
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class ShapeRange:
     irregularity: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self):
+        as_python(self)
         for name in ("axis_ratio", "irregularity"):
             low, high = getattr(self, name)
             if not 0 <= low <= high <= 1:

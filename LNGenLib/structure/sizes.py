@@ -9,6 +9,7 @@ from statistics import NormalDist
 import numpy as np
 
 from LNGenLib.errors import InputError
+from LNGenLib.plain import as_python
 
 SMALLEST, LARGEST = 1.7, 30.0  # mm, LN-Gen Fig. 1
 CLINICAL = NormalDist(math.log(5.5), 0.4)  # of the logarithm of the long axis in mm
@@ -30,6 +31,7 @@ class Sizes:
     high_mm: float = LARGEST
 
     def __post_init__(self):
+        as_python(self)
         if self.law not in LAWS:
             raise InputError(f"sizes {self.law}: give {' or '.join(LAWS)}")
         if not SMALLEST <= self.low_mm <= self.high_mm <= LARGEST:

@@ -60,7 +60,7 @@ class Painting:
     noise: list[Noise]
 
 
-def paint(
+def paint_nodes(
     hu: np.ndarray,
     nodes: Sequence[LymphNode],
     seed: int,
@@ -73,7 +73,7 @@ def paint(
     enhancement: Enhancement | None = None,
 ) -> Painting:
     """Paint `nodes` into the CT `hu` (z, y, x; not modified); each depends on the seed and its
-    number, which is its place in `nodes` where there are no `numbers`.
+    number, from 0, which is its place in `nodes` where there are no `numbers`.
 
     `means` are the wanted mean HU of the nodes; without them they are drawn by the scan's phase,
     or by `enhancement` where it is given.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +11,24 @@ from typing import Any
 import numpy as np
 
 from LNGenLib.errors import InputError
-from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
-from LNGenLib.synthesis.records import Phase, Point, from_json, write_json
+from LNGenLib.synthesis.records import (
+    Phase,
+    Point,
+    SynthesisRequest,
+    from_json,
+    read_json,
+    write_json,
+)
 
+MOST_NUMBER = np.iinfo(np.uint16).max  # numbers become labels
 BINS = (1.7, 5.0, 10.0, 20.0, 30.0)  # mm, in which refusals are counted
 
 
 @dataclass(frozen=True)
 class PlannedNode:
-    """A lymph node to be painted: structure `number` of the plan's seed, at a long axis in mm.
+    """A lymph node to be painted: structure `number` of the request's seed, at a long axis in mm.
 
+    Numbers count from 1, and become the labels of the result.
     `center_ras_mm` is the center of the structure's frame; `turn` (3, 3) turns the structure's axes
     (z, y, x) into R, A, S. `short_axis_mm` is the one asked for, if any; `shape_mm` the long axis
     that the shape is drawn for, else `long_axis_mm`: a resized node keeps its shape by it. With a
@@ -37,22 +44,49 @@ class PlannedNode:
     shape_mm: float | None = None
     hilum: bool = False
 
+    @property
+    def index(self) -> int:
+        """That of its random draws, which count from 0."""
+        return self.number - 1
+
 
 @dataclass(frozen=True)
 class Plan:
     """Lymph nodes to be painted, and the long axes in mm of those that found no room.
 
-    The structures follow from `seed`, `structure_steps`, `shape` and the nodes' `shape_mm`: a plan
-    can be edited (moved, turned, resized, deleted nodes) and still gives the same shapes. `phase`
-    is the scan's.
+    The structures follow from the `request`, the nodes' `shape_mm` and the weights of the
+    structure model, whose SHA-256 is `weights` (None for ellipsoids, which have none): a plan can
+    be edited (moved, turned, resized, deleted nodes) and still gives the same shapes. `phase` is
+    the scan's.
     """
 
-    seed: int
+    request: SynthesisRequest
     nodes: tuple[PlannedNode, ...]
-    shape: ShapeRange = ANY_SHAPE
-    structure_steps: int = 20
+    weights: str | None
     refused_mm: tuple[float, ...] = ()
     phase: Phase | None = None
+
+    def __post_init__(self):
+        numbers = [node.number for node in self.nodes]
+        if len(set(numbers)) < len(numbers) or not all(
+            isinstance(number, int) and 1 <= number <= MOST_NUMBER for number in numbers
+        ):
+            raise InputError(
+                f"the plan's lymph nodes have the numbers {', '.join(map(str, numbers))}: give "
+                f"each a whole number of its own, 1 to {MOST_NUMBER}"
+            )
+
+    @property
+    def seed(self) -> int:
+        """That of the request."""
+        return self.request.seed
+
+    def painted_as(self, request: SynthesisRequest | None) -> Plan:
+        """The plan as `request` says how to paint, None for its own; InputError where it asks for
+        other lymph nodes."""
+        if request is None:
+            return self
+        return dataclasses.replace(self, request=self.request.painted_as(request))
 
     def write(self, path: Path) -> None:
         """Write JSON, whole or not at all."""
@@ -60,21 +94,26 @@ class Plan:
 
     @classmethod
     def read(cls, path: Path) -> Plan:
-        """The plan in a JSON file; InputError where there is none."""
+        """The plan in a JSON file; InputError that names the file where there is none."""
         try:
-            values = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path} is no plan that can be read: {error}") from error
-        return cls.from_json(values)
+            return cls.from_json(read_json(path))
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Plan:
         """The plan of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
         if isinstance(values, dict):
+            if "seed" in values and "request" not in values:
+                raise InputError(
+                    "the plan is of an older LNGen and tells neither its request nor its weights: "
+                    "make it anew"
+                )
             values = dict(values)
-            for name, kind in (("shape", ShapeRange), ("phase", Phase)):
-                if values.get(name) is not None:
-                    values[name] = from_json(kind, values[name])
+            if values.get("phase") is not None:
+                values["phase"] = from_json(Phase, values["phase"])
+            if "request" in values:
+                values["request"] = SynthesisRequest.from_json(values["request"])
             if isinstance(values.get("nodes"), list):
                 values["nodes"] = tuple(from_json(PlannedNode, one) for one in values["nodes"])
         plan = from_json(cls, values)

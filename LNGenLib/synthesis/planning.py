@@ -24,6 +24,7 @@ from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import Point, SynthesisRequest
 
 MOST_SHARED = 0.02  # of the smaller node's volume, in voxels that two nodes cut
+NO_HILUM = 0.0
 RATIO_TOLERANCE = 0.05  # of a wanted short axis over the long one
 
 
@@ -45,7 +46,8 @@ def make_plan(
     samples = model.sample(
         numbers, sizes, request.seed, request.structure_steps, progress.step, shapes
     )
-    hila = [has_hilum(request.seed, k, sizes[k], request.hilum) for k in numbers]
+    share = NO_HILUM if request.hilum is None and not model.hila else request.hilum
+    hila = [has_hilum(request.seed, k, sizes[k], share) for k in numbers]
     samples = _with_hila(samples, request.seed, numbers, hila)
     progress.stage("placement")
     rngs = [node_rng(request.seed, k, "place") for k in numbers]
@@ -60,7 +62,7 @@ def make_plan(
         )
     nodes = tuple(
         PlannedNode(
-            k,
+            k + 1,
             _point(index_to_ras(ct, placed[k].node.center)),
             sizes[k],
             tuple(map(_point, array_axes(ct) @ placed[k].node.rotation)),
@@ -71,28 +73,35 @@ def make_plan(
         )
         for k in kept
     )
-    plan = Plan(
-        request.seed, nodes, request.shape, request.structure_steps, tuple(map(_rounded, refused))
-    )
+    plan = Plan(request, nodes, model.description["sha256"], tuple(map(_rounded, refused)))
     return plan, Samples(
         *([part[k] for k in kept] for part in (samples.structures, samples.repaired))
     )
 
 
 def draw_structures(plan: Plan, model: StructureModel, progress: Progress) -> Samples:
-    """The structures of a plan's lymph nodes; InputError for one that is too small or large."""
+    """The structures of a plan's lymph nodes; InputError for one that is too small or large, and
+    for a plan of other weights, of which the same seeds would give other shapes."""
+    if plan.weights != model.description["sha256"]:
+        raise InputError(
+            "the plan was drawn with other structure weights, and its lymph nodes would have other "
+            "shapes now: make it anew (--replan, or Preview), or give those weights"
+        )
     for node in plan.nodes:
         for size in (node.long_axis_mm, node.shape_mm):
             if size is not None and not SMALLEST <= size <= LARGEST:
                 raise InputError(
                     f"{_named(node)} is {size:g} mm long: give {SMALLEST:g} to {LARGEST:g} mm"
                 )
-    progress.stage("structures", plan.structure_steps)
-    numbers = [node.number for node in plan.nodes]
-    sizes = [node.shape_mm or node.long_axis_mm for node in plan.nodes]
-    shapes = [_shape(plan.shape, node.short_axis_mm, size) for node, size in zip(plan.nodes, sizes)]
-    samples = model.sample(numbers, sizes, plan.seed, plan.structure_steps, progress.step, shapes)
-    return _with_hila(samples, plan.seed, numbers, [node.hilum for node in plan.nodes])
+    request, nodes = plan.request, plan.nodes
+    progress.stage("structures", request.structure_steps)
+    indices = [node.index for node in nodes]
+    sizes = [node.shape_mm or node.long_axis_mm for node in nodes]
+    shapes = [_shape(request.shape, node.short_axis_mm, size) for node, size in zip(nodes, sizes)]
+    samples = model.sample(
+        indices, sizes, request.seed, request.structure_steps, progress.step, shapes
+    )
+    return _with_hila(samples, request.seed, indices, [node.hilum for node in nodes])
 
 
 def _with_hila(
@@ -102,8 +111,8 @@ def _with_hila(
 
 
 def _named(node: PlannedNode) -> str:
-    """A lymph node as the panel names it, and as the plan's file does."""
-    return f"LN {node.number + 1} (number {node.number} of the plan)"
+    """A lymph node as the panel names it."""
+    return f"LN {node.number}"
 
 
 def lymph_nodes(plan: Plan, structures: Sequence[Structure], ct: sitk.Image) -> list[LymphNode]:

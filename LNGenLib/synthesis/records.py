@@ -6,15 +6,18 @@ import dataclasses
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.io import read_image, write_image
+from LNGenLib.image.io import like, marked_synthetic, read_image, to_array, write_image
+from LNGenLib.plain import as_python
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.sizes import Sizes
 
@@ -60,6 +63,7 @@ class SynthesisRequest:
         for name in ("count", "seed", "texture_steps", "structure_steps"):
             if not isinstance(getattr(self, name), Integral):
                 raise InputError(f"{name} {getattr(self, name)!r}: give a whole number")
+        as_python(self)
         if not isinstance(self.sizes, Sizes):
             raise InputError(f"sizes {self.sizes}: give Sizes(law, low_mm, high_mm)")
         if not isinstance(self.shape, ShapeRange):
@@ -109,6 +113,22 @@ class SynthesisRequest:
         """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
         return from_json(cls, values, {"sizes": Sizes, "shape": ShapeRange})
 
+    def painted_as(self, other: SynthesisRequest) -> SynthesisRequest:
+        """This request, painted as `other` says (`PAINTING`); InputError where the two ask for
+        different lymph nodes."""
+        new = dataclasses.replace(self, **{name: getattr(other, name) for name in PAINTING})
+        for name in (part.name for part in dataclasses.fields(self)):
+            own, wanted = getattr(new, name), getattr(other, name)
+            if own != wanted:
+                raise InputError(
+                    f"the plan was made for {name} {own}, not {wanted}: paint it as it was asked "
+                    "for, or make a plan anew"
+                )
+        return new
+
+
+PAINTING = ("texture_steps", "enhancement", "artery_hu")  # fields that a plan does not depend on
+
 
 def _check_enhancement(bounds: tuple[float, float]) -> None:
     if len(bounds) != 2 or not -150 <= bounds[0] <= bounds[1] <= 150:  # NaN is not, either
@@ -134,8 +154,8 @@ class Phase:
 class LymphNodeRecord:
     """One synthetic lymph node. Lengths in mm, positions in RAS mm, intensities in HU.
 
-    `label` is its value in the label map, `number` its place in the request: they differ where
-    others found no room. `station` names where it lies, if it was placed by stations.
+    `label` is its value in the label map, and its number in the plan: where others found no room,
+    there are gaps. `station` names where it lies, if it was placed by stations.
     `center_ras_mm` is the center of mass, of a bent node the nearest voxel of its label;
     `recist_axis_mm` is the largest diameter in the CT's own slices; `long_axis_ras_mm` the ends of
     the 3D long axis; `surrounding_mean_hu` of unchanged voxels within 3 mm of the label. `mean_hu`
@@ -158,7 +178,6 @@ class LymphNodeRecord:
     noise_hu: float
     structure_repaired: bool
     seed: int
-    number: int
     station: str | None = None
     wanted_mean_hu: float | None = None
     uptake: str | None = None
@@ -167,6 +186,8 @@ class LymphNodeRecord:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> LymphNodeRecord:
         """The record of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
+        if isinstance(values, dict):  # before 0.2 a record had a number beside its label
+            values = {name: value for name, value in values.items() if name != "number"}
         return from_json(cls, values)
 
 
@@ -196,15 +217,20 @@ class SynthesisResult:
         }
 
     def write(self, folder: Path) -> None:
-        """Write images and `nodes.json` into an existing folder, each whole or not at all."""
+        """Write `nodes.json` and images into an existing folder, each whole or not at all."""
+        write_json(self.to_json(), folder / "nodes.json")
         for name, file in self.IMAGES.items():
             write_image(getattr(self, name), folder / file)
-        write_json(self.to_json(), folder / "nodes.json")
+
+    def with_known(self, known: sitk.Image) -> sitk.Image:
+        """1 (uint8) in all lymph nodes: the synthetic ones, and those `known` (not 0) before."""
+        labels = (to_array(self.nodes) > 0) | (to_array(known) > 0)
+        return marked_synthetic(like(labels.astype(np.uint8), self.nodes))
 
     @classmethod
     def read(cls, folder: Path) -> SynthesisResult:
-        """The result that `write` left in a folder."""
-        content = json.loads((folder / "nodes.json").read_text())
+        """The result that `write` left in a folder; InputError where there is none."""
+        content = read_json(folder / "nodes.json", ("records", "provenance"))
         images = {name: read_image(folder / file) for name, file in cls.IMAGES.items()}
         records = tuple(LymphNodeRecord.from_json(values) for values in content["records"])
         return cls(**images, records=records, provenance=content["provenance"])
@@ -218,6 +244,22 @@ def write_json(content: Any, path: Path) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_json(path: Path, fields: Sequence[str] = ()) -> dict[str, Any]:
+    """The object in a JSON file; InputError that names the file where there is none, or where it
+    lacks one of `fields`, as those of another version of LNGen may."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is no JSON file that can be read: {error}") from error
+    missing = [name for name in fields if not isinstance(content, dict) or name not in content]
+    if missing:
+        raise InputError(
+            f"{path} holds no {', '.join(missing)}: another version of LNGen, or something else, "
+            "wrote it; make it anew"
+        )
+    return content
 
 
 def from_json(kind: type, values: dict[str, Any], parts: dict[str, type] | None = None) -> Any:

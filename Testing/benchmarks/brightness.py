@@ -25,6 +25,7 @@ from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import as_ct, read_image, to_array
 from LNGenLib.placement.anatomy import NoPlace
 from LNGenLib.placement.labels import read_anatomy
+from LNGenLib.placement.scan import Scan
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
@@ -79,7 +80,7 @@ def main(
         )
         turn += 1
         try:
-            result = synthesize(ct, request, labels, models=models)
+            result = synthesize(Scan(ct, labels), request, models)
         except NoPlace:
             continue
         found = cores(result, models, spread)

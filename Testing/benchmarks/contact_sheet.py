@@ -26,6 +26,7 @@ from scipy import ndimage
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import read_image, to_array
 from LNGenLib.image.phantom import pelvic_phantom
+from LNGenLib.placement.scan import Scan
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.structure.tsdf import diameter
 from LNGenLib.synthesis.engine import Models, synthesize
@@ -65,7 +66,7 @@ def painted(
             hilum=hilum,
         )
         try:
-            result = synthesize(ct, request, anatomy, models=models)
+            result = synthesize(Scan(ct, anatomy), request, models)
         except InputError:  # none of this turn's fits
             continue
         for record in result.records:

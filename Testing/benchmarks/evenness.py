@@ -20,6 +20,7 @@ from scipy import ndimage
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.io import as_ct, read_image, to_array
 from LNGenLib.placement.anatomy import NoPlace
+from LNGenLib.placement.scan import Scan
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
 from LNGenLib.synthesis.records import SynthesisRequest
@@ -59,7 +60,7 @@ def main(ct: Path, region_box: tuple[float, float, float, float, float, float], 
             *(8, Sizes("uniform", 12, 25), seed + turn, region_box), allow_fewer=True, hilum=0.0
         )
         try:
-            result = synthesize(scan, request, models=models)
+            result = synthesize(Scan(scan), request, models)
         except NoPlace:
             continue
         found = of_nodes(to_array(result.ct), to_array(result.nodes))

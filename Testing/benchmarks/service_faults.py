@@ -53,7 +53,7 @@ def half_upload(host: Host) -> socket.socket:
     sock = socket.create_connection(("127.0.0.1", int(host.url.rsplit(":", 1)[1])))
     digest = hashlib.sha256(bytes(1000)).hexdigest()
     head = (
-        f"PUT /v1/uploads/{digest}?size=1000 HTTP/1.1\r\nHost: x\r\n"
+        f"PUT /v2/uploads/{digest}?size=1000 HTTP/1.1\r\nHost: x\r\n"
         f"Authorization: Bearer {TOKEN}\r\nContent-Length: 1000\r\n\r\n"
     )
     sock.sendall(head.encode() + bytes(500))

@@ -32,7 +32,7 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 def fuzz(host: Host, examples: int) -> str:
     """schemathesis' own summary."""
     command = [
-        *(Path(sys.executable).with_name("schemathesis"), "run", f"{host.url}/v1/openapi.json"),
+        *(Path(sys.executable).with_name("schemathesis"), "run", f"{host.url}/v2/openapi.json"),
         *("--header", f"Authorization: Bearer {TOKEN}", "--checks", "not_a_server_error"),
         *("--max-examples", str(examples), "--seed", "0", "--request-timeout", "20"),
     ]
@@ -50,7 +50,7 @@ def send_malformed(host: Host, images: int) -> tuple[Counter[int], float]:
         begin = time.perf_counter()
         reply = requests.request(url=host.url + path, headers=headers, timeout=20, **upload)
         answers[reply.status_code] += 1
-        url = f"{host.url}/v1/jobs"
+        url = f"{host.url}/v2/jobs"
         answers[requests.post(url, json=body, headers=HEADERS, timeout=20).status_code] += 1
         slowest = max(slowest, time.perf_counter() - begin)
     return answers, slowest
@@ -63,7 +63,7 @@ def main(examples: int = 100, images: int = 200) -> None:
         host = Host(Path(folder), max_jobs=8)
         try:
             host.wait_for_worker()
-            requests.get(f"{host.url}/v1/openapi.json", headers=HEADERS, timeout=20)
+            requests.get(f"{host.url}/v2/openapi.json", headers=HEADERS, timeout=20)
             memory = [[p.memory_info().rss / MIB for p in host.processes()]]
             begin = time.perf_counter()
             console.print(fuzz(host, examples))

@@ -123,7 +123,7 @@ class Load:
     def broken_upload(self, client: Client, values: np.ndarray) -> None:
         """An upload of other bytes than announced."""
         digest = hashlib.sha256(values.tobytes()).hexdigest()
-        url = f"{self.host.url}/v1/uploads/{digest}?size={values.nbytes}"
+        url = f"{self.host.url}/v2/uploads/{digest}?size={values.nbytes}"
         with requests.Session() as session:
             session.trust_env = False
             reply = session.put(url, data=values.tobytes()[:-9], auth=client.session.auth)

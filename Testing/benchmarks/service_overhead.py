@@ -30,6 +30,7 @@ from service_kinds import NAME, Steps
 
 from LNGenLib.image.io import to_array
 from LNGenLib.image.phantom import pelvic_phantom
+from LNGenLib.placement.scan import Scan
 from LNGenLib.service.local import LocalService
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
@@ -56,10 +57,10 @@ def compared(service: LocalService, phantom, count: int, runs: int) -> list[str]
     for run in range(runs + 1):
         request = SynthesisRequest(count, Sizes("uniform", 4.0, 20.0), run)
         begin = time.perf_counter()
-        expected = synthesize(phantom.ct, request, phantom.labels, models=models)
+        expected = synthesize(Scan(phantom.ct, phantom.labels), request, models)
         inside = time.perf_counter() - begin
         begin = time.perf_counter()
-        result = service.client.synthesize(phantom.ct, request, phantom.labels)
+        result = service.client.synthesize(Scan(phantom.ct, phantom.labels), request)
         spent = time.perf_counter() - begin
         assert (to_array(result.ct) == to_array(expected.ct)).all()
         if run:  # the first loads the models and uploads the CT

@@ -1,0 +1,141 @@
+"""What is told of lymph nodes once they are painted: their records, and how they came about."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import platform
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from LNGenLib import __version__
+from LNGenLib.image.geometry import index_to_ras
+from LNGenLib.placement.scan import Scan
+from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.structure.model import Samples
+from LNGenLib.synthesis.enhancement import draw_uptake, offsets
+from LNGenLib.synthesis.method import Method
+from LNGenLib.synthesis.painting import Painting
+from LNGenLib.synthesis.plan import Plan
+from LNGenLib.synthesis.records import LymphNodeRecord
+from LNGenLib.texture.inpainting import Inpainting, within_reach
+
+if TYPE_CHECKING:
+    from LNGenLib.synthesis.engine import Models
+
+
+def make_records(
+    scan: Scan,
+    plan: Plan,
+    nodes: Sequence[LymphNode],
+    samples: Samples,
+    painting: Painting,
+    method: Method,
+) -> tuple[LymphNodeRecord, ...]:
+    """A record of each of the plan's lymph nodes, as it was painted."""
+    told = zip(nodes, samples.repaired, strict=True)
+    return tuple(
+        _record(scan.hu, node, painting, k, repaired, plan, _wanted(painting, k, plan, method))
+        for k, (node, repaired) in enumerate(told)
+    )
+
+
+def _record(
+    ct: sitk.Image,
+    node: LymphNode,
+    painting: Painting,
+    k: int,
+    repaired: bool,
+    plan: Plan,
+    wanted: dict[str, Any],
+) -> LymphNodeRecord:
+    painted, planned = painting.nodes[k], plan.nodes[k]
+    hu = sitk.GetArrayViewFromImage(ct)
+    around = within_reach(painted.label, node.spacing) & ~painted.changed
+    start = np.array([b.start for b in painted.box])
+    weights = painted.occupancy
+    voxel = float(np.prod(node.spacing))
+    return LymphNodeRecord(
+        label=planned.number,
+        center_ras_mm=_point(index_to_ras(ct, start + _middle(painted))),
+        wanted_long_axis_mm=round(float(node.long_axis), 3),
+        long_axis_mm=round(node.measured_long_axis(), 3),
+        short_axis_mm=round(node.structure.short_axis(node.long_axis), 3),
+        recist_axis_mm=round(node.recist_axis(), 3),
+        long_axis_ras_mm=tuple(_point(end) for end in index_to_ras(ct, node.long_axis_ends())),
+        volume_mm3=round(node.structure.volume(node.long_axis), 3),
+        grid_volume_mm3=round(float(weights.sum()) * voxel, 3),
+        mean_hu=round(float(painted.hu[painted.label].mean()), 2),
+        surrounding_mean_hu=round(float(hu[painted.box][around].mean()), 2)
+        if around.any()
+        else None,
+        noise_hu=round(painting.noise[k].level, 2),
+        structure_repaired=repaired,
+        seed=plan.seed,
+        station=planned.station,
+        hilum=planned.hilum,
+        **wanted,
+    )
+
+
+def _wanted(painting: Painting, k: int, plan: Plan, method: Method) -> dict[str, Any]:
+    """What a record tells of how bright the node was to be; DiffTumor's way can't be told."""
+    if method == Method.difftumor:
+        return {}
+    drawn = None if plan.request.enhancement else draw_uptake(plan.seed, plan.nodes[k].index)
+    return {"wanted_mean_hu": round(painting.means[k], 2), "uptake": drawn}
+
+
+def _middle(painted: Inpainting) -> np.ndarray:
+    """Center of mass (z, y, x) in the box; of a bent node the nearest voxel of its label."""
+    weights = painted.occupancy
+    middle = (
+        np.array([(weights * axis).sum() for axis in np.indices(weights.shape)]) / weights.sum()
+    )
+    if painted.label[tuple(np.round(middle).astype(int))]:
+        return middle
+    voxels = np.argwhere(painted.label)
+    return voxels[((voxels - middle) ** 2).sum(1).argmin()]
+
+
+def _point(values: Sequence[float]) -> tuple[float, float, float]:
+    return tuple(round(float(v), 3) for v in values)
+
+
+def hashes_of(voxels: dict[str, np.ndarray]) -> dict[str, str]:
+    """SHA-256 of each array's voxels."""
+    return {name: hashlib.sha256(array).hexdigest() for name, array in voxels.items()}
+
+
+def provenance(plan: Plan, models: Models, hashes: dict[str, str]) -> dict[str, Any]:
+    """How a result came about, as JSON takes it: software, weights, what was asked for (`request`),
+    the `plan` that was painted, and the `hashes` of the scan's images."""
+    import monai
+
+    told = dataclasses.asdict(plan)
+    request = told.pop("request")
+    return {
+        "software": f"LNGen {__version__}",
+        "versions": {
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "torch": torch.__version__,
+            "monai": monai.__version__,
+            "SimpleITK": sitk.Version_VersionString(),
+        },
+        "method": models.method.value,
+        "weights": {
+            "structure": models.structure.description["sha256"],
+            "texture": models.texture.description["sha256"],
+        },
+        "request": request,
+        "plan": told,
+        "enhancement_hu": plan.request.enhancement or offsets(plan.phase),
+        "input_voxels_sha256": hashes,
+        "device": models.texture.device,
+        "structure_precision": str(models.structure.precision).removeprefix("torch."),
+    }

@@ -1,0 +1,64 @@
+"""Where a request's lymph nodes may lie, and whether those of a plan fit where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from LNGenLib.errors import InputError
+from LNGenLib.image.geometry import box_mask
+from LNGenLib.image.io import to_array
+from LNGenLib.placement.anatomy import CandidateRegion, find_region, read_stations, without
+from LNGenLib.placement.sampling import misfit
+from LNGenLib.placement.scan import Scan
+from LNGenLib.placement.stations import station_near
+from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.synthesis.plan import Plan
+from LNGenLib.synthesis.records import SynthesisRequest
+
+
+def region_of(scan: Scan, request: SynthesisRequest) -> CandidateRegion:
+    """Where lymph nodes may lie: in the scan's region, or as the request says. Raises InputError
+    where both tell the place, or nothing does."""
+    region = None
+    if scan.region is not None:
+        if request.region_box or request.stations or request.points:
+            raise InputError("give one of region mask, region box, stations and points")
+        region = to_array(scan.region) > 0
+    elif request.region_box is not None:
+        region = box_mask(scan.ct, request.region_box)
+    found = find_region(
+        scan.hu, scan.anatomy, region, request.stations, request.points, request.tolerance_mm
+    )
+    return _kept_off(scan, found)
+
+
+def checked(plan: Plan, nodes: Sequence[LymphNode], scan: Scan) -> Plan:
+    """The plan, whose `nodes` these are, with the stations in which they lie now.
+
+    Raises InputError where one does not fit at its place, as a new one has to.
+    """
+    centers = [node.center_ras_mm for node in plan.nodes]
+    region = _kept_off(scan, find_region(scan.hu, scan.anatomy, points=centers))
+    for planned, node in zip(plan.nodes, nodes, strict=True):
+        problem = misfit(node, region)
+        if problem is not None:
+            raise InputError(f"LN {planned.number} {problem}: move it, or make it smaller")
+    if all(node.station is None for node in plan.nodes):
+        return plan
+    known = read_stations(scan.hu, scan.anatomy)
+    stations = (
+        station_near(known.stations, np.round(node.center / known.steps).astype(int), was.station)
+        for was, node in zip(plan.nodes, nodes)
+    )
+    return replace(
+        plan, nodes=tuple(replace(node, station=name) for node, name in zip(plan.nodes, stations))
+    )
+
+
+def _kept_off(scan: Scan, region: CandidateRegion) -> CandidateRegion:
+    if scan.avoid is None:
+        return region
+    return without(region, to_array(scan.avoid) > 0, scan.spacing)
