@@ -44,7 +44,6 @@ RECORD = LymphNodeRecord(
     noise_hu=10.0,
     structure_repaired=False,
     seed=0,
-    number=0,
 )
 BALL = Structure(
     np.clip(np.linalg.norm(np.indices((32, 32, 32)) - 15.5, axis=0) * 0.075 - 1, -0.2, 0.2)
@@ -192,7 +191,7 @@ BAD_PLACES = {
     "other count than points": ("--points {i}/points.csv --count 3", "3 lymph nodes at 2", "ask"),
     "tolerance": ("--points {i}/points.csv --tolerance -1", "tolerance -1", "give 0 to 100"),
     "short axis": ("--short-axis 20 --long-axis 5 9", "short axis 20 mm", "smallest long axis"),
-    "no plan": ("--plan {i}/nowhere.json", "nowhere.json is no plan", "read"),
+    "no plan": ("--plan {i}/nowhere.json", "nowhere.json is no JSON file", "read"),
     "another plan": ("--plan {i}/unknown.json", "Plan has no field", "batchsize"),
     "two plans": ("--plan {i}/list.json --dry-run", "--dry-run", "give one"),
 }
@@ -372,7 +371,8 @@ def synthesized(monkeypatch, phantom):
     """`synthesize` without networks: the CT as it is and a label of one cube in its middle."""
     from LNGenLib.synthesis import engine
 
-    def unchanged(ct, request, labels, mask, models, progress: Progress, *_):
+    def unchanged(scan, request, models, progress: Progress):
+        ct = scan.ct
         progress.stage("texture", 2)
         progress.step(1, 2)
         nodes = np.zeros(to_array(ct).shape, np.uint16)
@@ -477,7 +477,7 @@ def test_the_output_is_named_as_it_is(lngen, tmp_path, synthesized):
 def interrupted_synthesis(monkeypatch, failure) -> None:
     from LNGenLib.synthesis import engine
 
-    def stopped(ct, request, labels, mask, models, progress: Progress, *_):
+    def stopped(scan, request, models, progress):
         progress.stage("texture", 10)
         progress.step(3, 10)
         raise failure

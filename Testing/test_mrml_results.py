@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import subprocess
@@ -51,7 +52,6 @@ def record(label: int) -> LymphNodeRecord:
         noise_hu=10.0,
         structure_repaired=False,
         seed=3,
-        number=label - 1,
         station="mesorectal" if label == 1 else None,
     )
 
@@ -345,11 +345,11 @@ def test_results_need_nothing_that_slicer_does_not_ship():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_float_ct_is_restored_as_whole_hu(scene):
-    """The synthetic CT is int16, as everywhere in LNGen."""
+def test_a_float_ct_is_restored_with_its_fractions(scene):
     ct, result = painted(THREE, 2.2, 1.7)
-    volume = to_volume(scene, sitk.Cast(ct, sitk.sitkFloat32) + 0.25, "CT")
-    synthetic = add_result(volume, result)
+    ct, after = (sitk.Cast(image, sitk.sitkFloat32) + 0.25 for image in (ct, result.ct))
+    volume = to_volume(scene, ct, "CT")
+    synthetic = add_result(volume, dataclasses.replace(result, ct=after))
+    assert hu(synthetic).dtype == np.float32
     undo_all(synthetic)
-    assert hu(synthetic).dtype == np.int16
     assert np.array_equal(hu(synthetic), to_array(ct))

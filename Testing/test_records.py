@@ -39,7 +39,6 @@ RECORD = LymphNodeRecord(
     noise_hu=12.4,
     structure_repaired=False,
     seed=3,
-    number=0,
 )
 
 

@@ -74,7 +74,7 @@ def test_tls(tmp_path):
     process, url = serving(*options, "--ssl-certfile", pem[0], "--ssl-keyfile", pem[1])
     try:
         assert url.startswith("https://")
-        assert Client(url, TOKEN, verify=str(pem[0])).capabilities().protocol == 1
+        assert Client(url, TOKEN, verify=str(pem[0])).capabilities().protocol == VERSION
         with pytest.raises(ServiceError, match="certificate is not trusted"):
             Client(url, TOKEN).capabilities()
     finally:
