@@ -10,6 +10,7 @@ import pytest
 from LNGenLib.errors import InputError
 from LNGenLib.service.client import Client
 from LNGenLib.service.connection import ServiceError
+from LNGenLib.service.protocol import VERSION
 
 LNGEN = Path(sys.executable).with_name("lngen")
 TOKEN = "t" * 32

@@ -23,8 +23,9 @@ class Scan:
     """A CT that lymph nodes are painted into, and what is known of it, all on its grid (LPS).
 
     `ct` is in HU, of any type of voxel; `anatomy` holds TotalSegmentator's labels (0 is
-    background); `region` is not 0 where lymph nodes may lie, `avoid` where they must not (real
-    lymph nodes, say). `name` is how errors call the CT.
+    background; becomes uint16); `region` is not 0 where lymph nodes may lie, `avoid` where they
+    must not (real lymph nodes, say; both become masks of 0 and 1, uint8). `name` is how errors
+    call the CT.
 
     Raises InputError where the CT is not in HU or was cut to a window, and where another image
     lies on another grid.
@@ -47,6 +48,8 @@ class Scan:
             image = getattr(self, name)
             if image is not None:
                 check_same_geometry(self.ct, image, f"the {what}")
+                image = sitk.Cast(image, sitk.sitkUInt16) if name == "anatomy" else image != 0
+                object.__setattr__(self, name, image)
 
     @classmethod
     def read(

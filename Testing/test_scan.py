@@ -1,0 +1,194 @@
+"""What comes in by the one door: HU or not, and what stays of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from LNGenLib.errors import InputError
+from LNGenLib.image.geometry import ras_to_index
+from LNGenLib.image.hu import window_of
+from LNGenLib.image.io import like, read_image, to_array, write_image
+from LNGenLib.placement.scan import Scan
+from LNGenLib.structure.sizes import Sizes
+from LNGenLib.synthesis import engine
+from LNGenLib.synthesis.records import SynthesisRequest
+
+TWO = SynthesisRequest(2, Sizes("uniform", 6.0, 9.0), 3, texture_steps=2, structure_steps=4)
+WINDOWS = {"abdomen": (-135, 215), "LN-Gen": (-175, 250), "soft tissue": (-160, 240)}
+WINDOWS |= {"only below": (-160, 3000), "only above": (-1024, 400), "lung": (-1350, 150)}
+
+
+def cut(ct: sitk.Image, low: float, high: float) -> sitk.Image:
+    return like(to_array(ct).clip(low, high), ct)
+
+
+@pytest.mark.parametrize("window", WINDOWS.values(), ids=WINDOWS)
+def test_a_ct_that_was_cut_to_a_window_is_refused(phantom, window):
+    with pytest.raises(InputError, match="cut to a window .* give the CT before that"):
+        Scan(cut(phantom.ct, *window))
+
+
+@pytest.mark.parametrize("name", ["crlm1004", "radiogenomics_r01_lower", "totalsegmentator_pelvis"])
+def test_real_cts_are_whole(shared, name):
+    assert window_of(to_array(read_image(shared / f"ct/{name}.nii.gz"))) is None
+
+
+@pytest.mark.parametrize(
+    "file", ["deeplesion_000001_02_01_008-023", "deeplesion_000009_03_01_036-048"]
+)
+def test_slabs_of_a_window_are_not_painted_into(shared, file):
+    with pytest.raises(InputError, match=f"deeplesion_{file}.* -160 to 240 HU"):
+        Scan.read(shared / f"ct/deeplesion_{file}.nii.gz")
+
+
+@pytest.mark.parametrize(
+    "hu",
+    [
+        np.random.default_rng(0).normal(-90, 12, (9, 30, 30)),  # fat alone
+        np.random.default_rng(0).normal(50, 15, (9, 30, 30)).clip(None, 3071),
+        np.full((9, 30, 30), -100.0),  # no noise
+        np.where(np.indices((9, 30, 30))[2] < 20, -1024, 40),
+    ],
+)
+def test_crops_and_scans_without_noise_are_no_windows(hu):
+    assert window_of(np.round(hu).astype(np.int16)) is None
+
+
+def test_a_window_is_refused_by_the_command_with_the_file_named(phantom, tmp_path, run_lngen):
+    write_image(cut(phantom.ct, -135, 215), tmp_path / "abd.nii.gz")
+    code, _, error = run_lngen(
+        ["synthesize", f"{tmp_path}/abd.nii.gz", "-o", f"{tmp_path}/out", "--count", "1"]
+    )
+    assert code == 2 and "abd.nii.gz was cut to a window of -135 to 215 HU" in error
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", [sitk.sitkFloat32, sitk.sitkFloat64, sitk.sitkInt32])
+def test_a_ct_keeps_its_type_and_its_voxels_where_nothing_is_painted(phantom, scan, models, kind):
+    ct = sitk.Cast(phantom.ct, kind)
+    if kind != sitk.sitkInt32:
+        ct += 0.375
+    result = engine.synthesize(dataclasses.replace(scan, ct=ct), TWO, models)
+    assert result.ct.GetPixelID() == kind
+    before, after, changed = (to_array(image) for image in (ct, result.ct, result.changed))
+    assert np.array_equal(after[changed == 0], before[changed == 0])
+    assert (after[changed == 1] != before[changed == 1]).any()
+    whole = engine.synthesize(scan, TWO, models)
+    assert np.array_equal(to_array(whole.nodes), to_array(result.nodes))
+
+
+def test_fractions_of_a_file_are_kept_by_the_command(phantom, tmp_path, run_lngen):
+    ct = sitk.Cast(phantom.ct, sitk.sitkFloat32) + 0.375
+    write_image(ct, tmp_path / "ct.nii.gz")
+    write_image(phantom.labels, tmp_path / "labels.nii.gz")
+    given = ["synthesize", f"{tmp_path}/ct.nii.gz", "--anatomy", f"{tmp_path}/labels.nii.gz"]
+    code, *_ = run_lngen([*given, "--count", "1", "--steps", "2", "-o", f"{tmp_path}/out"])
+    assert code == 0
+    after, changed = (read_image(tmp_path / f"out/{name}.nii.gz") for name in ("ct", "changed"))
+    kept = to_array(changed) == 0
+    assert np.array_equal(to_array(after)[kept], to_array(ct)[kept])
+
+
+def test_others_lie_on_the_grid_of_the_ct(phantom):
+    for name in ("anatomy", "region", "avoid"):
+        with pytest.raises(InputError, match="has another geometry than the CT"):
+            Scan(phantom.ct, **{name: phantom.labels[1:]})
+
+
+def test_one_rule_for_the_place(scan, models):
+    with_region = dataclasses.replace(scan, region=scan.anatomy == 0)
+    request = dataclasses.replace(TWO, stations=("mesorectal",))
+    with pytest.raises(InputError, match="give one of region mask, region box"):
+        engine.plan(with_region, request, models)
+
+
+@pytest.fixture(scope="module")
+def plan(scan, models):
+    return engine.plan(scan, dataclasses.replace(TWO, stations=("mesorectal",)), models)
+
+
+def moved(plan, center) -> engine.Plan:
+    first, *others = plan.nodes
+    return dataclasses.replace(
+        plan, nodes=(dataclasses.replace(first, center_ras_mm=tuple(center)), *others)
+    )
+
+
+def test_an_edited_plan_is_checked_like_a_new_one(scan, models, plan):
+    """On bone, with labels and without; in air; on what is to be avoided."""
+    labels = to_array(scan.anatomy)
+    from LNGenLib.image.geometry import index_to_ras
+
+    sacrum = index_to_ras(scan.ct, np.argwhere(labels == 25).mean(0).round())
+    with pytest.raises(InputError, match="LN 1 lies on what is kept off"):
+        engine.paint(scan, moved(plan, sacrum), models=models)
+    with pytest.raises(InputError, match="LN 1 does not lie in fat"):
+        engine.paint(Scan(scan.ct), moved(plan, sacrum), models=models)
+    index = ras_to_index(scan.ct, np.array(plan.nodes[1].center_ras_mm)).round().astype(int)
+    mask = np.zeros(labels.shape, np.uint8)
+    mask[tuple(index)] = 1
+    with pytest.raises(InputError, match="LN 2 lies on what is kept off"):
+        engine.paint(dataclasses.replace(scan, avoid=like(mask, scan.ct)), plan, models=models)
+
+
+def test_a_node_that_is_moved_to_another_station_says_so(scan, models, plan):
+    other = engine.plan(scan, dataclasses.replace(TWO, stations=("obturator",), count=1), models)
+    there = moved(plan, other.nodes[0].center_ras_mm)
+    smaller = dataclasses.replace(there.nodes[0], long_axis_mm=4.0, turn=other.nodes[0].turn)
+    painted = engine.paint(
+        scan, dataclasses.replace(there, nodes=(smaller, there.nodes[1])), models=models
+    )
+    assert [record.station for record in painted.records] == ["obturator", "mesorectal"]
+
+
+def test_plans_and_results_count_alike(scan, models, plan):
+    assert [node.number for node in plan.nodes] == [1, 2]
+    left = dataclasses.replace(plan, nodes=plan.nodes[1:])
+    result = engine.paint(scan, left, models=models)
+    assert [record.label for record in result.records] == [2]
+    assert np.unique(to_array(result.nodes)).tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("numbers", [(1, 1), (0, 1), (1, 70000), (1, 1.5)])
+def test_numbers_of_a_plan_are_its_labels(plan, numbers):
+    nodes = (dataclasses.replace(node, number=n) for node, n in zip(plan.nodes, numbers))
+    with pytest.raises(InputError, match="give each a whole number of its own"):
+        dataclasses.replace(plan, nodes=tuple(nodes))
+
+
+def test_numbers_of_numpy_are_taken_everywhere(scan, models, tmp_path):
+    request = SynthesisRequest(
+        count=np.int64(1),
+        sizes=Sizes("uniform", np.float32(6), np.float64(8)),
+        seed=np.int64(3),
+        region_box=np.array([-40, 40, -80, 0, -40, 40], np.float32),
+        texture_steps=np.uint8(2),
+        structure_steps=np.int32(4),
+        enhancement=np.array([20, 60]),
+    )
+    result = engine.synthesize(scan, request, models)
+    result.write(tmp_path)
+    told = json.loads((tmp_path / "nodes.json").read_text())["provenance"]["request"]
+    assert SynthesisRequest.from_json(told) == request
+    assert type(request.seed) is int and request.region_box == (-40, 40, -80, 0, -40, 40)
+
+
+def test_labels_of_known_lymph_nodes_are_carried_on(scan, tmp_path, run_lngen):
+    known = np.zeros(scan.ct.GetSize()[::-1], np.uint8)
+    known[40:43, 30:33, 30:33] = 3
+    for name, image in (("ct", scan.ct), ("labels", scan.anatomy), ("known", like(known, scan.ct))):
+        write_image(image, tmp_path / f"{name}.nii.gz")
+    given = ["synthesize", f"{tmp_path}/ct.nii.gz", "--anatomy", f"{tmp_path}/labels.nii.gz"]
+    given += ["--known", f"{tmp_path}/known.nii.gz", "--count", "1", "--steps", "2"]
+    code, *_ = run_lngen([*given, "-o", f"{tmp_path}/out"])
+    assert code == 0
+    new, both = (
+        to_array(read_image(tmp_path / f"out/{name}.nii.gz")) for name in ("nodes", "label")
+    )
+    assert not (new[known > 0]).any()
+    assert np.array_equal(both, ((known > 0) | (new > 0)).astype(np.uint8))
