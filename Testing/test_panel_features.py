@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -245,3 +246,36 @@ def test_sample_data_is_registered_and_the_phantom_has_organs(host, panel):
     host.clear()
     ct, organs = sources["Pelvic phantom with organs"]["customDownloader"](None)
     assert slicer.util.arrayFromVolume(ct).shape == slicer.util.arrayFromVolume(organs).shape
+
+
+def test_a_painted_preview_tells_what_was_asked_for(host, panel):
+    """Not what a plan alone would let one guess."""
+    ui = panel.ui
+    host.choose(ui.shapeBox, "Round")
+    host.click(ui.previewButton)
+    finish(host, panel)
+    asked = request(panel)
+    host.click(ui.generateButton)
+    finish(host, panel)
+    told = json.loads(panel.parameters.result.GetAttribute("LNGen.provenance"))
+    assert SynthesisRequest.from_json(told["request"]) == asked
+    assert set(told["input_voxels_sha256"]) == {"ct", "anatomy"}
+
+
+@pytest.mark.parametrize("change", ["older", "other weights"])
+def test_a_preview_that_would_be_painted_otherwise_is_refused(host, panel, change):
+    """One that an earlier LNGen left in a scene, say."""
+    host.click(panel.ui.previewButton)
+    finish(host, panel)
+    preview = panel.parameters.preview
+    content = json.loads(preview.GetAttribute("LNGen.plan"))
+    if change == "older":
+        content = {"seed": content["request"]["seed"], "nodes": []}
+    else:
+        content["weights"] = "0" * 64
+    preview.SetAttribute("LNGen.plan", json.dumps(content))
+    host.click(panel.ui.generateButton)
+    host.wait(lambda: panel.jobs.running is None, PATIENCE)
+    message = panel.ui.messageLabel.text
+    assert "make it anew" in message and panel.parameters.result is None
+    host.click(panel.ui.clearButton)

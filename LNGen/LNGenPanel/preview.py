@@ -133,11 +133,9 @@ class PreviewSection:
         self._describe()
         self._fill()
         self.panel.updateButtons()
-        plan = to_plan(preview)
         unknown = without_surface(preview)
         if not unknown or self.panel.jobs.running is not None:
             return
-        wanted = dataclasses.replace(plan, nodes=unknown)
         jobs = self.panel.jobs
 
         def work(progress):
@@ -148,6 +146,7 @@ class PreviewSection:
             add_surfaces(preview, dict(zip(numbers, surfaces)))
 
         with self.panel.status.saying():
+            wanted = dataclasses.replace(to_plan(preview), nodes=unknown)
             choice = self.panel.backend.choice()
             self.panel.start("surfaces", work, done)
 

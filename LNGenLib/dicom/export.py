@@ -39,7 +39,7 @@ def export_dicom(result: SynthesisResult, series: Path, output: Path) -> None:
     image = as_ct(read_image(series), str(series))
     check_same_geometry(image, result.ct, "the result")
     voxels = hashlib.sha256(sitk.GetArrayViewFromImage(image)).hexdigest()
-    if result.provenance["input_voxels_sha256"]["ct"] != voxels:
+    if result.provenance.get("input_voxels_sha256", {}).get("ct") != voxels:
         raise InputError(
             f"{series} is not the series that the result was made from: give that one, or "
             "synthesize on this one"
@@ -49,7 +49,7 @@ def export_dicom(result: SynthesisResult, series: Path, output: Path) -> None:
         raise InputError(f"{series} is no series of one file a slice: convert it to classic CT")
     sources = [dcmread(file, stop_before_pixels=True) for file in files]
     now = datetime.now()
-    hu = to_array(result.ct)
+    hu = to_array(as_ct(result.ct))
     ids = Identifiers(sources[0].SeriesInstanceUID, hashlib.sha256(hu).hexdigest())
     slices = [
         _with_pixels(new_slice(source, ids, k + 1, now), hu[k]) for k, source in enumerate(sources)

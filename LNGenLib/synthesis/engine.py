@@ -161,7 +161,8 @@ def _measured(scan: Scan, artery: float | None, phase: Phase | None = None) -> I
     core mostly idle; the `phase` may be known."""
     hu, spacing, labels = _arrays(scan)
     # views made here: made beside a filter, they move an image's voxels elsewhere
-    voxels = {name: sitk.GetArrayViewFromImage(image) for name, image in scan.images.items()}
+    images = scan.images | {"ct": scan.hu}
+    voxels = {name: sitk.GetArrayViewFromImage(image) for name, image in images.items()}
 
     def traits() -> ScanTraits:
         return ScanTraits(

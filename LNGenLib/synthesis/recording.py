@@ -113,7 +113,7 @@ def hashes_of(voxels: dict[str, np.ndarray]) -> dict[str, str]:
 
 def provenance(plan: Plan, models: Models, hashes: dict[str, str]) -> dict[str, Any]:
     """How a result came about, as JSON takes it: software, weights, what was asked for (`request`),
-    the `plan` that was painted, and the `hashes` of the scan's images."""
+    the `plan` that was painted, and the `hashes` of the scan's images (the CT in whole HU)."""
     import monai
 
     told = dataclasses.asdict(plan)
