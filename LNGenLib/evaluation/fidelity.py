@@ -128,7 +128,9 @@ def _painted(
         report(made, count)
         if made == count:
             return
-    raise InputError(f"only {made} of {count} lymph nodes fit into the fat of the scan")
+    raise InputError(
+        f"only {made} of {count} lymph nodes fit into the fat of the scan: give a larger one"
+    )
 
 
 def _noise_ratios(

@@ -70,7 +70,7 @@ def _table(scores: Iterable[ScanScore]) -> tuple[list[str], dict[str, np.ndarray
     for score in scores:
         by_patient.setdefault(score.patient, []).append(ratios(score))
     if not by_patient:
-        raise InputError("there is no scan to evaluate")
+        raise InputError("there is no scan to evaluate: give labeled ones")
     patients = sorted(by_patient)
     names: Sequence[str] = list(by_patient[patients[0]][0])
     sums = {

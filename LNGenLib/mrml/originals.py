@@ -84,5 +84,7 @@ def kept(volume: slicer.vtkMRMLScalarVolumeNode) -> Originals:
     """What `keep` kept; InputError where it is gone."""
     text = volume.GetNodeReference(TO_ORIGINALS)
     if text is None:
-        raise InputError(f"the original HU of {volume.GetName()} are no longer in the scene")
+        raise InputError(
+            f"the original HU of {volume.GetName()} are no longer in the scene: generate again"
+        )
     return Originals.from_text(text.GetText())

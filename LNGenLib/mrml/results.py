@@ -88,7 +88,9 @@ def result_reader(volume: slicer.vtkMRMLScalarVolumeNode) -> Callable[[], Synthe
     left, ct = records(volume), to_image(volume)
     segmentation = volume.GetNodeReference(TO_SEGMENTATION)
     if segmentation is None:
-        raise InputError(f"the segmentation of {volume.GetName()} is no longer in the scene")
+        raise InputError(
+            f"the segmentation of {volume.GetName()} is no longer in the scene: generate again"
+        )
     parts, originals = copied(segmentation), kept(volume)
     provenance = json.loads(volume.GetAttribute(PROVENANCE))
 

@@ -239,7 +239,10 @@ def _near(ct: sitk.Image, points: Sequence[Sequence[float]], tolerance: float) -
     for point in points:
         index = ras_to_index(ct, np.array(point, float))
         if (index < -0.5).any() or (index > np.array(shape) - 0.5).any():
-            raise InputError(f"point {tuple(point)} (RAS mm) lies outside of the CT")
+            raise InputError(
+                f"point {tuple(point)} (RAS mm) lies outside of the CT: is it in LPS, or of "
+                "another CT?"
+            )
         pad = tolerance / spacing
         low = np.floor(index - pad).astype(int).clip(0)
         high = np.minimum(np.ceil(index + pad).astype(int) + 1, shape)

@@ -43,7 +43,7 @@ def draw_spots(
         region = find_region(ct, anatomy, deep(ct))
     places = [one for one in region.places if len(one.candidates[0])]
     if not places:
-        raise NoPlace("no fat in which lymph nodes may lie")
+        raise NoPlace("no fat in which lymph nodes may lie: give a CT that shows more")
     found, densities = zip(*(one.candidates for one in places))
     voxels = np.concatenate(found)
     likely = np.concatenate(

@@ -64,7 +64,9 @@ class Connection:
         try:
             return make(json.loads(content))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ServiceError(f"{self.url} does not answer as an LNGen server") from error
+            raise ServiceError(
+                f"{self.url} does not answer as an LNGen server: check address and port"
+            ) from error
 
     def _call(self, method: str, path: str, **options: Any) -> requests.Response:
         """The answer; asked for once more where the connection broke, unless that could do what

@@ -125,7 +125,7 @@ def lymph_nodes(plan: Plan, structures: Sequence[Structure], ct: sitk.Image) -> 
     for planned, structure in zip(plan.nodes, structures, strict=True):
         turn = np.array(planned.turn, float)
         if turn.shape != (3, 3) or not np.allclose(turn @ turn.T, np.eye(3), atol=1e-4):
-            raise InputError(f"the turn of {_named(planned)} is no rotation")
+            raise InputError(f"the turn of {_named(planned)} is no rotation: make a plan anew")
         center = ras_to_index(ct, np.array(planned.center_ras_mm, float))
         node = LymphNode(structure, planned.long_axis_mm, array_axes(ct).T @ turn, center, spacing)
         if inside_grid(node.box(0), shape) != node.box(0):

@@ -279,7 +279,7 @@ def from_json(kind: type, values: dict[str, Any], parts: dict[str, type] | None 
     except InputError:
         raise
     except (TypeError, ValueError, OverflowError) as error:  # a field missing or of another type
-        raise InputError(f"{kind.__name__} can't be made of {values}: {error}") from error
+        raise InputError(f"{kind.__name__} can't be made of {str(values)[:99]}: {error}") from error
 
 
 def _part(kind: type, value: Any) -> Any:
