@@ -25,7 +25,7 @@ from LNGenLib.evaluation.verdicts import Judgment
 from LNGenLib.models.store import save_weights
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.painting import measure_scan
-from LNGenLib.texture.dataset import Scan
+from LNGenLib.texture.dataset import LabeledScan
 from LNGenLib.texture.difftumor import DiffTumorConfig, DiffTumorNetworks
 from LNGenLib.texture.inpainting import within_reach
 
@@ -51,7 +51,7 @@ def scan_of_balls(seed: int, rows: int = 3, quiet: bool = False) -> tuple[np.nda
 
 def specimens(name: str, seed: int, quiet: bool = False):
     hu, _ = scan_of_balls(seed, quiet=quiet)
-    return find_specimens(name, Scan(hu, np.array(SPACING), None))
+    return find_specimens(name, LabeledScan(hu, np.array(SPACING), None))
 
 
 def with_free_fat(hu: np.ndarray, seed: int = 1) -> np.ndarray:
@@ -74,7 +74,7 @@ def test_every_ball_is_found_and_described():
 
 def test_only_painted_bodies_off_what_is_left_out():
     hu, labels = scan_of_balls(0)
-    scan = Scan(hu, np.array(SPACING), None)
+    scan = LabeledScan(hu, np.array(SPACING), None)
     found = find_painted("a", scan, np.where(labels == 4, 2, 0))
     assert list(found) == [2]
     assert np.allclose(found[2].start + np.argwhere(found[2].mask).mean(0), [7.5, 33, 11], atol=2)
@@ -127,7 +127,7 @@ def test_judge_tells_constants_and_not_balls_of_the_same_kind(monkeypatch):
 def twins():
     """HU of a scan of nine balls, and their twins in the fat beside them."""
     hu = with_free_fat(scan_of_balls(0)[0])
-    scan = Scan(hu, np.array(SPACING), None)
+    scan = LabeledScan(hu, np.array(SPACING), None)
     return hu, place_twins(depth_in_fat(scan), find_specimens("a", scan), np.random.default_rng(0))
 
 
@@ -156,7 +156,7 @@ def test_lngen_paints_twins_that_are_seen_as_their_bodies_are(twins):
     hu, placed = twins
     traits = measure_scan(hu, np.array(SPACING))
     painted = paint_by(hu, traits, placed, Models().texture, 0)
-    found = find_painted("a", Scan(painted[0], np.array(SPACING), None), painted[1])
+    found = find_painted("a", LabeledScan(painted[0], np.array(SPACING), None), painted[1])
     bodies = {label: placed[label - 1].body for label in found}
     assert len(found) >= 0.8 * len(placed)
     assert sum(alike(bodies[label], found[label]) for label in found) >= 0.6 * len(found)

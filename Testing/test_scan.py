@@ -192,3 +192,11 @@ def test_labels_of_known_lymph_nodes_are_carried_on(scan, tmp_path, run_lngen):
     )
     assert not (new[known > 0]).any()
     assert np.array_equal(both, ((known > 0) | (new > 0)).astype(np.uint8))
+
+
+def test_training_takes_slabs_of_a_window_and_says_so(shared, caplog):
+    from LNGenLib.texture.dataset import read_scan
+
+    _, scan = read_scan(shared / "ct/deeplesion_000001_02_01_008-023.nii.gz")
+    assert scan.hu.min() == -160
+    assert "cut to a window of -160 to 240 HU: taken as it is" in caplog.text

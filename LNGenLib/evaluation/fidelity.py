@@ -21,7 +21,7 @@ from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.painting import Painting, ScanTraits, measure_scan, paint_nodes
-from LNGenLib.texture.dataset import Scan
+from LNGenLib.texture.dataset import LabeledScan
 from LNGenLib.texture.inpainting import blur_mm
 
 NODES, SIZES = 50, Sizes("uniform", 10, 30)
@@ -108,7 +108,7 @@ def _painted(
 ) -> Iterator[tuple[Painting, int, LymphNode]]:
     """Painting, number in it and lymph node, `count` times."""
     hu, spacing = to_array(ct), array_spacing(ct)
-    fat = Scan(hu, spacing, None).between(*FAT)
+    fat = LabeledScan(hu, spacing, None).between(*FAT)
     region = find_region(ct, None, fat)
     made = 0
     for turn in range(MOST_TURNS):
@@ -141,7 +141,7 @@ def _noise_ratios(
     inside = painting.nodes[k]
     core = ndimage.binary_erosion(inside.label, np.ones((1, 3, 3))) & (inside.occupancy > 0.999)
     box = inside_grid(inside.box, hu.shape, np.ceil(SURROUNDINGS / spacing).astype(int))
-    muscle = Scan(hu[box], spacing, None).between(*MUSCLE)
+    muscle = LabeledScan(hu[box], spacing, None).between(*MUSCLE)
     muscle = ndimage.binary_erosion(muscle, np.ones((1, 3, 3)))
     ratios = {}
     for lag in LAGS:

@@ -18,7 +18,7 @@ from LNGenLib.image.io import as_ct, to_array
 from LNGenLib.image.noise import measure_noise
 from LNGenLib.randomness import node_rng
 from LNGenLib.synthesis.painting import ScanTraits, measure_scan
-from LNGenLib.texture.dataset import Scan, read_scan
+from LNGenLib.texture.dataset import LabeledScan, read_scan
 from LNGenLib.texture.model import TextureModel
 
 ROUNDS = 24  # of places tried for each body
@@ -107,6 +107,6 @@ def _place(
     return place_twins(depth, bodies, node_rng(seed, turn, f"twins {name}"))
 
 
-def _scan(data: Path, name: str) -> Scan:
+def _scan(data: Path, name: str) -> LabeledScan:
     image, scan = read_scan(data / name)
     return dataclasses.replace(scan, hu=to_array(as_ct(image)))

@@ -13,7 +13,7 @@ from scipy import ndimage, optimize
 from LNGenLib.image.geometry import extract_patch
 from LNGenLib.image.hu import FAT, SOFT_TISSUE
 from LNGenLib.structure.tsdf import signed_distance
-from LNGenLib.texture.dataset import Body, Scan, find_bodies
+from LNGenLib.texture.dataset import Body, LabeledScan, find_bodies
 from LNGenLib.texture.inpainting import REACH
 from LNGenLib.texture.patch import PATCH, SDF_TRUNCATION, patch_step
 
@@ -61,7 +61,7 @@ class Specimen:
         return np.array([np.log(self.long_axis), self.depth, self.fat]) / CALIPER
 
 
-def find_specimens(name: str, scan: Scan, off: np.ndarray | None = None) -> list[Specimen]:
+def find_specimens(name: str, scan: LabeledScan, off: np.ndarray | None = None) -> list[Specimen]:
     """The bodies of a scan that do not touch `off` (z, y, x, bool)."""
     return [
         _specimen(name, scan, body)
@@ -70,7 +70,7 @@ def find_specimens(name: str, scan: Scan, off: np.ndarray | None = None) -> list
     ]
 
 
-def find_painted(name: str, scan: Scan, labels: np.ndarray) -> dict[int, Specimen]:
+def find_painted(name: str, scan: LabeledScan, labels: np.ndarray) -> dict[int, Specimen]:
     """The bodies of a painted scan that were painted, by their label in `labels` (z, y, x).
 
     A painted node counts as the finder sees it, with the finder's mask: it would be told apart by
@@ -89,7 +89,7 @@ def find_painted(name: str, scan: Scan, labels: np.ndarray) -> dict[int, Specime
     return found
 
 
-def _specimen(name: str, scan: Scan, body: Body) -> Specimen:
+def _specimen(name: str, scan: LabeledScan, body: Body) -> Specimen:
     pad = np.ceil(SURROUNDINGS / scan.spacing).astype(int)
     start = np.maximum(np.array(body.start) - pad, 0)
     stop = np.minimum(np.array(body.start) + body.mask.shape + pad, scan.hu.shape)
@@ -97,7 +97,7 @@ def _specimen(name: str, scan: Scan, body: Body) -> Specimen:
     hu, mask = scan.hu[box].astype(np.float32), np.zeros(stop - start, bool)
     mask[tuple(slice(b.start - a, b.stop - a) for b, a in zip(body.box, start))] = body.mask
     near = ndimage.binary_dilation(mask, np.ones((3, 3, 3)))
-    fat = Scan(hu, scan.spacing, None).between(FAT[0], SOFT_TISSUE[0])
+    fat = LabeledScan(hu, scan.spacing, None).between(FAT[0], SOFT_TISSUE[0])
     other = ~fat & ~near
     shell = near & ~mask
     depth = SURROUNDINGS

@@ -17,7 +17,7 @@ from LNGenLib.structure.frame import GRID, SAMPLE
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.surface import node_surface
-from LNGenLib.texture.dataset import Scan
+from LNGenLib.texture.dataset import LabeledScan
 from LNGenLib.texture.inpainting import REACH, label_of, scanned, within_reach
 
 GROWTH = np.arange(1, 1.41, 0.05)  # of a body over the mask in which the finder sees it
@@ -63,13 +63,13 @@ def shown_as(body: Specimen, spread: float) -> tuple[LymphNode, float]:
         occupancy, core = node.occupancy(box), body.core[box]
         weight = scanned(occupancy, label_of(occupancy), spread, body.spacing)
         mean = fat + (seen - fat) / weight[core].mean()
-        clean = Scan(fat + weight * (mean - fat), body.spacing, None)
+        clean = LabeledScan(fat + weight * (mean - fat), body.spacing, None)
         missing = abs(clean.between(*SOFT_TISSUE).sum() - body.mask.sum())
         fits.append((missing, node, mean))
     return min(fits, key=lambda fit: fit[0])[1:]
 
 
-def depth_in_fat(scan: Scan) -> np.ndarray:
+def depth_in_fat(scan: LabeledScan) -> np.ndarray:
     """How deep in fat each voxel (z, y, x) of a scan lies, in mm, 0 outside it."""
     fat = scan.between(FAT[0], SOFT_TISSUE[0])
     return ndimage.distance_transform_edt(fat, sampling=scan.spacing).clip(max=SURROUNDINGS)

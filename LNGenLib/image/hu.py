@@ -29,15 +29,17 @@ ENDS = (-500, 700)  # HU: scanners end below and above by themselves
 
 
 def window_of(hu: np.ndarray) -> tuple[int, int] | None:
-    """The window (HU) that a whole CT `hu` (int16) was cut to, None where it was not.
+    """The window (HU) that a whole CT `hu` (of any shape and type) was cut to, None where it was
+    not.
 
     Where values are cut off, they pile up at the end: air at the lower one, bone at the upper one.
     A scanner's own ends lie beyond what matters here (`ENDS`).
     """
-    low, high = int(hu.min()), int(hu.max())
+    low, high = float(hu.min()), float(hu.max())
     if low <= ENDS[0] and high >= ENDS[1]:
         return None
-    counts = np.bincount((hu.ravel() - np.int16(low)).view(np.uint16), minlength=high - low + 1)
+    low, high = round(low), round(high)
+    counts = np.bincount((np.round(hu).astype(int) - low).ravel(), minlength=high - low + 1)
     piled = (
         low > ENDS[0] and _piles_up(counts, LEAST_PLATEAU[0]),
         high < ENDS[1] and _piles_up(counts[::-1], LEAST_PLATEAU[1]),

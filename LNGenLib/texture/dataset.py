@@ -9,6 +9,7 @@ included. The split is by scan, as `splits.csv` fixes it.
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
 from LNGenLib.image.geometry import array_spacing, extract_patch
-from LNGenLib.image.hu import FAT, SOFT_TISSUE, normalize
+from LNGenLib.image.hu import FAT, SOFT_TISSUE, normalize, window_of
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import signed_distance
 from LNGenLib.texture.patch import RIM, SDF_TRUNCATION, SIZED_TO_NODE, Frame, patch_distance
@@ -29,9 +30,11 @@ from LNGenLib.texture.patch import RIM, SDF_TRUNCATION, SIZED_TO_NODE, Frame, pa
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
-class Scan:
+class LabeledScan:
     """A CT (z, y, x) in HU, its spacing (z, y, x) in mm, and where lesions are given their labels
     (z, y, x): 0 outside."""
 
@@ -59,7 +62,7 @@ class Body:
         return tuple(slice(s, s + n) for s, n in zip(self.start, self.mask.shape))
 
 
-def find_bodies(scan: Scan, smallest: float = 5.0, largest: float = 40.0) -> list[Body]:
+def find_bodies(scan: LabeledScan, smallest: float = 5.0, largest: float = 40.0) -> list[Body]:
     """Compact soft-tissue bodies of `smallest` to `largest` mm surrounded by fat.
 
     Basins of the distance transform of soft tissue, kept where at least 40 % of the voxels just
@@ -117,20 +120,23 @@ def scan_rows(data: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(table))
 
 
-def read_scan(path: Path, labels: Path | None = None) -> tuple[sitk.Image, Scan]:
+def read_scan(path: Path, labels: Path | None = None) -> tuple[sitk.Image, LabeledScan]:
     """A CT, and the same as a scan, with the lesions' labels: those of the file `labels`, or what
     lies beside the CT as `NAME_mask.nii.gz`."""
     from LNGenLib.image.io import read_image, to_array
 
     image = read_image(path)
+    window = window_of(to_array(image))
+    if window is not None:
+        log.warning("%s was cut to a window of %d to %d HU: taken as it is", path, *window)
     beside = path.with_name(path.name.replace(".nii.gz", "_mask.nii.gz"))
     labels = labels or (beside if beside.exists() else None)
     lesions = to_array(read_image(labels)).astype(int) if labels else None
-    return image, Scan(to_array(image), array_spacing(image), lesions)
+    return image, LabeledScan(to_array(image), array_spacing(image), lesions)
 
 
 def _body_patch(
-    scan: Scan, body: Body, frame: Frame, rng: np.random.Generator
+    scan: LabeledScan, body: Body, frame: Frame, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     long_axis = body.long_axis * rng.uniform(0.9, 1.2)
     step = frame.step(long_axis)
@@ -145,7 +151,7 @@ def _body_patch(
 
 
 def _drawn_patch(
-    scan: Scan,
+    scan: LabeledScan,
     soft: np.ndarray,
     depth: np.ndarray,
     shapes: np.ndarray,
@@ -169,7 +175,7 @@ def _drawn_patch(
     return extract_patch(scan.hu, scan.spacing, center, step, frame.size), sdf
 
 
-def _lesions(scan: Scan) -> Iterator[Body]:
+def _lesions(scan: LabeledScan) -> Iterator[Body]:
     """The given lesions of up to 60 mm, one a label."""
     boxes = [] if scan.lesions is None else ndimage.find_objects(scan.lesions)
     for label, box in enumerate(boxes, 1):
@@ -182,7 +188,7 @@ def _lesions(scan: Scan) -> Iterator[Body]:
 
 
 def _patches(
-    scan: Scan, shapes: np.ndarray, count: int, frame: Frame, rng: np.random.Generator
+    scan: LabeledScan, shapes: np.ndarray, count: int, frame: Frame, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """`count` patches (HU, SDF in samples): up to half of bodies, the rest of drawn shapes."""
     bodies = find_bodies(scan) + list(_lesions(scan)) * 5

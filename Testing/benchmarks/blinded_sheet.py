@@ -24,7 +24,7 @@ from LNGenLib.randomness import node_rng
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.painting import measure_scan
 from LNGenLib.synthesis.preview import BACKGROUND, TEXT, gray_crop
-from LNGenLib.texture.dataset import Scan
+from LNGenLib.texture.dataset import LabeledScan
 
 FIELD = 40.0  # mm
 LEAST_FAT = 0.5  # share of fat round bodies that look like nodes
@@ -51,7 +51,7 @@ def sheet(crops: list[Image.Image], path: Path) -> None:
     picture.save(path, quality=80, optimize=True)
 
 
-def node_like(name: str, scan: Scan) -> list[Specimen]:
+def node_like(name: str, scan: LabeledScan) -> list[Specimen]:
     """Bodies with fat on most sides."""
     return [body for body in find_specimens(name, scan) if body.fat >= LEAST_FAT]
 
@@ -67,7 +67,7 @@ def blinded(cts: dict[str, sitk.Image], models: Models, seed: int):
     each = BLINDED // (2 * len(cts))
     for name, ct in cts.items():
         hu, spacing = to_array(ct), array_spacing(ct)
-        scan = Scan(hu, spacing, None)
+        scan = LabeledScan(hu, spacing, None)
         bodies, rng = node_like(name, scan), node_rng(seed, 0, name)
         real = [bodies[k] for k in rng.permutation(len(bodies))[:each]]
         twins = place_twins(depth_in_fat(scan), bodies, rng)

@@ -26,7 +26,7 @@ from LNGenLib.structure.frame import GRID, SAMPLE
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.surface import node_surface
-from LNGenLib.texture.dataset import Scan
+from LNGenLib.texture.dataset import LabeledScan
 from LNGenLib.texture.model import GRAIN, TextureModel
 from LNGenLib.texture.patch import PATCH, patch_distance, patch_step
 
@@ -65,7 +65,7 @@ def main(cts: list[Path], threads: int = 2, seed: int = 0) -> None:
         ct = as_ct(read_image(path))
         hu, spacing = to_array(ct), array_spacing(ct)
         kept = []
-        for body in find_specimens(path.name, Scan(hu, spacing, None)):
+        for body in find_specimens(path.name, LabeledScan(hu, spacing, None)):
             node = lymph_node(body)
             deep = patch_distance(node.structure, node.rotation, node.long_axis) < DEEP
             if deep.sum() >= FEWEST:
