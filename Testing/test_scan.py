@@ -38,9 +38,7 @@ def test_real_cts_are_whole(shared, name):
     assert window_of(to_array(read_image(shared / f"ct/{name}.nii.gz"))) is None
 
 
-@pytest.mark.parametrize(
-    "file", ["deeplesion_000001_02_01_008-023", "deeplesion_000009_03_01_036-048"]
-)
+@pytest.mark.parametrize("file", ["000001_02_01_008-023", "000009_03_01_036-048"])
 def test_slabs_of_a_window_are_not_painted_into(shared, file):
     with pytest.raises(InputError, match=f"deeplesion_{file}.* -160 to 240 HU"):
         Scan.read(shared / f"ct/deeplesion_{file}.nii.gz")
