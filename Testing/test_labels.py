@@ -222,3 +222,13 @@ def test_anatomy_that_was_refused_is_read(cases, name):
     found = to_array(read_anatomy(cases / name, ct))
     assert np.array_equal(found[found > 0], expected[found > 0])
     assert {20, 25} <= set(np.unique(found))
+
+
+def test_the_command_refuses_them_in_one_line(phantom, tmp_path, run_lngen):
+    for name, image in (("ct", phantom.ct), ("empty", phantom.labels * 0)):
+        sitk.WriteImage(image, str(tmp_path / f"{name}.nii.gz"))
+    paths = str(tmp_path / "ct.nii.gz"), str(tmp_path / "empty.nii.gz"), str(tmp_path / "out")
+    code, _, error = run_lngen(["placement", paths[0], "--anatomy", paths[1], "-o", paths[2]])
+    assert code == 2 and error.count("\n") == 1
+    assert error.startswith(f"lngen: {paths[1]} shows nothing in this CT")
+    assert not (tmp_path / "out").exists()

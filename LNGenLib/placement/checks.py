@@ -12,7 +12,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import FAT
 from LNGenLib.image.io import to_array
-from LNGenLib.placement.anatomy import OUTSIDE, outside_of
+from LNGenLib.placement.body import OUTSIDE, outside_of
 from LNGenLib.placement.grid import coarse_steps, thinned
 from LNGenLib.placement.order import disorder
 

@@ -11,15 +11,13 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.hu import FAT
 from LNGenLib.placement.anatomy import (
     GAP,
-    OUTSIDE,
     CandidateRegion,
     NoPlace,
     deep,
     even,
     find_region,
-    inner_part,
-    outside_of,
 )
+from LNGenLib.placement.body import OUTSIDE, inner_part, outside_of
 from LNGenLib.placement.fat import Fat
 from LNGenLib.placement.grid import coarse_steps, distance_to
 from LNGenLib.placement.sampling import place
