@@ -315,7 +315,7 @@ def test_another_geometry_is_refused_by_name(tmp_path, what):
     )
     path = written(tmp_path, "labels.nii.gz", labels)
     message = message_of(read_labels, path, ct)
-    assert f"{path} has another geometry" in message
+    assert f"{path} has another geometry than the CT ({what} " in message
     assert "resample" in message
 
 

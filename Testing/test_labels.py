@@ -103,6 +103,17 @@ def test_a_damaged_segmentation_is_refused_by_name(phantom, sacrum, tmp_path, fi
         read_anatomy(path, phantom.ct)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.6])
+def test_a_cut_segmentation_is_refused_by_name(phantom, sacrum, tmp_path, share):
+    noise = np.random.default_rng(0).integers(0, 2, sacrum.GetSize()[::-1]).astype(np.uint8)
+    fields = {"Segment0_LabelValue": "1"}
+    path = write_segments(tmp_path / "a.seg.nrrd", like(noise, sacrum), fields)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InputError, match="a.seg.nrrd "):
+        read_anatomy(path, phantom.ct)
+
+
 def test_a_flat_segmentation_is_refused(phantom, sacrum, tmp_path):
     path = write_segments(tmp_path / "a.seg.nrrd", sacrum[:, :, 10], DAMAGED["no such layer"])
     with pytest.raises(InputError, match="a.seg.nrrd has "):
@@ -115,6 +126,17 @@ def test_segments_are_told_whatever_their_numbers(phantom, sacrum, tmp_path):
     path = write_segments(tmp_path / "a.seg.nrrd", sacrum, fields)
     found = to_array(read_anatomy(path, phantom.ct))
     assert np.array_equal(found == NUMBERS["sacrum"], to_array(sacrum) > 0)
+
+
+def test_a_renamed_segmentation_is_told_by_its_header(phantom, sacrum, tmp_path):
+    """Its labels are no numbers of TotalSegmentator: 1 would be the spleen."""
+    fields = {"Segment0_Name": "sacrum", "Segment0_LabelValue": "1"}
+    path = write_segments(tmp_path / "folder.nrrd", sacrum, fields)
+    (tmp_path / "folder").mkdir()
+    inside = write_segments(tmp_path / "folder" / "a.nrrd", sacrum, fields)
+    for given in (path, inside.parent):
+        found = to_array(read_anatomy(given, phantom.ct))
+        assert np.array_equal(found == NUMBERS["sacrum"], to_array(sacrum) > 0)
 
 
 @pytest.mark.parametrize("inner", ["", "segmentations"])

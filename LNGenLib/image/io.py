@@ -130,14 +130,17 @@ def as_ct(image: sitk.Image, name: str = "the CT") -> sitk.Image:
 
 def check_same_geometry(image: sitk.Image, other: sitk.Image, name: str) -> None:
     """Raise InputError unless `other` lies on the grid of `image` (0.01 mm, 1e-4 in direction)."""
-    same = (
-        image.GetSize() == other.GetSize()
-        and np.allclose(image.GetSpacing(), other.GetSpacing(), atol=1e-3)
-        and np.allclose(image.GetOrigin(), other.GetOrigin(), atol=1e-2)
-        and np.allclose(image.GetDirection(), other.GetDirection(), atol=1e-4)
-    )
-    if not same:
-        raise InputError(f"{name} has another geometry than the CT: resample it to the CT's grid")
+    for what, tolerance in (("Size", 0), ("Spacing", 1e-3), ("Origin", 1e-2), ("Direction", 1e-4)):
+        wanted, own = (getattr(one, f"Get{what}")() for one in (image, other))
+        if len(own) != len(wanted) or not np.allclose(own, wanted, atol=tolerance):
+            raise InputError(
+                f"{name} has another geometry than the CT ({what.lower()} {_listed(own)}, not "
+                f"{_listed(wanted)}): resample it to the CT's grid"
+            )
+
+
+def _listed(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:.6g}" for value in values)
 
 
 def read_labels(path: str | Path, ct: sitk.Image) -> sitk.Image:

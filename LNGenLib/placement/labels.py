@@ -16,7 +16,7 @@ from LNGenLib.placement.classes import OTHER, is_known, number_of
 from LNGenLib.placement.label_names import label_names
 
 MASKS = (".nii", ".nii.gz", ".nrrd", ".mha")  # endings of files that may be masks
-SEGMENTATION = ".seg.nrrd"
+SEGMENT = re.compile(r"(Segment\d+)_LabelValue")  # a field of Slicer's header of a segmentation
 
 
 def read_anatomy(path: Path, ct: sitk.Image) -> sitk.Image:
@@ -38,7 +38,7 @@ def _read(path: Path, ct: sitk.Image) -> sitk.Image:
     masks = _mask_files(path) if path.is_dir() else []
     if masks:
         return join_masks(_folder_masks(masks, ct), ct, path)
-    if path.name.endswith(SEGMENTATION):
+    if _holds_segments(path):
         return join_masks(_segments(path, ct), ct, path)
     labels = read_labels(path, ct)
     names = label_names(path) if path.is_file() else {}
@@ -91,13 +91,28 @@ def _mask_files(folder: Path) -> list[Path]:
 
 def _folder_masks(files: list[Path], ct: sitk.Image) -> Iterator[tuple[str, np.ndarray]]:
     for file in files:
-        if file.name.endswith(SEGMENTATION):
+        if _holds_segments(file):
             yield from _segments(file, ct)
             continue
         mask = to_array(read_labels(file, ct))
         if len(files) == 1 and len(np.unique(mask[mask > 0])) > 1:
             raise InputError(f"{file} holds several labels, a mask has one: give the file itself")
         yield file.name.split(".")[0], mask > 0
+
+
+def _holds_segments(path: Path) -> bool:
+    """Whether a file is a segmentation of Slicer, whose labels number its segments, by name or, for
+    it may be renamed, by what its header says."""
+    name = path.name.lower()
+    if name.endswith(".seg.nrrd") or not name.endswith(".nrrd"):
+        return name.endswith(".seg.nrrd")
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return False  # whoever reads it tells why
+    return any(map(SEGMENT.fullmatch, reader.GetMetaDataKeys()))
 
 
 def _segments(path: Path, ct: sitk.Image) -> Iterator[tuple[str, np.ndarray]]:
@@ -110,7 +125,7 @@ def _segments(path: Path, ct: sitk.Image) -> Iterator[tuple[str, np.ndarray]]:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
         raise InputError(f"{path} is not a segmentation that can be read") from error
-    keys = (re.fullmatch(r"(Segment\d+)_LabelValue", key) for key in image.GetMetaDataKeys())
+    keys = map(SEGMENT.fullmatch, image.GetMetaDataKeys())
     segments = sorted({key[1] for key in keys if key})
     layers = _on_grid(image, ct, path)
 
