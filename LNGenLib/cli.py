@@ -18,6 +18,7 @@ from LNGenLib.datasets.commands import dataset, pool
 from LNGenLib.dicom.commands import dicom
 from LNGenLib.errors import InputError
 from LNGenLib.output import check_output, output_folder
+from LNGenLib.ranges import with_both_bounds
 from LNGenLib.segmentation.commands import (
     evaluate_segmentation,
     filter_synthetic,
@@ -77,7 +78,7 @@ OptionalCount = Annotated[
 ]
 LongAxis = Annotated[
     tuple[float, float],
-    typer.Option(metavar="MIN MAX", help="Bounds of the long axis in mm; equal: one size."),
+    typer.Option(metavar="MIN [MAX]", help="Bounds of the long axis in mm; one value: one size."),
 ]
 LawOption = Annotated[
     SizeLaw,
@@ -88,11 +89,11 @@ LawOption = Annotated[
 ]
 AxisRatio = Annotated[
     tuple[float, float],
-    typer.Option(metavar="MIN MAX", help="Short axis / long axis; round is 0.85 1."),
+    typer.Option(metavar="MIN [MAX]", help="Short axis / long axis; round is 0.85 1."),
 ]
 Irregularity = Annotated[
     tuple[float, float],
-    typer.Option(metavar="MIN MAX", help="1 - volume / convex hull; irregular is 0.03 1."),
+    typer.Option(metavar="MIN [MAX]", help="1 - volume / convex hull; irregular is 0.03 1."),
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where the networks run.")]
 Steps = Annotated[int, typer.Option(help="Sampling steps of the texture diffusion.")]
@@ -102,8 +103,9 @@ Weights = Annotated[Optional[Path], typer.Option(help="Own weights (.safetensors
 def main() -> None:
     """Entry point: an InputError becomes one line on stderr and exit code 2."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that temporary files are removed
+    command = typer.main.get_command(app)
     try:
-        app()
+        command(with_both_bounds(sys.argv[1:], command))
     except InputError as error:
         print(f"lngen: {error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -146,7 +148,9 @@ def synthesize(
     irregularity: Irregularity = (0.0, 1.0),
     enhancement: Annotated[
         Optional[tuple[float, float]],
-        typer.Option(metavar="LOW HIGH", help="HU over the scan's muscle; 20 60 is well enhanced."),
+        typer.Option(
+            metavar="LOW [HIGH]", help="HU over the scan's muscle; 20 60 is well enhanced."
+        ),
     ] = None,
     artery: Annotated[
         Optional[float],

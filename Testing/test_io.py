@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import (
     as_ct,
+    as_labels,
     check_same_geometry,
     isotropic_image,
     like,
@@ -314,7 +315,7 @@ def test_another_geometry_is_refused_by_name(tmp_path, what):
     )
     path = written(tmp_path, "labels.nii.gz", labels)
     message = message_of(read_labels, path, ct)
-    assert f"{path} has another geometry" in message
+    assert f"{path} has another geometry than the CT ({what} " in message
     assert "resample" in message
 
 
@@ -337,7 +338,52 @@ def test_labels_of_any_type_become_uint16(tmp_path, kind):
     assert_same_grid(labels, ct)
 
 
-@pytest.mark.parametrize("value", [0.5, -1.0, np.nan, np.inf])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_labels_that_a_float_moved_a_little_are_rounded(tmp_path, kind):
+    ct = oblique(hu_array())
+    values = np.arange(120).reshape(4, 5, 6)
+    off = np.random.default_rng(0).uniform(-0.01, 0.01, values.shape)
+    path = written(tmp_path, "labels.nrrd", like((values + off).astype(kind), ct))
+    assert np.array_equal(to_array(read_labels(path, ct)), values)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.uint32, np.float32])
+def test_labels_beyond_what_is_kept_are_refused(tmp_path, kind):
+    """65536 would become 0, the background."""
+    ct = oblique(hu_array())
+    values = np.zeros((4, 5, 6), kind)
+    values[1, 2, 3] = 65535
+    path = written(tmp_path, "labels.nrrd", like(values, ct))
+    assert to_array(read_labels(path, ct)).max() == 65535
+    values[1, 2, 3] = 65536
+    path = written(tmp_path, "labels.nrrd", like(values, ct))
+    message = message_of(read_labels, path, ct)
+    assert f"{path} has labels up to 65536" in message and "give smaller numbers" in message
+
+
+@pytest.mark.parametrize("axes", ["LPS", "RAS", "PIR", "SAL", "ILP"])
+def test_labels_along_other_axes_of_the_same_grid_are_turned(tmp_path, axes):
+    ct = oblique(hu_array())
+    values = np.arange(120).reshape(4, 5, 6).astype(np.uint8)
+    turned = sitk.DICOMOrient(like(values, ct), axes)
+    labels = read_labels(written(tmp_path, "labels.nrrd", turned), ct)
+    assert np.array_equal(to_array(labels), values)
+    assert_same_grid(labels, ct)
+    shifted = sitk.Image(turned)
+    shifted.SetOrigin(np.add(turned.GetOrigin(), (0, 0, 0.5)).tolist())
+    path = written(tmp_path, "labels.nrrd", shifted)
+    assert "another geometry than the CT" in message_of(read_labels, path, ct)
+
+
+def test_images_that_are_no_label_maps_are_refused():
+    ct = oblique(hu_array())
+    real = like(np.zeros((4, 5, 6), np.float32), ct)
+    for image in (sitk.Compose([real, real]), sitk.RealAndImaginaryToComplex(real, real)):
+        assert "the mask is not a label map" in message_of(as_labels, image, ct, "the mask")
+    assert "another geometry" in message_of(as_labels, real[:, :, 0], ct, "the mask")
+
+
+@pytest.mark.parametrize("value", [0.5, 0.02, -1.0, np.nan, np.inf])
 def test_what_is_no_label_map_is_refused_by_name(tmp_path, value):
     ct = oblique(hu_array())
     values = np.zeros((4, 5, 6), np.float32)

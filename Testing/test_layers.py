@@ -10,7 +10,7 @@ from pathlib import Path
 LIBRARY = Path(__file__).parents[1] / "LNGenLib"
 LAYERS = [
     {"errors", "plain", "randomness", "__init__"},
-    {"output"},
+    {"output", "ranges"},
     {"image", "latent", "models"},
     {"structure"},
     {"texture", "placement"},

@@ -1,6 +1,7 @@
 """Tests of lymph nodes on CT grids: volume, axes and box survive any grid and turn."""
 
 import csv
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -115,11 +116,45 @@ def test_box_covers_the_whole_node(node):
     assert np.allclose(inner, node.occupancy(node.box(0)), atol=1e-4)
 
 
-def test_box_grows_by_the_margin_in_mm():
+@pytest.mark.parametrize("margin, voxels", [(10, [2, 10, 20]), (np.array([5, 3, 2]), [1, 3, 4])])
+def test_box_grows_by_the_margin_in_mm(margin, voxels):
     node = LymphNode(SPHERE, 10, np.eye(3), CENTER, np.array([5.0, 1, 0.5]))
-    tight, wide = node.box(0), node.box(10)
-    assert [a.start - b.start for a, b in zip(tight, wide)] == [2, 10, 20]
-    assert [b.stop - a.stop for a, b in zip(tight, wide)] == [2, 10, 20]
+    tight, wide = node.box(0), node.box(margin)
+    assert [a.start - b.start for a, b in zip(tight, wide)] == voxels
+    assert [b.stop - a.stop for a, b in zip(tight, wide)] == voxels
+
+
+@settings(max_examples=20, deadline=None)
+@given(nodes())
+def test_samples_far_from_the_node_are_rightly_left_out(node):
+    """All samples of all voxels, also of those away from the node, give the same occupancy."""
+    box = node.box(2)
+    counts = np.maximum(np.ceil(30 * node.spacing / node.long_axis), 2).astype(int)
+    axes = [
+        np.arange(part.start, part.stop, 1 / count)[: (part.stop - part.start) * count]
+        + 0.5 / count
+        - 0.5
+        for part, count in zip(box, counts)
+    ]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
+    distance = node.distance((points - node.center) * node.spacing)
+    inside = np.clip(0.5 - distance / (node.spacing / counts).max(), 0, 1)
+    shape = [n for axis, count in zip(axes, counts) for n in (len(axis) // count, count)]
+    assert np.allclose(node.occupancy(box), inside.reshape(shape).mean((1, 3, 5)), atol=1e-5)
+
+
+@pytest.mark.parametrize("thick", range(3))
+def test_thick_slices_cost_a_small_node_no_more_than_its_own_box(thick):
+    """Whole voxels of 10 mm would be sampled 175 times along each of them."""
+    spacing = np.full(3, 0.8)
+    spacing[thick] = 10
+    node = LymphNode(SPHERE, 1.7, np.eye(3), CENTER + 0.3, spacing)
+    tracemalloc.start()
+    occupancy = node.occupancy(node.box(10))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30e6
+    assert occupancy.sum() * spacing.prod() == pytest.approx(np.pi * 1.7**3 / 6, rel=0.05)
 
 
 def test_occupancy_is_full_deep_inside_and_zero_outside():

@@ -1,5 +1,7 @@
 """Tests of placement in the phantom's pelvis: in fat, off labels, off each other, reproducible."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -329,3 +331,15 @@ def test_a_place_near_a_spot_depends_on_its_surroundings_alone(long_axis, spacin
     assert np.linalg.norm((nodes[0].center - spot) * spacing) <= NEAR + spacing.max()
     box = nodes[0].box(0)
     assert not (taken[box] & (nodes[0].occupancy(box) > 0)).any()
+
+
+def test_room_for_a_small_node_in_thick_slices_is_found_in_little_memory():
+    spacing, shape = np.array([10.0, 0.8, 0.8]), (5, 60, 60)
+    box, fat = tuple(slice(0, n) for n in shape), Fat(np.full(shape, -100, np.int16), spacing)
+    middle = even(np.argwhere(np.pad(np.ones((1, 20, 20), bool), ((2, 2), (20, 20), (20, 20)))))
+    region = CandidateRegion(box, np.zeros(shape, bool), fat, (middle,))
+    tracemalloc.start()
+    found = place([SHAPES[0]], [1.7], region, spacing, rngs(0, 1))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found[0] is not None and peak < 30e6

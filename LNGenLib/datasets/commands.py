@@ -38,7 +38,7 @@ Cases = Annotated[
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
 LongAxis = Annotated[
     tuple[float, float],
-    typer.Option(metavar="MIN MAX", help="Bounds of the long axis in mm; equal: one size."),
+    typer.Option(metavar="MIN [MAX]", help="Bounds of the long axis in mm; one value: one size."),
 ]
 LawOption = Annotated[
     Law, typer.Option(help="Law of the long axis within its bounds; uniform is the paper's.")
@@ -59,7 +59,7 @@ def dataset(
     output: Output,
     number: Annotated[int, typer.Option("-n", "--number", min=1, help="Synthetic cases.")],
     count: Annotated[
-        tuple[int, int], typer.Option(metavar="MIN MAX", help="Lymph nodes a case.")
+        tuple[int, int], typer.Option(metavar="MIN [MAX]", help="Lymph nodes a case.")
     ] = (1, 10),
     long_axis: LongAxis = (1.7, 30.0),
     sizes: LawOption = Law.clinical,

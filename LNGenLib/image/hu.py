@@ -8,6 +8,7 @@ WINDOW = (-175.0, 250.0)  # HU
 FAT = (-150.0, -30.0)
 SOFT_TISSUE = (-20.0, 180.0)
 MUSCLE = (10.0, 110.0)
+OUTSIDE = -300.0  # below it is no tissue
 
 
 def normalize(hu: np.ndarray) -> np.ndarray:

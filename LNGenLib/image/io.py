@@ -17,6 +17,8 @@ import SimpleITK as sitk
 from LNGenLib.errors import InputError
 
 IMAGE_POSITION = "0020|0032"  # DICOM tag
+LABEL_ERROR = 0.01  # from a whole number
+MOST_LABEL = 65535  # of uint16
 SYNTHETIC = "SYNTHETIC lymph nodes painted by LNGen"
 
 to_array = sitk.GetArrayFromImage
@@ -128,24 +130,71 @@ def as_ct(image: sitk.Image, name: str = "the CT") -> sitk.Image:
 
 def check_same_geometry(image: sitk.Image, other: sitk.Image, name: str) -> None:
     """Raise InputError unless `other` lies on the grid of `image` (0.01 mm, 1e-4 in direction)."""
-    same = (
-        image.GetSize() == other.GetSize()
-        and np.allclose(image.GetSpacing(), other.GetSpacing(), atol=1e-3)
-        and np.allclose(image.GetOrigin(), other.GetOrigin(), atol=1e-2)
-        and np.allclose(image.GetDirection(), other.GetDirection(), atol=1e-4)
-    )
-    if not same:
-        raise InputError(f"{name} has another geometry than the CT: resample it to the CT's grid")
+    for what, tolerance in (("Size", 0), ("Spacing", 1e-3), ("Origin", 1e-2), ("Direction", 1e-4)):
+        wanted, own = (getattr(one, f"Get{what}")() for one in (image, other))
+        if len(own) != len(wanted) or not np.allclose(own, wanted, atol=tolerance):
+            raise InputError(
+                f"{name} has another geometry than the CT ({what.lower()} {_listed(own)}, not "
+                f"{_listed(wanted)}): resample it to the CT's grid"
+            )
+
+
+def _listed(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:.6g}" for value in values)
 
 
 def read_labels(path: str | Path, ct: sitk.Image) -> sitk.Image:
-    """Read an integer label map on the grid of `ct`; raises InputError otherwise."""
-    labels = read_image(path)
-    check_same_geometry(ct, labels, str(path))
-    values = to_array(labels)
-    if not np.isfinite(values).all() or (values != np.round(values)).any() or values.min() < 0:
-        raise InputError(f"{path} is not a label map: give whole numbers from 0 up")
+    """Read a label map on the grid of `ct` as `as_labels` takes it; raises InputError otherwise."""
+    return as_labels(read_image(path), ct, str(path))
+
+
+def as_labels(image: sitk.Image, ct: sitk.Image, name: str) -> sitk.Image:
+    """A label map (uint16) on the grid of `ct`, along the same axes.
+
+    Labels are rounded where they are within 0.01 of a whole number: some tools save them as floats.
+    Raises InputError, which bears the `name`, for another grid and for what is no label map.
+    """
+    no_labels = InputError(f"{name} is not a label map: give whole numbers from 0 up")
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        raise no_labels
+    labels = _along_axes(image, ct)
+    check_same_geometry(ct, labels, name)
+    values = sitk.GetArrayViewFromImage(labels)
+    if values.dtype.kind not in "iuf" or not _are_whole(values):
+        raise no_labels
+    low, high = float(values.min()), float(values.max())
+    if low < -LABEL_ERROR:
+        raise no_labels
+    if high >= MOST_LABEL + 0.5:
+        raise InputError(
+            f"{name} has labels up to {high:.0f}, {MOST_LABEL} is the most: give smaller numbers"
+        )
+    if values.dtype.kind == "f":
+        return like(np.round(values).astype(np.uint16), labels)
     return sitk.Cast(labels, sitk.sitkUInt16)
+
+
+def _are_whole(values: np.ndarray) -> bool:
+    if values.dtype.kind != "f":
+        return True
+    if not np.isfinite(values).all():
+        return False
+    return all(np.abs(part - np.round(part)).max() <= LABEL_ERROR for part in values)
+
+
+def _along_axes(image: sitk.Image, ct: sitk.Image) -> sitk.Image:
+    """The image with its axes in order and direction of those of `ct`, where they are parallel."""
+    if image.GetDimension() != 3:
+        return image
+    own, wanted = (np.reshape(one.GetDirection(), (3, 3)) for one in (image, ct))
+    turn = np.linalg.inv(wanted) @ own
+    axes = np.abs(turn).argmax(1).tolist()
+    if sorted(axes) != [0, 1, 2] or np.abs(np.abs(turn[range(3), axes]) - 1).max() > 1e-4:
+        return image
+    if axes != [0, 1, 2]:
+        image = sitk.PermuteAxes(image, axes)
+    steps = np.sign(turn[range(3), axes]).astype(int).tolist()
+    return image if min(steps) > 0 else image[tuple(slice(None, None, step) for step in steps)]
 
 
 def like(array: np.ndarray, reference: sitk.Image) -> sitk.Image:

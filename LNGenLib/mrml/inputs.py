@@ -43,4 +43,6 @@ class Inputs:
         labels = None if self.anatomy is None else self.anatomy.labels(self.ct)
         region = None if self.region is None else self.region.mask(self.ct, self.segment_id)
         avoid = None if self.avoid is None else self.avoid.mask(self.ct)
-        return Scan(self.ct, labels, region, avoid, name=self.name)
+        parts = {"anatomy": self.anatomy, "region": self.region, "avoid": self.avoid}
+        names = {name: part.name for name, part in parts.items() if part is not None}
+        return Scan(self.ct, labels, region, avoid, names=names | {"ct": self.name})

@@ -13,10 +13,11 @@ from scipy import ndimage
 from vtk.util import numpy_support
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.io import check_same_geometry, like, to_array
+from LNGenLib.image.io import as_labels, like, to_array
 from LNGenLib.mrml.scene import add_node
 from LNGenLib.mrml.volumes import as_image, to_image, to_world
-from LNGenLib.placement.labels import LYMPH_NODE, join_masks
+from LNGenLib.placement.classes import LYMPH_NODE
+from LNGenLib.placement.labels import join_masks
 from LNGenLib.synthesis.records import LymphNodeRecord
 
 SEGMENTATION = "vtkMRMLSegmentationNode"
@@ -70,8 +71,7 @@ class LabelMap:
 
     def labels(self, ct: sitk.Image) -> sitk.Image:
         """As `to_labels`."""
-        check_same_geometry(ct, self.image, self.name)
-        return sitk.Cast(self.image, sitk.sitkUInt16)
+        return as_labels(self.image, ct, self.name)
 
     def mask(self, ct: sitk.Image, segment_id: str | None = None) -> sitk.Image:
         """As `to_mask`."""

@@ -12,7 +12,9 @@ from scipy import ndimage
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing, ras_to_index
+from LNGenLib.image.hu import OUTSIDE
 from LNGenLib.image.io import to_array
+from LNGenLib.placement.body import inner_part, outside_of
 from LNGenLib.placement.estimates import estimate_pelvis
 from LNGenLib.placement.fat import Fat
 from LNGenLib.placement.grid import (
@@ -29,8 +31,6 @@ from LNGenLib.placement.landmarks import Landmarks, finish, label_landmarks
 from LNGenLib.placement.stations import NAMES, PELVIC, STATIONS, StationMap, map_stations, named
 from LNGenLib.structure.lymph_node import Box
 
-OUTSIDE = -300.0  # HU
-BELOW_SKIN = 15.0  # mm: no nodes in subcutaneous fat
 MARGIN = 36.0  # mm round the candidate centers: the largest node and its surroundings fit in
 GAP = 2.0  # mm between nodes, real or painted
 LEAST_TISSUE = 100.0  # mm3 of compact tissue that nodes keep off where no labels show organs
@@ -268,18 +268,3 @@ def _compact(fat: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     sizes = np.bincount(parts.ravel(), minlength=count + 1) * spacing.prod()
     sizes[0] = 0
     return (sizes >= LEAST_TISSUE)[parts]
-
-
-def inner_part(outside: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """What lies deeper than the skin, of what is not `outside` (z, y, x); `spacing` is in mm."""
-    return distance_to(outside, BELOW_SKIN, spacing) > BELOW_SKIN
-
-
-def outside_of(hu: np.ndarray) -> np.ndarray:
-    """Air and everything not connected to the body (table, clothes)."""
-    body = ndimage.binary_opening(hu > -250, iterations=1)
-    labels, count = ndimage.label(body)
-    if not count:
-        raise InputError("the CT holds no body (no voxels above -250 HU): check its HU")
-    body = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
-    return ~np.stack([ndimage.binary_fill_holes(part) for part in body])

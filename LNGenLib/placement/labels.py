@@ -11,63 +11,44 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import like, read_labels, to_array
+from LNGenLib.placement.classes import OTHER, is_known, number_of
+from LNGenLib.placement.label_names import label_names
 
-# TotalSegmentator v2, task "total": the classes that are landmarks
-# (https://github.com/wasserth/TotalSegmentator#class-details)
-NUMBERS = {
-    "colon": 20,
-    "urinary_bladder": 21,
-    "prostate": 22,
-    "sacrum": 25,
-    "vertebrae_S1": 26,
-    "vertebrae_L5": 27,
-    "vertebrae_L4": 28,
-    "aorta": 52,
-    "inferior_vena_cava": 63,
-    "iliac_artery_left": 65,
-    "iliac_artery_right": 66,
-    "iliac_vena_left": 67,
-    "iliac_vena_right": 68,
-    "femur_left": 75,
-    "femur_right": 76,
-    "hip_left": 77,
-    "hip_right": 78,
-}
-OTHER = 255  # any other structure: nodes keep off it
-SYNONYMS = {"vena": "vein", "vertebrae": "vertebra", "bone": "", "common": "", "rectum": "colon"}
-LYMPH_NODE = (  # how Slicer codes a segment that is one
-    "Segmentation category and type - DICOM master list~SCT^123037004^Anatomical Structure"
-    "~SCT^59441001^Lymph node~^^~Anatomic codes - DICOM master list~^^~^^"
-)
+MASKS = (".nii", ".nii.gz", ".nrrd", ".mha")  # endings of files that may be masks
+SEGMENT = re.compile(r"(Segment\d+)_LabelValue")  # a field of Slicer's header of a segmentation
 
 
 def read_anatomy(path: Path, ct: sitk.Image) -> sitk.Image:
     """TotalSegmentator's numbers (uint16) on the grid of `ct`.
 
-    `path` is a label map of these numbers, as TotalSegmentator's `--ml` writes it; a Slicer
-    segmentation (.seg.nrrd) whose segments bear its names; or a folder with one mask a class
-    (`colon.nii.gz`, ...). Structures that LNGen has no use for become 255: nodes keep off them.
-    Raises InputError for anything else.
+    `path` is a label map, as TotalSegmentator's `--ml` writes it, whose header names its labels or
+    whose numbers are those of version 2; a Slicer segmentation (.seg.nrrd) whose segments bear the
+    names; or a folder with one mask a class (`colon.nii.gz`, ...), or of a subject of
+    TotalSegmentator's data set. Where names tell what is what, structures that LNGen has no use for
+    become 255: nodes keep off them; the whole body, its fat and the like are left out.
+    Raises InputError for anything else; whether they are of this CT is a `Scan`'s to check.
     """
-    masks = sorted(path.glob("*.nii*")) + sorted(path.glob("*.nrrd")) if path.is_dir() else []
+    masks = _mask_files(path) if path.is_dir() else []
     if masks:
         return join_masks(_folder_masks(masks, ct), ct, path)
-    if path.name.endswith(".seg.nrrd"):
+    if _holds_segments(path):
         return join_masks(_segments(path, ct), ct, path)
-    return read_labels(path, ct)
+    labels = read_labels(path, ct)
+    names = label_names(path) if path.is_file() else {}
+    return _by_names(labels, names, path) if any(map(is_known, names.values())) else labels
 
 
-def number_of(name: str) -> int:
-    """TotalSegmentator's number of a class, by its name or the words of it in any order."""
-    return _BY_WORDS.get(_words(name), OTHER)
-
-
-def _words(name: str) -> frozenset[str]:
-    words = re.split(r"[^a-z0-9]+", name.lower())
-    return frozenset(SYNONYMS.get(word, word) for word in words) - {""}
-
-
-_BY_WORDS = {_words(name): number for name, number in NUMBERS.items()}
+def _by_names(labels: sitk.Image, names: dict[int, str], path: Path) -> sitk.Image:
+    """TotalSegmentator's numbers of labels that are told by their names."""
+    array = to_array(labels)
+    table = np.full(array.max() + 1, OTHER, np.uint16)
+    table[0] = 0
+    for label, name in names.items():
+        if 0 < label < len(table):
+            table[label] = number_of(name)
+    numbers = table[array]
+    _check_found(table[1:].tolist(), path)
+    return like(numbers, labels)
 
 
 def join_masks(
@@ -75,18 +56,56 @@ def join_masks(
 ) -> sitk.Image:
     """TotalSegmentator's numbers (uint16) of masks (z, y, x, bool) by their names, later ones on
     top; InputError that names the source where there is none."""
-    labels, found = np.zeros(ct.GetSize()[::-1], np.uint16), 0
+    labels, found = np.zeros(ct.GetSize()[::-1], np.uint16), []
     for name, mask in masks:
-        labels[mask] = number_of(name)
-        found += 1
-    if not found:
-        raise InputError(f"{source} holds no structure: give TotalSegmentator's output")
+        found.append(number_of(name))
+        if found[-1]:
+            labels[mask] = found[-1]
+    _check_found(found, source)
     return like(labels, ct)
+
+
+def _check_found(numbers: list[int], source: Path | str) -> None:
+    if not any(numbers):
+        but = " but the whole body or its fat" if numbers else ""
+        raise InputError(f"{source} holds no structure{but}: give TotalSegmentator's output")
+
+
+def _mask_files(folder: Path) -> list[Path]:
+    """The masks in a folder, without what systems leave in it, hidden."""
+    inner = folder / "segmentations"  # beside the CT, in TotalSegmentator's data set
+    files = (inner if inner.is_dir() else folder).iterdir()
+    return sorted(
+        file
+        for file in files
+        if file.is_file() and file.name.lower().endswith(MASKS) and not file.name.startswith(".")
+    )
 
 
 def _folder_masks(files: list[Path], ct: sitk.Image) -> Iterator[tuple[str, np.ndarray]]:
     for file in files:
-        yield file.name.split(".")[0], to_array(read_labels(file, ct)) > 0
+        if _holds_segments(file):
+            yield from _segments(file, ct)
+            continue
+        mask = to_array(read_labels(file, ct))
+        if len(files) == 1 and len(np.unique(mask[mask > 0])) > 1:
+            raise InputError(f"{file} holds several labels, a mask has one: give the file itself")
+        yield file.name.split(".")[0], mask > 0
+
+
+def _holds_segments(path: Path) -> bool:
+    """Whether a file is a segmentation of Slicer, whose labels number its segments, by name or, for
+    it may be renamed, by what its header says."""
+    name = path.name.lower()
+    if name.endswith(".seg.nrrd") or not name.endswith(".nrrd"):
+        return name.endswith(".seg.nrrd")
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return False  # whoever reads it tells why
+    return any(map(SEGMENT.fullmatch, reader.GetMetaDataKeys()))
 
 
 def _segments(path: Path, ct: sitk.Image) -> Iterator[tuple[str, np.ndarray]]:
@@ -99,13 +118,27 @@ def _segments(path: Path, ct: sitk.Image) -> Iterator[tuple[str, np.ndarray]]:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
         raise InputError(f"{path} is not a segmentation that can be read") from error
-    layers = to_array(sitk.Resample(image, ct, sitk.Transform(), sitk.sitkNearestNeighbor))
-    layers = layers.reshape(*ct.GetSize()[::-1], -1)
+    keys = map(SEGMENT.fullmatch, image.GetMetaDataKeys())
+    segments = sorted({key[1] for key in keys if key})
+    layers = _on_grid(image, ct, path)
 
-    def field(k: int, key: str, default: str) -> str:
-        name = f"Segment{k}_{key}"
+    def field(segment: str, key: str, default: str) -> str:
+        name = f"{segment}_{key}"
         return image.GetMetaData(name) if image.HasMetaDataKey(name) else default
 
-    for k in range(sum(key.endswith("_LabelValue") for key in image.GetMetaDataKeys())):
-        layer = layers[..., int(field(k, "Layer", "0"))]
-        yield field(k, "Name", ""), layer == int(field(k, "LabelValue", "1"))
+    for segment in segments:
+        layer, label = field(segment, "Layer", "0"), field(segment, "LabelValue", "1")
+        if not (layer.isdecimal() and int(layer) < layers.shape[-1] and label.isdecimal()):
+            raise InputError(
+                f"{path} tells layer {layer} and label {label} of its {segment}, which has none "
+                "such: save it in Slicer again"
+            )
+        yield field(segment, "Name", ""), layers[..., int(layer)] == int(label)
+
+
+def _on_grid(image: sitk.Image, ct: sitk.Image, path: Path) -> np.ndarray:
+    """The layers (z, y, x, layers) of a segmentation on the grid of `ct`."""
+    if image.GetDimension() != 3:
+        raise InputError(f"{path} has {image.GetDimension()} dimensions: give a segmentation in 3D")
+    layers = to_array(sitk.Resample(image, ct, sitk.Transform(), sitk.sitkNearestNeighbor))
+    return layers.reshape(*ct.GetSize()[::-1], -1)

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from LNGenLib.image.io import like
 from LNGenLib.placement.anatomy import read_stations, station_region, why_unavailable
-from LNGenLib.placement.labels import LYMPH_NODE
+from LNGenLib.placement.classes import LYMPH_NODE
 from LNGenLib.placement.scan import Scan
 from LNGenLib.placement.stations import STATIONS
 

@@ -8,18 +8,16 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.hu import FAT
+from LNGenLib.image.hu import FAT, OUTSIDE
 from LNGenLib.placement.anatomy import (
     GAP,
-    OUTSIDE,
     CandidateRegion,
     NoPlace,
     deep,
     even,
     find_region,
-    inner_part,
-    outside_of,
 )
+from LNGenLib.placement.body import inner_part, outside_of
 from LNGenLib.placement.fat import Fat
 from LNGenLib.placement.grid import coarse_steps, distance_to
 from LNGenLib.placement.sampling import place

@@ -77,7 +77,7 @@ def draw_places(region: CandidateRegion, number: int, rng: np.random.Generator) 
 def _occupy(forbidden: np.ndarray, node: LymphNode) -> None:
     """Forbid the node and the gap round it."""
     spacing = node.spacing
-    box = inside_grid(node.box(float(max(GAP, spacing.max()))), forbidden.shape)
+    box = inside_grid(node.box(np.maximum(GAP, spacing)), forbidden.shape)
     occupied = node.occupancy(box) > 0
     gap = ndimage.distance_transform_edt(~occupied, sampling=spacing) <= GAP
     forbidden[box] |= gap | ndimage.binary_dilation(occupied, np.ones((3, 3, 3)))
@@ -112,7 +112,7 @@ def _find_room(
         turn = _turn(structure, _way(region, tries[0], spacing), rng)
         jitter = rng.uniform(-0.5, 0.5, 3)
         node = LymphNode(structure, long_axis, turn, jitter, spacing)
-        box = node.box(float(max(SHELL, spacing.max())))
+        box = node.box(np.maximum(SHELL, spacing))
         occupancy = node.occupancy(box)
         shell = _shell(occupancy > 0, spacing)
         start = np.array([b.start for b in box])

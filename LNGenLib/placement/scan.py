@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +13,16 @@ import SimpleITK as sitk
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import window_of
-from LNGenLib.image.io import as_ct, check_same_geometry, read_image, read_labels
+from LNGenLib.image.io import as_ct, as_labels, read_image, read_labels
+from LNGenLib.placement.checks import check_anatomy
 from LNGenLib.placement.labels import read_anatomy
 
-OTHERS = {"anatomy": "anatomy", "region": "region mask", "avoid": "mask to avoid"}
+NAMES = {
+    "ct": "the CT",
+    "anatomy": "the anatomy",
+    "region": "the region mask",
+    "avoid": "the mask to avoid",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,32 +31,32 @@ class Scan:
 
     `ct` is in HU, of any type of voxel; `anatomy` holds TotalSegmentator's labels (0 is
     background; becomes uint16); `region` is not 0 where lymph nodes may lie, `avoid` where they
-    must not (real lymph nodes, say; both become masks of 0 and 1, uint8). `name` is how errors
-    call the CT.
+    must not (real lymph nodes, say; both become masks of 0 and 1, uint8). `names` is how errors
+    call them, where `NAMES` do not do.
 
-    Raises InputError where the CT is not in HU or was cut to a window, and where another image
-    lies on another grid.
+    Raises InputError where the CT is not in HU or was cut to a window, where another image lies on
+    another grid, and where the anatomy is not of this CT (`check_anatomy`).
     """
 
     ct: sitk.Image
     anatomy: sitk.Image | None = None
     region: sitk.Image | None = None
     avoid: sitk.Image | None = None
-    name: str = field(default="the CT", kw_only=True)
+    names: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self):
         window = window_of(sitk.GetArrayViewFromImage(self.hu))
         if window is not None:
             raise InputError(
-                f"{self.name} was cut to a window of {window[0]:g} to {window[1]:g} HU, in which "
-                "air, fat and bone look alike: give the CT before that"
+                f"{self.name('ct')} was cut to a window of {window[0]:g} to {window[1]:g} HU, in "
+                "which air, fat and bone look alike: give the CT before that"
             )
-        for name, what in OTHERS.items():
-            image = getattr(self, name)
-            if image is not None:
-                check_same_geometry(self.ct, image, f"the {what}")
-                image = sitk.Cast(image, sitk.sitkUInt16) if name == "anatomy" else image != 0
-                object.__setattr__(self, name, image)
+        for name, image in self.images.items():
+            if name != "ct":
+                labels = as_labels(image, self.ct, self.name(name))
+                object.__setattr__(self, name, labels if name == "anatomy" else labels != 0)
+        if self.anatomy is not None:
+            check_anatomy(self.hu, self.anatomy, self.name("anatomy"))
 
     @classmethod
     def read(
@@ -64,18 +71,23 @@ class Scan:
         image = read_image(ct)
         labels = None if anatomy is None else read_anatomy(anatomy, image)
         masks = (None if path is None else read_labels(path, image) for path in (region, avoid))
-        return cls(image, labels, *masks, name=str(ct))
+        paths = zip(NAMES, (ct, anatomy, region, avoid))
+        return cls(image, labels, *masks, names={name: str(path) for name, path in paths})
+
+    def name(self, image: str) -> str:
+        """How errors call one of the images, "ct", say."""
+        return self.names.get(image, NAMES[image])
 
     @property
     def images(self) -> dict[str, sitk.Image]:
         """What there is of `ct`, `anatomy`, `region` and `avoid`."""
-        named = {name: getattr(self, name) for name in ("ct", *OTHERS)}
+        named = {name: getattr(self, name) for name in NAMES}
         return {name: image for name, image in named.items() if image is not None}
 
     @cached_property
     def hu(self) -> sitk.Image:
         """The CT in whole HU (int16): what all decisions and all painting are made on."""
-        return as_ct(self.ct, self.name)
+        return as_ct(self.ct, self.name("ct"))
 
     @property
     def spacing(self) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from LNGenLib.placement.scan import NAMES
 from LNGenLib.service import tasks
 from LNGenLib.service.requests import (
     NoRequest,
@@ -15,7 +16,7 @@ from LNGenLib.service.requests import (
 from LNGenLib.service.work import HOUR, Kind
 from LNGenLib.synthesis.records import SynthesisRequest
 
-OTHERS = ("anatomy", "region", "avoid")  # of a scan, besides the CT
+OTHERS = tuple(NAMES)[1:]  # of a scan, besides the CT
 KINDS: Mapping[str, Kind] = {
     "synthesize": Kind(
         SynthesisRequest.from_json,

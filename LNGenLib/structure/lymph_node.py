@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from skimage import measure
 
+from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import diameter, surface
 
@@ -50,34 +51,47 @@ class LymphNode:
         """Ends (2, 3) of the long axis as continuous array indices."""
         return self._to_index(self.structure.axis_points(self.long_axis))
 
-    def box(self, margin: float) -> Box:
-        """The voxels the node covers and `margin` mm round it; may leave the grid."""
+    def _bounds(self, margin: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Least and largest continuous array index (3,) of the surface and `margin` mm round it."""
         index = self._to_index(self.structure.vertices(self.long_axis))
         pad = margin / self.spacing
-        low = np.floor(index.min(0) - pad).astype(int)
-        high = np.ceil(index.max(0) + pad).astype(int) + 1
-        return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+        return index.min(0) - pad, index.max(0) + pad
+
+    def box(self, margin: float | np.ndarray) -> Box:
+        """The voxels the node covers and `margin` mm round it, one number or one an axis (z, y, x);
+        may leave the grid."""
+        low, high = self._bounds(margin)
+        ends = zip(np.floor(low), np.ceil(high) + 1, strict=True)
+        return tuple(slice(int(a), int(b)) for a, b in ends)
 
     def occupancy(self, box: Box) -> np.ndarray:
         """Share of each voxel of `box` (z, y, x) that lies inside the node, 0 to 1, float32.
 
         Each voxel is supersampled at steps of at most a thirtieth of the long axis, so that a node
-        smaller than a voxel keeps its volume.
+        smaller than a voxel keeps its volume. Samples are taken near the node only: of thick slices
+        most lie far from it.
         """
         counts = np.maximum(np.ceil(30 * self.spacing / self.long_axis), 2).astype(int)
-        axes = []
-        for k in range(3):
-            sub = (np.arange(counts[k]) + 0.5) / counts[k] - 0.5
-            index = np.arange(box[k].start, box[k].stop)[:, None] + sub
-            axes.append((index.ravel() - self.center[k]) * self.spacing[k])
         step = float((self.spacing / counts).max())
-        inside = np.empty([len(a) for a in axes], np.float32)
-        for start in range(0, len(axes[0]), counts[0]):  # a slice at a time bounds the memory
-            part = slice(start, start + counts[0])
-            points = np.stack(np.meshgrid(axes[0][part], *axes[1:], indexing="ij"), -1)
-            inside[part] = np.clip(0.5 - self.distance(points) / step, 0, 1)
-        shape = [n for k in range(3) for n in (len(axes[k]) // counts[k], counts[k])]
-        return inside.reshape(shape).mean((1, 3, 5))
+        low, high = self._bounds(TRUNCATION * self.long_axis / 2)  # beyond nothing is inside
+        voxels, samples, near = [], [], []
+        for k, part in enumerate(box):
+            sub = (np.arange(counts[k]) + 0.5) / counts[k] - 0.5
+            index = np.arange(part.start, part.stop)[:, None] + sub
+            seen = (index >= low[k]) & (index <= high[k])
+            voxels.append(np.flatnonzero(seen.any(1)))
+            samples.append((index[seen] - self.center[k]) * self.spacing[k])
+            near.append(seen[voxels[k]])
+        occupancy = np.zeros([part.stop - part.start for part in box], np.float32)
+        heights = np.split(samples[0], np.cumsum(near[0].sum(1))[:-1])
+        for z, seen, height in zip(voxels[0], near[0], heights):  # one slice: it bounds the memory
+            points = np.stack(np.meshgrid(height, *samples[1:], indexing="ij"), -1)
+            inside = np.zeros((counts[0], near[1].size, near[2].size), np.float32)
+            where = np.ix_(seen, near[1].ravel(), near[2].ravel())
+            inside[where] = np.clip(0.5 - self.distance(points) / step, 0, 1)
+            inside = inside.reshape(counts[0], *near[1].shape, *near[2].shape)
+            occupancy[z][np.ix_(*voxels[1:])] = inside.mean((0, 2, 4))
+        return occupancy
 
     def measured_long_axis(self) -> float:
         """Long axis in mm of the placed SDF's zero level set, sampled anew along the CT's axes."""

@@ -107,7 +107,7 @@ def _point(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def hashes_of(voxels: dict[str, np.ndarray]) -> dict[str, str]:
-    """SHA-256 of each array's voxels."""
+    """SHA-256 of the voxels of each array, of any shape."""
     return {name: hashlib.sha256(array).hexdigest() for name, array in voxels.items()}
 
 
