@@ -60,6 +60,10 @@ class SizeLaw(str, Enum):
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
 Seed = Annotated[int, typer.Option(help="Same seed, same result.")]
 Count = Annotated[int, typer.Option(help="Number of lymph nodes.")]
+SeriesOption = Annotated[
+    Optional[str],
+    typer.Option("--series", metavar="UID", help="The CT's, where its folder holds several."),
+]
 AnatomyOption = Annotated[
     Optional[Path],
     typer.Option(
@@ -107,6 +111,7 @@ def main() -> None:
 def synthesize(
     ct: Annotated[Path, typer.Argument(help="CT: NIfTI, NRRD, MHA or a DICOM folder.")],
     output: Output,
+    series: SeriesOption = None,
     anatomy: AnatomyOption = None,
     region_box: Annotated[
         Optional[tuple[float, float, float, float, float, float]],
@@ -176,7 +181,7 @@ def synthesize(
     They lie at --stations, in --region-box or --region-mask, at --points, or at all stations by
     weight.
     """
-    from LNGenLib.image.io import as_ct, read_image, read_labels
+    from LNGenLib.image.io import as_ct, read_ct, read_labels
     from LNGenLib.placement.labels import read_anatomy
     from LNGenLib.placement.points import read_points
     from LNGenLib.placement.stations import named
@@ -208,7 +213,7 @@ def synthesize(
         raise InputError("give one of --region-mask, --region-box, --stations and --points")
     planned = None if plan is None else Plan.read(plan)
     check_output(output)
-    image = as_ct(read_image(ct), str(ct))
+    image = as_ct(read_ct(ct, series), str(ct))
     labels = None if anatomy is None else read_anatomy(anatomy, image)
     mask, kept_off = (
         None if path is None else read_labels(path, image) for path in (region_mask, avoid)
@@ -227,17 +232,18 @@ def synthesize(
 def placement(
     ct: Annotated[Path, typer.Argument(help="CT: NIfTI, NRRD, MHA or a DICOM folder.")],
     output: Output,
+    series: SeriesOption = None,
     anatomy: AnatomyOption = None,
 ) -> None:
     """Show where lymph nodes may lie: prior.nii.gz, stations.seg.nrrd, stations.json, a picture."""
-    from LNGenLib.image.io import as_ct, read_image, write_image
+    from LNGenLib.image.io import as_ct, read_ct, write_image
     from LNGenLib.placement.labels import read_anatomy
     from LNGenLib.placement.maps import placement_maps
     from LNGenLib.placement.picture import render_placement
     from LNGenLib.synthesis.records import write_json
 
     check_output(output)
-    image = as_ct(read_image(ct), str(ct))
+    image = as_ct(read_ct(ct, series), str(ct))
     maps = placement_maps(image, None if anatomy is None else read_anatomy(anatomy, image))
     with output_folder(output) as folder:
         write_image(maps.prior, folder / "prior.nii.gz")

@@ -120,9 +120,9 @@ def scan_rows(data: Path) -> list[dict[str, str]]:
 def read_scan(path: Path, labels: Path | None = None) -> tuple[sitk.Image, Scan]:
     """A CT, and the same as a scan, with the lesions' labels: those of the file `labels`, or what
     lies beside the CT as `NAME_mask.nii.gz`."""
-    from LNGenLib.image.io import read_image, to_array
+    from LNGenLib.image.io import read_ct, read_image, to_array
 
-    image = read_image(path)
+    image = read_ct(path)
     beside = path.with_name(path.name.replace(".nii.gz", "_mask.nii.gz"))
     labels = labels or (beside if beside.exists() else None)
     lesions = to_array(read_image(labels)).astype(int) if labels else None
