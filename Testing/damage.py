@@ -9,8 +9,8 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import SimpleITK as sitk
+from dicom_slices import write_slices
 from scipy.spatial.transform import Rotation
-from test_io import write_series
 
 KINDS = (np.uint8, np.int8, np.int16, np.uint16, np.int32, np.float32, np.float64)
 SHAPE = (3, 4, 5)  # z, y, x
@@ -62,7 +62,7 @@ def write(image: sitk.Image, format: Format, folder: Path) -> None:
     """Store an image in an empty folder; DICOM keeps HU as int16, and its own place."""
     path, packed = folder / format.files[0], format.guarded is not None
     if format.name == "DICOM":
-        write_series(path, sitk.GetArrayFromImage(image).astype(np.int16), "1.2.3")
+        write_slices(path, sitk.GetArrayFromImage(image).astype(np.int16))
     elif format.name.startswith("NIfTI-2"):
         made = folder / "made.nii.gz"
         sitk.WriteImage(image, str(made))

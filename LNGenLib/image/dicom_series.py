@@ -34,9 +34,14 @@ def read_series(folder: Path, series: str | None = None) -> sitk.Image:
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileNames([str(header.file) for header in slices])
     image = as_volume(reader.Execute(), folder)
-    last = affine_of(image) @ (0, 0, image.GetSize()[2] - 1, 1)
-    if np.linalg.norm(last[:3] - slices[-1].positions[-1]) > TOLERANCE_MM:
-        raise InputError(f"{folder} holds slices in an order that is not read: give classic CT")
+    told = np.concatenate([header.positions for header in slices])
+    _, _, step, origin = affine_of(image)[:3].T
+    off = np.linalg.norm(origin + np.arange(len(told))[:, None] * step - told, axis=1).max()
+    if off > TOLERANCE_MM:
+        raise InputError(
+            f"{folder} holds slices up to {off:.1f} mm off an even grid in their order: give a CT "
+            "of one file a slice, of even spacing"
+        )
     return image
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -84,8 +83,8 @@ def _read(path: Path, series: str | None = None) -> tuple[sitk.Image, bool]:
             image, oriented = read_series(path, series), True
         else:
             image, oriented = _read_file(path)
-    except (RuntimeError, OSError, EOFError, zlib.error) as error:
-        cause = (str(error).splitlines() or ["it ends early"])[-1]
+    except (RuntimeError, OSError) as error:
+        cause = str(error).splitlines()[-1]
         raise InputError(
             f"{path} is not an image that can be read ({cause}): give NIfTI, NRRD, MHA or a DICOM "
             "folder"

@@ -21,6 +21,7 @@ from LNGenLib.errors import InputError
 BLOCK = 1 << 17  # bytes that are read in one go
 PADDING = 1024  # bytes that a writer may leave behind the voxels
 GZIP_OR_ZLIB = 47  # zlib's `wbits`: either, told apart by its first bytes
+CUT = "{} is cut, it ends before its last voxel: copy it again"
 GZIP = b"\x1f\x8b"
 
 
@@ -47,10 +48,8 @@ class Stored:
 
 
 def read_head(path: Path, size: int = 540) -> tuple[bytes, bool]:
-    """The first bytes of a file, unpacked, and whether it is packed by gzip.
-
-    Raises zlib.error and EOFError for damage.
-    """
+    """The first bytes of a file, unpacked, and whether it is packed by gzip; InputError for damage
+    in what that takes."""
     with open(path, "rb") as file:
         if file.read(len(GZIP)) != GZIP:
             file.seek(0)
@@ -87,9 +86,15 @@ def image_of(values: np.ndarray, reader: sitk.ImageFileReader) -> sitk.Image:
     image.SetSpacing(reader.GetSpacing())
     image.SetOrigin(reader.GetOrigin())
     image.SetDirection(reader.GetDirection())
-    for key in reader.GetMetaDataKeys():
-        image.SetMetaData(key, reader.GetMetaData(key))
+    for key in filter(_is_utf8, reader.GetMetaDataKeys()):
+        if _is_utf8(value := reader.GetMetaData(key)):
+            image.SetMetaData(key, value)
     return image
+
+
+def _is_utf8(text: str) -> bool:
+    """SimpleITK gives, and does not take, what is not."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def as_volume(image: sitk.Image, path: Path) -> sitk.Image:
@@ -113,20 +118,15 @@ def read_values(stored: Stored) -> np.ndarray:
         raise InputError(f"{file} is missing, {stored.header} asks for it: put it beside that")
     packed_size = file.stat().st_size - stored.offset
     if packed_size < ((stored.length or 0) if stored.packed else size):
-        raise _cut(file)
+        raise InputError(CUT.format(file))
     content, found = bytearray(), -stored.start
     with open(file, "rb") as opened:
         opened.seek(stored.offset)
-        try:
-            for block in (_unpacked if stored.packed else _blocks)(opened, stored.length):
-                content += block[max(-found, 0) : max(size - found, 0)]
-                found += len(block)
-        except EOFError:
-            raise _cut(file) from None
-        except zlib.error as error:
-            raise InputError(f"{file} is damaged ({error}): copy it again") from error
+        for block in (_unpacked if stored.packed else _blocks)(opened, stored.length):
+            content += block[max(-found, 0) : max(size - found, 0)]
+            found += len(block)
     if len(content) < size:
-        raise _cut(file)
+        raise InputError(CUT.format(file))
     if found > size + PADDING:
         raise InputError(
             f"{stored.header} tells of {size} bytes of voxels where there are {found}: its header "
@@ -135,10 +135,6 @@ def read_values(stored: Stored) -> np.ndarray:
     values = np.frombuffer(content, stored.kind)
     check_finite(values, str(stored.header))
     return values.astype(stored.kind.newbyteorder("="), copy=False)
-
-
-def _cut(file: Path) -> InputError:
-    return InputError(f"{file} is cut, it ends before its last voxel: copy it again")
 
 
 def _blocks(opened: BinaryIO, length: int | None) -> Iterator[bytes]:
@@ -150,10 +146,8 @@ def _blocks(opened: BinaryIO, length: int | None) -> Iterator[bytes]:
 
 
 def _unpacked(opened: BinaryIO, length: int | None = None) -> Iterator[bytes]:
-    """The content of gzip members or of a zlib stream, with all checksums looked at.
-
-    Raises zlib.error for damage, and EOFError where the last member does not end.
-    """
+    """The content of gzip members or of a zlib stream, with all checksums looked at; InputError for
+    damage, and where the last one does not end."""
     decoder = zlib.decompressobj(GZIP_OR_ZLIB)
     for block in _blocks(opened, length):
         while block:
@@ -162,10 +156,13 @@ def _unpacked(opened: BinaryIO, length: int | None = None) -> Iterator[bytes]:
                 if not block:
                     break
                 decoder = zlib.decompressobj(GZIP_OR_ZLIB)
-            yield decoder.decompress(block)
+            try:
+                yield decoder.decompress(block)
+            except zlib.error as error:
+                raise InputError(f"{opened.name} is damaged ({error}): copy it again") from error
             block = decoder.unused_data
     if not decoder.eof:
-        raise EOFError
+        raise InputError(CUT.format(opened.name))
 
 
 def check_finite(values: np.ndarray, name: str) -> None:
