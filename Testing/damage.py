@@ -66,7 +66,8 @@ def write(image: sitk.Image, format: Format, folder: Path) -> None:
     elif format.name.startswith("NIfTI-2"):
         made = folder / "made.nii.gz"
         sitk.WriteImage(image, str(made))
-        nibabel.save(nibabel.Nifti2Image.from_image(nibabel.load(made)), path)
+        other = nibabel.load(made)
+        nibabel.save(nibabel.Nifti2Image(np.asanyarray(other.dataobj), other.affine), path)
         made.unlink()
     elif format.name == "NIfTI-1 pair gzip":
         sitk.WriteImage(image, str(folder / "ct.hdr"))

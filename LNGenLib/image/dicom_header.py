@@ -94,8 +94,8 @@ def _header(file: Path, dataset: Dataset) -> Header | None:
         str(dataset.get("SeriesDescription", "")),
         "LOCALIZER" in (dataset.get("ImageType") or ()),
         (dataset.Rows, dataset.Columns, dataset.BitsAllocated, *map(float, spacing or ())),
-        None if orientation is None else tuple(map(float, orientation)),
-        None if None in places else np.array(places, float),
+        None if orientation is None else tuple(np.reshape(orientation, 6).astype(float)),
+        None if None in places else np.reshape(places, (len(frames), 3)).astype(float),
     )
 
 

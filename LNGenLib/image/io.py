@@ -77,29 +77,32 @@ def _read(path: Path, series: str | None = None) -> tuple[sitk.Image, bool]:
     shown = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.GlobalWarningDisplayOff()  # InputErrors say what ITK only warns of
     try:
-        if path.is_dir():
-            from LNGenLib.image.dicom_series import read_series
-
-            image, oriented = read_series(path, series), True
-        else:
-            image, oriented = _read_file(path)
+        with np.errstate(all="ignore"):  # a damaged header leads to infinities, which are refused
+            return _straight(*_read_any(path, series), str(path))
     except (RuntimeError, OSError) as error:
-        cause = str(error).splitlines()[-1]
+        cause = str(error).strip().splitlines()[-1]
         raise InputError(
             f"{path} is not an image that can be read ({cause}): give NIfTI, NRRD, MHA or a DICOM "
             "folder"
         ) from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(shown)
+
+
+def _straight(image: sitk.Image, oriented: bool, name: str) -> tuple[sitk.Image, bool]:
     affine, size = affine_of(image), image.GetSize()
-    straight = right_angled(affine, size, str(path))
+    straight = right_angled(affine, size, name)
     if distance(affine, straight, size) > SAME_MM:
         put(image, straight)
     return image, oriented
 
 
-def _read_file(path: Path) -> tuple[sitk.Image, bool]:
-    """The volume in a file whose format is told by its content."""
+def _read_any(path: Path, series: str | None) -> tuple[sitk.Image, bool]:
+    """The volume in a folder, or in a file whose format is told by its content."""
+    if path.is_dir():
+        from LNGenLib.image.dicom_series import read_series
+
+        return read_series(path, series), True
     path = header_of(path)
     head, packed = read_head(path)
     if is_nifti(head):

@@ -12,7 +12,14 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.place import SAME_MM, TOLERANCE_MM, affine_of, distance, put, right_angled
-from LNGenLib.image.stored import Stored, as_volume, image_of, read_information, read_values
+from LNGenLib.image.stored import (
+    Stored,
+    as_volume,
+    check_finite,
+    image_of,
+    read_information,
+    read_values,
+)
 
 if TYPE_CHECKING:
     from nibabel.nifti1 import Nifti1Header
@@ -82,14 +89,14 @@ def _parsed(path: Path, head: bytes, packed: bool) -> _Nifti:
     try:
         dtype, shape = header.get_data_dtype(), header.get_data_shape()
         start, _ = int(header["vox_offset"]), header.get_slope_inter()
-    except (HeaderDataError, ValueError, OverflowError) as error:
+    except (HeaderDataError, KeyError, ValueError, OverflowError) as error:
         raise InputError(damaged) from error
     if dtype.kind not in "iuf":
         raise InputError(f"{path} has several values a voxel (RGB?): give a scalar image")
     single = magic.startswith(b"n+")
     if (
         dtype.itemsize * 8 != header["bitpix"]
-        or not shape
+        or not 1 <= header["dim"][0] <= 7
         or min(shape) < 1
         or start < (size + 4 if single else 0)
     ):
@@ -129,12 +136,14 @@ def _read(nifti: _Nifti) -> sitk.Image:
             raise RuntimeError  # ITK reads no NIfTI-2, and says so on stderr
         reader = read_information(nifti.stored)
     except RuntimeError:
-        values = _scaled(read_values(nifti.stored), nifti.header)
+        reader = None
+    values = _scaled(read_values(nifti.stored), nifti.header, str(nifti.stored.header))
+    if reader is None:
         return sitk.GetImageFromArray(values.reshape(nifti.shape[::-1]), isVector=False)
-    return image_of(_scaled(read_values(nifti.stored), nifti.header), reader)
+    return image_of(values, reader)
 
 
-def _scaled(values: np.ndarray, header: Nifti1Header) -> np.ndarray:
+def _scaled(values: np.ndarray, header: Nifti1Header, name: str) -> np.ndarray:
     """The values (n,) as the header's slope and intercept turn them: float32 like ITK's, of float64
     float64."""
     slope, intercept = header.get_slope_inter()
@@ -144,6 +153,7 @@ def _scaled(values: np.ndarray, header: Nifti1Header) -> np.ndarray:
     for start in range(0, len(values), SCALED):
         part = slice(start, start + SCALED)
         scaled[part] = values[part] * np.float64(slope) + np.float64(intercept)
+    check_finite(scaled, name)
     return scaled
 
 

@@ -35,14 +35,14 @@ def right_angled(affine: np.ndarray, size: Sequence[int], name: str) -> np.ndarr
     (x, y, z) by more than TOLERANCE_MM, and where there is none.
     """
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    if not np.isfinite(affine).all() or not (spacing > 0).all():
+    if not np.isfinite(affine).all() or not ((spacing > 1e-6) & (spacing < 1e6)).all():
         raise InputError(f"{name} has no valid spacing, origin or direction: mend its header")
     left, scales, right = np.linalg.svd(affine[:3, :3] / spacing)
     straight, center = affine.copy(), (np.array(size) - 1) / 2
     straight[:3, :3] = left @ right * spacing
     straight[:3, 3] += (affine[:3, :3] - straight[:3, :3]) @ center
     moved = distance(affine, straight, size)
-    if moved > TOLERANCE_MM:
+    if not moved <= TOLERANCE_MM:
         raise InputError(
             f"{name} is sheared: its axes are not at right angles, by {moved:.1f} mm at a corner; "
             "resample it onto a straight grid"
