@@ -67,6 +67,10 @@ class SizeLaw(str, Enum):
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
 Seed = Annotated[int, typer.Option(help="Same seed, same result.")]
 Count = Annotated[int, typer.Option(help="Number of lymph nodes.")]
+SeriesOption = Annotated[
+    Optional[str],
+    typer.Option("--series", metavar="UID", help="The CT's, where its folder holds several."),
+]
 AnatomyOption = Annotated[
     Optional[Path],
     typer.Option(
@@ -116,6 +120,7 @@ def synthesize(
     context: typer.Context,
     ct: Annotated[Path, typer.Argument(help="CT: NIfTI, NRRD, MHA or a DICOM folder.")],
     output: Output,
+    series: SeriesOption = None,
     anatomy: AnatomyOption = None,
     region_box: Annotated[
         Optional[tuple[float, float, float, float, float, float]],
@@ -233,7 +238,7 @@ def synthesize(
     check_output(output)
     if known is not None and avoid is not None:
         raise InputError("--known labels are kept off, too: join them with those of --avoid")
-    scan = Scan.read(ct, anatomy, region_mask, known or avoid)
+    scan = Scan.read(ct, anatomy, region_mask, known or avoid, series)
 
     from LNGenLib.synthesis.engine import Models
 
@@ -275,6 +280,7 @@ def _repainted(own: SynthesisRequest, asked: SynthesisRequest, given: set[str]) 
 def placement(
     ct: Annotated[Path, typer.Argument(help="CT: NIfTI, NRRD, MHA or a DICOM folder.")],
     output: Output,
+    series: SeriesOption = None,
     anatomy: AnatomyOption = None,
 ) -> None:
     """Show where lymph nodes may lie: prior.nii.gz, stations.seg.nrrd, stations.json, a picture."""
@@ -285,7 +291,7 @@ def placement(
     from LNGenLib.synthesis.records import write_json
 
     check_output(output)
-    scan = Scan.read(ct, anatomy)
+    scan = Scan.read(ct, anatomy, series=series)
     maps = placement_maps(scan)
     with output_folder(output) as folder:
         write_image(maps.prior, folder / "prior.nii.gz")

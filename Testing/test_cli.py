@@ -126,7 +126,7 @@ BAD_IMAGES = {
     "missing": ("{i}/nowhere.nii.gz", "nowhere.nii.gz does not exist", "check the path"),
     "not an image": ("{i}/text.nii.gz", "text.nii.gz is not an image", "give NIfTI"),
     "empty file": ("{i}/empty.nii.gz", "empty.nii.gz is not an image", "give NIfTI"),
-    "folder without DICOM": ("{i}/empty", "0 DICOM series", "exactly one"),
+    "folder without DICOM": ("{i}/empty", "no DICOM series", "folder of a CT's slices"),
     "2D": ("{i}/flat.nii.gz", "flat.nii.gz has the size", "one 3D volume"),
     "4D": ("{i}/series.nii.gz", "series.nii.gz has the size", "one 3D volume"),
     "RGB": ("{i}/color.nii.gz", "color.nii.gz has several values", "scalar"),

@@ -18,7 +18,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from LNGenLib.dicom.export import export_dicom
 from LNGenLib.errors import InputError
-from LNGenLib.image.io import as_ct, check_same_geometry, like, read_image, to_array
+from LNGenLib.image.io import as_ct, check_same_geometry, like, read_ct, read_image, to_array
 from LNGenLib.placement.scan import Scan
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
@@ -80,7 +80,7 @@ def series(phantom, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def result(series, models):
     """Two lymph nodes painted into the series, the first label taken by neither."""
-    ct = as_ct(read_image(series))
+    ct = as_ct(read_ct(series))
     request = SynthesisRequest(2, Sizes("uniform", 9, 12), 3, texture_steps=2, structure_steps=4)
     made = synthesize(Scan(ct, region=fat_of(ct)), request, models)
     nodes = to_array(made.nodes)
@@ -119,7 +119,7 @@ def test_voxels_and_geometry_are_those_of_the_result(exported, result, series, t
         for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "KVP"):
             assert made[keyword].value == original[keyword].value
     inside = to_array(result.changed) == 0
-    assert np.array_equal(to_array(back)[inside], to_array(as_ct(read_image(series)))[inside])
+    assert np.array_equal(to_array(back)[inside], to_array(as_ct(read_ct(series)))[inside])
 
 
 def test_segments_are_the_labels(exported, result):
@@ -182,7 +182,7 @@ def test_dciodvfy_finds_no_error(result, series, tmp_path, part):
     """Debian's is of 2022 and does not know the attribute Synthetic Data yet."""
     if shutil.which("dciodvfy") is None:
         pytest.skip("no dciodvfy here: apt-get install dicom3tools")
-    write_series(tmp_path / "series", to_array(as_ct(read_image(series))), part)
+    write_series(tmp_path / "series", to_array(as_ct(read_ct(series))), part)
     export_dicom(result, tmp_path / "series", tmp_path / "out")
     for path in (tmp_path / "out" / "ct-00001.dcm", tmp_path / "out" / "nodes-seg.dcm"):
         done = subprocess.run(["dciodvfy", path], capture_output=True, text=True)
@@ -193,7 +193,7 @@ def test_dciodvfy_finds_no_error(result, series, tmp_path, part):
 
 def test_another_series_is_refused(result, series, tmp_path):
     other = tmp_path / "other"
-    hu = to_array(as_ct(read_image(series)))
+    hu = to_array(as_ct(read_ct(series)))
     hu[5, 5, 5] += 1
     write_series(other, hu)
     with pytest.raises(InputError, match="not the series that the result was made from"):

@@ -1,7 +1,5 @@
 """Tests of reading and writing images, and of what counts as a CT or a label map."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -19,7 +17,6 @@ from LNGenLib.image.io import (
     write_image,
 )
 
-SERIES, INSTANCE, POSITION, ORIENTATION = "0020|000e", "0008|0018", "0020|0032", "0020|0037"
 NIFTI_1 = "<i4,V36,8<i2,3<f4,4<i2,8<f4,3<f4,<i2,2V1,4<f4,2<i4,V104,2<i2,18<f4,V20"  # the header
 
 
@@ -48,26 +45,6 @@ def message_of(call, *arguments) -> str:
     with pytest.raises(InputError) as caught:
         call(*arguments)
     return str(caught.value)
-
-
-def write_series(folder, array: np.ndarray, series: str) -> None:
-    """One DICOM file a slice, by GDCM."""
-    folder.mkdir(exist_ok=True)
-    writer = sitk.ImageFileWriter()
-    writer.KeepOriginalImageUIDOn()
-    for k, part in enumerate(array):
-        image = sitk.GetImageFromArray(part[None])
-        image.SetSpacing((0.8, 0.8, 3.0))
-        for tag, value in {
-            SERIES: series,
-            INSTANCE: f"{series}.{k}",
-            "0008|0060": "CT",
-            POSITION: f"-10\\-20\\{3 * k}",
-            ORIENTATION: "1\\0\\0\\0\\1\\0",
-        }.items():
-            image.SetMetaData(tag, value)
-        writer.SetFileName(str(folder / f"{series}.{k}.dcm"))
-        writer.Execute(image)
 
 
 @pytest.mark.parametrize("name", ["ct.nii.gz", "ct.nii", "ct.nrrd", "ct.mha"])
@@ -117,44 +94,6 @@ def test_a_second_write_replaces_the_first(tmp_path):
     assert np.array_equal(to_array(read_image(tmp_path / "ct.nrrd")), hu_array(seed=1))
 
 
-def test_a_real_dicom_folder_is_read_as_one_ct(shared):
-    image = read_image(shared / "dicom" / "liver_slab")
-    assert image.GetSize() == (512, 512, 20)
-    assert np.allclose(image.GetSpacing(), (0.9765625, 0.9765625, 2.0))
-    values = to_array(as_ct(image))
-    assert values.min() == -1024
-    assert 0.2 < ((values > 0) & (values < 200)).mean() < 0.8  # a slab of the abdomen
-
-
-def test_dicom_slices_are_ordered_by_position(tmp_path):
-    write_series(tmp_path / "ct", hu_array((12, 5, 6)), "1.2.3")
-    image = read_image(tmp_path / "ct")
-    assert np.array_equal(to_array(image), hu_array((12, 5, 6)))
-    assert np.allclose(image.GetSpacing(), (0.8, 0.8, 3.0))
-    assert np.allclose(image.GetOrigin(), (-10, -20, 0))
-
-
-def test_dicom_with_a_missing_slice_is_refused(tmp_path, capfd):
-    write_series(tmp_path / "ct", hu_array((12, 5, 6)), "1.2.3")
-    names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(tmp_path / "ct"))
-    Path(names[5]).unlink()
-    assert "misses slices" in message_of(read_image, tmp_path / "ct")
-    assert capfd.readouterr().err == ""
-
-
-def test_a_folder_with_two_dicom_series_is_refused(tmp_path):
-    for series in ("1.2.3", "1.2.4"):
-        write_series(tmp_path / "two", hu_array(), series)
-    assert f"{tmp_path / 'two'} holds 2 DICOM series" in message_of(read_image, tmp_path / "two")
-
-
-def test_a_folder_without_dicom_is_refused_without_noise(tmp_path, capfd):
-    (tmp_path / "notes.txt").write_text("no image")
-    assert f"{tmp_path} holds 0 DICOM series" in message_of(read_image, tmp_path)
-    assert capfd.readouterr().err == ""
-    assert sitk.ProcessObject.GetGlobalWarningDisplay()
-
-
 def written(tmp_path, name, image):
     sitk.WriteImage(image, str(tmp_path / name))
     return tmp_path / name
@@ -167,7 +106,8 @@ def written(tmp_path, name, image):
         ("slice.mha", sitk.Image(6, 5, 1, sitk.sitkInt16), "6 x 5 x 1: give one 3D volume"),
         ("series.nii.gz", sitk.Image([6, 5, 4, 2], sitk.sitkInt16), "6 x 5 x 4 x 2: give one 3D"),
         ("color.nii.gz", sitk.Image([6, 5, 4], sitk.sitkVectorUInt8, 3), "several values a voxel"),
-        ("photo.png", sitk.Image([6, 5], sitk.sitkVectorUInt8, 3), "several values a voxel"),
+        ("photo.png", sitk.Image([6, 5], sitk.sitkVectorUInt8, 3), "give NIfTI, NRRD, MHA or a"),
+        ("color.nrrd", sitk.Image([6, 5, 4], sitk.sitkVectorUInt8, 3), "several values a voxel"),
         ("k.nii.gz", sitk.Image([6, 5, 4], sitk.sitkComplexFloat32), "several values a voxel"),
     ],
 )
@@ -192,7 +132,7 @@ def test_a_truncated_file_is_refused_by_name(tmp_path, name):
     path = tmp_path / name
     write_image(oblique(hu_array((20, 20, 20))), path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert f"{path} is not an image" in message_of(read_image, path)
+    assert f"{path} is cut" in message_of(read_image, path)
 
 
 def test_a_compressed_file_with_a_damaged_byte_is_refused_by_name(tmp_path):
@@ -201,7 +141,7 @@ def test_a_compressed_file_with_a_damaged_byte_is_refused_by_name(tmp_path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(content)
-    assert f"{path} is not an image" in message_of(read_image, path)
+    assert f"{path} is damaged" in message_of(read_image, path)
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path):
@@ -383,7 +323,7 @@ def test_images_that_are_no_label_maps_are_refused():
     assert "another geometry" in message_of(as_labels, real[:, :, 0], ct, "the mask")
 
 
-@pytest.mark.parametrize("value", [0.5, 0.02, -1.0, np.nan, np.inf])
+@pytest.mark.parametrize("value", [0.5, 0.02, -1.0])
 def test_what_is_no_label_map_is_refused_by_name(tmp_path, value):
     ct = oblique(hu_array())
     values = np.zeros((4, 5, 6), np.float32)

@@ -24,7 +24,15 @@ from LNGenLib.benchmark.scanner import Scanner
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing, index_to_ras
 from LNGenLib.image.hu import FAT
-from LNGenLib.image.io import as_ct, like, marked_synthetic, read_image, to_array, write_image
+from LNGenLib.image.io import (
+    as_ct,
+    like,
+    marked_synthetic,
+    read_ct,
+    read_image,
+    to_array,
+    write_image,
+)
 from LNGenLib.image.phantom import pelvic_phantom
 from LNGenLib.placement.anatomy import find_region
 from LNGenLib.placement.sampling import place
@@ -120,7 +128,7 @@ def _make_scan(
     rng = node_rng(seed, number, f"stand-in {part.name}")
     if number % REAL_EVERY == REAL_EVERY - 1:
         source = cts[number // REAL_EVERY % len(cts)]
-        background, organs = _crop(as_ct(read_image(data / source)), size, rng), None
+        background, organs = _crop(as_ct(read_ct(data / source)), size, rng), None
     else:
         own = node_seed(seed, number, f"phantom {part.name}")
         phantom = pelvic_phantom(own, SPACING, size)

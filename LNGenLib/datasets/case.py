@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.io import as_ct, read_image, read_labels
+from LNGenLib.image.io import as_ct, read_ct, read_labels
 from LNGenLib.placement.labels import read_anatomy
 
 ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
@@ -37,7 +37,7 @@ class Case:
         file, where they can't be used."""
         if self.image.suffix == ".npz":
             return read_npz(self.image)
-        ct = as_ct(read_image(self.image), str(self.image))
+        ct = as_ct(read_ct(self.image), str(self.image))
         return ct, None if self.label is None else read_labels(self.label, ct)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
@@ -18,6 +18,9 @@ def export(
     result: Annotated[Path, typer.Argument(help="Folder that `lngen synthesize` wrote.")],
     like: Annotated[Path, typer.Option(help="Folder of the DICOM series it was made from.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the DICOM files.")],
+    series: Annotated[
+        Optional[str], typer.Option(metavar="UID", help="Which, where that folder holds several.")
+    ] = None,
 ) -> None:
     """Write a result as a new CT series and a DICOM SEG, of a patient that does not exist."""
     check_output(output)
@@ -30,5 +33,5 @@ def export(
     except ModuleNotFoundError as error:
         raise InputError(f'{error.name} is missing: pip install "lngen[dicom]"') from error
 
-    export_dicom(SynthesisResult.read(result), like, output)
+    export_dicom(SynthesisResult.read(result), like, output, series)
     typer.echo(f"SYNTHETIC DICOM series and segmentation written to {output}")

@@ -18,17 +18,21 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from LNGenLib import __version__
 from LNGenLib.dicom.attributes import SERIES_DESCRIPTION, Identifiers, equipment, new_slice
 from LNGenLib.errors import InputError
-from LNGenLib.image.io import as_ct, check_same_geometry, dicom_files, read_image, to_array
+from LNGenLib.image.dicom_series import dicom_files
+from LNGenLib.image.io import as_ct, check_same_geometry, read_ct, to_array
 from LNGenLib.output import output_folder
 from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisResult, write_json
 
 COLOR = (68, 172, 100)  # of lymph nodes in Slicer's terminology
 
 
-def export_dicom(result: SynthesisResult, series: Path, output: Path) -> None:
+def export_dicom(
+    result: SynthesisResult, series: Path, output: Path, uid: str | None = None
+) -> None:
     """Write a result as DICOM: ct-00001.dcm ..., nodes-seg.dcm and nodes.json, all or nothing.
 
-    `series` is the folder of the DICOM series that the result was made from. Slices keep its
+    `series` is the folder of the DICOM series that the result was made from, `uid` says which where
+    it holds several. Slices keep its
     place, spacing and acquisition; patient, study, series, instances and frame of reference are
     new, and each header says in several attributes that the content is synthetic. Voxels are
     stored as HU (int16, slope 1, intercept 0). Raises InputError where the series is not the one
@@ -36,7 +40,7 @@ def export_dicom(result: SynthesisResult, series: Path, output: Path) -> None:
     """
     if output.is_dir() and any(output.iterdir()):
         raise InputError(f"{output} holds files already: give a new folder for the series")
-    image = as_ct(read_image(series), str(series))
+    image = as_ct(read_ct(series, uid), str(series))
     check_same_geometry(image, result.ct, "the result")
     voxels = hashlib.sha256(sitk.GetArrayViewFromImage(image)).hexdigest()
     if result.provenance.get("input_voxels_sha256", {}).get("ct") != voxels:
@@ -44,7 +48,7 @@ def export_dicom(result: SynthesisResult, series: Path, output: Path) -> None:
             f"{series} is not the series that the result was made from: give that one, or "
             "synthesize on this one"
         )
-    files = dicom_files(series)
+    files = dicom_files(series, uid)
     if len(files) != image.GetSize()[2]:
         raise InputError(f"{series} is no series of one file a slice: convert it to classic CT")
     sources = [dcmread(file, stop_before_pixels=True) for file in files]

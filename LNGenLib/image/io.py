@@ -5,18 +5,29 @@ An image is a `SimpleITK.Image` (LPS, x y z); arrays are numpy (z, y, x).
 
 from __future__ import annotations
 
-import gzip
 import os
 import tempfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
+from LNGenLib.image.metaimage import FIRST_LINE as METAIMAGE
+from LNGenLib.image.metaimage import metaimage_stored
+from LNGenLib.image.nifti import header_of, is_nifti, read_nifti
+from LNGenLib.image.nrrd import MAGIC as NRRD
+from LNGenLib.image.nrrd import nrrd_stored
+from LNGenLib.image.place import SAME_MM, affine_of, distance, put, right_angled
+from LNGenLib.image.stored import (
+    as_volume,
+    check_finite,
+    image_of,
+    read_head,
+    read_information,
+    read_values,
+)
 
-IMAGE_POSITION = "0020|0032"  # DICOM tag
 LABEL_ERROR = 0.01  # from a whole number
 MOST_LABEL = 65535  # of uint16
 SYNTHETIC = "SYNTHETIC lymph nodes painted by LNGen"
@@ -25,95 +36,97 @@ to_array = sitk.GetArrayFromImage
 
 
 def read_image(path: str | Path) -> sitk.Image:
-    """Read a 3D scalar image: NIfTI, NRRD, MHA or any other SimpleITK format, or a DICOM folder.
+    """Read a 3D scalar image: NIfTI, NRRD, MetaImage (.mha, .mhd), or a DICOM folder.
 
-    A DICOM folder must hold exactly one series. Raises InputError where there is no such image.
+    Raises InputError where there is no such image, and where it is damaged, cut or sheared, has NaN
+    or infinite values, or lies in two places by its header.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path} does not exist: check the path")
-    try:
-        image = _read_dicom(path) if path.is_dir() else sitk.ReadImage(str(path))
-        if path.is_file() and path.name.endswith((".nii", ".nii.gz")):
-            _check_nifti(path, image)
-    except (RuntimeError, OSError, EOFError, zlib.error) as error:
+    return _scalar(_read(Path(path))[0], path)
+
+
+def read_ct(path: str | Path, series: str | None = None) -> sitk.Image:
+    """Read a CT as `read_image` does, whose header must say how the patient lies in it.
+
+    `series` is the UID of the one to take of several series in a DICOM folder.
+    """
+    image, oriented = _read(Path(path), series)
+    if not oriented:
         raise InputError(
-            f"{path} is not an image that can be read: give NIfTI, NRRD, MHA or a DICOM folder"
-        ) from error
+            f"{path} does not say how the patient lies in it (NIfTI: qform_code and sform_code are "
+            "0): convert it from DICOM again, or set the orientation once you know it (nibabel: "
+            "image.set_sform(affine, 1))"
+        )
+    return _scalar(image, path)
+
+
+def read_layers(path: str | Path) -> sitk.Image:
+    """Read an image as `read_image` does, also one with several values a voxel (.seg.nrrd)."""
+    return _read(Path(path))[0]
+
+
+def _scalar(image: sitk.Image, path: str | Path) -> sitk.Image:
     if image.GetNumberOfComponentsPerPixel() > 1 or "complex" in image.GetPixelIDTypeAsString():
         raise InputError(f"{path} has several values a voxel (RGB?): give a scalar image")
-    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
-        image = image[..., 0]
-    if image.GetDimension() != 3 or min(image.GetSize()) < 2:
-        raise InputError(
-            f"{path} has the size {' x '.join(map(str, image.GetSize()))}: give one 3D volume"
-        )
     return image
 
 
-def _check_nifti(path: Path, image: sitk.Image) -> None:
-    """Raise where a NIfTI file is cut, damaged or has NaN: ITK reads zeros there without a word."""
-    with open(path, "rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-    with gzip.open(path) if compressed else open(path, "rb") as file:
-        content = file.read()
-    start, bits = (int(float(image.GetMetaData(key))) for key in ("vox_offset", "bitpix"))
-    count = image.GetNumberOfPixels()
-    if len(content) < start + count * bits // 8:
-        raise EOFError(f"{path} ends early")
-    kind = {"16": "f4", "64": "f8"}.get(image.GetMetaData("datatype"))
-    if kind is not None:
-        little = int.from_bytes(content[:4], "little") in (348, 540)  # size of the header
-        values = np.frombuffer(content, ("<" if little else ">") + kind, count, start)
-        _check_finite(values, str(path))
-
-
-def _check_finite(values: np.ndarray, name: str) -> None:
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise InputError(f"{name} has NaN or infinite values: replace them (in a CT by -1024)")
-
-
-def dicom_files(folder: Path) -> tuple[str, ...]:
-    """The files of the one DICOM series in a folder, in the order of the image's slices.
-
-    Raises InputError where there are none, or several series.
-    """
-    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-    if len(series) != 1:
-        raise InputError(
-            f"{folder} holds {len(series)} DICOM series: give a folder with exactly one"
-        )
-    return sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0])
-
-
-def _read_dicom(folder: Path) -> sitk.Image:
+def _read(path: Path, series: str | None = None) -> tuple[sitk.Image, bool]:
+    """The image with axes at right angles, and whether it says how the patient lies in it."""
+    if not path.exists():
+        raise InputError(f"{path} does not exist: check the path")
+    if series is not None and not path.is_dir():
+        raise InputError(f"{path} is no DICOM folder, which --series asks for: give that")
     shown = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.GlobalWarningDisplayOff()  # the errors below say what ITK only warns of
+    sitk.ProcessObject.GlobalWarningDisplayOff()  # InputErrors say what ITK only warns of
     try:
-        names = dicom_files(folder)
-        reader = sitk.ImageSeriesReader()
-        reader.SetFileNames(names)
-        reader.MetaDataDictionaryArrayUpdateOn()
-        image = reader.Execute()
+        with np.errstate(all="ignore"):  # a damaged header leads to infinities, which are refused
+            return _straight(*_read_any(path, series), str(path))
+    except (RuntimeError, OSError) as error:
+        cause = str(error).strip().splitlines()[-1]
+        raise InputError(
+            f"{path} is not an image that can be read ({cause}): give NIfTI, NRRD, MHA or a DICOM "
+            "folder"
+        ) from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(shown)
-    positions = [
-        np.array(reader.GetMetaData(k, IMAGE_POSITION).split("\\"), float)
-        for k in range(len(names))
-        if reader.HasMetaDataKey(k, IMAGE_POSITION)
-    ]
-    steps = np.linalg.norm(np.diff(positions, axis=0), axis=1) if len(positions) > 1 else np.ones(1)
-    if np.ptp(steps) > 0.05 * steps.mean():
+
+
+def _straight(image: sitk.Image, oriented: bool, name: str) -> tuple[sitk.Image, bool]:
+    affine, size = affine_of(image), image.GetSize()
+    straight = right_angled(affine, size, name)
+    if distance(affine, straight, size) > SAME_MM:
+        put(image, straight)
+    return image, oriented
+
+
+def _read_any(path: Path, series: str | None) -> tuple[sitk.Image, bool]:
+    """The volume in a folder, or in a file whose format is told by its content."""
+    if path.is_dir():
+        from LNGenLib.image.dicom_series import read_series
+
+        return read_series(path, series), True
+    path = header_of(path)
+    head, packed = read_head(path)
+    if is_nifti(head):
+        return read_nifti(path, head, packed)
+    if head.startswith(NRRD) and not packed:
+        stored = nrrd_stored(path)
+    elif METAIMAGE.match(head) and not packed:
+        stored = metaimage_stored(path)
+    elif head[128:132] == b"DICM":
+        raise InputError(f"{path} is one file of a DICOM series: give its folder, {path.parent}")
+    else:
         raise InputError(
-            f"{folder} misses slices or holds uneven ones: give a complete series of even spacing"
+            f"{path} is not an image that can be read: give NIfTI, NRRD, MHA or a DICOM folder"
         )
-    return image
+    reader = read_information(stored)
+    return as_volume(image_of(read_values(stored), reader), path), stored.oriented
 
 
 def as_ct(image: sitk.Image, name: str = "the CT") -> sitk.Image:
     """The image as int16 HU, rounded; raises InputError where the values are plainly not HU."""
     values = sitk.GetArrayViewFromImage(image)
-    _check_finite(values, name)
+    check_finite(values, name)
     low, high = float(values.min()), float(values.max())
     if low >= 0 or (low >= -1 and high <= 1):
         raise InputError(

@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.io import like, read_labels, to_array
+from LNGenLib.image.io import like, read_labels, read_layers, to_array
 from LNGenLib.placement.classes import OTHER, is_known, number_of
 from LNGenLib.placement.label_names import label_names
 
@@ -114,10 +114,7 @@ def _segments(path: Path, ct: sitk.Image) -> Iterator[tuple[str, np.ndarray]]:
     Slicer crops what it stores, hence the resampling (nearest neighbor) onto the grid of `ct`.
     https://slicer.readthedocs.io/en/latest/developer_guide/modules/segmentations.html
     """
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise InputError(f"{path} is not a segmentation that can be read") from error
+    image = read_layers(path)
     keys = map(SEGMENT.fullmatch, image.GetMetaDataKeys())
     segments = sorted({key[1] for key in keys if key})
     layers = _on_grid(image, ct, path)

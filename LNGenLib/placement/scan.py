@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import window_of
-from LNGenLib.image.io import as_ct, as_labels, read_image, read_labels
+from LNGenLib.image.io import as_ct, as_labels, read_ct, read_labels
 from LNGenLib.placement.checks import check_anatomy
 from LNGenLib.placement.labels import read_anatomy
 
@@ -65,10 +65,11 @@ class Scan:
         anatomy: Path | None = None,
         region: Path | None = None,
         avoid: Path | None = None,
+        series: str | None = None,
     ) -> Scan:
-        """The scan of these files: `ct` as `read_image` takes it, `anatomy` as `read_anatomy`,
-        `region` and `avoid` label maps. Raises InputError that names the file."""
-        image = read_image(ct)
+        """The scan of these files: `ct` and `series` as `read_ct` takes them, `anatomy` as
+        `read_anatomy`, `region` and `avoid` label maps. Raises InputError that names the file."""
+        image = read_ct(ct, series)
         labels = None if anatomy is None else read_anatomy(anatomy, image)
         masks = (None if path is None else read_labels(path, image) for path in (region, avoid))
         paths = zip(NAMES, (ct, anatomy, region, avoid))

@@ -119,16 +119,20 @@ def segment(
     ct: Annotated[Path, typer.Argument(help="CT: NIfTI, NRRD, MHA or a DICOM folder.")],
     model: Annotated[Path, typer.Option(help="Folder of `lngen train segmentation`.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Label image to write.")],
+    series: Annotated[
+        Optional[str],
+        typer.Option(metavar="UID", help="The CT's, where its DICOM folder holds several."),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Find lymph nodes in a CT: a label image in its geometry, 1 in lymph nodes."""
-    from LNGenLib.image.io import as_ct, read_image, write_image
+    from LNGenLib.image.io import as_ct, read_ct, write_image
     from LNGenLib.segmentation.inference import load_segmentor
 
     if not output.name.endswith((".nii.gz", ".nii", ".nrrd", ".mha")):
         raise InputError(f"{output} is no image file: give .nii.gz, .nrrd or .mha")
     check_output(output.parent)
-    image = as_ct(read_image(ct), str(ct))
+    image = as_ct(read_ct(ct, series), str(ct))
     segmentor = load_segmentor(model, device)
     with shown_progress() as progress:
         progress.stage("segmenting")

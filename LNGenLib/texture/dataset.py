@@ -123,9 +123,9 @@ def scan_rows(data: Path) -> list[dict[str, str]]:
 def read_scan(path: Path, labels: Path | None = None) -> tuple[sitk.Image, LabeledScan]:
     """A CT, and the same as a scan, with the lesions' labels: those of the file `labels`, or what
     lies beside the CT as `NAME_mask.nii.gz`."""
-    from LNGenLib.image.io import read_image, to_array
+    from LNGenLib.image.io import read_ct, read_image, to_array
 
-    image = read_image(path)
+    image = read_ct(path)
     window = window_of(to_array(image))
     if window is not None:
         log.warning("%s was cut to a window of %d to %d HU: taken as it is", path, *window)

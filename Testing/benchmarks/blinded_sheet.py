@@ -19,7 +19,7 @@ from LNGenLib.evaluation.painters import paint_by
 from LNGenLib.evaluation.specimens import Specimen, find_specimens
 from LNGenLib.evaluation.twins import depth_in_fat, place_twins
 from LNGenLib.image.geometry import array_spacing, index_to_ras
-from LNGenLib.image.io import as_ct, like, read_image, to_array
+from LNGenLib.image.io import as_ct, like, read_ct, to_array
 from LNGenLib.randomness import node_rng
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.painting import measure_scan
@@ -88,7 +88,7 @@ def main(
     seed: int = 0,
 ) -> None:
     """Write blinded.jpg and blinded.csv."""
-    scans = {path.name.split(".")[0]: as_ct(read_image(path)) for path in cts}
+    scans = {path.name.split(".")[0]: as_ct(read_ct(path)) for path in cts}
     crops = blinded(scans, Models("cpu"), seed)
     sheet([image for _, _, image in crops], output / "blinded.jpg")
     answers = [f"{k},{truth},{name}\n" for k, (truth, name, _) in enumerate(crops, 1)]

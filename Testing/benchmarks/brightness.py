@@ -22,7 +22,7 @@ from rich.table import Table
 
 from LNGenLib.image.edge import edge_spread
 from LNGenLib.image.geometry import array_spacing
-from LNGenLib.image.io import as_ct, read_image, to_array
+from LNGenLib.image.io import as_ct, read_ct, to_array
 from LNGenLib.placement.anatomy import NoPlace
 from LNGenLib.placement.labels import read_anatomy
 from LNGenLib.placement.scan import Scan
@@ -70,7 +70,7 @@ def main(
     seed: int = 0,
 ) -> None:
     """Print a row for benign and for metastatic lymph nodes."""
-    ct, models = as_ct(read_image(path)), Models("cpu")
+    ct, models = as_ct(read_ct(path)), Models("cpu")
     rows, painted, turn = [], 0, 0
     labels = None if anatomy is None else read_anatomy(anatomy, ct)
     spread = edge_spread(to_array(ct), array_spacing(ct))

@@ -18,7 +18,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
 from LNGenLib.image.hu import MUSCLE
-from LNGenLib.image.io import as_ct, read_image, to_array
+from LNGenLib.image.io import as_ct, read_ct, to_array
 from LNGenLib.placement.anatomy import NoPlace
 from LNGenLib.placement.scan import Scan
 from LNGenLib.structure.sizes import Sizes
@@ -53,7 +53,7 @@ def of_muscle(hu: np.ndarray) -> float:
 
 def main(ct: Path, region_box: tuple[float, float, float, float, float, float], seed: int = 0):
     """Print the ratios over lymph nodes of 12 to 25 mm in a box, in RAS mm."""
-    scan, models, ratios = as_ct(read_image(ct)), Models("cpu"), []
+    scan, models, ratios = as_ct(read_ct(ct)), Models("cpu"), []
     muscle = of_muscle(sitk.GetArrayViewFromImage(scan))
     for turn in range(4):
         request = SynthesisRequest(

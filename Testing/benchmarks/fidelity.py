@@ -14,7 +14,7 @@ from rich.console import Console
 
 from LNGenLib.evaluation.fidelity import measure_fidelity
 from LNGenLib.evaluation.tables import fidelity_table
-from LNGenLib.image.io import as_ct, read_image
+from LNGenLib.image.io import as_ct, read_ct
 from LNGenLib.synthesis.engine import Models
 
 
@@ -22,7 +22,7 @@ def main(cts: list[Path], seed: int = 0) -> None:
     """Print a row for each CT."""
     models = Models("cpu")
     found = {
-        path.name: measure_fidelity(as_ct(read_image(path)), models, seed, lambda *_: None)
+        path.name: measure_fidelity(as_ct(read_ct(path)), models, seed, lambda *_: None)
         for path in cts
     }
     Console().print(fidelity_table(found))

@@ -25,7 +25,7 @@ from scipy import ndimage, stats
 
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import FAT
-from LNGenLib.image.io import as_ct, read_image, to_array
+from LNGenLib.image.io import as_ct, read_ct, to_array
 from LNGenLib.image.phantom import pelvic_phantom
 from LNGenLib.placement.anatomy import CandidateRegion, find_region, read_stations
 from LNGenLib.placement.grid import refined
@@ -97,7 +97,7 @@ def main(
     phantom: Annotated[bool, typer.Option(help="Time a large phantom too.")] = False,
 ) -> None:
     """Print the tables."""
-    image = as_ct(read_image(ct))
+    image = as_ct(read_ct(ct))
     labels = read_anatomy(anatomy, image)
     structures = Models("cpu").structure
     table = Table(

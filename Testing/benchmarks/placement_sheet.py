@@ -15,7 +15,7 @@ import typer
 from PIL import Image, ImageDraw, ImageFont
 
 from LNGenLib.image.hu import WINDOW
-from LNGenLib.image.io import as_ct, read_image, to_array
+from LNGenLib.image.io import as_ct, read_ct, to_array
 from LNGenLib.placement.maps import placement_maps
 from LNGenLib.placement.stations import STATIONS
 
@@ -30,7 +30,7 @@ def main(cts: list[Path], output: Annotated[Path, typer.Option("-o", "--output")
     colors = np.array([(0, 0, 0), *(station.color for station in STATIONS)])
     low, high = WINDOW
     for k, path in enumerate(cts):
-        ct = as_ct(read_image(path))
+        ct = as_ct(read_ct(path))
         maps = placement_maps(ct, None)
         hu, stations = to_array(ct), to_array(maps.stations)
         counts = (stations > 0).sum((1, 2))

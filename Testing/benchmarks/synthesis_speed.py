@@ -23,7 +23,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from LNGenLib.image.io import as_ct, read_image
+from LNGenLib.image.io import as_ct, read_ct
 from LNGenLib.image.phantom import pelvic_phantom
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
@@ -65,7 +65,7 @@ def main(
     torch.set_num_threads(threads)
     console = Console(width=160)
     if ct:
-        image, labels = as_ct(read_image(ct)), None
+        image, labels = as_ct(read_ct(ct)), None
     else:
         phantom = pelvic_phantom(0, (0.75, 0.75, 1.0), (512, 512, 300))
         image, labels = phantom.ct, phantom.labels

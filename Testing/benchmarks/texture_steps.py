@@ -21,7 +21,7 @@ from scipy import ndimage
 
 from LNGenLib.evaluation.specimens import Specimen, find_specimens
 from LNGenLib.image.geometry import array_spacing, extract_patch
-from LNGenLib.image.io import as_ct, read_image, to_array
+from LNGenLib.image.io import as_ct, read_ct, to_array
 from LNGenLib.structure.frame import GRID, SAMPLE
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
@@ -62,7 +62,7 @@ def main(cts: list[Path], threads: int = 2, seed: int = 0) -> None:
     model = TextureModel()
     jobs = []
     for path in cts:
-        ct = as_ct(read_image(path))
+        ct = as_ct(read_ct(path))
         hu, spacing = to_array(ct), array_spacing(ct)
         kept = []
         for body in find_specimens(path.name, LabeledScan(hu, spacing, None)):

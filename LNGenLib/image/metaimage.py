@@ -1,0 +1,72 @@
+"""Headers of MetaImage files, .mha and .mhd (https://itk.org/Wiki/ITK/MetaIO/Documentation)."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+
+from LNGenLib.errors import InputError
+from LNGenLib.image.stored import Stored
+
+TYPES = {
+    **{"MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2"},
+    **{"MET_INT": "i4", "MET_UINT": "u4", "MET_LONG": "i4", "MET_ULONG": "u4"},
+    **{"MET_LONG_LONG": "i8", "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8"},
+}
+ORIENTING = {"TransformMatrix", "Rotation", "Orientation"}  # three names of one thing
+DAMAGED = "{} has a MetaImage header that is damaged: copy it again"
+FIRST_LINE = re.compile(rb"(ObjectType|ObjectSubType|Comment|NDims)\s*=")
+
+
+def metaimage_stored(path: Path) -> Stored:
+    """Where a MetaImage has its voxels.
+
+    Raises InputError for a damaged header, and for voxels in text or in several files.
+    """
+    fields, offset = _fields(path)
+    try:
+        kind = TYPES[fields["ElementType"]]
+        sizes = [int(size) for size in fields["DimSize"].split(" ")]
+        if int(fields["NDims"]) != len(sizes):
+            raise ValueError
+        count = math.prod(sizes) * int(fields.get("ElementNumberOfChannels", "1"))
+        name, skip = fields["ElementDataFile"], int(fields.get("HeaderSize", "0"))
+        length = int(fields["CompressedDataSize"]) if "CompressedDataSize" in fields else None
+    except (KeyError, ValueError) as error:
+        raise InputError(DAMAGED.format(path)) from error
+    local = name.upper() == "LOCAL"
+    whole = local or not ("%" in name or name.startswith("LIST"))
+    if not whole or not _true(fields, "BinaryData", "True") or skip or count <= 0:
+        raise InputError(f"{path} is MetaImage of a rare kind: save it again as one binary .mha")
+    big = any(_true(fields, key) for key in ("BinaryDataByteOrderMSB", "ElementByteOrderMSB"))
+    packed = _true(fields, "CompressedData")
+    return Stored(
+        "MetaImageIO",
+        path,
+        path if local else path.parent / name,
+        np.dtype((">" if big else "<") + kind),
+        count,
+        offset if local else 0,
+        bool(ORIENTING & set(fields)),
+        packed,
+        length=length if packed else None,
+    )
+
+
+def _true(fields: dict[str, str], key: str, default: str = "False") -> bool:
+    return fields.get(key, default)[:1] in ("T", "t", "1")
+
+
+def _fields(path: Path) -> tuple[dict[str, str], int]:
+    """The fields and where the header ends; ElementDataFile is its last one."""
+    fields: dict[str, str] = {}
+    with open(path, "rb") as file:
+        while "ElementDataFile" not in fields and (line := file.readline()):
+            name, separator, value = line.decode("latin-1").partition("=")
+            if not separator:
+                raise InputError(DAMAGED.format(path))
+            fields[name.strip()] = value.strip()
+        return fields, file.tell()

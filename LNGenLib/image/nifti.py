@@ -1,0 +1,186 @@
+"""NIfTI: where its voxels are, and which of its forms says where they lie."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+
+from LNGenLib.errors import InputError
+from LNGenLib.image.place import SAME_MM, TOLERANCE_MM, affine_of, distance, put, right_angled
+from LNGenLib.image.stored import (
+    Stored,
+    as_volume,
+    check_finite,
+    image_of,
+    read_information,
+    read_values,
+)
+
+if TYPE_CHECKING:
+    from nibabel.nifti1 import Nifti1Header
+
+HEADERS = {348: b"1\0", 540: b"2\0"}  # bytes: the version in the magic; Analyze 7.5 has 348, too
+PAIRS = {".img": ".hdr", ".img.gz": ".hdr.gz", ".IMG": ".HDR", ".IMG.GZ": ".HDR.GZ"}
+MILLIMETERS = (0, 2)  # NIfTI's codes: not told, mm
+SCALED = 1 << 20  # values that are scaled in one go, in float64
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True)
+class _Nifti:
+    header: Nifti1Header
+    stored: Stored
+    shape: tuple[int, ...]
+
+
+def is_nifti(head: bytes) -> bool:
+    """Whether a file starts as NIfTI, or as Analyze 7.5, of which it comes."""
+    return _header_size(head) > 0
+
+
+def header_of(path: Path) -> Path:
+    """The header of a NIfTI image in two files, given either; other paths as they are."""
+    for voxels, header in PAIRS.items():
+        if path.name.endswith(voxels):
+            beside = path.with_name(path.name.removesuffix(voxels) + header)
+            return beside if beside.exists() else path
+    return path
+
+
+def read_nifti(path: Path, head: bytes, packed: bool) -> tuple[sitk.Image, bool]:
+    """The volume of a NIfTI file that starts with `head` (unpacked if `packed`), and whether it
+    says how the patient lies in it.
+
+    Slicer's geometry (ITK's) is kept where it is that of the header's forms (qform, sform). Where
+    it is not, or ITK does not read the file (NIfTI-2, a small shear), the sform is followed.
+    Raises InputError where the file is damaged or cut, its forms differ, or it is sheared.
+    """
+    nifti = _parsed(path, head, packed)
+    image = as_volume(_read(nifti), path)
+    _place(image, _forms(nifti.header, path), path)
+    return image, nifti.stored.oriented
+
+
+def _header_size(head: bytes) -> int:
+    sizes = {int.from_bytes(head[:4], order) for order in ("little", "big")}
+    return max(sizes & set(HEADERS), default=0)
+
+
+def _parsed(path: Path, head: bytes, packed: bool) -> _Nifti:
+    from nibabel.nifti1 import Nifti1PairHeader
+    from nibabel.nifti2 import Nifti2PairHeader
+    from nibabel.spatialimages import HeaderDataError
+
+    size = _header_size(head)
+    little = int.from_bytes(head[:4], "little") == size
+    damaged = f"{path} has a NIfTI header that is damaged or cut: copy it again"
+    if len(head) < size:
+        raise InputError(damaged)
+    kind = Nifti1PairHeader if size == 348 else Nifti2PairHeader
+    header = kind(head[:size], "<" if little else ">", check=False)
+    magic = bytes(header["magic"]) + b"\0"
+    if not magic.startswith((b"n+" + HEADERS[size], b"ni" + HEADERS[size])):
+        raise InputError(f"{path} is Analyze 7.5 or damaged: give NIfTI, NRRD, MHA or DICOM")
+    try:
+        dtype, shape = header.get_data_dtype(), header.get_data_shape()
+        start, _ = int(header["vox_offset"]), header.get_slope_inter()
+    except (HeaderDataError, KeyError, ValueError, OverflowError) as error:
+        raise InputError(damaged) from error
+    if dtype.kind not in "iuf":
+        raise InputError(f"{path} has several values a voxel (RGB?): give a scalar image")
+    single = magic.startswith(b"n+")
+    if (
+        dtype.itemsize * 8 != header["bitpix"]
+        or not 1 <= header["dim"][0] <= 7
+        or min(shape) < 1
+        or start < (size + 4 if single else 0)
+    ):
+        raise InputError(damaged)
+    file = path if single else _voxels_of(path)
+    _check_name(path, (".nii",) if single else (".hdr", ".img"), packed)
+    packed = file.name.lower().endswith(".gz")
+    where = {"packed": True, "offset": 0, "start": start} if packed else {"offset": start}
+    oriented = header["qform_code"] > 0 or header["sform_code"] > 0
+    stored = Stored("NiftiImageIO", path, file, dtype, math.prod(shape), oriented=oriented, **where)
+    return _Nifti(header, stored, shape)
+
+
+def _check_name(path: Path, endings: tuple[str, ...], packed: bool) -> None:
+    """ITK tells by its name what a NIfTI file is."""
+    wanted = tuple(ending + ".gz" * packed for ending in endings)
+    if not path.name.lower().endswith(wanted):
+        raise InputError(f"{path} is NIfTI by its content: let its name end with {wanted[0]}")
+
+
+def _voxels_of(header: Path) -> Path:
+    """The second file of a pair."""
+    name, endings = header.name, {ending: voxels for voxels, ending in PAIRS.items()}
+    ending = next((e for e in endings if name.endswith(e)), None)
+    if ending is None:
+        raise InputError(f"{header} is the header of a NIfTI pair: let its name end with .hdr")
+    stem = header.with_name(name.removesuffix(ending))
+    upper = ending.isupper()
+    found = [stem.with_name(stem.name + e) for e in PAIRS if e.isupper() == upper]
+    return next((file for file in found if file.exists()), found[0])
+
+
+def _read(nifti: _Nifti) -> sitk.Image:
+    """The image, where ITK reads its header with the place that ITK finds."""
+    try:
+        if nifti.header["sizeof_hdr"] != 348:
+            raise RuntimeError  # ITK reads no NIfTI-2, and says so on stderr
+        reader = read_information(nifti.stored)
+    except RuntimeError:
+        reader = None
+    values = _scaled(read_values(nifti.stored), nifti.header, str(nifti.stored.header))
+    if reader is None:
+        return sitk.GetImageFromArray(values.reshape(nifti.shape[::-1]), isVector=False)
+    return image_of(values, reader)
+
+
+def _scaled(values: np.ndarray, header: Nifti1Header, name: str) -> np.ndarray:
+    """The values (n,) as the header's slope and intercept turn them: float32 like ITK's, of float64
+    float64."""
+    slope, intercept = header.get_slope_inter()
+    if slope is None or (slope, intercept) == (1, 0):
+        return values
+    scaled = np.empty(values.shape, np.float64 if values.dtype.itemsize == 8 else np.float32)
+    for start in range(0, len(values), SCALED):
+        part = slice(start, start + SCALED)
+        scaled[part] = values[part] * np.float64(slope) + np.float64(intercept)
+    check_finite(scaled, name)
+    return scaled
+
+
+def _forms(header: Nifti1Header, path: Path) -> list[np.ndarray]:
+    """The forms that the header vouches for, in LPS mm, the sform first."""
+    from nibabel.spatialimages import HeaderDataError
+
+    if header["xyzt_units"] % 8 not in MILLIMETERS:
+        raise InputError(f"{path} gives lengths in another unit than mm: convert it")
+    header = header.copy()
+    header["pixdim"][0] = -1 if header["pixdim"][0] < 0 else 1  # as the standard has it
+    try:
+        forms = [header.get_sform()] if header["sform_code"] > 0 else []
+        forms += [header.get_qform()] if header["qform_code"] > 0 else []
+    except (HeaderDataError, ValueError) as error:
+        raise InputError(f"{path} has a damaged qform: mend its header") from error
+    return [RAS_TO_LPS @ form for form in forms]
+
+
+def _place(image: sitk.Image, forms: list[np.ndarray], path: Path) -> None:
+    """Put the image where its forms say."""
+    size, name = image.GetSize(), str(path)
+    straight = [right_angled(form, size, name) for form in forms]
+    if len(forms) == 2 and (apart := distance(*straight, size)) > TOLERANCE_MM:
+        raise InputError(
+            f"{path} tells two places: its qform and sform are up to {apart:.1f} mm apart; keep "
+            "the right one, and set the code of the other one to 0"
+        )
+    if forms and min(distance(affine_of(image), form, size) for form in straight) > SAME_MM:
+        put(image, straight[0])
