@@ -109,7 +109,7 @@ def own_nnunet(folder: Path) -> None:
 
 
 def images(folder: Path) -> None:
-    write(folder / "ct.mha", HU)
+    write(folder / "a.mha", HU)
 
 
 # what is expected: id, patient, part, has labels, synthetic
@@ -126,7 +126,7 @@ LAYOUTS = {
     + [(f"ABD_LYMPH_001_lesion_0{k}", "ABD_LYMPH_001", None, True, False) for k in (1, 2)],
     plain: [("s_1", "one", None, True, True)],
     own_nnunet: [("s_1", "one", "train", True, True)],
-    images: [("ct", "ct", None, False, False)],
+    images: [("a", "a", None, False, False)],
 }
 
 
@@ -138,7 +138,7 @@ def test_layouts_are_told_apart_and_read(layout, tmp_path):
     told = [(c.id, c.patient, c.part, c.label is not None, c.synthetic) for c in cases]
     assert told == LAYOUTS[layout]
     for case in cases:
-        ct, label = case.load()
+        ct, label, _ = case.load()
         assert np.array_equal(to_array(ct), HU)
         assert ct.GetSpacing() == pytest.approx(SPACING)
         assert (label is None) == (case.label is None)
@@ -154,7 +154,7 @@ def test_cases_of_a_patient_are_found(tmp_path):
 def test_meply_is_read_with_slices_last_too(tmp_path):
     array = np.random.default_rng(1).integers(-900, 900, (6, 6, 4)).astype(np.int16)
     np.savez(tmp_path / "p.npz", img=array, lbl=array > 0, spacing=(0.7, 0.8, 1.25))
-    ct, label = read_cases(tmp_path)[0].load()
+    ct, label, _ = read_cases(tmp_path)[0].load()
     assert ct.GetSize() == (6, 6, 4)
     assert ct.GetSpacing() == pytest.approx((0.8, 0.7, 1.25))
     assert np.array_equal(to_array(ct), np.moveaxis(array, 2, 0))
@@ -182,9 +182,9 @@ def listed_scan_missing(folder: Path) -> None:
 
 
 def same_ids(folder: Path) -> None:
-    for name in ("x/ct.nrrd", "y/ct.nrrd"):
+    for name in ("x/a.nrrd", "y/a.nrrd"):
         write(folder / name, HU)
-    (folder / "pairs.csv").write_text("image,label\nx/ct.nrrd,\ny/ct.nrrd,\n")
+    (folder / "pairs.csv").write_text("image,label\nx/a.nrrd,\ny/a.nrrd,\n")
 
 
 def slash(folder: Path) -> None:
@@ -206,7 +206,7 @@ UNUSABLE = {
     channels: "has several channels: give a data set of one",
     broken_json: "dataset.json is not JSON",
     listed_scan_missing: r"p02.npz is missing, boxes.csv lists it",
-    same_ids: "has 2 cases ct: give each an id",
+    same_ids: "has 2 cases a: give each an id",
     slash: "can't name a file",
     missing_image: r"nowhere.nrrd is missing, .*pairs.csv asks for it",
     empty: "holds no cases: give an nnU-Net",
