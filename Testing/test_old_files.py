@@ -74,7 +74,8 @@ def test_a_pool_of_own_weights_says_so(crops, models, tmp_path):
 
 
 def damage(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:200])
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
 
 
 def other_shape(file: Path) -> None:
@@ -123,8 +124,8 @@ SPOILED = {
     "no source": ("records/synthetic_00000.json", lambda c: c.pop("source"), "00000.json lacks so"),
     "no seed": (
         "records/synthetic_00000.json",
-        lambda c: c["provenance"]["plan"].pop("seed"),
-        "synthetic_00000.json lacks provenance.plan.seed .*: remove it",
+        lambda c: c["provenance"]["request"].pop("seed"),
+        "synthetic_00000.json lacks provenance.request.seed .*: remove it",
     ),
     "no size": (
         "records/synthetic_00000.json",
@@ -168,8 +169,8 @@ def test_numpys_integers_split_and_train(tmp_path):
     config = SegmentationConfig(
         channels=(4, 8), residual_units=1, patch=(16, 16, 16), epochs=1, steps_an_epoch=1
     )
-    told = train(*split(cases, 0), tmp_path / "m", config, np.int64(3))
-    assert json.loads((tmp_path / "m/training.json").read_text()) == told
+    train(*split(cases, 0), tmp_path / "m", config, np.int64(3))
+    assert json.loads((tmp_path / "m/training.json").read_text())["seed"] == 3
 
 
 def test_a_training_of_another_version_is_named_by_the_table(tmp_path):

@@ -84,7 +84,8 @@ def _chosen(classes: dict[str, tuple[int, ...]], wanted: Sequence[str], source: 
     called = [name for name in classes if _plain(name) in CALLED] or list(classes)
     if len(called) > 1:
         raise InputError(
-            f"{source} has the classes {listed}: say which are lymph nodes (--class NAME)"
+            f"{source} has the classes {listed}: say which are lymph nodes (--class NAME), or give "
+            "the folder of its images alone"
         )
     return called
 

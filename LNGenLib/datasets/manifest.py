@@ -35,7 +35,7 @@ def write_manifest(writer: Writer, told: dict[str, Any]) -> dict[str, dict[str, 
         read = partial(field, file=file, make="remove it, and the case is made again")
         names = ("id", "patient", "source", "real_lymph_nodes")
         row = {name: read(about, name) for name in names}
-        row["seed"] = read(about, "provenance", "plan", "seed")
+        row["seed"] = read(about, "provenance", "request", "seed")
         row["long_axes_mm"] = [read(one, "long_axis_mm") for one in read(about, "records")]
         rows.append(row)
         left_out[row["id"]] = about.get("left_out", {})
