@@ -54,6 +54,19 @@ def models():
     return Models("cpu")
 
 
+@pytest.fixture(scope="session")
+def painted(crops, models, tmp_path_factory) -> Path:
+    """A pool of six painted lymph nodes, with places in the two crops."""
+    from pool_data import SIZES
+
+    from LNGenLib.datasets.cases import read_cases
+    from LNGenLib.datasets.drawing import make_pool
+
+    folder = tmp_path_factory.mktemp("pool") / "painted"
+    make_pool(read_cases(crops), folder, 6, SIZES, 1, models, painted=True)
+    return folder
+
+
 @pytest.fixture
 def run_lngen(monkeypatch, capfd):
     """Runs `lngen` with a list of arguments in process; returns exit code, stdout and stderr."""

@@ -79,7 +79,7 @@ def test_the_standin_holds_what_it_says(data):
     assert told["synthetic"] and told["stand_in"].startswith("STAND-IN")
     sources = set()
     for case in cases:
-        ct, labels = case.load()
+        ct, labels, _ = case.load()
         assert ct.GetSpacing() == pytest.approx(standin.SPACING)
         record = json.loads((data / f"records/{case.id}.json").read_text())
         assert len(record["nodes"]) + len(record["no_room_mm"]) == standin.NODES
@@ -157,7 +157,7 @@ def test_a_simulated_node_has_the_scanners_hu_edge_and_noise():
 
 def test_copies_are_real_nodes_elsewhere_in_fat(data):
     cases = [case for case in read_cases(data / "cases.csv") if case.part == "train"]
-    ct, real = next(case for case in cases if case.id == "train_03").load()
+    ct, real, _ = next(case for case in cases if case.id == "train_03").load()
     painted, nodes = copier(cases)(ct, real, 5)
     labels, own = to_array(nodes), to_array(real)
     assert labels.max() >= 1 and not (own[labels > 0]).any()

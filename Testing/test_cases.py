@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from LNGenLib.datasets.case import anatomy_of
 from LNGenLib.datasets.cases import by_patient, read_cases
 from LNGenLib.datasets.writing import NnUNet, Plain
 from LNGenLib.errors import InputError
@@ -54,6 +55,30 @@ def msd(folder: Path) -> None:
         "test": ["./imagesTs/colon_002.nii.gz"],
     }
     (folder / "dataset.json").write_text(json.dumps(content))
+
+
+def nnunet_1(folder: Path) -> None:
+    """Version 1: the list leaves out the channel that the images have in their name."""
+    msd(folder)
+    for part, id in (("Tr", "001"), ("Ts", "002")):
+        image = folder / f"images{part}/colon_{id}.nii.gz"
+        image.rename(image.with_name(f"colon_{id}_0000.nii.gz"))
+
+
+def totalsegmentator(folder: Path) -> None:
+    for id in ("s0000", "s0001", "s0002"):
+        write(folder / id / "ct.nii.gz", HU)
+        write(folder / id / "segmentations/colon.nii.gz", LABELS)
+        write(folder / id / "segmentations/._colon.nii.gz", LABELS)
+    rows = "s0000;60;test\ns0001;50;train\ns0002;40;val\n"
+    (folder / "meta.csv").write_text("\ufeffimage_id;age;split\n" + rows, encoding="utf-8")
+
+
+def semicolons(folder: Path) -> None:
+    """As Excel saves a table where decimals have commas."""
+    table(folder)
+    pairs = folder / "pairs.csv"
+    pairs.write_text("\ufeff" + pairs.read_text().replace(",", ";"), encoding="utf-8")
 
 
 def table(folder: Path) -> None:
@@ -109,7 +134,7 @@ def own_nnunet(folder: Path) -> None:
 
 
 def images(folder: Path) -> None:
-    write(folder / "ct.mha", HU)
+    write(folder / "a.mha", HU)
 
 
 # what is expected: id, patient, part, has labels, synthetic
@@ -118,6 +143,14 @@ LAYOUTS = {
     + [("b", "b", "test", False, False)],
     msd: [("colon_001", "colon_001", "train", True, False)]
     + [("colon_002", "colon_002", "test", False, False)],
+    nnunet_1: [("colon_001", "colon_001", "train", True, False)]
+    + [("colon_002", "colon_002", "test", False, False)],
+    totalsegmentator: [
+        ("s0000", "s0000", "test", False, False),
+        ("s0001", "s0001", "train", False, False),
+        ("s0002", "s0002", "validation", False, False),
+    ],
+    semicolons: [("p1", "one", "test small", True, False), ("p2", "one", None, False, False)],
     table: [("p1", "one", "test small", True, False), ("p2", "one", None, False, False)],
     meply: [("p01", "p01", None, True, False)],
     lnq: [("lnq2023-train-0001", "lnq2023-train-0001", "train", True, False)]
@@ -126,7 +159,7 @@ LAYOUTS = {
     + [(f"ABD_LYMPH_001_lesion_0{k}", "ABD_LYMPH_001", None, True, False) for k in (1, 2)],
     plain: [("s_1", "one", None, True, True)],
     own_nnunet: [("s_1", "one", "train", True, True)],
-    images: [("ct", "ct", None, False, False)],
+    images: [("a", "a", None, False, False)],
 }
 
 
@@ -134,11 +167,12 @@ LAYOUTS = {
 def test_layouts_are_told_apart_and_read(layout, tmp_path):
     folder = tmp_path / "data"
     layout(folder)
-    cases = read_cases(folder / "pairs.csv" if layout is table else folder)
+    pairs = folder / "pairs.csv"
+    cases = read_cases(pairs if pairs.exists() else folder)
     told = [(c.id, c.patient, c.part, c.label is not None, c.synthetic) for c in cases]
     assert told == LAYOUTS[layout]
     for case in cases:
-        ct, label = case.load()
+        ct, label, _ = case.load()
         assert np.array_equal(to_array(ct), HU)
         assert ct.GetSpacing() == pytest.approx(SPACING)
         assert (label is None) == (case.label is None)
@@ -154,11 +188,34 @@ def test_cases_of_a_patient_are_found(tmp_path):
 def test_meply_is_read_with_slices_last_too(tmp_path):
     array = np.random.default_rng(1).integers(-900, 900, (6, 6, 4)).astype(np.int16)
     np.savez(tmp_path / "p.npz", img=array, lbl=array > 0, spacing=(0.7, 0.8, 1.25))
-    ct, label = read_cases(tmp_path)[0].load()
+    ct, label, _ = read_cases(tmp_path)[0].load()
     assert ct.GetSize() == (6, 6, 4)
     assert ct.GetSpacing() == pytest.approx((0.8, 0.7, 1.25))
     assert np.array_equal(to_array(ct), np.moveaxis(array, 2, 0))
     assert np.array_equal(to_array(label) > 0, np.moveaxis(array, 2, 0) > 0)
+
+
+def leftovers(folder: Path) -> None:
+    """What macOS leaves beside each file, of each layout."""
+    for file in [file for file in folder.rglob("*") if file.is_file()]:
+        file.with_name(f"._{file.name}").write_bytes(b"\0\5\x16\7")
+    (folder / ".DS_Store").write_bytes(b"\0")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
+def test_what_macos_leaves_is_no_case(layout, tmp_path):
+    folder = tmp_path / "data"
+    layout(folder)
+    leftovers(folder)
+    pairs = folder / "pairs.csv"
+    assert len(read_cases(pairs if pairs.exists() else folder)) == len(LAYOUTS[layout])
+
+
+def test_anatomy_of_totalsegmentators_data_set_is_its_own(tmp_path):
+    totalsegmentator(tmp_path)
+    case = read_cases(tmp_path)[0]
+    labels = to_array(anatomy_of(case, None, case.load().ct))
+    assert np.array_equal(labels == 20, LABELS > 0)
 
 
 def no_label(folder: Path) -> None:
@@ -169,6 +226,23 @@ def no_label(folder: Path) -> None:
 def channels(folder: Path) -> None:
     nnunet(folder)
     (folder / "dataset.json").write_text('{"channel_names": {"0": "CT", "1": "PET"}}')
+
+
+def channels_1(folder: Path) -> None:
+    nnunet_1(folder)
+    content = json.loads((folder / "dataset.json").read_text())
+    content["modality"] = {"0": "CT", "1": "PET"}
+    (folder / "dataset.json").write_text(json.dumps(content))
+
+
+def no_split(folder: Path) -> None:
+    totalsegmentator(folder)
+    (folder / "meta.csv").write_text("image_id;age\ns0000;60\n")
+
+
+def not_utf8(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "pairs.csv").write_bytes("image\nMünchen.nrrd\n".encode("latin-1"))
 
 
 def broken_json(folder: Path) -> None:
@@ -182,9 +256,9 @@ def listed_scan_missing(folder: Path) -> None:
 
 
 def same_ids(folder: Path) -> None:
-    for name in ("x/ct.nrrd", "y/ct.nrrd"):
+    for name in ("x/a.nrrd", "y/a.nrrd"):
         write(folder / name, HU)
-    (folder / "pairs.csv").write_text("image,label\nx/ct.nrrd,\ny/ct.nrrd,\n")
+    (folder / "pairs.csv").write_text("image,label\nx/a.nrrd,\ny/a.nrrd,\n")
 
 
 def slash(folder: Path) -> None:
@@ -204,9 +278,12 @@ def empty(folder: Path) -> None:
 UNUSABLE = {
     no_label: r"labelsTr/a_2.nii.gz is missing: add it",
     channels: "has several channels: give a data set of one",
+    channels_1: "has several channels: give a data set of one",
+    no_split: "meta.csv lacks the columns image_id and split",
+    not_utf8: "pairs.csv is no CSV in UTF-8",
     broken_json: "dataset.json is not JSON",
     listed_scan_missing: r"p02.npz is missing, boxes.csv lists it",
-    same_ids: "has 2 cases ct: give each an id",
+    same_ids: "has 2 cases a: give each an id",
     slash: "can't name a file",
     missing_image: r"nowhere.nrrd is missing, .*pairs.csv asks for it",
     empty: "holds no cases: give an nnU-Net",
@@ -231,6 +308,68 @@ def test_unusable_voxels_are_refused_by_name(tmp_path):
         train.load()
     with pytest.raises(InputError, match="val-0002-ct.nrrd is not in HU"):
         val.load()
+
+
+def test_a_label_that_lies_in_air_is_named(tmp_path):
+    """As one whose axes are flipped does."""
+    uls(tmp_path)
+    air, soft = np.where(np.indices(HU.shape)[1] > 2, -1000, 40), np.indices(HU.shape)[1] > 2
+    name = "ABD_LYMPH_001_lesion_01"
+    write(tmp_path / f"images/{name}.nii.gz", air.astype(np.int16))
+    write(tmp_path / f"labels/{name}.nii.gz", soft.astype(np.uint8))
+    case = next(case for case in read_cases(tmp_path) if case.id == name)
+    with pytest.raises(InputError, match=f"the label of {name} lies in air: is it of this CT?"):
+        case.load()
+    write(tmp_path / f"labels/{name}.nii.gz", (~soft).astype(np.uint8))
+    assert to_array(case.load().nodes).any()
+
+
+NPZ = {
+    "off by little": ({"lbl": LABELS + 3e-8}, None),
+    "off by much": ({"lbl": LABELS + 0.3}, r"p.npz: lbl holds \S+, no label: give whole"),
+    "negative": ({"lbl": LABELS.astype(int) - 1}, "lbl holds -1, no label"),
+    "too large": ({"lbl": LABELS.astype(int) * 65536}, "lbl holds 65536, no label"),
+    "no number": ({"lbl": np.where(LABELS, np.nan, 0)}, "lbl holds nan, no label"),
+    "a mask": ({"lbl": LABELS > 0}, None),
+    "big-endian": ({"img": HU.astype(">i2")}, None),
+    "half precision": ({"img": HU.astype(np.float16)}, None),
+    "text": ({"img": HU.astype(str)}, "img holds .*: give numbers"),
+    "other shapes": ({"lbl": LABELS[1:]}, "give two volumes of one shape"),
+    "flat": ({"img": HU[:1], "lbl": LABELS[:1]}, "give two volumes of one shape"),
+    "no length": ({"spacing": (1.0, np.inf, 1.0)}, "three lengths in mm"),
+    "no CT": ({"img": np.where(LABELS, np.nan, HU)}, "NaN or infinite"),
+}
+
+
+@pytest.mark.parametrize("change, words", NPZ.values(), ids=NPZ)
+def test_an_npz_is_read_exactly_or_refused(change, words, tmp_path):
+    arrays = {"img": HU, "lbl": LABELS, "spacing": SPACING[::-1]} | change
+    np.savez(tmp_path / "p.npz", **arrays)
+    (case,) = read_cases(tmp_path)
+    if words is not None:
+        with pytest.raises(InputError, match=words):
+            case.load()
+        return
+    ct, labels, _ = case.load()
+    assert np.array_equal(to_array(ct), np.asarray(arrays["img"], float).round())
+    assert np.array_equal(to_array(labels), LABELS) and labels.GetPixelID() == sitk.sitkUInt16
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "another"])
+def test_a_damaged_npz_is_named(damage, tmp_path):
+    file = tmp_path / "p.npz"
+    np.savez_compressed(file, img=HU, lbl=LABELS, spacing=SPACING)
+    content = bytearray(file.read_bytes())
+    if damage == "cut":
+        content = content[: len(content) // 2]
+    if damage == "flipped":
+        content[200] ^= 1
+    if damage == "another":
+        np.save(tmp_path / "array.npy", HU)
+        content = (tmp_path / "array.npy").read_bytes()
+    file.write_bytes(content)
+    with pytest.raises(InputError, match="p.npz is no scan of MEPLYv2"):
+        read_cases(tmp_path)[0].load()
 
 
 def test_a_damaged_npz_is_refused_by_name(tmp_path):

@@ -29,7 +29,7 @@ COUNT = 3
 def made(crops, models, tmp_path_factory) -> Path:
     """Three synthetic cases, made in one go."""
     folder = tmp_path_factory.mktemp("made") / "data"
-    assert make_dataset(read_cases(crops), folder, COUNT, SETTINGS, models) == COUNT
+    assert make_dataset(read_cases(crops), folder, COUNT, SETTINGS, models) == (COUNT, {})
     return folder
 
 
@@ -38,7 +38,7 @@ def check_equal(folder: Path, other: Path) -> None:
     first, second = read_cases(folder), read_cases(other)
     assert [case.id for case in first] == [case.id for case in second]
     for one, two in zip(first, second):
-        (ct, label), (other_ct, other_label) = one.load(), two.load()
+        (ct, label, _), (other_ct, other_label, _) = one.load(), two.load()
         assert np.array_equal(to_array(label), to_array(other_label))
         assert np.abs(to_array(ct).astype(int) - to_array(other_ct)).max() <= 1
     manifests = [json.loads((one / "manifest.json").read_text()) for one in (folder, other)]
@@ -54,7 +54,7 @@ def test_cases_are_their_sources_with_lymph_nodes(made, crops):
     assert len({row["seed"] for row in manifest["cases"]}) == COUNT
     for case, row in zip(cases, manifest["cases"]):
         assert case.synthetic and case.patient == row["source"]
-        ct, label = case.load()
+        ct, label, _ = case.load()
         nodes = to_array(read_image(made / f"nodes/{case.id}.nii.gz"))
         assert nodes.max() == len(row["long_axes_mm"])
         assert np.array_equal(to_array(label), nodes > 0)
@@ -105,11 +105,11 @@ def test_an_interrupted_run_goes_on_where_it_was(made, crops, models, tmp_path):
         make_dataset(cases, tmp_path / "d", COUNT, SETTINGS, models, run=killed_after(1))
     assert len(json.loads((tmp_path / "d/manifest.json").read_text())["cases"]) == 1
     on_case = lambda *step: told.append(step)  # noqa: E731
-    assert make_dataset(cases, tmp_path / "d", COUNT, SETTINGS, models, on_case=on_case) == 2
+    assert make_dataset(cases, tmp_path / "d", COUNT, SETTINGS, models, on_case=on_case) == (2, {})
     assert told == [(1, COUNT), (2, COUNT), (3, COUNT)]
     assert not list(tmp_path.rglob(".writing-*"))
     check_equal(made, tmp_path / "d")
-    assert make_dataset(cases, tmp_path / "d", COUNT, SETTINGS, models) == 0
+    assert make_dataset(cases, tmp_path / "d", COUNT, SETTINGS, models) == (0, {})
 
 
 def test_ray_makes_the_same_cases(made, crops, models, tmp_path):
@@ -119,7 +119,7 @@ def test_ray_makes_the_same_cases(made, crops, models, tmp_path):
     check_equal(made, folder)
     (tmp_path / "bad").mkdir()
     write_image(sitk.Image(8, 8, 8, sitk.sitkInt16) + 40, tmp_path / "bad/ct.nii.gz")
-    with pytest.raises(InputError, match="case ct: .*ct.nii.gz is not in HU"):
+    with pytest.raises(InputError, match="no case can be used; bad: .*ct.nii.gz is not in HU"):
         make_dataset(
             read_cases(tmp_path / "bad"),
             tmp_path / "e",
@@ -142,7 +142,7 @@ def test_real_lymph_nodes_stay_and_are_labeled(crops, models, tmp_path):
     make_dataset([case], tmp_path / "d", 1, settings, models)
     (synthetic,) = read_cases(tmp_path / "d")
     assert synthetic.patient == "patient"
-    painted, label = map(to_array, synthetic.load())
+    painted, label = map(to_array, synthetic.load()[:2])
     nodes = to_array(read_image(synthetic.image.parent / "nodes.nii.gz")) > 0
     inside = to_array(real) > 0
     assert np.array_equal(label > 0, nodes | inside)
@@ -160,8 +160,9 @@ def test_cases_kept_for_test_get_no_lymph_nodes(crops, models, tmp_path):
 def test_another_data_set_is_not_mixed_in(made, crops, models, tmp_path):
     with pytest.raises(InputError, match="holds a data set of other settings"):
         make_dataset(read_cases(crops), made, COUNT, replace(SETTINGS, seed=5), models)
+    more = [*read_cases(crops), replace(read_cases(crops)[0], id="another")]
     with pytest.raises(InputError, match="holds a data set of other sources"):
-        make_dataset(read_cases(crops)[:1], made, COUNT, SETTINGS, models)
+        make_dataset(more, made, COUNT, SETTINGS, models)
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="holds other files"):
         make_dataset(read_cases(crops), tmp_path, COUNT, SETTINGS, models)
@@ -191,8 +192,8 @@ def test_lymph_nodes_that_fit_nowhere_are_reported(crops, models, tmp_path):
     settings = replace(SETTINGS, sizes=Sizes("uniform", 30, 30), count=(1, 1))
     air = read_image(crops / "crop_0.nii.gz") * 0 + 40
     air[:2] = -1000
-    write_image(air, tmp_path / "ct.nii.gz")
-    with pytest.raises(InputError, match="no lymph node fits into ct"):
+    write_image(air, tmp_path / "a.nii.gz")
+    with pytest.raises(InputError, match="no lymph node fits into a: ask for smaller ones"):
         make_dataset(read_cases(tmp_path), tmp_path / "d", 1, settings, models)
 
 

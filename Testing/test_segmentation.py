@@ -254,16 +254,16 @@ def test_online_synthesis_sees_hu_and_an_id_of_each_patch(prepared):
     seen = []
 
     def paint(item):
-        seen.append((item["id"], float(item["image"].min()), item["image"].affine))
+        seen.append((item["turn"], float(item["image"].min()), item["image"].affine))
         item["label"] = torch.ones_like(item["label"]) * 7
         return item
 
     patches = Patches(prepared, CONFIG, 0, paint)
     assert (patches[0]["label"] == 1).all() and (patches[1]["label"] == 1).all()
-    assert len({id for id, *_ in seen}) == 2
+    assert [turn for turn, *_ in seen] == [0, 1]
     assert all(low < -90 for _, low, _ in seen)
     steps = np.abs(np.asarray(seen[0][2]))[:3, :3]
-    assert steps.max(0).tolist() == [1.25, 0.7, 0.7] and steps[2, 0] == 1.25
+    assert steps.max(0) == pytest.approx([1.25, 0.7, 0.7]) and steps[2, 0] == 1.25
 
 
 def test_runs_side_by_side_prepare_the_same_case(table, tmp_path, monkeypatch):
@@ -439,7 +439,7 @@ def test_without_nnunetv2_its_extra_is_named(monkeypatch, tmp_path):
 
 def test_filter_undoes_implausible_nodes_and_keeps_the_real_ones(run_lngen, table, model, tmp_path):
     case = read_cases(table)[0]
-    ct, real = case.load()
+    ct, real, _ = case.load()
     hu, nodes = to_array(ct), np.zeros(ct.GetSize()[::-1], np.uint16)
     for label, x in enumerate(range(2, 34, 8), 1):
         hu[1:4, 2:6, x : x + 4], nodes[1:4, 2:6, x : x + 4] = 60, label
@@ -456,7 +456,7 @@ def test_filter_undoes_implausible_nodes_and_keeps_the_real_ones(run_lngen, tabl
     about = json.loads((tmp_path / "kept/made_0/nodes.json").read_text())
     (gone,) = about["dropped"]
     assert [record["label"] for record in about["records"]] == [k for k in range(1, 5) if k != gone]
-    new_ct, new_label = (to_array(image) for image in kept.load())
+    new_ct, new_label = (to_array(image) for image in kept.load()[:2])
     dropped = nodes == gone
     assert (new_ct[dropped] == to_array(ct)[dropped]).all()
     assert (new_ct[~dropped & (nodes > 0)] == 60).all()

@@ -14,26 +14,16 @@ import torch
 from monai.data import DataLoader, Dataset, MetaTensor
 from monai.transforms import Compose, RandFlipd
 from monai.utils import set_determinism
+from pool_data import SIZES, case
 
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.drawing import make_pool
 from LNGenLib.datasets.pool import Pool
 from LNGenLib.errors import InputError
-from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras, ras_to_index
+from LNGenLib.image.geometry import array_spacing, ras_to_index
 from LNGenLib.image.io import read_image, to_array, write_image
 from LNGenLib.segmentation import SynthesizeLymphNodesd
-from LNGenLib.structure.sizes import Sizes
 from LNGenLib.texture.inpainting import within_reach
-
-SIZES = Sizes("uniform", 7.0, 11.0)  # more than a voxel of 3 mm, with a hilum or without
-
-
-@pytest.fixture(scope="module")
-def painted(crops, models, tmp_path_factory) -> Path:
-    """A pool of six painted lymph nodes."""
-    folder = tmp_path_factory.mktemp("pool") / "painted"
-    make_pool(read_cases(crops), folder, 6, SIZES, 1, models, painted=True)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -42,20 +32,6 @@ def shapes(crops, models, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("pool") / "shapes"
     make_pool(read_cases(crops), folder, 6, SIZES, 1, models)
     return folder
-
-
-def case(crops: Path, number: int, id: str | None = None) -> dict:
-    """Image and empty label as MONAI's LoadImaged and EnsureChannelFirstd make them."""
-    ct = read_image(crops / f"crop_{number}.nii.gz")
-    affine = np.eye(4)
-    affine[:3, :3] = (array_axes(ct) * array_spacing(ct))[:, ::-1]
-    affine[:3, 3] = index_to_ras(ct, np.zeros(3))
-    hu = torch.from_numpy(to_array(ct).transpose(2, 1, 0).copy())[None].float()
-    return {
-        "image": MetaTensor(hu, affine=torch.from_numpy(affine)),
-        "label": MetaTensor(torch.zeros(hu.shape, dtype=torch.uint8), torch.from_numpy(affine)),
-        "id": id or f"crop_{number}",
-    }
 
 
 def check_painted(before: dict, after: dict) -> None:
@@ -231,6 +207,10 @@ def no_id(data: dict) -> None:
     del data["id"]
 
 
+def scaled_to_ends(data: dict) -> None:
+    data["image"] = (data["image"] / 1000).clip(-1, 1)
+
+
 def plain_tensor(data: dict) -> None:
     data["image"] = data["image"].as_tensor()
 
@@ -246,7 +226,8 @@ def another_shape(data: dict) -> None:
 UNUSABLE = {
     scaled: "crop_0 is not in HU: synthesize before scaling",
     no_id: r"a case without an id: give data\['id'\]",
-    plain_tensor: "give a MetaTensor",
+    scaled_to_ends: "crop_0 is not in HU: synthesize before scaling",
+    plain_tensor: "give a MetaTensor, whose affine tells where it lies .track_meta=True",
     two_channels: r"shape \(2, 36, 36, 24\): give \(1, x, y, z\)",
     another_shape: "label .* differ",
 }
@@ -268,13 +249,26 @@ def test_unusable_pools_are_refused(painted, crops, models, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:case .* gets the lymph nodes it had before")
-def test_the_file_name_is_an_id(painted, crops):
-    transform = SynthesizeLymphNodesd(pool=painted, count=(2, 2), seed=0)
-    named = case(crops, 0)
-    del named["id"]
-    named["image"].meta["filename_or_obj"] = "/anywhere/one/ct.nii.gz"
-    image = transform(named)["image"]
-    assert torch.equal(image, transform(case(crops, 0, "one/ct.nii.gz"))["image"])
+def test_numpys_integers_are_seeds(painted, crops, models, tmp_path):
+    one, other = (
+        SynthesizeLymphNodesd(pool=painted, count=count, seed=seed)
+        for count, seed in (((2, 3), 5), ((np.int64(2), np.int16(3)), np.int64(5)))
+    )
+    assert torch.equal(one(case(crops, 0))["image"], other(case(crops, 0))["image"])
+    pool = tmp_path / "pool"
+    make_pool(read_cases(crops), pool, np.int64(2), SIZES, np.int64(1), models)
+    assert Pool(pool).description["seed"] == 1
+    for seed in (-1, 1.5, "1"):
+        with pytest.raises(InputError, match="seed .*: give a whole number"):
+            SynthesizeLymphNodesd(pool=painted, seed=seed)
+
+
+def test_the_label_gets_the_value_that_is_asked_for(painted, crops):
+    transform = SynthesizeLymphNodesd(pool=painted, count=(2, 2), seed=0, label_value=3)
+    before = case(crops, 0)
+    before["label"][:, :2] = 1  # another class, kept off
+    after = transform(before)["label"]
+    assert set(after.unique().tolist()) == {0, 1, 3} and (after[:, :2] == 1).all()
 
 
 def test_the_command_draws_a_pool(run_lngen, crops, tmp_path):
@@ -298,13 +292,12 @@ def test_training_paints_into_its_patches(painted, crops, tmp_path):
     config = SegmentationConfig(channels=(4, 8), patch=(24, 36, 36), spacing_mm=spacing)
     label = tmp_path / "empty.nii.gz"
     cases = []
-    for case in read_cases(crops):
-        write_image(read_image(case.image) * 0, label)
-        cases.append(dataclasses.replace(case, label=label))
+    for one in read_cases(crops):
+        write_image(read_image(one.image) * 0, label)
+        cases.append(dataclasses.replace(one, label=label))
     prepared, _ = prepare(cases, spacing, tmp_path, lambda *_: None)
-    patches = Patches(
-        prepared, config, 0, SynthesizeLymphNodesd(pool=painted, count=(2, 2), seed=0)
-    )
+    transform = SynthesizeLymphNodesd(pool=painted, count=(2, 2), seed=0)
+    patches = Patches(prepared, config, 0, transform)
     sizes = [patches[k]["label"].sum().item() for k in range(4)]
     assert max(sizes) > 0 and len(set(sizes)) > 1
     assert patches[1]["label"].sum().item() == sizes[1]

@@ -78,7 +78,7 @@ class Cutting:
 
 def copier(cases: Sequence[Case]) -> Painter:
     """Copies of the real nodes of `cases`, mirrored and turned at random, in fat."""
-    cuttings = [cutting for case in cases for cutting in _cut(*case.load())]
+    cuttings = [cutting for case in cases for cutting in _cut(*case.load_labeled()[:2])]
 
     def paint(ct: sitk.Image, real: sitk.Image, seed: int) -> tuple[sitk.Image, sitk.Image]:
         rng, spacing = np.random.default_rng(seed), array_spacing(ct)

@@ -17,22 +17,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from LNGenLib.benchmark.arms import Arm
 from LNGenLib.benchmark.painters import CLINICAL, NODES, SIZES, Painter, copier, synthesizer
-from LNGenLib.datasets.case import Case
+from LNGenLib.datasets.case import Case, Loaded
 from LNGenLib.datasets.cases import read_cases
+from LNGenLib.datasets.checks import field, read_object
+from LNGenLib.datasets.classes import label_map, written_labels
 from LNGenLib.datasets.writing import Plain, clear_unfinished
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.lesions import ScanScore, score
-from LNGenLib.image.geometry import array_spacing
+from LNGenLib.evaluation.lesions import ScanScore
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.models.store import SHIPPED, sha256
 from LNGenLib.randomness import node_seed
 from LNGenLib.segmentation.config import SegmentationConfig
 from LNGenLib.segmentation.inference import load_segmentor
 from LNGenLib.segmentation.quality import filter_cases
+from LNGenLib.segmentation.scoring import score_found
 from LNGenLib.segmentation.training import train
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.method import Method
@@ -131,9 +131,9 @@ class Benchmark:
             scores[part] = []
             for number, case in enumerate(parts[part]):
                 report(part, number, len(parts[part]))
-                ct, truth = case.load()
-                found, spacing = to_array(segmentor.segment(ct)), array_spacing(ct)
-                scores[part].append(score(case.id, case.patient, to_array(truth), found, spacing))
+                loaded = case.load_labeled()
+                found = to_array(segmentor.segment(loaded.ct))
+                scores[part].append(score_found(case, loaded, found))
         seconds = told["seconds"]
         result = Result(told["steps"], told["validation_dice"], seconds, painted, scores)
         write_json(dataclasses.asdict(result), folder / "result.json")
@@ -145,7 +145,10 @@ class Benchmark:
         arguments = training, self.cases["validation"], folder, run.config, run.seed
         done = folder / "training.json"
         if done.exists():  # written last, here or on another machine
-            return json.loads(done.read_text())
+            told = read_object(done)
+            for name in ("steps", "validation_dice", "seconds"):
+                field(told, name, file=done, make="remove its folder, and it is trained again")
+            return told
         if run.config.network == "nnunet":
             from LNGenLib.segmentation.nnunet import train as train_nnunet
 
@@ -204,9 +207,10 @@ class Benchmark:
             if (writer.folder / case.id).exists():
                 continue
             started = time.monotonic()
-            ct, real = case.load()
-            painted, nodes = painter(ct, real, node_seed(run.seed, number, run.arm.value))
-            _write(writer, case, painted, nodes, real, time.monotonic() - started)
+            loaded = case.load_labeled()
+            seed = node_seed(run.seed, number, run.arm.value)
+            painted, nodes = painter(loaded.ct, loaded.nodes, seed)
+            _write(writer, case, painted, nodes, loaded, time.monotonic() - started)
 
     def _painter(self, arm: Arm) -> Painter:
         if arm == Arm.copies:
@@ -229,15 +233,17 @@ def _sizes(arm: Arm) -> dict[str, int]:
     return CLINICAL if arm == Arm.clinical else SIZES
 
 
-def _write(writer: Plain, case: Case, ct, nodes, real, seconds: float) -> None:
-    label = ((to_array(nodes) > 0) | (to_array(real) > 0)).astype(np.uint8)
+def _write(writer: Plain, case: Case, ct, nodes, source: Loaded, seconds: float) -> None:
+    ignored = None if source.ignored is None else to_array(source.ignored)
+    label = label_map((to_array(nodes) > 0) | (to_array(source.nodes) > 0), ignored)
     about = {"synthetic": True, "patient": case.patient, "source": case.id}
-    about |= {"seconds": round(seconds, 2)}
+    about |= {"seconds": round(seconds, 2), "labels": written_labels(ignored is not None)}
     writer.write(case.id, ct, marked_synthetic(like(label, ct)), about, nodes)
 
 
 def _seconds(folder: Path) -> float:
-    return json.loads((folder / "nodes.json").read_text())["seconds"]
+    record = folder / "nodes.json"
+    return field(read_object(record), "seconds", file=record, make="remove the synthetic scans")
 
 
 def _hash(content: Any) -> str:

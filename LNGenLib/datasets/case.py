@@ -4,16 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import NamedTuple
 
 import numpy as np
 import SimpleITK as sitk
 
+from LNGenLib.datasets.classes import Meaning, label_map
+from LNGenLib.datasets.identity import found_of
+from LNGenLib.datasets.npz import read_npz
 from LNGenLib.errors import InputError
-from LNGenLib.image.io import as_ct, read_ct, read_labels
+from LNGenLib.image.io import as_ct, like, read_ct, read_labels, to_array
+from LNGenLib.placement.checks import check_nodes_shown
 from LNGenLib.placement.labels import read_anatomy
+from LNGenLib.placement.scan import Scan
 
-ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
+
+class Loaded(NamedTuple):
+    """A case as read: its CT and, on the same grid, the labels of its lymph nodes
+    (uint16, 0 elsewhere) and what is neither these nor free of them (uint8), where there are
+    some."""
+
+    ct: sitk.Image
+    nodes: sitk.Image | None
+    ignored: sitk.Image | None
+
+    @property
+    def mask(self) -> sitk.Image | None:
+        """The label map of `label_map` (uint8), where there are labels: 1 in lymph nodes, 2 in what
+        is ignored. None is painted where it is not 0."""
+        if self.nodes is None:
+            return None
+        ignored = None if self.ignored is None else to_array(self.ignored)
+        return like(label_map(to_array(self.nodes), ignored), self.ct)
 
 
 @dataclass(frozen=True)
@@ -21,8 +43,9 @@ class Case:
     """One scan: files, and what its data set tells of it.
 
     `image` is a CT in HU (a DICOM folder, too) or an .npz of MEPLYv2, which holds the labels as
-    well; `label` is a map in which whatever is not 0 is a lymph node. Scans of one `patient` belong
-    into one part of a split; `part` is train, validation or test where the data set says so.
+    well; `meaning` tells what is a lymph node in `label`. Scans of one `patient` belong into one
+    part of a split; `part` is train, validation or test where the data set says so. `anatomy` is
+    a folder of TotalSegmentator's masks, where the data set has one.
     """
 
     id: str
@@ -31,49 +54,52 @@ class Case:
     patient: str
     part: str | None = None
     synthetic: bool = False
+    meaning: Meaning = Meaning()
+    anatomy: Path | None = None
 
-    def load(self) -> tuple[sitk.Image, sitk.Image | None]:
-        """The CT (int16 HU) and its labels (uint16) on the same grid; InputError, which names the
+    def load(self, as_stored: bool = False) -> Loaded:
+        """CT (int16 HU, or of its own type `as_stored`) and labels; InputError, which names the
         file, where they can't be used."""
         if self.image.suffix == ".npz":
-            return read_npz(self.image)
-        ct = as_ct(read_ct(self.image), str(self.image))
-        return ct, None if self.label is None else read_labels(self.label, ct)
+            image, labels = read_npz(self.image)
+        else:
+            image = read_ct(self.image)
+            labels = None if self.label is None else read_labels(self.label, image)
+        hu = as_ct(image, str(self.image))
+        ct = image if as_stored else hu
+        if labels is None:
+            return Loaded(ct, None, None)
+        nodes, ignored = self.meaning.read(to_array(labels), str(self.label))
+        lymph_nodes = like(nodes, ct)
+        check_nodes_shown(hu, lymph_nodes, f"the label of {self.id}")
+        mask = None if ignored is None else like(ignored.astype(np.uint8), ct)
+        return Loaded(ct, lymph_nodes, mask)
+
+    def load_labeled(self) -> Loaded:
+        """As `load`; InputError where there are no labels."""
+        loaded = self.load()
+        if loaded.nodes is None:
+            raise InputError(f"{self.image} has no labels: add them, or leave it out")
+        return loaded
 
 
-def read_npz(path: Path) -> tuple[sitk.Image, sitk.Image]:
-    """CT and labels of a scan of MEPLYv2: `img`, `lbl` and `spacing` (mm).
+def scan_of(case: Case, source: Loaded, folder: Path | None) -> Scan:
+    """A case as a scan to paint into, `anatomy_of` and all; InputError where it is none."""
+    names = {"ct": str(case.image), "avoid": f"the label of {case.id}"}
+    anatomy = anatomy_of(case, folder, source.ct)
+    return Scan(source.ct, anatomy, avoid=source.mask, names=names)
 
-    Its loader takes arrays and spacing as (z, y, x), its README calls them (H, W, D): of a volume
-    with square slices the third axis is z where the first two are equal. Origin and direction are
-    not told.
+
+def anatomy_of(case: Case, folder: Path | None, ct: sitk.Image) -> sitk.Image | None:
+    """TotalSegmentator's labels of a case on the grid of `ct`.
+
+    They lie in a `folder`: ID.nii.gz or the like, ID.seg.nrrd, or a folder ID of masks; InputError
+    where there are none. Without a folder they are those of the case's own data set, if it has any.
     """
-    try:
-        with np.load(path) as content:
-            hu, labels, spacing = (content[name] for name in ("img", "lbl", "spacing"))
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise InputError(
-            f"{path} is no scan of MEPLYv2 (img, lbl, spacing) that can be read: {error}"
-        ) from error
-    if hu.ndim != 3 or labels.shape != hu.shape or spacing.shape != (3,) or not (spacing > 0).all():
-        raise InputError(
-            f"{path} holds img {hu.shape}, lbl {labels.shape} and spacing {spacing}: give two "
-            "volumes of one shape, and three lengths in mm"
-        )
-    if hu.shape[0] == hu.shape[1] != hu.shape[2]:
-        hu, labels = (np.ascontiguousarray(np.moveaxis(array, 2, 0)) for array in (hu, labels))
-        spacing = spacing[[2, 0, 1]]
-    images = [sitk.GetImageFromArray(hu), sitk.GetImageFromArray(labels.astype(np.uint16))]
-    for image in images:
-        image.SetSpacing(spacing[::-1].astype(float).tolist())
-    return as_ct(images[0], str(path)), images[1]
-
-
-def anatomy_of(case: Case, folder: Path, ct: sitk.Image) -> sitk.Image:
-    """TotalSegmentator's labels of a case in a folder: ID.nii.gz or the like, ID.seg.nrrd, or a
-    folder ID; InputError where there are none."""
-    names = [case.id + ending for ending in ("", ".seg.nrrd", *ENDINGS)]
-    found = next((folder / name for name in names if (folder / name).exists()), None)
+    if folder is None:
+        return None if case.anatomy is None else read_anatomy(case.anatomy, ct)
+    found = found_of(case.id, folder)
     if found is None:
         raise InputError(f"{folder} holds no labels {case.id}.nii.gz: add them")
-    return read_anatomy(found, ct)
+    own = found / "segmentations"  # of TotalSegmentator's data sets
+    return read_anatomy(own if own.is_dir() else found, ct)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 from rich.console import Console
@@ -14,6 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from LNGenLib.errors import InputError
 from LNGenLib.output import check_output
+
+if TYPE_CHECKING:
+    from LNGenLib.datasets.case import Case
 
 console = Console(markup=False, emoji=False)
 
@@ -52,6 +55,14 @@ Anatomy = Annotated[
     Optional[Path],
     typer.Option(help="Folder of TotalSegmentator's labels, ID.nii.gz or a folder ID a case."),
 ]
+Classes = Annotated[
+    Optional[list[str]],
+    typer.Option(
+        "--class",
+        metavar="NAME",
+        help="Class of lymph nodes, where dataset.json names several; repeat for more.",
+    ),
+]
 
 
 def dataset(
@@ -64,6 +75,7 @@ def dataset(
     long_axis: LongAxis = (1.7, 30.0),
     sizes: LawOption = Law.clinical,
     anatomy: Anatomy = None,
+    classes: Classes = None,
     layout: Annotated[LayoutName, typer.Option(help="nnU-Net raw, or a folder a case.")] = (
         LayoutName.nnunet
     ),
@@ -83,14 +95,13 @@ def dataset(
     texture_weights: Weights = None,
 ) -> None:
     """Write synthetic cases with manifest; the same command goes on after an interruption."""
-    from LNGenLib.datasets.cases import read_cases
     from LNGenLib.datasets.running import on_ray, run_here
     from LNGenLib.structure.sizes import Sizes
 
     if ray is None and (workers is not None or gpus):
         raise InputError("--workers and --gpus are Ray's: give --ray local, or an address")
     check_output(output)
-    found = read_cases(cases)
+    found = cases_of(cases, classes)
     law = Sizes(sizes.value, *long_axis)
 
     from LNGenLib.datasets.dataset import DatasetSettings, make_dataset
@@ -101,8 +112,11 @@ def dataset(
     run = run_here if ray is None else on_ray(ray, workers, gpus)
     with _shown("cases") as step:
         made = make_dataset(found, output, number, settings, models, anatomy, run, step)
+    tell_left_out(made.left_out)
     console.print(
-        f"{made} SYNTHETIC cases made, {number - made} were there: {output}", soft_wrap=True
+        f"{made.count} SYNTHETIC cases made, {number - made.count} were there"
+        f"{count_left_out(made.left_out)}: {output}",
+        soft_wrap=True,
     )
 
 
@@ -116,17 +130,17 @@ def pool(
     long_axis: LongAxis = (1.7, 30.0),
     sizes: LawOption = Law.clinical,
     anatomy: Anatomy = None,
+    classes: Classes = None,
     seed: Seed = 0,
     device: Device = "auto",
     structure_weights: Weights = None,
     texture_weights: Weights = None,
 ) -> None:
     """Draw lymph nodes and places for them in CTs ahead of training (docs/datasets.md)."""
-    from LNGenLib.datasets.cases import read_cases
     from LNGenLib.structure.sizes import Sizes
 
     check_output(output)
-    found = [case for case in read_cases(cases) if case.part in (None, "train")]
+    found = [case for case in cases_of(cases, classes) if case.part in (None, "train")]
     law = Sizes(sizes.value, *long_axis)
 
     from LNGenLib.datasets.drawing import make_pool
@@ -136,10 +150,37 @@ def pool(
     models = Models(device, structure_weights, texture_weights)
     with _shown("steps") as step:
         progress = Told(lambda stage, done, of: step(done, of))
-        make_pool(found, output, number, law, seed, models, painted, anatomy, progress)
+        options = painted, anatomy, progress
+        left_out = make_pool(found, output, number, law, seed, models, *options)
+    tell_left_out(left_out)
     console.print(
-        f"{number} SYNTHETIC lymph nodes, places in {len(found)} CTs: {output}", soft_wrap=True
+        f"{number} SYNTHETIC lymph nodes, places in {len(found) - len(left_out)} CTs"
+        f"{count_left_out(left_out)}: {output}",
+        soft_wrap=True,
     )
+
+
+def cases_of(path: Path, classes: Sequence[str] | None) -> list[Case]:
+    """The cases of a data set; says which class is taken for lymph nodes where its name does
+    not."""
+    from LNGenLib.datasets.cases import read_cases
+
+    found = read_cases(path, classes or ())
+    odd = {case.meaning.name for case in found if case.meaning.odd and case.label is not None}
+    if odd and not classes:
+        console.print(f"lymph nodes: the class {odd.pop()!r} of {path}", soft_wrap=True)
+    return found
+
+
+def tell_left_out(left_out: Mapping[str, str]) -> None:
+    """A line for each case that could not be used, with the reason."""
+    for id, why in left_out.items():
+        console.print(f"left out: {id}: {why}", soft_wrap=True)
+
+
+def count_left_out(left_out: Mapping[str, str]) -> str:
+    """What the last line of a command adds where cases were left out."""
+    return f" ({len(left_out)} of the cases left out)" if left_out else ""
 
 
 @contextmanager

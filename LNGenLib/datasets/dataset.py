@@ -7,25 +7,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import SimpleITK as sitk
 
-from LNGenLib.datasets.case import Case, anatomy_of
-from LNGenLib.datasets.manifest import check_same, read_json, shared_by_all, write_manifest
+from LNGenLib.datasets.case import Case, Loaded, scan_of
+from LNGenLib.datasets.checks import whole
+from LNGenLib.datasets.classes import label_map, written_labels
+from LNGenLib.datasets.manifest import begun, shared_by_all, write_manifest
 from LNGenLib.datasets.running import Runner, run_here
 from LNGenLib.datasets.writing import LAYOUTS, Writer, clear_unfinished
 from LNGenLib.errors import InputError
-from LNGenLib.image.io import like
+from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.placement.anatomy import NoPlace, deep
-from LNGenLib.placement.scan import Scan
 from LNGenLib.randomness import case_seed
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
 from LNGenLib.synthesis.painting import enhancement_like
 from LNGenLib.synthesis.records import MOST_NODES, SynthesisRequest, SynthesisResult
 
-TRIES = 5  # cases, before a synthetic one is given up
+MOST_ENHANCED = 150.0  # HU over muscle that a request takes; real ones of calcium have more
+GONE = "it is no longer among the cases"
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,10 @@ class DatasetSettings:
     layout: str = "nnunet"
 
     def __post_init__(self):
-        low, high = self.count
+        low, high = count = tuple(whole(value, "count") for value in self.count)
+        values = {"seed": whole(self.seed, "seed"), "count": count}
+        for name, value in values.items():
+            object.__setattr__(self, name, value)  # numpy's integers are none in JSON
         if not 1 <= low <= high <= MOST_NODES:
             raise InputError(f"count {low} to {high}: give MIN <= MAX within 1 to {MOST_NODES}")
         if self.layout not in LAYOUTS:
@@ -56,41 +62,53 @@ class DatasetSettings:
 
 @dataclass(frozen=True)
 class CaseMaker:
-    """Makes one synthetic case of a data set, in any process that sees the files."""
+    """Makes one synthetic case of a data set, in any process that sees the files.
+
+    `order` names the sources with which the data set was begun, of which `cases` are left.
+    """
 
     settings: DatasetSettings
     cases: tuple[Case, ...]
+    order: tuple[str, ...]
     output: Path
     anatomy: Path | None
     models: Models
 
     def __call__(self, number: int) -> None:
-        """Write synthetic case `number`; InputError names the case that can't be used, or tells
-        that none of some has room."""
-        for turn in range(TRIES):
-            case = self._source(number, turn)
+        """Write synthetic case `number`, of the first source in turn that can be used; the record
+        names those before it that can't. InputError where none can, or none has room."""
+        left_out: dict[str, str] = {}
+        full: list[str] = []
+        for turn, (name, case) in enumerate(self._sources(number)):
             try:
-                result, real = self._paint(case, number, turn)
+                if case is None:
+                    raise InputError(GONE)
+                result, source = self._paint(case, number, turn)
             except NoPlace:
-                continue
+                full.append(name)
             except InputError as error:
-                raise InputError(f"case {case.id}: {error}") from error
-            self._write(number, case, result, real)
-            return
-        raise InputError(
-            f"no lymph node fits into {case.id}, nor into the cases tried before it: ask for "
-            "smaller ones (--long-axis), or give cases with more fat"
-        )
+                left_out[name] = str(error)
+            else:
+                self._write(number, case, result, source, left_out)
+                return
+        if full:
+            raise InputError(
+                f"no lymph node fits into {', '.join(full)}: ask for smaller ones (--long-axis), "
+                "or give cases with more fat"
+            )
+        name, why = next(iter(left_out.items()))
+        raise InputError(f"no case can be used; {name}: {why}")
 
-    def _source(self, number: int, turn: int) -> Case:
-        """Cases take turns in an order of their own in each round."""
-        round, place = divmod(number, len(self.cases))
+    def _sources(self, number: int) -> list[tuple[str, Case | None]]:
+        """Sources in the order of their turns: one of their own in each round, over all with which
+        the data set was begun, so that one that can't be used moves no other's turn."""
+        round, place = divmod(number, len(self.order))
         rng = np.random.default_rng(case_seed(self.settings.seed, "order", round))
-        return self.cases[rng.permutation(len(self.cases))[(place + turn) % len(self.cases)]]
+        names = np.roll(rng.permutation(len(self.order)), -place).tolist()
+        left = {case.id: case for case in self.cases}
+        return [(self.order[k], left.get(self.order[k])) for k in names]
 
-    def _paint(
-        self, case: Case, number: int, turn: int
-    ) -> tuple[SynthesisResult, sitk.Image | None]:
+    def _paint(self, case: Case, number: int, turn: int) -> tuple[SynthesisResult, Loaded]:
         seed = case_seed(self.settings.seed, str(number), turn)
         low, high = self.settings.count
         request = SynthesisRequest(
@@ -100,31 +118,43 @@ class CaseMaker:
             texture_steps=self.settings.texture_steps,
             allow_fewer=True,
         )
-        ct, real = case.load()
-        if real is not None:
-            request = dataclasses.replace(request, enhancement=enhancement_like(ct, real))
-        anatomy = None if self.anatomy is None else anatomy_of(case, self.anatomy, ct)
-        models, scan = _loaded(self.models), Scan(ct, anatomy, avoid=real)
+        source, models = case.load(as_stored=True), _loaded(self.models)
+        scan = scan_of(case, source, self.anatomy)
+        if source.nodes is not None:
+            brightness = _enhancement(scan.hu, source.nodes)
+            request = dataclasses.replace(request, enhancement=brightness)
         try:
-            return synthesize(scan, request, models), real
+            return synthesize(scan, request, models), source
         except NoPlace:
-            anywhere = like(deep(ct).astype(np.uint8), ct)
-            return synthesize(dataclasses.replace(scan, region=anywhere), request, models), real
+            anywhere = like(deep(scan.hu).astype(np.uint8), scan.ct)
+            return synthesize(dataclasses.replace(scan, region=anywhere), request, models), source
 
     def _write(
-        self, number: int, case: Case, result: SynthesisResult, real: sitk.Image | None
+        self,
+        number: int,
+        case: Case,
+        result: SynthesisResult,
+        source: Loaded,
+        left_out: dict[str, str],
     ) -> None:
-        label = result.with_known(result.nodes if real is None else real)
+        nodes, ignored = to_array(result.nodes) > 0, None
+        if source.nodes is not None:
+            nodes |= to_array(source.nodes) > 0
+        if source.ignored is not None:
+            ignored = to_array(source.ignored)
         about = {
             "id": name_of(number),
             "patient": case.patient,
             "source": case.id,
-            "real_lymph_nodes": "labeled" if real is not None else "not labeled",
+            "real_lymph_nodes": "labeled" if source.nodes is not None else "not labeled",
+            "labels": written_labels(ignored is not None),
+            "left_out": left_out,
             **result.to_json(),
         }
+        labels = marked_synthetic(like(label_map(nodes, ignored), result.ct))
         writer = self.settings.writer(self.output)
         try:
-            writer.write(name_of(number), result.ct, label, about, result.nodes)
+            writer.write(name_of(number), result.ct, labels, about, result.nodes)
         except (OSError, RuntimeError) as error:  # SimpleITK's errors are of the second kind
             raise InputError(
                 f"{self.output} can't be written to (is the disk full?): make room, and run the "
@@ -137,6 +167,19 @@ def name_of(number: int) -> str:
     return f"synthetic_{number:05d}"
 
 
+def _enhancement(ct: sitk.Image, real: sitk.Image) -> tuple[float, float] | None:
+    """As bright as the real lymph nodes are, within what can be asked for."""
+    found = enhancement_like(ct, real)
+    return found and tuple(np.clip(found, -MOST_ENHANCED, MOST_ENHANCED).tolist())
+
+
+class Made(NamedTuple):
+    """How many cases a run made, and why sources were left out whose turn it was."""
+
+    count: int
+    left_out: dict[str, str]
+
+
 def make_dataset(
     cases: Sequence[Case],
     output: Path,
@@ -146,29 +189,30 @@ def make_dataset(
     anatomy: Path | None = None,
     run: Runner = run_here,
     on_case: Callable[[int, int], None] | None = None,
-) -> int:
-    """Make what is missing of `count` synthetic cases in the folder `output`; how many were made.
+) -> Made:
+    """Make what is missing of `count` synthetic cases in the folder `output`.
 
-    Cases for validation and test, and synthetic ones, get no lymph nodes. `anatomy` is a folder of
-    TotalSegmentator's labels named by the cases' ids. `on_case` is told how many are there, and of
-    how many. Raises InputError where `output` holds another data set, and for unusable cases; what
-    is there by then stays, and the same call goes on with it.
+    Cases for validation and test, and synthetic ones, get no lymph nodes. One that can't be used is
+    left out: its turn goes to the next. `anatomy` is a folder of TotalSegmentator's labels named by
+    the cases' ids. `on_case` is told how many are there, and of how many. Raises InputError where
+    `output` holds another data set, and where no case can be used; what is there by then stays, and
+    the same call goes on with it, also with fewer `cases`.
     """
     sources = tuple(c for c in cases if c.part in (None, "train") and not c.synthetic)
     if not sources:
         raise InputError(
             "all cases are synthetic or for validation and test: give some to train on"
         )
-    output, told = output.absolute(), shared_by_all(settings, sources, anatomy, models)
-    check_same(output, told)
+    output, count = output.absolute(), whole(count, "number of cases")
+    told = begun(output, shared_by_all(settings, sources, anatomy, models))
     output.mkdir(parents=True, exist_ok=True)
     clear_unfinished(output)
     writer = settings.writer(output)
-    write_manifest(writer, told)
-    there = {read_json(record)["id"] for record in writer.records()}
+    there = write_manifest(writer, told)
     missing = [number for number in range(count) if name_of(number) not in there]
     anatomy = anatomy and anatomy.absolute()
-    maker = CaseMaker(settings, sources, output, anatomy, dataclasses.replace(models))
+    order, models = tuple(told["sources"]), dataclasses.replace(models)
+    maker = CaseMaker(settings, sources, order, output, anatomy, models)
 
     def done(made: int) -> None:
         if on_case:
@@ -178,8 +222,9 @@ def make_dataset(
     try:
         run(maker, missing, done)
     finally:
-        write_manifest(writer, told)
-    return len(missing)
+        now = write_manifest(writer, told)
+    new = (why for id, why in now.items() if id not in there)
+    return Made(len(missing), {name: why for one in new for name, why in one.items()})
 
 
 @cache

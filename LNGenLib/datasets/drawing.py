@@ -11,20 +11,22 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib import __version__
-from LNGenLib.datasets.case import Case, anatomy_of
+from LNGenLib.datasets.case import Case, scan_of
+from LNGenLib.datasets.checks import whole
 from LNGenLib.datasets.pool import DESCRIPTION, SPOTS, STRUCTURES, TISSUES
 from LNGenLib.errors import InputError
-from LNGenLib.image.geometry import array_spacing, index_to_ras
+from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.io import to_array
 from LNGenLib.output import output_folder
 from LNGenLib.placement.nearby import draw_spots
 from LNGenLib.randomness import case_seed, node_rng, node_seed
 from LNGenLib.structure.hilum import has_hilum, with_hila
 from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models
-from LNGenLib.synthesis.enhancement import draw_means, measure_enhancement
-from LNGenLib.synthesis.painting import measure_scan
+from LNGenLib.synthesis.enhancement import Enhancement, draw_means, measure_enhancement
+from LNGenLib.synthesis.painting import ScanTraits, measure_scan
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import write_json
 
@@ -41,15 +43,17 @@ def make_pool(
     painted: bool = False,
     anatomy: Path | None = None,
     progress: Progress | None = None,
-) -> None:
-    """Write a pool of `count` lymph nodes and of the spots in `cases` into the folder `output`.
+) -> dict[str, str]:
+    """Write a pool of `count` lymph nodes and of the spots in `cases` into the folder `output`;
+    returns why cases were left out.
 
     Of the lymph nodes of a `painted` pool the tissue is generated as well, each in the CT of one
     of the cases in turn. `anatomy` is a folder of TotalSegmentator's labels named by the cases'
-    ids. Raises InputError for unusable cases, and names them.
+    ids. Raises InputError where no case can be used.
     """
     if (output / DESCRIPTION).exists():
         raise InputError(f"{output} holds a pool: give a new folder")
+    count, seed = whole(count, "number of lymph nodes"), whole(seed, "seed")
     progress = progress or Progress()
     numbers = range(count)
     long_axes = [sizes.draw(node_rng(seed, k, "size")) for k in numbers]
@@ -57,59 +61,118 @@ def make_pool(
     structures = models.structure.sample(numbers, long_axes, seed, on_step=progress.step).structures
     hila = [has_hilum(seed, k, long_axes[k]) for k in numbers]
     structures = with_hila(structures, seed, numbers, hila)
-    told: dict[str, Any] = {}
-    spots: dict[str, np.ndarray] = {}
-    tissues = np.zeros((count, *structures[0].tsdf.shape), np.float16) if painted else None
-    progress.stage("cases", len(cases))
-    for place, case in enumerate(cases):
-        try:
-            ct, real = case.load()
-            labels = None if anatomy is None else anatomy_of(case, anatomy, ct)
-            rng = np.random.default_rng(case_seed(seed, case.id))
-            found = draw_spots(ct, labels, SPOTS_A_CASE, rng)
-        except InputError as error:
-            raise InputError(f"case {case.id}: {error}") from error
-        spots[case.id] = index_to_ras(ct, found).astype(np.float32)
-        spacing, hu = array_spacing(ct), sitk.GetArrayViewFromImage(ct)
-        traits = measure_scan(hu, spacing, None if labels is None else to_array(labels))
-        enhancement = None
-        if real is not None:
-            shown = hu, to_array(real), spacing, traits.edge_spread, traits.phase.muscle_hu
-            enhancement = measure_enhancement(*shown)
-        told[case.id] = {
-            "spacing_mm": spacing.tolist(),
-            "edge_spread_mm": traits.edge_spread,
-            "phase": dataclasses.asdict(traits.phase),
-            "enhancement_hu": enhancement,
-        }
-        if painted:
-            own = [k for k in numbers if k % len(cases) == place]
-            nodes = [
-                LymphNode(structures[k], long_axes[k], np.eye(3), found[k % SPOTS_A_CASE], spacing)
-                for k in own
-            ]
-            means = draw_means(traits.phase, own, seed, enhancement)
-            seeds = [node_seed(seed, k, "texture") for k in own]
-            for k, mean, tissue in zip(own, means, models.texture.sample(hu, nodes, means, seeds)):
-                tissues[k] = tissue.hu - mean
-        progress.step(place + 1, len(cases))
-    weights = {"structure": models.structure.description["sha256"]}
-    if painted:
-        weights["texture"] = models.texture.description["sha256"]
+    seen, left_out = _look(cases, anatomy, seed, progress)
+    tissues = _paint(seen, structures, long_axes, seed, models, progress) if painted else None
     with output_folder(output) as folder:
         np.save(folder / STRUCTURES, np.stack([s.tsdf for s in structures]).astype(np.float16))
-        if painted:
+        if tissues is not None:
             np.save(folder / TISSUES, tissues)
-        np.savez_compressed(folder / SPOTS, **spots)
+        np.savez_compressed(folder / SPOTS, **{one.case.id: one.points for one in seen})
         content = {
             "synthetic": True,
             "software": f"LNGen {__version__}",
-            "weights": weights,
+            **_weights(models, painted),
             "seed": seed,
             "sizes": dataclasses.asdict(sizes),
             "painted": painted,
-            "cases": told,
+            "cases": {one.case.id: one.told() for one in seen},
+            "left_out": left_out,
             "long_axes_mm": [round(value, 6) for value in long_axes],
         }
         write_json(content, folder / DESCRIPTION)
     progress.finish()
+    return left_out
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Seen:
+    """What a case shows: where lymph nodes may lie, as voxels (n, 3; z, y, x) and as points (n, 3;
+    RAS mm), and how they are to look there."""
+
+    case: Case
+    spacing: np.ndarray
+    voxels: np.ndarray
+    points: np.ndarray
+    traits: ScanTraits
+    enhancement: Enhancement | None
+
+    def told(self) -> dict[str, Any]:
+        return {
+            "spacing_mm": self.spacing.tolist(),
+            "edge_spread_mm": self.traits.edge_spread,
+            "phase": dataclasses.asdict(self.traits.phase),
+            "enhancement_hu": self.enhancement,
+        }
+
+
+def _look(
+    cases: Sequence[Case], anatomy: Path | None, seed: int, progress: Progress
+) -> tuple[list[_Seen], dict[str, str]]:
+    """What the cases show that can be used, and why others are left out; InputError where all
+    are."""
+    seen, left_out = [], {}
+    progress.stage("cases", len(cases))
+    for number, case in enumerate(cases, 1):
+        try:
+            seen.append(_see(case, anatomy, seed))
+        except InputError as error:
+            left_out[case.id] = str(error)
+        progress.step(number, len(cases))
+    if not seen:
+        name, why = next(iter(left_out.items()), ("none", "none is given"))
+        raise InputError(f"no case can be used; {name}: {why}")
+    return seen, left_out
+
+
+def _see(case: Case, anatomy: Path | None, seed: int) -> _Seen:
+    source = case.load()
+    scan, real = scan_of(case, source, anatomy), source.nodes
+    rng = np.random.default_rng(case_seed(seed, case.id))
+    voxels = draw_spots(scan.hu, scan.anatomy, SPOTS_A_CASE, rng)
+    spacing, hu = scan.spacing, sitk.GetArrayViewFromImage(scan.hu)
+    traits = measure_scan(hu, spacing, None if scan.anatomy is None else to_array(scan.anatomy))
+    enhancement = None
+    if real is not None:
+        shown = hu, to_array(real), spacing, traits.edge_spread, traits.phase.muscle_hu
+        enhancement = measure_enhancement(*shown)
+    points = index_to_ras(scan.ct, voxels).astype(np.float32)
+    return _Seen(case, spacing, voxels, points, traits, enhancement)
+
+
+def _paint(
+    seen: Sequence[_Seen],
+    structures: Sequence[Structure],
+    long_axes: Sequence[float],
+    seed: int,
+    models: Models,
+    progress: Progress,
+) -> np.ndarray:
+    """HU over the mean (n, z, y, x; float16) of the tissue of each structure, the cases in turn."""
+    tissues = np.zeros((len(structures), *structures[0].tsdf.shape), np.float16)
+    progress.stage("tissue", len(seen))
+    for place, one in enumerate(seen):
+        own = range(place, len(structures), len(seen))
+        if own:
+            ct = one.case.load().ct
+            hu = sitk.GetArrayViewFromImage(ct)
+            nodes = [
+                LymphNode(
+                    *(structures[k], long_axes[k], np.eye(3), one.voxels[k % SPOTS_A_CASE]),
+                    one.spacing,
+                )
+                for k in own
+            ]
+            means = draw_means(one.traits.phase, own, seed, one.enhancement)
+            seeds = [node_seed(seed, k, "texture") for k in own]
+            for k, mean, tissue in zip(own, means, models.texture.sample(hu, nodes, means, seeds)):
+                tissues[k] = tissue.hu - mean
+        progress.step(place + 1, len(seen))
+    return tissues
+
+
+def _weights(models: Models, painted: bool) -> dict[str, Any]:
+    """With which weights a pool is drawn, and which of them are not those that LNGen ships."""
+    names = ("structure", "texture") if painted else ("structure",)
+    own = [name for name in names if getattr(models, f"{name}_weights") is not None]
+    hashes = {name: getattr(models, name).description["sha256"] for name in names}
+    return {"weights": hashes, "own_weights": own}

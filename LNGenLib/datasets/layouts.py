@@ -2,42 +2,46 @@
 
 Sources: nnU-Net raw and MSD: nnU-Net's documentation/dataset_format.md; MEPLYv2: the README and
 loader of https://huggingface.co/datasets/gwd200/MEPLYv2 and its code; LNQ2023:
-https://lnq2023.grand-challenge.org; ULS23: https://github.com/DIAGNijmegen/ULS23.
+https://lnq2023.grand-challenge.org; ULS23: https://github.com/DIAGNijmegen/ULS23;
+TotalSegmentator: https://github.com/wasserth/TotalSegmentator.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import re
 from pathlib import Path
 from typing import Any
 
-from LNGenLib.datasets.case import ENDINGS, Case
+from LNGenLib.datasets.case import Case
+from LNGenLib.datasets.checks import read_object
+from LNGenLib.datasets.classes import Meaning, read_meaning
+from LNGenLib.datasets.identity import CHANNEL, CT, case_of, images_in, split_ending, visible
 from LNGenLib.errors import InputError
 
-CHANNEL = "_0000"  # nnU-Net's first, here the CT
 RECORDS = "records"  # folder of our own nnU-Net data sets, a JSON file a case
 LESION = re.compile(r"_lesion_\d+$")
+PARTS = {"train": "train", "val": "validation", "test": "test"}
 DEEP_LESION = re.compile(r"(\d{6})_\d\d_\d\d_")  # patient, study, series
 
 
 def nnunet(path: Path) -> list[Case] | None:
     """nnU-Net raw: dataset.json, imagesTr/ID_0000.nii.gz, labelsTr/ID.nii.gz; imagesTs as test."""
-    description = _description(path)
-    if description is None or "channel_names" not in description:
+    description = _description(path) or {}
+    listed = isinstance(description.get("training"), list)  # by version 1
+    channels = description.get("channel_names", None if listed else description.get("modality"))
+    if channels is None:
         return None
-    if len(description["channel_names"]) != 1:
-        raise InputError(f"{path} has several channels: give a data set of one, the CT")
+    _check_channels(path, channels)
     cases, own = [], (path / RECORDS).is_dir()
     for suffix, part in (("Tr", "train"), ("Ts", "test")):
-        for image in _images(path / f"images{suffix}"):
-            id, ending = _split(image)
-            id = id.removesuffix(CHANNEL)
+        for image in images_in(path / f"images{suffix}"):
+            id = case_of(image)
             record = path / RECORDS / f"{id}.json"
             if own and not record.exists():
                 continue  # the record is written last: a case in the making
-            label = path / f"labels{suffix}" / (id + ending)
+            name, ending = split_ending(image.name)
+            label = path / f"labels{suffix}" / (name.removesuffix(CHANNEL) + ending)
             if not label.exists():
                 if part == "train":
                     raise InputError(f"{label} is missing: add it, or take {image} away")
@@ -48,18 +52,25 @@ def nnunet(path: Path) -> list[Case] | None:
 
 
 def msd(path: Path) -> list[Case] | None:
-    """Medical Segmentation Decathlon: dataset.json lists images and labels."""
+    """Medical Segmentation Decathlon, and nnU-Net's version 1: dataset.json lists images and
+    labels; nnU-Net's images have the channel in their name, which is not listed."""
     description = _description(path)
     if description is None or not isinstance(description.get("training"), list):
         return None
-    pairs = [(row["image"], row["label"], "train") for row in description["training"]]
-    tests = [row if isinstance(row, str) else row["image"] for row in description.get("test", [])]
+    listed_by = path / "dataset.json"
+    _check_channels(path, description.get("modality", {}))
+    rows = [(row, "train") for row in description["training"]]
+    rows += [(row, "test") for row in description.get("test", [])]
     cases = []
-    for image, label, part in pairs + [(image, None, "test") for image in tests]:
-        file = _existing(path / image, path / "dataset.json")
-        label = label and _existing(path / label, path / "dataset.json")
-        id = _split(file)[0]
-        cases.append(Case(id, file, label, id, part))
+    for row, part in rows:
+        image, label = (row, None) if isinstance(row, str) else map(row.get, ("image", "label"))
+        if not image or (part == "train" and not label):
+            raise InputError(f"{listed_by}: {row} names no image, or no label: correct it")
+        name, ending = split_ending(image)
+        channel = path / (name + CHANNEL + ending)
+        file = channel if channel.exists() else _existing(path / image, listed_by)
+        label = label and _existing(path / label, listed_by)
+        cases.append(Case(case_of(file), file, label, case_of(file), part))
     return cases
 
 
@@ -68,8 +79,7 @@ def table(path: Path) -> list[Case] | None:
     from its folder on."""
     if path.suffix != ".csv" or not path.is_file():
         return None
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+    rows = _rows(path)
     if not rows or "image" not in rows[0]:
         raise InputError(f"{path} has no column image, or no rows: see docs/datasets.md")
     cases = []
@@ -78,19 +88,18 @@ def table(path: Path) -> list[Case] | None:
             raise InputError(f"{path}, line {number}: give the file of an image")
         image = _existing(path.parent / row["image"], path)
         label = _existing(path.parent / row["label"], path) if row.get("label") else None
-        id = row.get("id") or _split(image)[0]
+        id = row.get("id") or case_of(image)
         cases.append(Case(id, image, label, row.get("patient") or id, row.get("part") or None))
     return cases
 
 
 def meply(path: Path) -> list[Case] | None:
     """MEPLYv2: an .npz a scan; the CSV of boxes names the scans, which must all be there."""
-    scans = _visible(path, "*.npz")
+    scans = visible(path, "*.npz")
     if not scans:
         return None
-    for listing in _visible(path, "*.csv"):
-        with listing.open(newline="", encoding="utf-8-sig") as file:
-            listed = {row.get("pid", "").strip() for row in csv.DictReader(file)} - {""}
+    for listing in visible(path, "*.csv"):
+        listed = {(row.get("pid") or "").strip() for row in _rows(listing)} - {""}
         missing = sorted(pid for pid in listed if not (path / f"{pid}.npz").exists())
         if missing:
             raise InputError(f"{path / missing[0]}.npz is missing, {listing.name} lists it: add it")
@@ -99,13 +108,12 @@ def meply(path: Path) -> list[Case] | None:
 
 def lnq(path: Path) -> list[Case] | None:
     """LNQ2023: lnq2023-train-0001-ct.nrrd and -seg.nrrd side by side."""
-    images = _visible(path, "*-ct.nrrd")
+    images = visible(path, f"*{CT}.nrrd")
     cases = []
     for image in images:
-        id = image.name.removesuffix("-ct.nrrd")
+        id = case_of(image)
         label = path / f"{id}-seg.nrrd"
-        part = {"train": "train", "val": "validation", "test": "test"}
-        told = part.get(id.split("-")[1] if "-" in id else "")
+        told = PARTS.get(id.split("-")[1] if "-" in id else "")
         cases.append(Case(id, image, label if label.exists() else None, id, told))
     return cases or None
 
@@ -116,71 +124,86 @@ def uls(path: Path) -> list[Case] | None:
     if not (path / "images").is_dir() or not (path / "labels").is_dir():
         return None
     cases = []
-    for image in _images(path / "images"):
-        id = _split(image)[0]
+    for image in images_in(path / "images"):
+        id = case_of(image)
         deep = DEEP_LESION.match(id)
         patient = deep[1] if deep else LESION.sub("", id)
         cases.append(Case(id, image, _existing(path / "labels" / image.name, image), patient))
     return cases
 
 
+def totalsegmentator(path: Path) -> list[Case] | None:
+    """TotalSegmentator's data set: s0011/ct.nii.gz and s0011/segmentations/, masks that show the
+    anatomy, no lymph nodes; meta.csv tells the part of a split."""
+    folders = [folder.parent for folder in visible(path, "*/segmentations") if folder.is_dir()]
+    parts = _split_of(path / "meta.csv")
+    cases = []
+    for folder in folders:
+        image, anatomy = folder / "ct.nii.gz", folder / "segmentations"
+        id = case_of(image)
+        cases.append(Case(id, image, None, id, parts.get(id), anatomy=anatomy))
+    return cases or None
+
+
+def _split_of(table: Path) -> dict[str, str]:
+    """The part of each scan that a meta.csv of TotalSegmentator names."""
+    if not table.is_file():
+        return {}
+    rows = _rows(table)
+    if not rows or not {"image_id", "split"} <= set(rows[0]):
+        raise InputError(f"{table} lacks the columns image_id and split: restore it, or remove it")
+    return {row["image_id"]: PARTS.get(row["split"], row["split"]) for row in rows}
+
+
 def results(path: Path) -> list[Case] | None:
     """Folders that `lngen dataset --layout plain` or `lngen synthesize` wrote."""
     cases = []
-    for record in _visible(path, "*/nodes.json"):
-        folder = record.parent
+    for record in visible(path, "*/nodes.json"):
+        folder, labels = record.parent, read_object(record).get("labels")
         label = folder / "label.nii.gz"  # real and synthetic ones, where there is one
         label = label if label.exists() else folder / "nodes.nii.gz"
         patient, _ = _origin(record, folder.name)
         image = _existing(folder / "ct.nii.gz", record)
-        cases.append(Case(folder.name, image, _existing(label, record), patient, synthetic=True))
+        meaning = Meaning() if labels is None else read_meaning(labels, (), record)
+        files = case_of(image), image, _existing(label, record), patient
+        cases.append(Case(*files, synthetic=True, meaning=meaning))
     return cases or None
 
 
 def images_alone(path: Path) -> list[Case] | None:
     """A folder of CTs without labels."""
-    named = [(image, _split(image)[0]) for image in _images(path)]
+    named = [(image, case_of(image)) for image in images_in(path)]
     return [Case(id, image, None, id) for image, id in named] or None
 
 
-READERS = (nnunet, msd, table, meply, lnq, uls, results, images_alone)
+READERS = (nnunet, msd, table, meply, lnq, uls, totalsegmentator, results, images_alone)
 
 
 def _description(path: Path) -> dict[str, Any] | None:
     file = path / "dataset.json"
-    return _object(file) if file.is_file() else None
+    return read_object(file) if file.is_file() else None
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    """The rows of a CSV, whose columns commas or, as where Excel writes decimals by commas,
+    semicolons separate."""
+    try:
+        lines = table.read_text(encoding="utf-8-sig").splitlines()
+        separator = ";" if ";" in "".join(lines[:1]) else ","
+        return list(csv.DictReader(lines, delimiter=separator))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{table} is no CSV in UTF-8 that can be read: {error}") from error
+
+
+def _check_channels(path: Path, channels: Any) -> None:
+    if len(channels) > 1:
+        raise InputError(f"{path} has several channels: give a data set of one, the CT")
 
 
 def _origin(record: Path, id: str) -> tuple[str, bool]:
     """Patient and synthetic mark in a record of ours."""
-    content = _object(record)
+    content = read_object(record)
     return str(content.get("patient", id)), bool(content.get("synthetic"))
-
-
-def _object(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text())
-    except ValueError as error:
-        raise InputError(f"{file} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{file} holds no JSON object: restore it")
-    return content
-
-
-def _visible(path: Path, pattern: str) -> list[Path]:
-    """Files without those that macOS leaves (._NAME) and unfinished ones."""
-    found = path.glob(pattern) if path.is_dir() else ()
-    return sorted(f for f in found if not any(p[0] == "." for p in f.relative_to(path).parts))
-
-
-def _images(path: Path) -> list[Path]:
-    return [file for file in _visible(path, "*") if file.name.endswith(ENDINGS)]
-
-
-def _split(file: Path) -> tuple[str, str]:
-    """Name and ending of an image file."""
-    ending = next((e for e in ENDINGS if file.name.endswith(e)), "")
-    return file.name.removesuffix(ending), ending
 
 
 def _existing(file: Path, listed_by: Path) -> Path:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from LNGenLib import __version__
 from LNGenLib.datasets.case import Case
+from LNGenLib.datasets.checks import field, read_object
 from LNGenLib.datasets.writing import Writer
 from LNGenLib.errors import InputError
 from LNGenLib.synthesis.engine import Models
@@ -21,17 +23,27 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 
 
-def write_manifest(writer: Writer, told: dict[str, Any]) -> None:
-    """Write manifest.json of the cases that are there, and what the layout wants beside it."""
-    rows = []
-    for about in map(read_json, writer.records()):
-        row = {name: about[name] for name in ("id", "patient", "source", "real_lymph_nodes")}
-        long_axes = [record["long_axis_mm"] for record in about["records"]]
-        rows.append(
-            row | {"seed": about["provenance"]["request"]["seed"], "long_axes_mm": long_axes}
-        )
-    write_json({"synthetic": True, **told, "cases": rows}, writer.folder / MANIFEST)
+def write_manifest(writer: Writer, told: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Write manifest.json of the cases that are there, and what the layout wants beside it.
+
+    Returns of each case the sources that were left out when it was made, and why. Raises
+    InputError, which names the file, for a record of another version.
+    """
+    rows, left_out = [], {}
+    for file in writer.records():
+        about = read_object(file)
+        read = partial(field, file=file, make="remove it, and the case is made again")
+        names = ("id", "patient", "source", "real_lymph_nodes")
+        row = {name: read(about, name) for name in names}
+        row["seed"] = read(about, "provenance", "request", "seed")
+        row["long_axes_mm"] = [read(one, "long_axis_mm") for one in read(about, "records")]
+        rows.append(row)
+        left_out[row["id"]] = about.get("left_out", {})
+    every = {name: why for one in left_out.values() for name, why in one.items()}
+    content = {"synthetic": True, **told, "left_out": every, "cases": rows}
+    write_json(content, writer.folder / MANIFEST)
     writer.finish()
+    return left_out
 
 
 def shared_by_all(
@@ -42,7 +54,7 @@ def shared_by_all(
         "software": f"LNGen {__version__}",
         "settings": dataclasses.asdict(settings),
         "sources": [case.id for case in sources],
-        "anatomy": "given" if anatomy else "from HU",
+        "anatomy": "given" if anatomy or all(case.anatomy for case in sources) else "from HU",
         "weights": {
             "structure": models.structure.description["sha256"],
             "texture": models.texture.description["sha256"],
@@ -51,21 +63,26 @@ def shared_by_all(
     return json.loads(json.dumps(told))
 
 
-def check_same(output: Path, told: dict[str, Any]) -> None:
-    """InputError where the folder holds another data set, or other files."""
+def begun(output: Path, told: dict[str, Any]) -> dict[str, Any]:
+    """`told`, with the sources of the data set that was begun in the folder, which may be more.
+
+    InputError where it holds another data set, or other files.
+    """
     manifest = output / MANIFEST
     if not manifest.exists():
         if output.is_dir() and any(output.glob("[!.]*")):
             raise InputError(f"{output} holds other files: give an empty folder, or a new one")
-        return
-    before = read_json(manifest)
-    for name, value in told.items():
-        if before.get(name) != value:
+        return told
+    before = read_object(manifest)
+    same = {
+        name: field(before, name, file=manifest, make="give a new folder") == value
+        for name, value in told.items()
+    }
+    sources = before["sources"]
+    same["sources"] = set(told["sources"]) <= set(sources)
+    for name, equal in same.items():
+        if not equal:
             raise InputError(
                 f"{output} holds a data set of other {name}: go on with those, or give a new folder"
             )
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object that was written whole."""
-    return json.loads(path.read_text())
+    return told | {"sources": sources}

@@ -35,13 +35,14 @@ def paint_into(
     """Paint up to `count` lymph nodes of the pool into `hu` (z, y, x), which is modified.
 
     They keep off what is `taken` (above 0) and are left out where they find no room; None where
-    all are. They lie near `spots` (n, 3; indices), or in any fat beneath the skin; `traits` are
-    those of `measure_scan`, where they are known, `enhancement` is that of `draw_means`. Equal
-    seeds give equal nodes. `models` generate the tissue where the pool is not painted.
+    all are. They lie near `spots` (n, 3; indices), or, without them, in any fat beneath the skin;
+    `traits` are those of `measure_scan`, where they are known, `enhancement` is that of
+    `draw_means`. Equal seeds give equal nodes. `models` generate the tissue where the pool is not
+    painted.
     """
     rng = node_rng(seed, 0, "choice")  # the seed's own numbers may be drawn already, by the caller
     chosen = rng.choice(len(pool), min(count, len(pool)), replace=False).tolist()
-    if spots is None or not len(spots):
+    if spots is None:
         spots = free_spots(hu, spacing, taken)
     nodes = _placed(hu, taken, spacing, pool, chosen, seed, spots)
     if not nodes:

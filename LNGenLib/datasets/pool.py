@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from LNGenLib import __version__
+from LNGenLib.datasets.checks import field, read_object
+from LNGenLib.datasets.identity import case_of
 from LNGenLib.errors import InputError
+from LNGenLib.models.store import SHIPPED
 from LNGenLib.structure.shape import Structure
 from LNGenLib.synthesis.enhancement import Enhancement
 from LNGenLib.synthesis.painting import ScanTraits
-from LNGenLib.synthesis.records import Phase
+from LNGenLib.synthesis.records import Phase, from_json
 from LNGenLib.texture.patch import SIZED_TO_NODE, Tissue
 
 DESCRIPTION, STRUCTURES, TISSUES, SPOTS = "pool.json", "structures.npy", "tissues.npy", "spots.npz"
+ANEW = "make the pool anew with lngen pool"
 
 
 @dataclass(frozen=True)
 class Pool:
-    """The folder that `lngen pool` wrote; arrays stay on disk until they are used."""
+    """The folder that `lngen pool` wrote; arrays stay on disk until they are used.
+
+    A case is asked for by its id, or by any name that `case_of` understands.
+    """
 
     folder: Path
 
@@ -34,11 +41,27 @@ class Pool:
 
     @cached_property
     def description(self) -> dict[str, Any]:
-        """pool.json: seed, sizes, weights, cases; InputError where there is no pool."""
-        try:
-            return json.loads((self.folder / DESCRIPTION).read_text())
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.folder} is no pool: make one with lngen pool") from error
+        """pool.json: seed, sizes, weights, cases; InputError where there is no pool, or one that
+        another version of LNGen drew."""
+        file = self.folder / DESCRIPTION
+        if not file.is_file():
+            raise InputError(f"{self.folder} is no pool: make one with lngen pool")
+        content = read_object(file)
+        read = partial(field, content, file=file, make=ANEW)
+        for name in ("long_axes_mm", "painted", "cases"):
+            read(name)
+        for case in content["cases"]:
+            for name in ("spacing_mm", "edge_spread_mm", "phase", "enhancement_hu"):
+                read("cases", case, name)
+        own = content.get("own_weights", [])
+        for name, drawn in read("weights").items():
+            shipped = read_object(SHIPPED / f"{name}.json")["sha256"]
+            if name not in own and drawn != shipped:
+                raise InputError(
+                    f"{file}: its lymph nodes are drawn with other {name} weights than LNGen "
+                    f"{__version__} ships: {ANEW}"
+                )
+        return content
 
     @property
     def painted(self) -> bool:
@@ -63,28 +86,51 @@ class Pool:
         offset = np.moveaxis(SIZED_TO_NODE.points(long_axis) @ rotation, -1, 0)
         return Tissue(own.at(offset) + mean, own.step)
 
+    def knows(self, case: str) -> bool:
+        """Whether the pool was made with a case."""
+        return case_of(case) in self._ids
+
     def spots(self, case: str) -> np.ndarray:
         """Points (n, 3; RAS mm) at which lymph nodes may lie in a case; none of an unknown one."""
-        if case not in self.description["cases"]:
+        if not self.knows(case):
             return np.empty((0, 3))
-        with np.load(self.folder / SPOTS) as content:
-            return content[case].astype(float)
+        try:
+            with np.load(self.folder / SPOTS) as content:
+                return content[self._ids[case_of(case)]].astype(float)
+        except Exception as error:  # numpy, zipfile and zlib have many kinds for damaged files
+            raise InputError(f"{self.folder / SPOTS} can't be read ({error}): {ANEW}") from error
 
     def traits(self, case: str, spacing: np.ndarray) -> ScanTraits | None:
         """What was measured of a case, if its CT has this spacing (z, y, x; mm)."""
-        told = self.description["cases"].get(case)
+        told = self._told(case)
         if told is None or not np.allclose(told["spacing_mm"], spacing, rtol=1e-3):
             return None
-        return ScanTraits(told["edge_spread_mm"], Phase(**told["phase"]))
+        return ScanTraits(told["edge_spread_mm"], from_json(Phase, told["phase"]))
 
     def enhancement(self, case: str) -> Enhancement | None:
         """HU over muscle of a case's labeled lymph nodes, where some tell it."""
-        return self.description["cases"].get(case, {}).get("enhancement_hu")
+        return (self._told(case) or {}).get("enhancement_hu")
+
+    def _told(self, case: str) -> dict[str, Any] | None:
+        return self.description["cases"][self._ids[case_of(case)]] if self.knows(case) else None
+
+    @cached_property
+    def _ids(self) -> dict[str, str]:
+        return {case_of(id): id for id in self.description["cases"]}
 
     @cached_property
     def _structures(self) -> np.ndarray:
-        return np.load(self.folder / STRUCTURES, mmap_mode="r")
+        return self._array(STRUCTURES)
 
     @cached_property
     def _tissues(self) -> np.ndarray:
-        return np.load(self.folder / TISSUES, mmap_mode="r")
+        return self._array(TISSUES)
+
+    def _array(self, name: str) -> np.ndarray:
+        try:
+            array = np.load(self.folder / name, mmap_mode="r")
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(f"{self.folder / name} can't be read ({error}): {ANEW}") from error
+        if array.ndim != 4 or len(array) != len(self):
+            raise InputError(f"{self.folder / name} holds {array.shape}, not {len(self)}: {ANEW}")
+        return array

@@ -8,7 +8,10 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from LNGenLib.datasets.layouts import CHANNEL, RECORDS
+from LNGenLib.datasets.checks import read_object
+from LNGenLib.datasets.classes import written_labels
+from LNGenLib.datasets.identity import CHANNEL
+from LNGenLib.datasets.layouts import RECORDS
 from LNGenLib.image.io import write_image
 from LNGenLib.synthesis.records import write_json
 
@@ -31,7 +34,8 @@ class NnUNet:
         nodes: sitk.Image | None = None,
     ) -> None:
         """Write a case: CT, `label` (1 is lymph node), what is told `about` it (JSON; `patient` and
-        `synthetic` at least), and instance labels of synthetic lymph `nodes`."""
+        `synthetic` at least, and `labels` by `written_labels`, where some voxels are ignored), and
+        instance labels of synthetic lymph `nodes`."""
         for image, name in (
             (ct, f"imagesTr/{id}{CHANNEL}.nii.gz"),
             (label, f"labelsTr/{id}.nii.gz"),
@@ -49,10 +53,11 @@ class NnUNet:
 
     def finish(self) -> None:
         """Write dataset.json."""
+        told = [read_object(record).get("labels", {}) for record in self.records()]
         content = {
             "channel_names": {"0": "CT"},
-            "labels": {"background": 0, "lymph node": 1},
-            "numTraining": len(self.records()),
+            "labels": written_labels(any("ignore" in labels for labels in told)),
+            "numTraining": len(told),
             "file_ending": ".nii.gz",
         }
         write_json(content, self.folder / "dataset.json")

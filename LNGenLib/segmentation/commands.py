@@ -7,11 +7,13 @@ import random
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 from rich.table import Table
 
+from LNGenLib.datasets.checks import whole
+from LNGenLib.datasets.commands import Classes, cases_of, count_left_out, tell_left_out
 from LNGenLib.errors import InputError
 from LNGenLib.output import check_output, keep_settings
 from LNGenLib.terminal import (
@@ -25,7 +27,6 @@ from LNGenLib.terminal import (
 if TYPE_CHECKING:
     from LNGenLib.datasets.case import Case
     from LNGenLib.evaluation.distribution import Estimate
-    from LNGenLib.evaluation.lesions import ScanScore
 
 HELD_OUT = 0.2  # of the patients, where the data set names none for validation
 
@@ -56,6 +57,7 @@ def train_segmentation(
     config: Annotated[
         Optional[Path], typer.Option(help="JSON with what to change (docs/segmentation.md).")
     ] = None,
+    classes: Classes = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same draws.")] = 0,
 ) -> None:
     """Train a network that finds lymph nodes; the same command resumes an interrupted run."""
@@ -65,13 +67,14 @@ def train_segmentation(
     changes = {} if config is None else read_json_object(config)
     wanted = SegmentationConfig.from_json(changes | {"network": network.value})
     check_output(output)
-    training, validation = split(read_cases(real), seed)
+    training, validation = split(cases_of(real, classes), seed)
     if synthetic is not None:
         held_out = {case.patient for case in validation}
         training += [case for case in read_cases(synthetic) if case.patient not in held_out]
     folders = {"real": real, "synthetic": synthetic, "online": online}
     sources = {name: path and str(path.resolve()) for name, path in folders.items()}
-    keep_settings(output, {"config": dataclasses.asdict(wanted), "seed": seed} | sources)
+    named = {"classes": classes} if classes else {}
+    keep_settings(output, {"config": dataclasses.asdict(wanted), "seed": seed} | sources | named)
     transform = None
     if network is Network.nnunet:
         from LNGenLib.segmentation.nnunet import train
@@ -91,10 +94,11 @@ def train_segmentation(
             on_step=progress.report,
             **(transform or {}),
         )
-    for id, why in told["left_out"].items():
-        console.print(f"left out: {id}: {why}", soft_wrap=True)
+    tell_left_out(told["left_out"])
     console.print(
-        f"model: {output}; Dice {told['validation_dice']:.3f} on validation", soft_wrap=True
+        f"model: {output}; Dice {told['validation_dice']:.3f} on validation"
+        f"{count_left_out(told['left_out'])}",
+        soft_wrap=True,
     )
 
 
@@ -105,7 +109,7 @@ def split(cases: Sequence[Case], seed: int) -> tuple[list[Case], list[Case]]:
     validation = [case for case in usable if case.part == "validation"]
     if not validation:
         patients = sorted({case.patient for case in usable})
-        random.Random(seed).shuffle(patients)
+        random.Random(whole(seed, "seed")).shuffle(patients)
         chosen = set(patients[: max(1, round(HELD_OUT * len(patients)))])
         validation = [case for case in usable if case.patient in chosen]
     held_out = {case.patient for case in validation}
@@ -147,20 +151,22 @@ def filter_synthetic(
     real: Annotated[Path, typer.Option(help="Data set of which it was made.")],
     model: Annotated[Path, typer.Option(help="Segmentation model, trained on real CTs alone.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")],
+    classes: Classes = None,
     device: Device = "auto",
 ) -> None:
     """Take synthetic lymph nodes out that a model finds implausible: a quarter of each size bin."""
-    from LNGenLib.datasets.cases import read_cases
     from LNGenLib.segmentation.inference import load_segmentor
     from LNGenLib.segmentation.quality import filter_cases
 
     check_output(output)
     segmentor = load_segmentor(model, device)
     with shown_progress() as progress:
-        told = filter_cases(synthetic, read_cases(real), segmentor, output, progress.report)
+        found = cases_of(real, classes)
+        told = filter_cases(synthetic, found, segmentor, output, progress.report)
+    tell_left_out(told.left_out)
     console.print(
-        f"{told['dropped']} of {told['nodes']} SYNTHETIC lymph nodes taken out; the others are in "
-        f"{output}",
+        f"{told.dropped} of {told.nodes} SYNTHETIC lymph nodes taken out"
+        f"{count_left_out(told.left_out)}; the others are in {output}",
         soft_wrap=True,
     )
 
@@ -174,27 +180,36 @@ def evaluate_segmentation(
     output: Annotated[
         Optional[Path], typer.Option("-o", "--output", help="JSON file for the figures.")
     ] = None,
+    classes: Classes = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
     """Score label images against the truth, by voxel and by lymph node (docs/segmentation.md)."""
     from LNGenLib.evaluation.segmentation import estimate, paired
+    from LNGenLib.segmentation.scoring import score_cases
 
     check_figures(output)
-    scores = _scores(real, found)
+    cases = cases_of(real, classes)
+    scored = score_cases(cases, [folder for folder in (found, baseline) if folder is not None])
+    scores, *others = scored.scans
     figures = {"figures": estimate(scores, seed)}
-    if baseline is not None:
-        figures["difference"] = paired(scores, _scores(real, baseline), seed)
+    if others:
+        figures["difference"] = paired(scores, others[0], seed)
     table = Table("figure", *("value (95 % interval)", "difference")[: len(figures)])
     for name in figures["figures"]:
         table.add_row(name, *(interval(column[name]) for column in figures.values()))
     console.print(table)
+    tell_left_out(scored.left_out)
+    console.print(
+        f"{len(scores)} of {len(cases)} cases scored{count_left_out(scored.left_out)}",
+        soft_wrap=True,
+    )
     if output is not None:
-        columns = {
+        columns: dict[str, Any] = {
             kind: {name: dataclasses.asdict(value) for name, value in column.items()}
             for kind, column in figures.items()
         }
-        scans = [dataclasses.asdict(score) for score in scores]
-        write_figures(columns | {"scans": scans}, output)
+        columns["scans"] = [dataclasses.asdict(score) for score in scores]
+        write_figures(columns | {"left_out": scored.left_out}, output)
 
 
 def interval(estimate: Estimate) -> str:
@@ -202,24 +217,3 @@ def interval(estimate: Estimate) -> str:
     if estimate.value != estimate.value:
         return "-"
     return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
-
-
-def _scores(real: Path, folder: Path) -> list[ScanScore]:
-    from LNGenLib.datasets.cases import read_cases
-    from LNGenLib.evaluation.lesions import score
-    from LNGenLib.image.geometry import array_spacing
-    from LNGenLib.image.io import read_labels, to_array
-
-    scores = []
-    for case in read_cases(real):
-        file = folder / f"{case.id}.nii.gz"
-        if not file.exists():
-            continue
-        ct, truth = case.load()
-        if truth is None:
-            raise InputError(f"{case.image} has no labels: evaluation needs them")
-        found = to_array(read_labels(file, ct))
-        scores.append(score(case.id, case.patient, to_array(truth), found, array_spacing(ct)))
-    if not scores:
-        raise InputError(f"{folder} has no label image ID.nii.gz of a case of {real}")
-    return scores

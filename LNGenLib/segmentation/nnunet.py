@@ -21,6 +21,8 @@ import SimpleITK as sitk
 import torch
 
 from LNGenLib.datasets.case import Case
+from LNGenLib.datasets.checks import whole
+from LNGenLib.datasets.classes import written_labels
 from LNGenLib.datasets.writing import NnUNet
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import as_ct, like, marked_synthetic, to_array
@@ -64,7 +66,7 @@ def train(
     nnU-Net's checkpoint with the best Dice on patches of the validation cases counts. Seeds are set
     but nnU-Net's training is not deterministic. Returns what is told in `training.json`.
     """
-    started = time.monotonic()
+    started, seed = time.monotonic(), whole(seed, "seed")
     report, device = on_step or (lambda *_: None), choose_device(device)
     results = use_folders(folder)
     with told_faults(results, "checkpoint_latest.pth"):
@@ -105,12 +107,12 @@ def _write_raw(
             id = f"{name}_{'synthetic_' if case.synthetic else ''}{case.id}"
             try:
                 if not (raw.folder / "records" / f"{id}.json").exists():
-                    ct, labels = case.load()
-                    if labels is None:
-                        raise InputError(f"{case.image} has no labels: training needs them")
-                    mask = like((to_array(labels) > 0).astype(np.uint8), labels)
+                    loaded = case.load_labeled()
+                    mask = loaded.mask
                     about = {"synthetic": case.synthetic, "patient": case.patient}
-                    raw.write(id, ct, marked_synthetic(mask) if case.synthetic else mask, about)
+                    about["labels"] = written_labels(loaded.ignored is not None)
+                    mask = marked_synthetic(mask) if case.synthetic else mask
+                    raw.write(id, loaded.ct, mask, about)
                 split[name].append(id)
             except InputError as error:
                 left_out[case.id] = str(error)

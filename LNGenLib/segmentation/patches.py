@@ -19,6 +19,7 @@ from monai.transforms import (
 )
 from torch.utils.data import Dataset, Sampler
 
+from LNGenLib.datasets.classes import IGNORED
 from LNGenLib.image.hu import normalize
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.segmentation.config import SegmentationConfig
@@ -30,13 +31,14 @@ Transform = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class Patches(Dataset):
-    """Patches of cases drawn evenly: `image` (1, z, y, x) in [-1, 1] and `label` (1, z, y, x).
+    """Patches of cases drawn evenly: `image` (1, z, y, x) in [-1, 1] and `label` (1, z, y, x), 1 in
+    lymph nodes and 2 in what is ignored.
 
     Every second one is on a lymph node, small ones as often as large ones, the others anywhere: a
     batch of two has both, for the loss to weigh what is found where there is none.
 
     `online` is a map transform (`SynthesizeLymphNodesd`) that each patch goes through while it is
-    in HU.
+    in HU; it is told the case (`id`), by the affine where the patch lies, and its number (`turn`).
     """
 
     def __init__(
@@ -71,28 +73,24 @@ class Patches(Dataset):
             center = voxels[rng.integers(len(voxels))] + rng.integers(-reach, reach)
         else:
             center = rng.integers(case.hu.shape)
-        item = self._cut(case, center)
+        start = center - np.array(self.config.patch) // 2
+        item = self._cut(case, start)
         if self.online is not None:
-            located = {key: MetaTensor(patch, self._affine) for key, patch in item.items()}
-            item = self.online(located | {"id": f"{case.id}/{number}"})
+            affine = case.affine.copy()
+            affine[:3, 3] += affine[:3, :3] @ start
+            located = {key: MetaTensor(patch, affine) for key, patch in item.items()}
+            item = self.online(located | {"id": case.id, "turn": number})
         image = torch.from_numpy(normalize(np.asarray(item["image"])))
-        label = (torch.as_tensor(np.asarray(item["label"])) > 0).float()
+        label = torch.as_tensor(np.asarray(item["label"]))
+        label = torch.where(label == IGNORED, IGNORED, label > 0).float()
         self.augment.set_random_state(node_seed(self.seed, number, "augmentation") % 2**32)
         with _untracked():
             item = self.augment({"image": image, "label": label})
         return {key: item[key].contiguous() for key in ("image", "label")}
 
-    @property
-    def _affine(self) -> np.ndarray:
-        """Of tensors z y x, to x y z in mm."""
-        affine = np.eye(4)
-        affine[:3, :3] = np.diag(self.config.spacing_mm[::-1])[:, ::-1]
-        return affine
-
-    def _cut(self, case: Prepared, center: np.ndarray) -> dict[str, torch.Tensor]:
-        """A patch (1, z, y, x) round `center`, in HU; beyond the scan is air."""
+    def _cut(self, case: Prepared, start: np.ndarray) -> dict[str, torch.Tensor]:
+        """The patch (1, z, y, x) that begins at `start`, in HU; beyond the scan is air."""
         size = np.array(self.config.patch)
-        start = center - size // 2
         source = tuple(
             slice(max(a, 0), max(min(a + n, m), 0)) for a, n, m in zip(start, size, case.hu.shape)
         )

@@ -14,9 +14,10 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.datasets.case import Case
+from LNGenLib.datasets.classes import NODE, label_map
 from LNGenLib.datasets.writing import UNFINISHED
 from LNGenLib.errors import InputError
-from LNGenLib.image.geometry import array_spacing
+from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras
 from LNGenLib.image.io import like, to_array
 
 SAME = 0.02  # relative difference of spacings that are taken as equal
@@ -27,7 +28,8 @@ Report = Callable[[str, int, int], None]  # stage, steps done, steps
 
 @dataclass(frozen=True)
 class Prepared:
-    """A case as memory-mapped arrays (z, y, x): `hu` int16, `mask` uint8, 1 in lymph nodes."""
+    """A case as memory-mapped arrays (z, y, x): `hu` int16, `mask` uint8, 1 in lymph nodes and 2 in
+    what is ignored; `affine` (4, 4) leads from their indices to RAS mm."""
 
     id: str
     path: Path
@@ -39,13 +41,18 @@ class Prepared:
 
     @property
     def mask(self) -> np.ndarray:
-        """1 in lymph nodes (z, y, x) uint8."""
+        """1 in lymph nodes, 2 in what is ignored (z, y, x) uint8."""
         return np.load(f"{self.path}.mask.npy", mmap_mode="r")
+
+    @cached_property
+    def affine(self) -> np.ndarray:
+        """From indices (z, y, x) to RAS mm (4, 4)."""
+        return np.load(f"{self.path}.affine.npy")
 
     @cached_property
     def nodes(self) -> list[np.ndarray]:
         """Voxels (n, 3) of each lymph node (26-connected), evenly thinned to a bounded number."""
-        labels, count = ndimage.label(self.mask, np.ones((3, 3, 3)))
+        labels, count = ndimage.label(np.asarray(self.mask) == NODE, np.ones((3, 3, 3)))
         voxels = np.argwhere(labels).astype(np.int32)
         of = labels[tuple(voxels.T)]
         voxels = voxels[np.argsort(of, kind="stable")]
@@ -81,25 +88,46 @@ def _prepare(case: Case, spacing: tuple[float, float, float], folder: Path) -> P
     path = folder / f"{case.id}-{_fingerprint(case, spacing)}"
     mask_file = Path(f"{path}.mask.npy")
     if not mask_file.exists():  # written last
-        ct, labels = case.load()
-        if labels is None:
-            raise InputError(f"{case.image} has no labels: training needs them")
-        nodes = like((to_array(labels) > 0).astype(np.float32), labels)
-        hu = to_array(resampled(ct, spacing, -1024))
-        mask = (to_array(resampled(nodes, spacing, 0)) >= 0.5).astype(np.uint8)
+        loaded = case.load_labeled()
+        fine = resampled(loaded.ct, spacing, -1024)
+        nodes, ignored = (_resampled_mask(mask, spacing) for mask in loaded[1:])
+        arrays = {"hu": to_array(fine), "affine": _affine(fine)}
+        arrays["mask"] = label_map(nodes, ignored)
         # a folder each, since runs side by side may prepare the same case
         with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as own:
-            for array, file in ((hu, Path(f"{path}.hu.npy")), (mask, mask_file)):
+            for name, array in arrays.items():
+                file = Path(f"{path}.{name}.npy")
                 np.save(Path(own, file.name), array)
                 Path(own, file.name).replace(file)
     return Prepared(case.id, path)
 
 
+def _affine(image: sitk.Image) -> np.ndarray:
+    """From indices (z, y, x) to RAS mm (4, 4)."""
+    affine = np.eye(4)
+    affine[:3, :3] = array_axes(image) * array_spacing(image)
+    affine[:3, 3] = index_to_ras(image, np.zeros(3))
+    return affine
+
+
+def _resampled_mask(
+    mask: sitk.Image | None, spacing: tuple[float, float, float]
+) -> np.ndarray | None:
+    """What is not 0, as a mask (z, y, x, bool) on `spacing` (z, y, x; mm)."""
+    if mask is None:
+        return None
+    share = like((to_array(mask) > 0).astype(np.float32), mask)
+    return to_array(resampled(share, spacing, 0)) >= 0.5
+
+
 def _fingerprint(case: Case, spacing: tuple[float, float, float]) -> str:
     """Of the files as they are, so that a changed case is prepared again."""
     files = [file for file in (case.image, case.label) if file is not None]
-    stats = [(str(file), (s := file.stat()).st_size, s.st_mtime_ns) for file in files]
-    return hashlib.sha256(repr((stats, spacing)).encode()).hexdigest()[:12]
+    try:
+        stats = [(str(file), (s := file.stat()).st_size, s.st_mtime_ns) for file in files]
+    except OSError as error:
+        raise InputError(f"{error.filename} can't be read: {error.strerror}") from error
+    return hashlib.sha256(repr((stats, spacing, case.meaning)).encode()).hexdigest()[:12]
 
 
 def resampled(image: sitk.Image, spacing: tuple[float, float, float], outside: float) -> sitk.Image:

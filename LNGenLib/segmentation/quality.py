@@ -6,17 +6,18 @@ go, which are those worth learning. After FreeTumor (https://arxiv.org/abs/2406.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
 from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.cases import read_cases
+from LNGenLib.datasets.checks import read_object
+from LNGenLib.datasets.classes import label_map, written_labels
 from LNGenLib.datasets.layouts import RECORDS
 from LNGenLib.datasets.writing import Plain
 from LNGenLib.errors import InputError
@@ -30,46 +31,59 @@ DROPPED = 0.25  # of each size bin
 Report = Callable[[str, int, int], None]  # stage, steps done, steps
 
 
+class Filtered(NamedTuple):
+    """How many lymph nodes were judged and taken out, and why cases were left out."""
+
+    nodes: int
+    dropped: int
+    left_out: dict[str, str]
+
+
 def filter_cases(
     synthetic: Path, real: Sequence[Case], segmentor: Segmentor, output: Path, report: Report
-) -> dict[str, int]:
+) -> Filtered:
     """Write the cases of a data set of `lngen dataset` to `output`, a folder a case, without their
-    implausible lymph nodes; returns the number of `nodes` and of those `dropped`.
+    implausible lymph nodes.
 
-    `real` are the cases of which the synthetic ones were made. Raises InputError where one is
-    missing.
+    `real` are the cases of which the synthetic ones were made. A case that can't be used, or whose
+    source can't, is left out. Raises InputError where none can be used.
     """
     cases, originals = read_cases(synthetic), {case.id: case for case in real}
-    scores, bins = {}, {}
+    scores, bins, usable, left_out = {}, {}, [], {}
     for number, case in enumerate(cases):
         report("judging", number, len(cases))
-        if _source(case) not in originals:
-            raise InputError(
-                f"{case.id} was made of {_source(case)}, which is not in the real cases"
-            )
-        ct, nodes = case.load()[0], _nodes(case)
-        probability = to_array(segmentor.probability(ct))
+        try:
+            _source(case, originals).load()  # before any is judged: shares are of those written
+            ct, nodes = case.load().ct, _nodes(case)
+            probability = to_array(segmentor.probability(ct))
+        except InputError as error:
+            left_out[case.id] = str(error)
+            continue
         scores |= {(case.id, k): p for k, p in plausibility(probability, nodes).items()}
         bins |= {(case.id, k): size for k, size in size_bins(nodes, array_spacing(ct)).items()}
+        usable.append(case)
+    if not usable:
+        raise InputError(f"no case can be used; {next(iter(left_out.values()))}")
     dropped = implausible(scores, bins)
-    for number, case in enumerate(cases):
-        report("writing", number, len(cases))
+    for number, case in enumerate(usable):
+        report("writing", number, len(usable))
         if not (output / case.id).exists():
             own = {label for id, label in dropped if id == case.id}
-            _write_filtered(case, originals[_source(case)], own, Plain(output))
-    return {"nodes": len(scores), "dropped": len(dropped)}
+            _write_filtered(case, _source(case, originals), own, Plain(output))
+    return Filtered(len(scores), len(dropped), left_out)
 
 
 def _write_filtered(case: Case, source: Case, dropped: set[int], writer: Plain) -> None:
     started = time.monotonic()
-    (original, real), ct, about = source.load(), case.load()[0], _about(case)
-    hu, nodes = without_nodes(to_array(ct), to_array(original), _nodes(case), dropped)
-    label = nodes > 0 if real is None else (nodes > 0) | (to_array(real) > 0)
-    arrays = hu, label.astype(np.uint8), nodes
-    ct, label, nodes = (marked_synthetic(like(array, ct)) for array in arrays)
+    original, ct, about = source.load(), case.load().ct, _about(case)
+    hu, nodes = without_nodes(to_array(ct), to_array(original.ct), _nodes(case), dropped)
+    real, ignored = (None if image is None else to_array(image) for image in original[1:])
+    label = label_map(nodes if real is None else (nodes > 0) | (real > 0), ignored)
+    ct, label, nodes = (marked_synthetic(like(array, ct)) for array in (hu, label, nodes))
     records = [record for record in about.get("records", []) if record["label"] not in dropped]
     seconds = round(about.get("seconds", 0) + time.monotonic() - started, 2)
     about |= {"records": records, "dropped": sorted(dropped), "seconds": seconds}
+    about["labels"] = written_labels(ignored is not None)
     writer.write(case.id, ct, label, about, nodes)
 
 
@@ -87,14 +101,18 @@ def _nodes(case: Case) -> np.ndarray:
 
 
 def _about(case: Case) -> dict[str, Any]:
-    try:
-        return json.loads(_beside(case)[1].read_text())
-    except OSError as error:
-        raise InputError(f"{case.image} was not written by lngen dataset: {error}") from error
+    file = _beside(case)[1]
+    if not file.exists():
+        raise InputError(f"{case.image} was not written by lngen dataset: {file} is missing")
+    return read_object(file)
 
 
-def _source(case: Case) -> str:
-    return _about(case).get("source", case.patient)
+def _source(case: Case, originals: Mapping[str, Case]) -> Case:
+    """The real case of which a synthetic one was made."""
+    name = _about(case).get("source", case.patient)
+    if name not in originals:
+        raise InputError(f"{case.id} was made of {name}, which is not in the real cases")
+    return originals[name]
 
 
 def plausibility(probability: np.ndarray, nodes: np.ndarray) -> dict[int, float]:

@@ -19,6 +19,8 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from LNGenLib.datasets.case import Case
+from LNGenLib.datasets.checks import whole
+from LNGenLib.datasets.classes import IGNORED, NODE
 from LNGenLib.latent.training import OnStep, Task, Told
 from LNGenLib.models.store import save_weights
 from LNGenLib.segmentation.config import WEIGHTS, SegmentationConfig
@@ -42,13 +44,21 @@ class SegmentationTask(Task):
         )
 
     def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Scalar loss of patches `image` and `label` (n, 1, z, y, x)."""
-        return self.criterion(self.network(batch["image"]).float(), batch["label"])
+        """Scalar loss of patches `image` and `label` (n, 1, z, y, x), without what is ignored."""
+        found, label = self.network(batch["image"]).float(), batch["label"]
+        counts = label != IGNORED
+        if counts.all():
+            return self.criterion(found, label)
+        found = found.movedim(1, 0)[:, counts[:, 0]]  # Dice and cross entropy know no neighbors
+        if not counts.any():
+            return found.sum()
+        return self.criterion(found[None], label[counts][None, None])
 
     def validation_step(self, batch, _index):
         """Log the Dice of a whole scan."""
+        label = batch["label"][:, 0]
         found = slide(self.network, batch["image"], self.config)[:, 1] >= 0.5
-        truth = batch["label"][:, 0] > 0
+        found, truth = found & (label != IGNORED), label == NODE
         dice = 2 * (found & truth).sum() / (found.sum() + truth.sum()).clamp(min=1)
         self.log("dice", dice, on_epoch=True, prog_bar=True, batch_size=1)
 
@@ -69,7 +79,7 @@ def train(
     and named in the description, which is returned. Arrays of the cases lie in `cache`, or in
     `folder`. Raises InputError, with the last checkpoint in place, where memory or disk run out.
     """
-    started = time.monotonic()
+    started, seed = time.monotonic(), whole(seed, "seed")
     report = on_step or (lambda *_: None)
     cache = cache or folder / "cases"
     with told_faults(folder):

@@ -13,15 +13,20 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform, Randomizable
 from monai.utils import MAX_SEED, convert_to_dst_type, convert_to_numpy, get_seed
 
+from LNGenLib.datasets.checks import whole
+from LNGenLib.datasets.identity import case_of
 from LNGenLib.datasets.online import paint_into
 from LNGenLib.datasets.pool import Pool
 from LNGenLib.errors import InputError
 from LNGenLib.randomness import case_seed
 from LNGenLib.synthesis.engine import Models
+from LNGenLib.synthesis.painting import Painting
+
+MOST_KEPT = 10_000  # places that are remembered, to warn of a repetition
 
 
 class SynthesizeLymphNodesd(Randomizable, MapTransform):
-    """Paints lymph nodes of a pool into an image, and 1 into its label where they are.
+    """Paints lymph nodes of a pool into an image, and `label_value` into its label where they are.
 
     `keys` are those of the CT and of its label map, MetaTensors (1, x, y, z) as LoadImaged and
     EnsureChannelFirstd give them, or turned: before or after cropping, before any change of HU.
@@ -29,11 +34,15 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
     label other than 0 are real lymph nodes, which are kept off. Voxels beyond a synthetic one and
     its rim stay bit for bit. With a pool of `lngen pool --painted` no network runs.
 
-    A case gets `count` (fewest, most) lymph nodes with probability `prob`, fewer where they find no
-    room. What it gets depends on the seed, the case and the epoch alone, not on workers or order:
-    call `set_epoch` when an epoch begins. The case is `data[id_key]`, or else the image's file name
-    and folder; cases of the pool get lymph nodes where the pool found places. Without a `seed`
-    it is that of `monai.utils.set_determinism`, called before, or a random one.
+    An image gets `count` (fewest, most) lymph nodes with probability `prob`, fewer where they find
+    no room: a patch without fat stays as it is. What it gets depends on the seed, its case, where
+    it lies and the epoch alone, not on workers or order: call `set_epoch` when an epoch begins, or
+    give `data["turn"]`, a number that is taken in place of the epoch.
+
+    The case is `data[id_key]`, or else that of the image's file (`case_of`). Cases of the pool get
+    lymph nodes where the pool found places; others, of which a warning tells once, in any fat
+    beneath the skin. Without a `seed` it is that of `monai.utils.set_determinism`, called before,
+    or a random one.
     """
 
     def __init__(
@@ -45,25 +54,30 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
         seed: int | None = None,
         id_key: str = "id",
         device: str = "cpu",
+        label_value: int = 1,
     ):
         super().__init__(keys)
         if len(self.keys) != 2:
             raise InputError(f"keys {self.keys}: give two, of the image and of the label")
-        if not 1 <= count[0] <= count[1]:
+        self.count = tuple(whole(value, "count") for value in count)
+        if len(self.count) != 2 or not 1 <= self.count[0] <= self.count[1]:
             raise InputError(f"count {count}: give (fewest, most), 1 at least")
-        self.pool, self.prob, self.count, self.id_key = Pool(Path(pool)), prob, count, id_key
+        self.pool, self.prob = Pool(Path(pool)), prob
+        self.id_key, self.label_value = id_key, label_value
         if not len(self.pool):
             raise InputError(f"{pool} is an empty pool: make one with lngen pool")
         self.models = Models(device)
         if seed is None:
             seed = get_seed()
-        self.seed = np.random.SeedSequence().entropy % MAX_SEED if seed is None else seed
+        random = np.random.SeedSequence().entropy % MAX_SEED
+        self.seed = random if seed is None else whole(seed, "seed")
         self._epoch = _Shared()
-        self._last: dict[str, int] = {}  # epoch in which this process saw a case
+        self._painted: set[str] = set()  # what this process painted into, no epoch being told
+        self._strangers: set[str] = set()  # cases of which it told that the pool knows them not
 
     def set_epoch(self, epoch: int) -> None:
         """Draw anew from now on, in worker processes too."""
-        self._epoch.value[0] = epoch
+        self._epoch.tell(epoch)
 
     def set_random_state(
         self, seed: int | None = None, state: np.random.RandomState | None = None
@@ -72,7 +86,8 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
         return self
 
     def randomize(self, data: tuple[str, int]) -> None:
-        """Draw for a case (id, epoch): its seed, and how many lymph nodes it gets."""
+        """Draw for a place of a case (its name, epoch): its seed, and how many lymph nodes it
+        gets."""
         self._case_seed = case_seed(self.seed, *data)
         rng = np.random.default_rng(self._case_seed)
         painted = rng.uniform() < self.prob
@@ -82,58 +97,94 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
         """The case with lymph nodes; InputError for an image that is no CT with its geometry."""
         result = dict(data)
         image, label = (data[key] for key in self.keys)
-        case, epoch = self._case(data, image), int(self._epoch.value[0])
-        self._warn_of_repetition(case, epoch)
-        self.randomize((case, epoch))
-        if not self._count:
-            return result
-        affine, order = _geometry(image, case)
+        affine, order = _geometry(image, str(data.get(self.id_key, "without an id")))
+        case = self._case(data, image)
         arrays = [_voxels(value, case) for value in (image, label)]
         # only seen in another order: to turn all voxels of a scan takes longer than to paint
         hu, labels = (array[0].transpose(order) for array in arrays)
         if hu.shape != labels.shape:
             raise InputError(f"case {case}: image {hu.shape} and label {labels.shape} differ")
-        low = hu.min()
-        if low >= 0 or (low >= -1 and hu.max() <= 1):
-            raise InputError(f"case {case} is not in HU: synthesize before scaling intensity")
-        spacing = np.linalg.norm(affine[:3, :3], axis=0)
-        painting = paint_into(
-            *(hu, labels, spacing, self.pool, self._count, self._case_seed, self.models),
-            spots=_inside(self.pool.spots(case), affine, hu.shape),
-            traits=self.pool.traits(case, spacing),
-            enhancement=self.pool.enhancement(case),
-        )
+        turn = data.get("turn")
+        epoch = self._epoch.number if turn is None else whole(turn, "turn")
+        place = f"{case} at {_place(affine, hu.shape)}"
+        self.randomize((place, epoch))
+        if not self._count:
+            return result
+        _check_hu(hu, case)
+        arrays = [array.copy() for array in arrays]
+        hu, labels = (array[0].transpose(order) for array in arrays)
+        painting = self._paint(case, hu, labels, affine)
         if painting is None:
             return result
+        if turn is None and not self._epoch.told:
+            self._warn_of_repetition(case, place)
         for node in painting.nodes:
-            labels[node.box][node.label] = 1
+            labels[node.box][node.label] = self.label_value
         for key, array, like in zip(self.keys, arrays, (image, label)):
             result[key] = convert_to_dst_type(array, like)[0]
         return result
 
+    def _paint(
+        self, case: str, hu: np.ndarray, labels: np.ndarray, affine: np.ndarray
+    ) -> Painting | None:
+        spacing, spots = np.linalg.norm(affine[:3, :3], axis=0), None
+        if self.pool.knows(case):
+            spots = _inside(self.pool.spots(case), affine, hu.shape)
+        else:
+            self._warn_of_stranger(case)
+        return paint_into(
+            *(hu, labels, spacing, self.pool, self._count, self._case_seed, self.models),
+            spots=spots,
+            traits=self.pool.traits(case, spacing),
+            enhancement=self.pool.enhancement(case),
+        )
+
     def _case(self, data: Mapping[Hashable, Any], image: Any) -> str:
         if self.id_key in data:
-            return str(data[self.id_key])
+            return case_of(str(data[self.id_key]))
         name = getattr(image, "meta", {}).get("filename_or_obj")
         if not name:
             raise InputError(f"a case without an id: give data[{self.id_key!r}]")
-        return "/".join(Path(str(name)).parts[-2:])
+        return case_of(str(name))
 
-    def _warn_of_repetition(self, case: str, epoch: int) -> None:
-        if self._last.get(case) == epoch:
+    def _warn_of_repetition(self, case: str, place: str) -> None:
+        """Where one process paints the same twice, and was never told an epoch."""
+        if place in self._painted:
             warnings.warn(
                 f"case {case} gets the lymph nodes it had before: call set_epoch(epoch) when an "
                 "epoch begins",
                 stacklevel=3,
             )
-        self._last[case] = epoch
+        elif len(self._painted) < MOST_KEPT:
+            self._painted.add(place)
+
+    def _warn_of_stranger(self, case: str) -> None:
+        if case not in self._strangers:
+            known = ", ".join(list(self.pool.description["cases"])[:3])
+            warnings.warn(
+                f"the pool {self.pool.folder} does not know the case {case}: lymph nodes lie in "
+                f"any of its fat (the pool is of {known}; data[{self.id_key!r}] names a case)",
+                stacklevel=4,
+            )
+        self._strangers.add(case)
 
 
 class _Shared:
-    """A number that worker processes see; copies of a transform keep the same one."""
+    """The epoch, as worker processes see it, too; copies of a transform keep the same one."""
 
     def __init__(self):
-        self.value = torch.zeros(1, dtype=torch.int64).share_memory_()
+        self._values = torch.zeros(2, dtype=torch.int64).share_memory_()  # its number; whether told
+
+    @property
+    def number(self) -> int:
+        return int(self._values[0])
+
+    @property
+    def told(self) -> bool:
+        return bool(self._values[1])
+
+    def tell(self, epoch: int) -> None:
+        self._values[0], self._values[1] = epoch, 1
 
     def __deepcopy__(self, memo: dict) -> _Shared:
         return self
@@ -143,7 +194,10 @@ def _geometry(image: Any, case: str) -> tuple[np.ndarray, list[int]]:
     """The order of axes that makes the image (z, y, x), and the affine (4, 4) from indices in that
     order to RAS mm."""
     if not hasattr(image, "affine"):
-        raise InputError(f"case {case}: give a MetaTensor, whose affine tells the spacing")
+        raise InputError(
+            f"case {case}: give a MetaTensor, whose affine tells where it lies (track_meta=True in "
+            "MONAI's transforms and set_track_meta)"
+        )
     affine = convert_to_numpy(image.affine).astype(float)
     unit = np.abs(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
     slices = int(unit[2].argmax())  # nearest to S; of the others the one nearest to A comes next
@@ -152,11 +206,30 @@ def _geometry(image: Any, case: str) -> tuple[np.ndarray, list[int]]:
 
 
 def _voxels(value: Any, case: str) -> np.ndarray:
-    """A copy of the voxels (1, ...)."""
+    """The voxels (1, x, y, z), as they are."""
     array = convert_to_numpy(value)
     if array.ndim != 4 or array.shape[0] != 1:
         raise InputError(f"case {case} has the shape {tuple(array.shape)}: give (1, x, y, z)")
-    return array.copy()
+    return array
+
+
+def _check_hu(hu: np.ndarray, case: str) -> None:
+    """InputError where voxels (z, y, x) are plainly scaled; soft tissue, air or padding alone is
+    not."""
+    low, high = float(hu.min()), float(hu.max())
+    if -1 <= low and high <= 1 and (hu != np.round(hu)).any():
+        raise InputError(
+            f"case {case} is not in HU: synthesize before scaling intensity (values {low:g} to "
+            f"{high:g})"
+        )
+
+
+def _place(affine: np.ndarray, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Where an image lies: middle and extent in RAS (mm / 10), equal for any order of its axes."""
+    middle = affine[:3, :3] @ (np.array(shape) - 1) / 2 + affine[:3, 3]
+    extent = np.abs(affine[:3, :3]) @ shape
+    # round numbers, of which there are many, stay off the border at which rounding errors count
+    return tuple(np.floor(np.concatenate([middle, extent]) * 10 + 0.37).astype(int).tolist())
 
 
 def _inside(points: np.ndarray, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

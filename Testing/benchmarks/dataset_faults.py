@@ -68,7 +68,7 @@ def compare(folder: Path, reference: Path, number: int) -> dict[str, object]:
     ids = [f"synthetic_{k:05d}" for k in range(number)]
     labels, hu, seen = 0, 0, set()
     for case, other in zip(cases, others, strict=True):
-        (ct, label), (other_ct, other_label) = case.load(), other.load()
+        (ct, label, _), (other_ct, other_label, _) = case.load(), other.load()
         labels += np.array_equal(to_array(label), to_array(other_label))
         hu = max(hu, int(np.abs(to_array(ct).astype(int) - to_array(other_ct)).max()))
         seen.add(hashlib.sha256(to_array(ct)).hexdigest())

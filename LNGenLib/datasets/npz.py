@@ -1,0 +1,73 @@
+"""Scans of MEPLYv2 (https://huggingface.co/datasets/gwd200/MEPLYv2): an .npz each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from LNGenLib.errors import InputError
+from LNGenLib.image.io import as_ct
+
+OFF = 0.01  # of a whole number, what a label may be
+MOST = np.iinfo(np.uint16).max
+
+
+def read_npz(path: Path) -> tuple[sitk.Image, sitk.Image]:
+    """CT (int16) and labels (uint16) of a scan: `img`, `lbl` and `spacing` (mm).
+
+    Its loader takes arrays and spacing as (z, y, x), its README calls them (H, W, D): of a volume
+    with square slices the third axis is z where the first two are equal. Origin and direction are
+    not told. Raises InputError for a damaged file, and for arrays that are no CT with labels.
+    """
+    hu, labels, spacing = _arrays(path)
+    labels = _whole(labels, path)
+    if hu.shape[0] == hu.shape[1] != hu.shape[2]:
+        hu, labels = (np.ascontiguousarray(np.moveaxis(array, 2, 0)) for array in (hu, labels))
+        spacing = spacing[[2, 0, 1]]
+    images = [sitk.GetImageFromArray(hu), sitk.GetImageFromArray(labels)]
+    for image in images:
+        image.SetSpacing(spacing[::-1].astype(float).tolist())
+    return as_ct(images[0], str(path)), images[1]
+
+
+def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    try:
+        with np.load(path) as content:
+            hu, labels, spacing = (content[name] for name in ("img", "lbl", "spacing"))
+    except Exception as error:  # numpy, zipfile and zlib have many kinds for damaged files
+        raise InputError(
+            f"{path} is no scan of MEPLYv2 (img, lbl, spacing) that can be read: {error}"
+        ) from error
+    for name, array, kinds in (
+        ("img", hu, "uif"),
+        ("lbl", labels, "buif"),
+        ("spacing", spacing, "uif"),
+    ):
+        if array.dtype.kind not in kinds:
+            raise InputError(f"{path}: {name} holds {array.dtype}: give numbers")
+    if hu.ndim != 3 or min(hu.shape) < 2 or labels.shape != hu.shape or not _lengths(spacing):
+        raise InputError(
+            f"{path} holds img {hu.shape}, lbl {labels.shape} and spacing {spacing}: give two "
+            "volumes of one shape, and three lengths in mm"
+        )
+    kind = np.float32 if hu.dtype.kind == "f" else hu.dtype.newbyteorder("=")  # SimpleITK's kinds
+    return hu.astype(kind, copy=False), labels, spacing
+
+
+def _lengths(spacing: np.ndarray) -> bool:
+    return spacing.shape == (3,) and bool((np.isfinite(spacing) & (spacing > 0)).all())
+
+
+def _whole(labels: np.ndarray, path: Path) -> np.ndarray:
+    """Labels (z, y, x) as uint16."""
+    rounded = np.rint(labels) if labels.dtype.kind == "f" else labels
+    fits = (rounded >= 0) & (rounded <= MOST)
+    if labels.dtype.kind == "f":
+        fits &= np.abs(labels - rounded) <= OFF
+    if not fits.all():
+        raise InputError(
+            f"{path}: lbl holds {labels[~fits][0]}, no label: give whole numbers from 0 to {MOST}"
+        )
+    return rounded.astype(np.uint16)
