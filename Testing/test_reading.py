@@ -20,8 +20,10 @@ from LNGenLib.datasets.case import Case
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.io import read_ct, read_image, read_layers, to_array
+from LNGenLib.placement.labels import read_anatomy
 from LNGenLib.texture.dataset import read_scan
 
+CUT = "it ends before its last voxel: copy it again"
 CASES = Path(__file__).parents[2] / "shared" / "cases"
 TURNED = np.eye(4)
 TURNED[:3, :3] = Rotation.from_euler("xyz", (5, -3, 10), degrees=True).as_matrix() * (0.7, 0.7, 5)
@@ -231,6 +233,8 @@ def test_layers_of_a_segmentation_are_read(tmp_path):
     assert np.array_equal(to_array(found), layers)
     assert found.GetMetaData("Segment0_Name") == "Rückenmark"
     assert "several values a voxel" in message_of(read_image, path)
+    path.write_bytes(path.read_bytes()[:-9])
+    assert message_of(read_anatomy, path, found) == f"{path} is cut, {CUT}"
 
 
 @pytest.mark.parametrize(
