@@ -122,6 +122,25 @@ def test_voxels_and_geometry_are_those_of_the_result(exported, result, series, t
     assert np.array_equal(to_array(back)[inside], to_array(as_ct(read_ct(series)))[inside])
 
 
+def test_the_folder_of_the_export_is_read_as_its_ct(exported, result):
+    assert (exported / "nodes-seg.dcm").exists()
+    back = read_ct(exported)
+    assert np.array_equal(to_array(back), to_array(result.ct))
+    check_same_geometry(result.ct, back, "the export")
+
+
+def test_a_result_of_one_of_several_series_is_exported(result, series, tmp_path):
+    both = tmp_path / "both"
+    write_series(both, to_array(as_ct(read_ct(series)))[:5])
+    for file in series.iterdir():
+        shutil.copy(file, both / f"source-{file.name}")
+    with pytest.raises(InputError, match="holds 2 DICOM series"):
+        export_dicom(result, both, tmp_path / "out")
+    uid = pydicom.dcmread(next(series.iterdir())).SeriesInstanceUID
+    export_dicom(result, both, tmp_path / "out", uid)
+    assert len(slices(tmp_path / "out")) == 30
+
+
 def test_segments_are_the_labels(exported, result):
     made = hd.seg.segread(exported / "nodes-seg.dcm")
     labels = to_array(result.nodes)

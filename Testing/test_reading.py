@@ -20,8 +20,10 @@ from LNGenLib.datasets.case import Case
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.io import read_ct, read_image, read_layers, to_array
+from LNGenLib.placement.labels import read_anatomy
 from LNGenLib.texture.dataset import read_scan
 
+CUT = "it ends before its last voxel: copy it again"
 CASES = Path(__file__).parents[2] / "shared" / "cases"
 TURNED = np.eye(4)
 TURNED[:3, :3] = Rotation.from_euler("xyz", (5, -3, 10), degrees=True).as_matrix() * (0.7, 0.7, 5)
@@ -38,6 +40,7 @@ def nifti(path: Path, sform=None, qform=None, kind=nibabel.Nifti1Image, shape=(6
     """An image of HU (x, y, z) with the forms in RAS mm that are given."""
     values = hu_array(shape[::-1]).T
     image = kind(values, None)
+    image.header.set_zooms((2, 2, 3))
     image.set_sform(sform, code=0 if sform is None else 1)
     image.set_qform(qform, code=0 if qform is None else 1)
     nibabel.save(image, path)
@@ -63,13 +66,16 @@ def told(affine: np.ndarray, shape=(6, 5, 4)) -> np.ndarray:
     return corners @ affine[:3, :3].T + affine[:3, 3]
 
 
-@pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".hdr"])
-def test_a_ct_of_unknown_orientation_is_refused_and_a_mask_is_not(tmp_path, ending):
-    path = nifti(tmp_path / f"ct{ending}")
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+def test_a_ct_of_unknown_orientation_is_refused_and_a_mask_is_not(tmp_path, ending, kind):
+    path = nifti(tmp_path / f"ct{ending}", kind=kind)
     message = message_of(read_ct, path)
     assert message.startswith(f"{path} does not say how the patient lies in it")
     assert "set_sform" in message
-    assert np.array_equal(to_array(read_image(path)), hu_array())
+    image = read_image(path)
+    assert np.array_equal(to_array(image), hu_array())
+    assert image.GetSpacing() == (2, 2, 3)
 
 
 def test_unknown_orientation_is_refused_in_every_format(tmp_path):
@@ -227,6 +233,24 @@ def test_layers_of_a_segmentation_are_read(tmp_path):
     assert np.array_equal(to_array(found), layers)
     assert found.GetMetaData("Segment0_Name") == "Rückenmark"
     assert "several values a voxel" in message_of(read_image, path)
+    path.write_bytes(path.read_bytes()[:-9])
+    assert message_of(read_anatomy, path, found) == f"{path} is cut, {CUT}"
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        (b"encoding: raw", b"encoding: ascii"),
+        (b"kinds: domain domain domain", b"kinds: domain domain list"),
+        (b"encoding: raw", b"encoding: raw\nline skip: 1"),
+        (b"endian: little", b"endian: little\ndata file: ct.%03d.raw 1 4 1"),
+    ],
+)
+def test_a_rare_nrrd_is_refused(tmp_path, field, value):
+    path = written(tmp_path, "ct.nrrd", oblique(hu_array()))
+    assert field in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(field, value))
+    assert message_of(read_image, path).startswith(f"{path} is NRRD of a rare kind")
 
 
 def claim_huge(path: Path) -> None:

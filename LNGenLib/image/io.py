@@ -13,6 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
+from LNGenLib.image.dicom_header import is_dicom
 from LNGenLib.image.metaimage import FIRST_LINE as METAIMAGE
 from LNGenLib.image.metaimage import metaimage_stored
 from LNGenLib.image.nifti import header_of, is_nifti, read_nifti
@@ -81,8 +82,8 @@ def _read(path: Path, series: str | None = None) -> tuple[sitk.Image, bool]:
     try:
         with np.errstate(all="ignore"):  # a damaged header leads to infinities, which are refused
             return _straight(*_read_any(path, series), str(path))
-    except (RuntimeError, OSError) as error:
-        cause = str(error).strip().splitlines()[-1]
+    except (RuntimeError, OSError, MemoryError) as error:
+        cause = (str(error).strip() or type(error).__name__).splitlines()[-1]
         raise InputError(
             f"{path} is not an image that can be read ({cause}): give NIfTI, NRRD, MHA or a DICOM "
             "folder"
@@ -113,7 +114,7 @@ def _read_any(path: Path, series: str | None) -> tuple[sitk.Image, bool]:
         stored = nrrd_stored(path)
     elif METAIMAGE.match(head) and not packed:
         stored = metaimage_stored(path)
-    elif head[128:132] == b"DICM":
+    elif is_dicom(head):
         raise InputError(f"{path} is one file of a DICOM series: give its folder, {path.parent}")
     else:
         raise InputError(

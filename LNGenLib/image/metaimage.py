@@ -18,6 +18,7 @@ TYPES = {
 }
 ORIENTING = {"TransformMatrix", "Rotation", "Orientation"}  # three names of one thing
 DAMAGED = "{} has a MetaImage header that is damaged: copy it again"
+VECTORS = {"Offset", "Position", "Origin", "CenterOfRotation", "ElementSpacing", "ElementSize"}
 FIRST_LINE = re.compile(rb"(ObjectType|ObjectSubType|Comment|NDims)\s*=")
 
 
@@ -30,8 +31,7 @@ def metaimage_stored(path: Path) -> Stored:
     try:
         kind = TYPES[fields["ElementType"]]
         sizes = [int(size) for size in fields["DimSize"].split(" ")]
-        if int(fields["NDims"]) != len(sizes):
-            raise ValueError
+        _check_numbers(fields, len(sizes))
         count = math.prod(sizes) * int(fields.get("ElementNumberOfChannels", "1"))
         name, skip = fields["ElementDataFile"], int(fields.get("HeaderSize", "0"))
         length = int(fields["CompressedDataSize"]) if "CompressedDataSize" in fields else None
@@ -54,6 +54,16 @@ def metaimage_stored(path: Path) -> Stored:
         packed,
         length=length if packed else None,
     )
+
+
+def _check_numbers(fields: dict[str, str], axes: int) -> None:
+    """Raise ValueError where MetaIO would stop at a number, or take a part of it."""
+    if int(fields["NDims"]) != axes:
+        raise ValueError
+    for key, count in {**dict.fromkeys(ORIENTING, axes**2), **dict.fromkeys(VECTORS, axes)}.items():
+        values = [float(value) for value in fields.get(key, "").split()]
+        if len(values) not in (0, count) or not all(map(math.isfinite, values)):
+            raise ValueError
 
 
 def _true(fields: dict[str, str], key: str, default: str = "False") -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from nibabel.nifti1 import Nifti1Header
 
 HEADERS = {348: b"1\0", 540: b"2\0"}  # bytes: the version in the magic; Analyze 7.5 has 348, too
-PAIRS = {".img": ".hdr", ".img.gz": ".hdr.gz", ".IMG": ".HDR", ".IMG.GZ": ".HDR.GZ"}
+PAIR = re.compile(r"\.(img|hdr)(\.gz)?$", re.IGNORECASE)  # endings of an image in two files
 MILLIMETERS = (0, 2)  # NIfTI's codes: not told, mm
 SCALED = 1 << 20  # values that are scaled in one go, in float64
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -45,11 +46,15 @@ def is_nifti(head: bytes) -> bool:
 
 def header_of(path: Path) -> Path:
     """The header of a NIfTI image in two files, given either; other paths as they are."""
-    for voxels, header in PAIRS.items():
-        if path.name.endswith(voxels):
-            beside = path.with_name(path.name.removesuffix(voxels) + header)
-            return beside if beside.exists() else path
-    return path
+    return _beside(path, ".hdr") if PAIR.search(path.name) else path
+
+
+def _beside(path: Path, kind: str) -> Path:
+    """The file of a pair, .hdr or .img, that is there beside the other one, or should be."""
+    stem = PAIR.sub("", path.name)
+    endings = (kind, kind + ".gz", kind.upper(), kind.upper() + ".GZ")
+    files = [path.with_name(stem + ending) for ending in endings]
+    return next((file for file in files if file.exists()), files[0])
 
 
 def read_nifti(path: Path, head: bytes, packed: bool) -> tuple[sitk.Image, bool]:
@@ -101,32 +106,15 @@ def _parsed(path: Path, head: bytes, packed: bool) -> _Nifti:
         or start < (size + 4 if single else 0)
     ):
         raise InputError(damaged)
-    file = path if single else _voxels_of(path)
-    _check_name(path, (".nii",) if single else (".hdr", ".img"), packed)
+    ending = (".nii" if single else ".hdr") + ".gz" * packed
+    if not path.name.lower().endswith(ending):  # by which ITK tells what it is
+        raise InputError(f"{path} is NIfTI by its content: let its name end with {ending}")
+    file = path if single else _beside(path, ".img")
     packed = file.name.lower().endswith(".gz")
     where = {"packed": True, "offset": 0, "start": start} if packed else {"offset": start}
     oriented = header["qform_code"] > 0 or header["sform_code"] > 0
     stored = Stored("NiftiImageIO", path, file, dtype, math.prod(shape), oriented=oriented, **where)
     return _Nifti(header, stored, shape)
-
-
-def _check_name(path: Path, endings: tuple[str, ...], packed: bool) -> None:
-    """ITK tells by its name what a NIfTI file is."""
-    wanted = tuple(ending + ".gz" * packed for ending in endings)
-    if not path.name.lower().endswith(wanted):
-        raise InputError(f"{path} is NIfTI by its content: let its name end with {wanted[0]}")
-
-
-def _voxels_of(header: Path) -> Path:
-    """The second file of a pair."""
-    name, endings = header.name, {ending: voxels for voxels, ending in PAIRS.items()}
-    ending = next((e for e in endings if name.endswith(e)), None)
-    if ending is None:
-        raise InputError(f"{header} is the header of a NIfTI pair: let its name end with .hdr")
-    stem = header.with_name(name.removesuffix(ending))
-    upper = ending.isupper()
-    found = [stem.with_name(stem.name + e) for e in PAIRS if e.isupper() == upper]
-    return next((file for file in found if file.exists()), found[0])
 
 
 def _read(nifti: _Nifti) -> sitk.Image:
@@ -138,9 +126,11 @@ def _read(nifti: _Nifti) -> sitk.Image:
     except RuntimeError:
         reader = None
     values = _scaled(read_values(nifti.stored), nifti.header, str(nifti.stored.header))
-    if reader is None:
-        return sitk.GetImageFromArray(values.reshape(nifti.shape[::-1]), isVector=False)
-    return image_of(values, reader)
+    if reader is not None:
+        return image_of(values, reader)
+    image = sitk.GetImageFromArray(values.reshape(nifti.shape[::-1]), isVector=False)
+    image.SetSpacing([float(spacing) for spacing in nifti.header.get_zooms()])
+    return image
 
 
 def _scaled(values: np.ndarray, header: Nifti1Header, name: str) -> np.ndarray:

@@ -24,6 +24,7 @@ TYPES = {
     "f4": ("float",),
     "f8": ("double",),
 }
+DOMAINS = {"domain", "space", "time", "???", "none"}  # kinds of axes along which voxels lie
 ORIENTED = {  # spaces whose axes are the patient's
     *("left-posterior-superior", "lps", "right-anterior-superior", "ras"),
     *("left-anterior-superior", "las"),
@@ -33,7 +34,8 @@ ORIENTED = {  # spaces whose axes are the patient's
 def nrrd_stored(path: Path) -> Stored:
     """Where a NRRD file, attached or detached (.nhdr), has its voxels.
 
-    Raises InputError for a damaged header, and for encodings other than raw and gzip.
+    Raises InputError for a damaged header, for encodings other than raw and gzip, and where the
+    values of a voxel do not lie side by side.
     """
     fields, offset = _fields(path)
     try:
@@ -45,6 +47,7 @@ def nrrd_stored(path: Path) -> Stored:
         raise InputError(f"{path} has a NRRD header that is damaged: copy it again") from error
     whole = name is None or not ("%" in name or name.startswith("LIST"))
     plain = skip >= 0 and fields.get("lineskip", "0") == "0"
+    plain &= set(fields.get("kinds", "").split()[1:]) <= DOMAINS
     if encoding not in ("raw", "gzip", "gz") or not whole or not plain or count <= 0:
         raise InputError(f"{path} is NRRD of a rare kind: save it again as one raw or gzip .nrrd")
     packed = encoding != "raw"

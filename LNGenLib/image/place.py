@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from LNGenLib.errors import InputError
 
 TOLERANCE_MM = 1.0  # how far a voxel may lie from where the header says
+DIGITS = 12  # of spacings and cosines; ITK stumbles over cosines of 1e-310
 SAME_MM = 1e-2  # what rounding does
 
 
@@ -53,6 +54,6 @@ def right_angled(affine: np.ndarray, size: Sequence[int], name: str) -> np.ndarr
 def put(image: sitk.Image, affine: np.ndarray) -> None:
     """Give a 3D image a form (4, 4) with right angles."""
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    image.SetSpacing(spacing.tolist())
-    image.SetDirection((affine[:3, :3] / spacing).ravel().tolist())
+    image.SetSpacing(np.round(spacing, DIGITS).tolist())
+    image.SetDirection(np.round(affine[:3, :3] / spacing, DIGITS).ravel().tolist())
     image.SetOrigin(affine[:3, 3].tolist())
