@@ -19,7 +19,7 @@ from rich.console import Console
 
 from LNGenLib import cli
 from LNGenLib.image.geometry import index_to_ras
-from LNGenLib.image.io import like, to_array, write_image
+from LNGenLib.image.io import like, marked_synthetic, to_array, write_image
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
@@ -377,7 +377,10 @@ def synthesized(monkeypatch, phantom):
         progress.step(1, 2)
         nodes = np.zeros(to_array(ct).shape, np.uint16)
         nodes[tuple(slice(n // 2 - 1, n // 2 + 2) for n in nodes.shape)] = 1
-        images = ct, like(nodes, ct), like(nodes.astype(np.uint8), ct)
+        images = (
+            marked_synthetic(sitk.Image(image))
+            for image in (ct, like(nodes, ct), like(nodes.astype(np.uint8), ct))
+        )
         middle = np.array(nodes.shape) / 2
         ball = LymphNode(BALL, 8.0, np.eye(3), middle, np.array(ct.GetSpacing()[::-1]))
         return SynthesisResult(
@@ -439,7 +442,7 @@ def test_structures_have_the_sizes_asked_for(lngen, tmp_path, monkeypatch, optio
 def test_results_join_what_a_folder_holds_already(lngen, tmp_path, synthesized):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "notes.txt").write_text("mine")
-    (tmp_path / "out" / "nodes.json").write_text("of last week")
+    (tmp_path / "out" / "nodes.json").write_text('{"synthetic": true, "week": "last"}')
     code, out, err = lngen(RUN, tmp=tmp_path)
     assert (code, err) == (0, "")
     assert "SYNTHETIC" in out

@@ -29,6 +29,7 @@ from LNGenLib.evaluation.lesions import ScanScore, score
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.models.store import SHIPPED, sha256
+from LNGenLib.output import write_json
 from LNGenLib.randomness import node_seed
 from LNGenLib.segmentation.config import SegmentationConfig
 from LNGenLib.segmentation.inference import load_segmentor
@@ -36,7 +37,6 @@ from LNGenLib.segmentation.quality import filter_cases
 from LNGenLib.segmentation.training import train
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.method import Method
-from LNGenLib.synthesis.records import write_json
 
 Report = Callable[[str, int, int], None]  # stage, steps done, steps
 

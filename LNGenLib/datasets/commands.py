@@ -89,7 +89,7 @@ def dataset(
 
     if ray is None and (workers is not None or gpus):
         raise InputError("--workers and --gpus are Ray's: give --ray local, or an address")
-    check_output(output)
+    check_output(output, (), (cases, anatomy))
     found = read_cases(cases)
     law = Sizes(sizes.value, *long_axis)
 
@@ -123,9 +123,10 @@ def pool(
 ) -> None:
     """Draw lymph nodes and places for them in CTs ahead of training (docs/datasets.md)."""
     from LNGenLib.datasets.cases import read_cases
+    from LNGenLib.datasets.pool import FILES
     from LNGenLib.structure.sizes import Sizes
 
-    check_output(output)
+    check_output(output, FILES, (cases, anatomy))
     found = [case for case in read_cases(cases) if case.part in (None, "train")]
     law = Sizes(sizes.value, *long_axis)
 

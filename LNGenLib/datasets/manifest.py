@@ -12,8 +12,8 @@ from LNGenLib import __version__
 from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.writing import Writer
 from LNGenLib.errors import InputError
+from LNGenLib.output import write_json
 from LNGenLib.synthesis.engine import Models
-from LNGenLib.synthesis.records import write_json
 
 if TYPE_CHECKING:
     from LNGenLib.datasets.dataset import DatasetSettings

@@ -17,7 +17,8 @@ from LNGenLib.synthesis.painting import ScanTraits
 from LNGenLib.synthesis.records import Phase
 from LNGenLib.texture.patch import SIZED_TO_NODE, Tissue
 
-DESCRIPTION, STRUCTURES, TISSUES, SPOTS = "pool.json", "structures.npy", "tissues.npy", "spots.npz"
+FILES = "pool.json", "structures.npy", "tissues.npy", "spots.npz"
+DESCRIPTION, STRUCTURES, TISSUES, SPOTS = FILES
 
 
 @dataclass(frozen=True)

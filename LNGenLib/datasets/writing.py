@@ -10,9 +10,7 @@ import SimpleITK as sitk
 
 from LNGenLib.datasets.layouts import CHANNEL, RECORDS
 from LNGenLib.image.io import write_image
-from LNGenLib.synthesis.records import write_json
-
-UNFINISHED = ".writing-"  # how that begins which a killed run leaves
+from LNGenLib.output import UNFINISHED, write_json
 
 
 class NnUNet:
@@ -32,16 +30,20 @@ class NnUNet:
     ) -> None:
         """Write a case: CT, `label` (1 is lymph node), what is told `about` it (JSON; `patient` and
         `synthetic` at least), and instance labels of synthetic lymph `nodes`."""
-        for image, name in (
-            (ct, f"imagesTr/{id}{CHANNEL}.nii.gz"),
-            (label, f"labelsTr/{id}.nii.gz"),
-            (nodes, f"nodes/{id}.nii.gz"),
-        ):
-            if image is not None:
-                (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-                write_image(image, self.folder / name)
-        (self.folder / RECORDS).mkdir(exist_ok=True)
-        write_json(about, self.folder / RECORDS / f"{id}.json")
+        images = {
+            self.folder / f"imagesTr/{id}{CHANNEL}.nii.gz": ct,
+            self.folder / f"labelsTr/{id}.nii.gz": label,
+            self.folder / f"nodes/{id}.nii.gz": nodes,
+        }
+        try:
+            for path, image in images.items():
+                if image is not None:
+                    write_image(image, path)
+            write_json(about, self.folder / RECORDS / f"{id}.json")
+        except BaseException:
+            for path in images:
+                path.unlink(missing_ok=True)
+            raise
 
     def records(self) -> list[Path]:
         """The JSON file of each whole case, in the order of ids."""
@@ -75,12 +77,15 @@ class Plain:
         """As `NnUNet.write`."""
         unfinished = self.folder / f"{UNFINISHED}{id}"
         shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        for image, name in ((ct, "ct"), (label, "label"), (nodes, "nodes")):
-            if image is not None:
-                write_image(image, unfinished / f"{name}.nii.gz")
-        write_json(about, unfinished / "nodes.json")
-        unfinished.rename(self.folder / id)
+        try:
+            for image, name in ((ct, "ct"), (label, "label"), (nodes, "nodes")):
+                if image is not None:
+                    write_image(image, unfinished / f"{name}.nii.gz")
+            write_json(about, unfinished / "nodes.json")
+            unfinished.rename(self.folder / id)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
 
     def records(self) -> list[Path]:
         """As `NnUNet.records`."""

@@ -19,8 +19,8 @@ from LNGenLib import __version__
 from LNGenLib.dicom.attributes import SERIES_DESCRIPTION, Identifiers, equipment, new_slice
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import as_ct, check_same_geometry, dicom_files, read_image, to_array
-from LNGenLib.output import output_folder
-from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisResult, write_json
+from LNGenLib.output import output_folder, write_json
+from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisResult
 
 COLOR = (68, 172, 100)  # of lymph nodes in Slicer's terminology
 

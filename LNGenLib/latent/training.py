@@ -12,8 +12,10 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch.utils.data import DataLoader, Dataset
+
+from LNGenLib.output import whole_file
 
 BATCHES_PER_EPOCH = 100
 EMA_DECAY = 0.995
@@ -138,4 +140,5 @@ def fit(
         DataLoader(validation, batch_size),
     ]
     trainer.fit(task, *loaders, ckpt_path=last if last.exists() else None)
-    save_file(task.state_dict(), averaged)
+    with whole_file(averaged) as temporary:
+        temporary.write_bytes(save(task.state_dict()))

@@ -15,6 +15,7 @@ from rich.table import Table
 from LNGenLib.errors import InputError
 from LNGenLib.output import check_output, keep_settings
 from LNGenLib.terminal import (
+    Overwrite,
     check_figures,
     console,
     read_json_object,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from LNGenLib.evaluation.distribution import Estimate
     from LNGenLib.evaluation.lesions import ScanScore
 
+OWN_FILES = ("settings.json", "training.json", "segmentation.json", "nnunet.json")
 HELD_OUT = 0.2  # of the patients, where the data set names none for validation
 
 
@@ -64,7 +66,7 @@ def train_segmentation(
 
     changes = {} if config is None else read_json_object(config)
     wanted = SegmentationConfig.from_json(changes | {"network": network.value})
-    check_output(output)
+    check_output(output, OWN_FILES, (config,), overwrite=True)  # its own of before, that is
     training, validation = split(read_cases(real), seed)
     if synthetic is not None:
         held_out = {case.patient for case in validation}
@@ -120,21 +122,21 @@ def segment(
     model: Annotated[Path, typer.Option(help="Folder of `lngen train segmentation`.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Label image to write.")],
     device: Device = "auto",
+    overwrite: Overwrite = False,
 ) -> None:
     """Find lymph nodes in a CT: a label image in its geometry, 1 in lymph nodes."""
-    from LNGenLib.image.io import as_ct, read_image, write_image
+    from LNGenLib.image.io import as_ct, marked_own, read_image, write_image
     from LNGenLib.segmentation.inference import load_segmentor
 
     if not output.name.endswith((".nii.gz", ".nii", ".nrrd", ".mha")):
         raise InputError(f"{output} is no image file: give .nii.gz, .nrrd or .mha")
-    check_output(output.parent)
+    check_output(output.parent, [output.name], (ct,), overwrite)
     image = as_ct(read_image(ct), str(ct))
     segmentor = load_segmentor(model, device)
     with shown_progress() as progress:
         progress.stage("segmenting")
         found = segmentor.segment(image, progress.step)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_image(found, output)
+    write_image(marked_own(found), output)
     console.print(f"lymph nodes written to {output}", soft_wrap=True)
 
 
@@ -150,7 +152,7 @@ def filter_synthetic(
     from LNGenLib.segmentation.inference import load_segmentor
     from LNGenLib.segmentation.quality import filter_cases
 
-    check_output(output)
+    check_output(output, (), (synthetic, real, model))
     segmentor = load_segmentor(model, device)
     with shown_progress() as progress:
         told = filter_cases(synthetic, read_cases(real), segmentor, output, progress.report)
@@ -171,11 +173,12 @@ def evaluate_segmentation(
         Optional[Path], typer.Option("-o", "--output", help="JSON file for the figures.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Score label images against the truth, by voxel and by lymph node (docs/segmentation.md)."""
     from LNGenLib.evaluation.segmentation import estimate, paired
 
-    check_figures(output)
+    check_figures(output, (real,), overwrite)
     scores = _scores(real, found)
     figures = {"figures": estimate(scores, seed)}
     if baseline is not None:

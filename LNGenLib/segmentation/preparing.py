@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,10 +13,10 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.writing import UNFINISHED
-from LNGenLib.errors import InputError
+from LNGenLib.errors import InputError, OutputError
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import like, to_array
+from LNGenLib.output import whole_file
 
 SAME = 0.02  # relative difference of spacings that are taken as equal
 MOST_VOXELS = 1000  # of a lymph node at which a patch may be centered
@@ -70,6 +69,8 @@ def prepare(
         report("preparing", number, len(cases))
         try:
             prepared.append(_prepare(case, spacing, folder))
+        except OutputError:
+            raise
         except InputError as error:
             left_out[case.id] = str(error)
     if not prepared:
@@ -87,11 +88,10 @@ def _prepare(case: Case, spacing: tuple[float, float, float], folder: Path) -> P
         nodes = like((to_array(labels) > 0).astype(np.float32), labels)
         hu = to_array(resampled(ct, spacing, -1024))
         mask = (to_array(resampled(nodes, spacing, 0)) >= 0.5).astype(np.uint8)
-        # a folder each, since runs side by side may prepare the same case
-        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as own:
-            for array, file in ((hu, Path(f"{path}.hu.npy")), (mask, mask_file)):
-                np.save(Path(own, file.name), array)
-                Path(own, file.name).replace(file)
+        # runs side by side may prepare the same case: the last one's file stays
+        for array, file in ((hu, Path(f"{path}.hu.npy")), (mask, mask_file)):
+            with whole_file(file) as temporary:
+                np.save(temporary, array)
     return Prepared(case.id, path)
 
 

@@ -21,13 +21,13 @@ from torch.utils.data import DataLoader
 from LNGenLib.datasets.case import Case
 from LNGenLib.latent.training import OnStep, Task, Told
 from LNGenLib.models.store import save_weights
+from LNGenLib.output import write_json
 from LNGenLib.segmentation.config import WEIGHTS, SegmentationConfig
 from LNGenLib.segmentation.faults import told_faults
 from LNGenLib.segmentation.inference import slide
 from LNGenLib.segmentation.networks import build
 from LNGenLib.segmentation.patches import InOrder, Patches, Transform, Whole
 from LNGenLib.segmentation.preparing import prepare
-from LNGenLib.synthesis.records import write_json
 
 
 class SegmentationTask(Task):

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from LNGenLib.errors import InputError
+from LNGenLib.output import SOFTWARE, write_json
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
-from LNGenLib.synthesis.records import Phase, Point, from_json, write_json
+from LNGenLib.synthesis.records import Phase, Point, from_json
 
 BINS = (1.7, 5.0, 10.0, 20.0, 30.0)  # mm, in which refusals are counted
 
@@ -56,7 +57,7 @@ class Plan:
 
     def write(self, path: Path) -> None:
         """Write JSON, whole or not at all."""
-        write_json(dataclasses.asdict(self), path)
+        write_json({"software": SOFTWARE} | dataclasses.asdict(self), path)
 
     @classmethod
     def read(cls, path: Path) -> Plan:
@@ -65,6 +66,8 @@ class Plan:
             values = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise InputError(f"{path} is no plan that can be read: {error}") from error
+        if isinstance(values, dict):
+            values.pop("software", None)
         return cls.from_json(values)
 
     @classmethod

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
@@ -15,6 +14,7 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import read_image, write_image
+from LNGenLib.output import write_json
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.sizes import Sizes
 
@@ -208,16 +208,6 @@ class SynthesisResult:
         images = {name: read_image(folder / file) for name, file in cls.IMAGES.items()}
         records = tuple(LymphNodeRecord.from_json(values) for values in content["records"])
         return cls(**images, records=records, provenance=content["provenance"])
-
-
-def write_json(content: Any, path: Path) -> None:
-    """Write JSON whole or not at all."""
-    temporary = path.with_name(f".writing-{path.name}")
-    try:
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def from_json(kind: type, values: dict[str, Any], parts: dict[str, type] | None = None) -> Any:
