@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 from safetensors.torch import load_file, save
 from torch.utils.data import DataLoader, Dataset
 
@@ -77,6 +78,16 @@ class Task(pl.LightningModule):
         }
 
 
+class WholeCheckpoints(TorchCheckpointIO):
+    """Checkpoints that appear whole or not at all: Lightning's own way writes into the last one
+    where the temporary folder is on another disk."""
+
+    def save_checkpoint(self, checkpoint, path, storage_options=None) -> None:
+        """Write a checkpoint; OutputError where that fails, and the older one stays."""
+        with whole_file(Path(path)) as temporary:
+            torch.save(checkpoint, temporary)
+
+
 class Told(pl.Callback):
     """Tells of each step; what `on_step` raises ends the training."""
 
@@ -128,6 +139,7 @@ def fit(
             EMAWeightAveraging(decay=EMA_DECAY, update_starting_at_step=task.steps // 2),
             *([Told(folder.name, on_step)] if on_step else []),
         ],
+        plugins=[WholeCheckpoints()],
         logger=CSVLogger(folder, name=None, version=""),
         log_every_n_steps=BATCHES_PER_EPOCH,
         enable_progress_bar=on_step is None,

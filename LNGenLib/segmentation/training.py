@@ -19,7 +19,7 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from LNGenLib.datasets.case import Case
-from LNGenLib.latent.training import OnStep, Task, Told
+from LNGenLib.latent.training import OnStep, Task, Told, WholeCheckpoints
 from LNGenLib.models.store import save_weights
 from LNGenLib.output import write_json
 from LNGenLib.segmentation.config import WEIGHTS, SegmentationConfig
@@ -94,6 +94,7 @@ def train(
             accelerator="auto",
             gradient_clip_val=1.0,
             callbacks=[best, last, *([Told("training", on_step)] if on_step else [])],
+            plugins=[WholeCheckpoints()],
             logger=[
                 CSVLogger(folder, name=None, version=""),
                 TensorBoardLogger(folder, name=None, version="tensorboard"),
