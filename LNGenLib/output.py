@@ -36,8 +36,9 @@ def unwritten(path: Path, error: Exception) -> OutputError:
     if number in CLOSED:
         return OutputError(f"{path} can't be written to ({told}): give another folder")
     if number is None or number in FULL:  # ITK, torch and numpy don't tell what the disk answered
+        told = "is the disk full?" if number is None else "the disk is full, or a quota"
         return OutputError(
-            f"{path} can't be written whole (is the disk full?): make room, or give another folder"
+            f"{path} can't be written whole ({told}): make room, or give another folder"
         )
     return OutputError(f"{path} can't be written ({told}): check the path, or give another folder")
 
