@@ -43,6 +43,11 @@ def unwritten(path: Path, error: Exception) -> OutputError:
     return OutputError(f"{path} can't be written ({told}): check the path, or give another folder")
 
 
+def renamed(error: OutputError, temporary: Path, path: Path) -> OutputError:
+    """The error with the name that a temporary folder was to get."""
+    return OutputError(str(error).replace(str(temporary), str(path)))
+
+
 def check_output(
     path: Path,
     files: Iterable[str] = (),
@@ -173,6 +178,8 @@ def output_folder(path: Path) -> Iterator[Path]:
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.rename(path)
+    except OutputError as error:
+        raise renamed(error, temporary, path) from error
     except OSError as error:
         raise unwritten(path, error) from error
     finally:

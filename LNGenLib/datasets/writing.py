@@ -9,8 +9,9 @@ from typing import Any
 import SimpleITK as sitk
 
 from LNGenLib.datasets.layouts import CHANNEL, RECORDS
+from LNGenLib.errors import OutputError
 from LNGenLib.image.io import write_image
-from LNGenLib.output import UNFINISHED, write_json
+from LNGenLib.output import UNFINISHED, renamed, write_json
 
 
 class NnUNet:
@@ -83,9 +84,10 @@ class Plain:
                     write_image(image, unfinished / f"{name}.nii.gz")
             write_json(about, unfinished / "nodes.json")
             unfinished.rename(self.folder / id)
-        except BaseException:
+        except OutputError as error:
+            raise renamed(error, unfinished, self.folder / id) from error
+        finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-            raise
 
     def records(self) -> list[Path]:
         """As `NnUNet.records`."""

@@ -21,7 +21,7 @@ def told_faults(folder: Path, last: str = "last.ckpt") -> Iterator[None]:
         if told is None:
             raise
         found = sorted(folder.glob(last), key=lambda path: path.stat().st_mtime)
-        kept = f"the same command resumes from {found[-1]}" if found else "start anew"
+        kept = f"the same command resumes from {found[-1]}" if found else "the same command goes on"
         raise type(told)(f"{told}; {kept}") from error
 
 
