@@ -452,6 +452,18 @@ def test_results_join_what_a_folder_holds_already(lngen, tmp_path, synthesized):
     assert json.loads(after["out/nodes.json"])["synthetic"] is True
 
 
+def test_files_of_others_are_replaced_where_it_is_asked_for(lngen, tmp_path, synthesized):
+    (tmp_path / "out").mkdir()
+    for name in FILES:
+        (tmp_path / "out" / name).write_text("mine")
+    before = contents(tmp_path)
+    code, _, err = lngen(RUN, tmp=tmp_path)
+    assert code == 2 and "does not say that it is LNGen's" in err and contents(tmp_path) == before
+    for options in (" --overwrite", ""):  # the second time they are LNGen's
+        assert lngen(RUN + options, tmp=tmp_path)[::2] == (0, "")
+    assert set(contents(tmp_path)) == {"out"} | {f"out/{name}" for name in FILES}
+
+
 def test_nothing_is_written_beside_an_existing_output(lngen, tmp_path, monkeypatch, synthesized):
     """So that a mounted volume can be the output, whatever it is mounted in."""
     (tmp_path / "out").mkdir()
