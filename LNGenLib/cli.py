@@ -17,7 +17,7 @@ from LNGenLib.benchmark.commands import benchmark
 from LNGenLib.datasets.commands import dataset, pool
 from LNGenLib.dicom.commands import dicom
 from LNGenLib.errors import InputError
-from LNGenLib.output import check_output, output_folder
+from LNGenLib.output import SOFTWARE, check_output, output_folder, read_json, write_json
 from LNGenLib.ranges import with_both_bounds
 from LNGenLib.segmentation.commands import (
     evaluate_segmentation,
@@ -28,9 +28,9 @@ from LNGenLib.segmentation.commands import (
 from LNGenLib.service.commands import doctor, serve
 from LNGenLib.synthesis.method import Method
 from LNGenLib.terminal import (
+    Overwrite,
     check_figures,
     console,
-    read_json_object,
     shown_progress,
     write_figures,
 )
@@ -104,15 +104,24 @@ Steps = Annotated[int, typer.Option(help="Sampling steps of the texture diffusio
 Weights = Annotated[Optional[Path], typer.Option(help="Own weights (.safetensors).")]
 
 
+RESULT = ("ct.nii.gz", "nodes.nii.gz", "changed.nii.gz", "nodes.json", "preview.png")
+PLACEMENT = ("prior.nii.gz", "stations.seg.nrrd", "stations.json", "stations.png")
+
+
 def main() -> None:
-    """Entry point: an InputError becomes one line on stderr and exit code 2."""
+    """Entry point: an InputError or OSError becomes one line on stderr and exit code 2."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that temporary files are removed
     command = typer.main.get_command(app)
     try:
         command(with_both_bounds(sys.argv[1:], command))
     except InputError as error:
-        print(f"lngen: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        told = error
+    except OSError as error:  # of a disk or a right that nobody looked for
+        told = f"{error.filename or 'a file'} can't be used: {error.strerror or error}"
+    else:
+        return
+    print(f"lngen: {told}", file=sys.stderr)
+    raise SystemExit(2)
 
 
 @app.command()
@@ -196,6 +205,7 @@ def synthesize(
     ] = Method.lngen,
     structure_weights: Weights = None,
     texture_weights: Weights = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Paint synthetic lymph nodes into a CT: ct.nii.gz, nodes.nii.gz, nodes.json, preview.png.
 
@@ -235,9 +245,11 @@ def synthesize(
     planned = None if plan is None else Plan.read(plan)
     if planned is not None:
         request = _repainted(planned.request, request, _given(context))
-    check_output(output)
     if known is not None and avoid is not None:
         raise InputError("--known labels are kept off, too: join them with those of --avoid")
+    made = ("plan.json",) if dry_run else RESULT if known is None else (*RESULT, "label.nii.gz")
+    inputs = (ct, anatomy, region_mask, avoid, known, points, plan)
+    check_output(output, made, inputs, overwrite)
     scan = Scan.read(ct, anatomy, region_mask, known or avoid, series)
 
     from LNGenLib.synthesis.engine import Models
@@ -282,22 +294,22 @@ def placement(
     output: Output,
     series: SeriesOption = None,
     anatomy: AnatomyOption = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Show where lymph nodes may lie: prior.nii.gz, stations.seg.nrrd, stations.json, a picture."""
-    from LNGenLib.image.io import write_image
+    from LNGenLib.image.io import marked_own, write_image, write_picture
     from LNGenLib.placement.maps import placement_maps
     from LNGenLib.placement.picture import render_placement
     from LNGenLib.placement.scan import Scan
-    from LNGenLib.synthesis.records import write_json
 
-    check_output(output)
+    check_output(output, PLACEMENT, (ct, anatomy), overwrite)
     scan = Scan.read(ct, anatomy, series=series)
     maps = placement_maps(scan)
     with output_folder(output) as folder:
-        write_image(maps.prior, folder / "prior.nii.gz")
-        write_image(maps.stations, folder / "stations.seg.nrrd")
-        write_json(maps.summary, folder / "stations.json")
-        render_placement(scan.hu, maps).save(folder / "stations.png")
+        write_image(marked_own(maps.prior), folder / "prior.nii.gz")
+        write_image(marked_own(maps.stations), folder / "stations.seg.nrrd")
+        write_json({"software": SOFTWARE} | maps.summary, folder / "stations.json")
+        write_picture(render_placement(scan.hu, maps), folder / "stations.png")
     table = Table("station", "ml", "weight", "landmark", "unavailable because")
     for row in maps.summary["stations"]:
         landmark = row["landmark"] + (" (estimated)" if row["estimated"] else "")
@@ -309,7 +321,11 @@ def placement(
 
 @app.command()
 def demo(
-    output: Output, count: Count = 6, seed: Seed = 0, device: DeviceOption = Device.auto
+    output: Output,
+    count: Count = 6,
+    seed: Seed = 0,
+    device: DeviceOption = Device.auto,
+    overwrite: Overwrite = False,
 ) -> None:
     """The main job on a procedural phantom of a pelvis: phantom -> lymph nodes -> preview."""
     from LNGenLib.image.phantom import pelvic_phantom
@@ -319,7 +335,7 @@ def demo(
     from LNGenLib.synthesis.records import SynthesisRequest
 
     request = SynthesisRequest(count, Sizes("clinical", 4.0, 20.0), seed)
-    check_output(output)
+    check_output(output, RESULT, (), overwrite)
     console.print("Painting a pelvic CT phantom (no patient data) ...")
     phantom = pelvic_phantom(seed, spacing=(0.9, 0.9, 2.5))
     _synthesize(Scan(phantom.ct, phantom.labels), request, output, Models(device.value))
@@ -333,7 +349,7 @@ def _synthesize(
     plan: Plan | None = None,
     carry: bool = False,
 ) -> None:
-    from LNGenLib.image.io import write_image
+    from LNGenLib.image.io import write_image, write_picture
     from LNGenLib.synthesis.engine import paint, synthesize
     from LNGenLib.synthesis.preview import render_preview
 
@@ -348,7 +364,7 @@ def _synthesize(
             if carry:
                 write_image(result.with_known(scan.avoid), folder / "label.nii.gz")
             picture = render_preview(scan.hu, result.ct, result.lymph_nodes, result.records)
-            picture.save(folder / "preview.png")
+            write_picture(picture, folder / "preview.png")
         progress.finish()
     _print_records(result.records)
     _print_phase(result.provenance["plan"]["phase"])
@@ -426,16 +442,18 @@ def structures(
     irregularity: Irregularity = (0.0, 1.0),
     device: DeviceOption = Device.auto,
     weights: Weights = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw lymph-node shapes: signed distances in mm, negative inside, and structures.json."""
-    from LNGenLib.image.io import write_image
+    from LNGenLib.image.io import marked_synthetic, write_image
     from LNGenLib.structure.shape_range import ShapeRange
     from LNGenLib.structure.sizes import Sizes
-    from LNGenLib.synthesis.records import SynthesisRequest, write_json
+    from LNGenLib.synthesis.records import SynthesisRequest
 
     shape = ShapeRange(axis_ratio, irregularity)
     request = SynthesisRequest(count, Sizes(sizes.value, *long_axis), seed, shape=shape)
-    check_output(output)
+    names = [f"structure_{k:05d}.nii.gz" for k in range(count)]
+    check_output(output, [*names, "structures.json"], (), overwrite)
 
     from LNGenLib.randomness import node_rng
     from LNGenLib.structure.model import StructureModel
@@ -452,16 +470,15 @@ def structures(
         rows = []
         with output_folder(output) as folder:
             for k, (structure, size) in enumerate(zip(samples.structures, drawn)):
-                name = f"structure_{k:05d}.nii.gz"
-                write_image(structure.as_image(size), folder / name)
-                rows.append({"file": name, **samples.measures(k, size)})
+                write_image(marked_synthetic(structure.as_image(size)), folder / names[k])
+                rows.append({"file": names[k], **samples.measures(k, size)})
                 progress.step(k + 1, count)
             content = {
                 "synthetic": True,
                 "seed": seed,
                 "sizes": dataclasses.asdict(request.sizes),
                 "shape": dataclasses.asdict(shape),
-                "software": f"LNGen {__version__}",
+                "software": SOFTWARE,
                 "weights": model.description["sha256"],
                 "structures": rows,
             }
@@ -498,8 +515,9 @@ def _trainer(part: str):
     ) -> None:
         from LNGenLib.training import run
 
-        changes = {} if config is None else read_json_object(config)
-        check_output(output)
+        changes = {} if config is None else read_json(config)
+        own = ("settings.json", f"{part}.json")
+        check_output(output, own, (config,), overwrite=True)  # its own of before, that is
         with shown_progress() as progress:
             weights = run(part, data, output, changes, seed, progress.report)
         console.print(f"weights: {weights}", soft_wrap=True)
@@ -530,13 +548,14 @@ def evaluate_structures(
         Optional[Path], typer.Option("-o", "--output", help="JSON file for the figures.")
     ] = None,
     seed: Seed = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Compare generated lymph-node surfaces with real ones, by bins of the long axis."""
     from LNGenLib.evaluation.loading import read_generated, read_real
     from LNGenLib.evaluation.structures import compare
     from LNGenLib.evaluation.tables import cleaning_line, structure_tables
 
-    check_figures(output)
+    check_figures(output, (real, generated / "structures.json"), overwrite)
     with shown_progress() as progress:
         surfaces = read_generated(generated, progress.report)
         report = compare(read_real(real, progress.report), surfaces, seed, progress.report)
@@ -564,13 +583,16 @@ def evaluate_texture(
         Optional[Path], typer.Option(help="Keep what is done here, to go on when interrupted.")
     ] = None,
     seed: Seed = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Paint the CTs and let a judge tell painted lymph nodes from the real bodies in them."""
     from LNGenLib.evaluation.tables import fidelity_table, texture_table
     from LNGenLib.evaluation.texture import evaluate_texture
     from LNGenLib.synthesis.engine import Models
 
-    check_figures(output)
+    check_figures(output, (), overwrite)
+    if work is not None:
+        check_output(work)
     models = Models(device.value, structure_weights, texture_weights)
     baseline = Models(device.value, None, difftumor_weights, Method.difftumor)
     with shown_progress() as progress:

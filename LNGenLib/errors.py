@@ -8,5 +8,9 @@ class InputError(ValueError):
     """
 
 
+class OutputError(InputError):
+    """What was made can't be written, as on a full disk; nothing of it stays."""
+
+
 class Canceled(Exception):
     """The caller's cancel check answered True; nothing was written."""

@@ -1,32 +1,115 @@
-"""Folders of results that appear whole or not at all."""
+"""What LNGen writes appears whole or not at all, and never in the place of an input.
+
+A file is LNGen's own, which it writes anew without being asked, where it says so itself: a JSON by
+its fields `synthetic` or `software`, an image or a picture by a note in its header.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import secrets
 import shutil
-import tempfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from LNGenLib.errors import InputError
+from LNGenLib import __version__
+from LNGenLib.errors import InputError, OutputError
+
+SOFTWARE = f"LNGen {__version__}"
+OWN = b"LNGen"  # in the header of every image and picture that LNGen writes
+HEADER = 1 << 16  # bytes, unpacked
+CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # what a disk without room answers
+UNFINISHED = ".writing-"  # how that begins which a killed run leaves
 
 
-def check_output(path: Path) -> Path:
+def unwritten(path: Path, error: Exception) -> OutputError:
+    """The OutputError that tells in one line why `path` can't be written."""
+    if isinstance(error, OutputError):
+        return error
+    number, told = getattr(error, "errno", None), getattr(error, "strerror", None)
+    if number in CLOSED:
+        return OutputError(f"{path} can't be written to ({told}): give another folder")
+    if number is None or number in FULL:  # ITK, torch and numpy don't tell what the disk answered
+        told = "is the disk full?" if number is None else "the disk is full, or a quota"
+        return OutputError(
+            f"{path} can't be written whole ({told}): make room, or give another folder"
+        )
+    return OutputError(f"{path} can't be written ({told}): check the path, or give another folder")
+
+
+def renamed(error: OutputError, temporary: Path, path: Path) -> OutputError:
+    """The error with the name that a temporary folder was to get."""
+    return OutputError(str(error).replace(str(temporary), str(path)))
+
+
+def check_output(
+    path: Path,
+    files: Iterable[str] = (),
+    inputs: Iterable[Path | None] = (),
+    overwrite: bool | None = None,
+) -> Path:
     """`path`, or the nearest folder above it that exists; InputError where nothing can be written.
 
-    A temporary folder in it is on the file system of `path`, a mounted volume too.
+    A temporary folder in it is on the file system of `path`, a mounted volume too. Neither one of
+    the `files` to be written into `path` nor `path` may be an input or lie in a folder that is one;
+    a file that exists must be LNGen's own, or `overwrite` true (None: the command has no such
+    option).
     """
-    folder = path.absolute()
-    while not folder.exists():
-        folder = folder.parent
+    folder = _nearest(path)
     if not folder.is_dir():
         raise InputError(f"{folder} is a file: give a folder for the results")
     if not os.access(folder, os.W_OK):
         raise InputError(f"{folder} can't be written to: give another folder for the results")
+    targets = [path / name for name in files]
+    _check_apart(targets or [path], [one for one in inputs if one is not None and one.exists()])
+    for target in targets:
+        if target.is_dir():
+            raise InputError(f"{target} is a folder: take it away, or give another folder")
+        if target.exists() and not overwrite and not is_own(target):
+            way_out = "give another folder" + ("" if overwrite is None else ", or --overwrite")
+            raise InputError(f"{target} is there and does not say that it is LNGen's: {way_out}")
     return folder
+
+
+def _nearest(path: Path) -> Path:
+    """`path`, or what exists above it."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _check_apart(targets: Iterable[Path], inputs: list[Path]) -> None:
+    """InputError where a target is an input or lies in one, by whatever name or link."""
+    for target in targets:
+        resolved = target.resolve()
+        above = [one for one in (resolved, *resolved.parents) if one.exists()]
+        for given in inputs:
+            if target.exists() and target.samefile(given):
+                raise InputError(f"{target} is an input, {given}: give another place for results")
+            if given.is_dir() and any(one.samefile(given) for one in above):
+                raise InputError(f"{target} lies in {given}, an input: give another folder")
+
+
+def is_own(path: Path) -> bool:
+    """Whether LNGen wrote a file, by what the file says of itself."""
+    try:
+        if path.suffix == ".json":
+            told = json.loads(path.read_text())
+            return told.get("synthetic") is True or OWN.decode() in str(told.get("software"))
+        with path.open("rb") as file:
+            head = file.read(HEADER)
+        if head[:2] == b"\x1f\x8b":
+            head = zlib.decompressobj(wbits=31).decompress(head, HEADER)
+    except (OSError, ValueError, AttributeError, zlib.error):
+        return False
+    return OWN in head
 
 
 def keep_settings(folder: Path, settings: dict[str, Any]) -> None:
@@ -34,24 +117,95 @@ def keep_settings(folder: Path, settings: dict[str, Any]) -> None:
 
     Raises InputError where it holds what others made, which would be taken for this one's.
     """
-    kept, content = folder / "settings.json", json.dumps(settings, indent=1)
-    if kept.exists() and kept.read_text() != content:
+    kept = folder / "settings.json"
+    if kept.exists():
+        if kept.read_text() != json.dumps(settings, indent=1):
+            raise InputError(
+                f"{folder} holds what was made by other settings ({kept.name}): give these, or a "
+                "new folder"
+            )
+        return
+    others = sorted(path for end in ("safetensors", "ckpt") for path in folder.glob(f"*.{end}"))
+    if others:
+        raise InputError(f"{others[0]} is of another training: give a new folder")
+    with whole_file(kept) as temporary:
+        temporary.write_text(json.dumps(settings, indent=1))
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary file of the same name, in a folder of its own, that moves to `path` when the
+    block, which only writes it, ends without an error. Missing folders of `path` are made.
+
+    What fails is an OutputError; nothing stays of the file then, and an older `path` as it was.
+    """
+    folder = _nearest(path.parent) / f"{UNFINISHED}{secrets.token_hex(8)}"
+    try:
+        folder.mkdir()
+        yield folder / path.name
+        _to_disk(folder / path.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(folder / path.name, path)
+    except (OSError, RuntimeError) as error:  # ITK's and torch's are of the second kind
+        raise unwritten(path, error) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_json(content: Any, path: Path) -> None:
+    """Write JSON whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def read_json(path: Path, fields: Sequence[str] = ()) -> dict[str, Any]:
+    """The object in a JSON file; InputError that names the file where there is none, or where it
+    lacks one of `fields`, as that of another version of LNGen may."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no JSON object ({{...}}): give one that does")
+    missing = [name for name in fields if name not in content]
+    if missing:
         raise InputError(
-            f"{folder} holds what was made by other settings ({kept.name}): give these, or a new "
-            "folder"
+            f"{path} lacks {', '.join(missing)} (another version of LNGen wrote it?): make it anew"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    kept.write_text(content)
+    return content
 
 
 @contextmanager
 def output_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder whose files move into `path` when the block ends without an error."""
-    temporary = Path(tempfile.mkdtemp(prefix=".lngen-", dir=check_output(path)))
+    """A temporary folder whose files move into `path` when the block ends without an error.
+
+    Where `path` is new, it appears with all of them at once. Raises OutputError where the disk is
+    full or closed.
+    """
+    temporary = check_output(path) / f".lngen-{secrets.token_hex(8)}"
     try:
+        temporary.mkdir()
         yield temporary
-        path.mkdir(parents=True, exist_ok=True)
-        for file in sorted(temporary.iterdir()):
-            file.replace(path / file.name)
+        files = sorted(temporary.iterdir())
+        for file in files:
+            _to_disk(file)
+        if path.exists():
+            for file in files:
+                file.replace(path / file.name)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.rename(path)
+    except OutputError as error:
+        raise renamed(error, temporary, path) from error
+    except OSError as error:
+        raise unwritten(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _to_disk(file: Path) -> None:
+    """Wait until a file is on the disk, which may turn out to be full only now."""
+    with file.open("r+b") as opened:
+        os.fsync(opened.fileno())

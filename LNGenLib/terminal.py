@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from LNGenLib.errors import InputError
-from LNGenLib.output import check_output
+from LNGenLib.output import SOFTWARE, check_output, write_json
 
 if TYPE_CHECKING:
     from LNGenLib.synthesis.progress import Progress
 
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace files that LNGen did not write, too.")
+]
 WIDE = 400  # columns of a file or a pipe: Table I fits in
 
 
@@ -58,29 +61,21 @@ def shown_progress() -> Iterator[Progress]:
             bars.update(task, completed=bars.tasks[task].total)
 
 
-def read_json_object(path: Path) -> dict:
-    """The JSON object of a configuration file; InputError where it is none."""
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is not a JSON file that can be read: {error}") from error
-    if not isinstance(content, dict):
-        raise InputError(f'{path} holds no JSON object: give {{"diffusion_steps": 9000}}, say')
-    return content
-
-
-def check_figures(output: Path | None) -> None:
-    """Raise InputError where the figures of an evaluation can't be written to `output`."""
+def check_figures(
+    output: Path | None, inputs: Iterable[Path | None] = (), overwrite: bool | None = None
+) -> None:
+    """Raise InputError where the figures of an evaluation can't be written to `output`: it is one
+    of the `inputs`, or a file that LNGen did not write and that is not to be overwritten."""
     if output is not None:
-        check_output(output.parent)
         if output.is_dir():
             raise InputError(f"{output} is a folder: give a file for the figures")
+        if output.suffix != ".json":
+            raise InputError(f"{output} is no name of a JSON file: give one for the figures")
+        files = [one for one in inputs if one is not None and one.is_file()]
+        check_output(output.parent, [output.name], files, overwrite)
 
 
 def write_figures(figures: dict[str, Any], output: Path) -> None:
     """Write an evaluation's figures as JSON, and say so."""
-    from LNGenLib.synthesis.records import write_json
-
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_json(figures, output)
+    write_json({"software": SOFTWARE} | figures, output)
     console.print(f"figures written to {output}", soft_wrap=True)

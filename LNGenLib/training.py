@@ -12,6 +12,7 @@ import numpy as np
 
 from LNGenLib.errors import InputError
 from LNGenLib.output import keep_settings
+from LNGenLib.segmentation.faults import told_faults
 
 if TYPE_CHECKING:
     from LNGenLib.texture.networks import TextureNetworks
@@ -41,19 +42,18 @@ def run(
     arrays = output / (f"{part}.npz" if part in OF_CTS else "structure.npz")
     nodes = None if arrays.exists() else _check_tables(part, data)
     keep_settings(output, {"part": part, "config": dataclasses.asdict(config), "seed": seed})
-    if nodes is not None:
-        unfinished = arrays.with_suffix(".unfinished.npz")
-        _prepare(part, data, nodes, output, unfinished, report)
-        unfinished.replace(arrays)
     weights = output / f"{part}.safetensors"
-    if part in OF_CTS:
-        from LNGenLib.texture.training import train as train_texture
+    with told_faults(output, "*/last.ckpt"):
+        if nodes is not None:
+            _prepare(part, data, nodes, output, arrays, report)
+        if part in OF_CTS:
+            from LNGenLib.texture.training import train as train_texture
 
-        train_texture(arrays, weights, _networks(part), config, seed, on_step)
-    else:
-        from LNGenLib.structure.training import train
+            train_texture(arrays, weights, _networks(part), config, seed, on_step)
+        else:
+            from LNGenLib.structure.training import train
 
-        train(arrays, output, config, seed, on_step)
+            train(arrays, output, config, seed, on_step)
     return weights
 
 

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from LNGenLib import cli
 from LNGenLib.image.geometry import index_to_ras
-from LNGenLib.image.io import like, to_array, write_image
+from LNGenLib.image.io import like, marked_synthetic, to_array, write_image
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
@@ -191,7 +191,7 @@ BAD_PLACES = {
     "other count than points": ("--points {i}/points.csv --count 3", "3 lymph nodes at 2", "ask"),
     "tolerance": ("--points {i}/points.csv --tolerance -1", "tolerance -1", "give 0 to 100"),
     "short axis": ("--short-axis 20 --long-axis 5 9", "short axis 20 mm", "smallest long axis"),
-    "no plan": ("--plan {i}/nowhere.json", "nowhere.json is no JSON file", "read"),
+    "no plan": ("--plan {i}/nowhere.json", "nowhere.json can't be read", "No such file"),
     "another plan": ("--plan {i}/unknown.json", "Plan has no field", "batchsize"),
     "two plans": ("--plan {i}/list.json --dry-run", "--dry-run", "give one"),
 }
@@ -313,9 +313,9 @@ def test_more_nodes_than_fit_are_refused(lngen, inputs, tmp_path, phantom, model
 
 
 BAD_CONFIGS = {
-    "missing": ("{i}/nowhere.json", "nowhere.json is not a JSON file", "can be read"),
-    "bad JSON": ("{i}/bad.json", "bad.json is not a JSON file", "line 1"),
-    "no object": ("{i}/list.json", "list.json holds no JSON object", "diffusion_steps"),
+    "missing": ("{i}/nowhere.json", "nowhere.json can't be read", "No such file"),
+    "bad JSON": ("{i}/bad.json", "bad.json is not JSON", "line 1"),
+    "no object": ("{i}/list.json", "list.json holds no JSON object", "give one that does"),
     "unknown key": ("{i}/unknown.json", "no batchsize:", "batch_size"),
 }
 
@@ -377,7 +377,10 @@ def synthesized(monkeypatch, phantom):
         progress.step(1, 2)
         nodes = np.zeros(to_array(ct).shape, np.uint16)
         nodes[tuple(slice(n // 2 - 1, n // 2 + 2) for n in nodes.shape)] = 1
-        images = ct, like(nodes, ct), like(nodes.astype(np.uint8), ct)
+        images = (
+            marked_synthetic(sitk.Image(image))
+            for image in (ct, like(nodes, ct), like(nodes.astype(np.uint8), ct))
+        )
         middle = np.array(nodes.shape) / 2
         ball = LymphNode(BALL, 8.0, np.eye(3), middle, np.array(ct.GetSpacing()[::-1]))
         return SynthesisResult(
@@ -439,7 +442,7 @@ def test_structures_have_the_sizes_asked_for(lngen, tmp_path, monkeypatch, optio
 def test_results_join_what_a_folder_holds_already(lngen, tmp_path, synthesized):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "notes.txt").write_text("mine")
-    (tmp_path / "out" / "nodes.json").write_text("of last week")
+    (tmp_path / "out" / "nodes.json").write_text('{"synthetic": true, "week": "last"}')
     code, out, err = lngen(RUN, tmp=tmp_path)
     assert (code, err) == (0, "")
     assert "SYNTHETIC" in out
@@ -447,6 +450,18 @@ def test_results_join_what_a_folder_holds_already(lngen, tmp_path, synthesized):
     assert set(after) == {"out", "out/notes.txt"} | {f"out/{name}" for name in FILES}
     assert after["out/notes.txt"] == b"mine"
     assert json.loads(after["out/nodes.json"])["synthetic"] is True
+
+
+def test_files_of_others_are_replaced_where_it_is_asked_for(lngen, tmp_path, synthesized):
+    (tmp_path / "out").mkdir()
+    for name in FILES:
+        (tmp_path / "out" / name).write_text("mine")
+    before = contents(tmp_path)
+    code, _, err = lngen(RUN, tmp=tmp_path)
+    assert code == 2 and "does not say that it is LNGen's" in err and contents(tmp_path) == before
+    for options in (" --overwrite", ""):  # the second time they are LNGen's
+        assert lngen(RUN + options, tmp=tmp_path)[::2] == (0, "")
+    assert set(contents(tmp_path)) == {"out"} | {f"out/{name}" for name in FILES}
 
 
 def test_nothing_is_written_beside_an_existing_output(lngen, tmp_path, monkeypatch, synthesized):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from LNGenLib.errors import InputError
+from LNGenLib.errors import InputError, OutputError
 from LNGenLib.image.io import (
     as_ct,
     as_labels,
@@ -70,7 +70,7 @@ def test_a_written_image_has_the_permissions_of_any_new_file(tmp_path):
     assert (tmp_path / "ct.nii.gz").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-@pytest.mark.parametrize("failure", [RuntimeError("disk full"), KeyboardInterrupt()])
+@pytest.mark.parametrize("failure", [RuntimeError("ITK ERROR"), KeyboardInterrupt()])
 def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path, monkeypatch, failure):
     path = tmp_path / "ct.nii.gz"
     write_image(oblique(hu_array()), path)
@@ -82,7 +82,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path, monkeypat
         raise failure
 
     monkeypatch.setattr(sitk, "WriteImage", half_written)
-    with pytest.raises(type(failure)):
+    with pytest.raises((OutputError, KeyboardInterrupt)):
         write_image(oblique(hu_array(seed=1)), path)
     assert path.read_bytes() == old
     assert list(tmp_path.iterdir()) == [path]

@@ -12,10 +12,10 @@ import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from LNGenLib.errors import Canceled, InputError
+from LNGenLib import output
+from LNGenLib.errors import Canceled, InputError, OutputError
 from LNGenLib.image.io import to_array
 from LNGenLib.structure.sizes import LARGEST, LAWS, SMALLEST, Sizes
-from LNGenLib.synthesis import records
 from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import (
     MOST_NODES,
@@ -188,14 +188,14 @@ def test_a_result_is_four_files_and_says_that_it_is_synthetic(result, tmp_path):
 
 def test_a_failed_json_write_leaves_the_old_file_and_no_temporary(tmp_path, monkeypatch):
     path = tmp_path / "nodes.json"
-    records.write_json({"old": True}, path)
+    output.write_json({"old": True}, path)
 
     def failing(source, target):
         raise OSError("disk full")
 
-    monkeypatch.setattr(records.os, "replace", failing)
-    with pytest.raises(OSError, match="disk full"):
-        records.write_json({"new": True}, path)
+    monkeypatch.setattr(output.os, "replace", failing)
+    with pytest.raises(OutputError, match="is the disk full"):
+        output.write_json({"new": True}, path)
     assert json.loads(path.read_text()) == {"old": True}
     assert list(tmp_path.iterdir()) == [path]
 

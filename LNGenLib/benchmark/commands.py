@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from LNGenLib.benchmark.arms import Arm
-from LNGenLib.output import check_output
+from LNGenLib.output import check_output, read_json
 from LNGenLib.segmentation.commands import Network
-from LNGenLib.terminal import console, read_json_object, shown_progress, write_figures
+from LNGenLib.terminal import (
+    Overwrite,
+    check_figures,
+    console,
+    shown_progress,
+    write_figures,
+)
 
 if TYPE_CHECKING:
     from LNGenLib.benchmark.table1 import Benchmark, Run
@@ -77,7 +83,7 @@ def table1(
     from LNGenLib.segmentation.config import SegmentationConfig
     from LNGenLib.synthesis.engine import Models
 
-    changes = {} if config is None else read_json_object(config)
+    changes = {} if config is None else read_json(config)
     configs = [
         SegmentationConfig.from_json(changes | {"network": n.value})
         for n in networks or [Network.unet]
@@ -109,6 +115,7 @@ def table2(
         typer.Option("--gallery", help="Write a picture of the shapes here (.png or .jpg)."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same shapes.")] = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train the explicit variant with as much compute as the structure model; print Table II.
 
@@ -120,10 +127,14 @@ def table2(
     from LNGenLib.benchmark.explicit import ExplicitConfig, training_tflops
     from LNGenLib.benchmark.gallery import gallery
     from LNGenLib.evaluation.loading import read_real
+    from LNGenLib.image.io import write_picture
     from LNGenLib.structure.model import StructureModel
 
-    sizes = ExplicitConfig.from_json({} if config is None else read_json_object(config))
-    check_output(output)
+    sizes = ExplicitConfig.from_json({} if config is None else read_json(config))
+    figures = output / "table2.json"
+    check_figures(figures, (config,), overwrite)
+    if picture is not None:
+        check_output(picture.parent, [picture.name], (config,), overwrite)
     model = StructureModel(structure_weights)
     with shown_progress() as progress:
         explicit = bench.trained_explicit(data, output, sizes, seed, progress.report)
@@ -141,8 +152,8 @@ def table2(
         f"{training_tflops(model.networks.config):,.0f} TFLOP (implicit + adapter)"
     )
     if picture is not None:
-        gallery(next(iter(found.values())).shapes).save(picture)
-    write_figures(bench.figures(found), output / "table2.json")
+        write_picture(gallery(next(iter(found.values())).shapes), picture)
+    write_figures(bench.figures(found), figures)
 
 
 def _print(bench: Benchmark, cells: list[Run], baseline: Arm) -> None:

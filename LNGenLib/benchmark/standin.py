@@ -34,13 +34,13 @@ from LNGenLib.image.io import (
     write_image,
 )
 from LNGenLib.image.phantom import pelvic_phantom
+from LNGenLib.output import whole_file, write_json
 from LNGenLib.placement.anatomy import find_region
 from LNGenLib.placement.sampling import place
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.structure.surface import node_surface
-from LNGenLib.synthesis.records import write_json
 
 SPACING = (0.7, 0.7, 1.25)  # mm (x, y, z)
 SIZE = (160, 160, 80)  # voxels (x, y, z)
@@ -200,8 +200,7 @@ def _write_splits(
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> None:
-    path.parent.mkdir(exist_ok=True)
-    with path.open("w", newline="") as file:
+    with whole_file(path) as temporary, temporary.open("w", newline="") as file:
         csv.writer(file).writerows([header, *rows])
 
 

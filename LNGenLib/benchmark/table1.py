@@ -21,13 +21,14 @@ from LNGenLib.benchmark.arms import Arm
 from LNGenLib.benchmark.painters import CLINICAL, NODES, SIZES, Painter, copier, synthesizer
 from LNGenLib.datasets.case import Case, Loaded
 from LNGenLib.datasets.cases import read_cases
-from LNGenLib.datasets.checks import field, read_object
+from LNGenLib.datasets.checks import field
 from LNGenLib.datasets.classes import label_map, written_labels
 from LNGenLib.datasets.writing import Plain, clear_unfinished
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.lesions import ScanScore
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.models.store import SHIPPED, sha256
+from LNGenLib.output import read_json, write_json
 from LNGenLib.randomness import node_seed
 from LNGenLib.segmentation.config import SegmentationConfig
 from LNGenLib.segmentation.inference import load_segmentor
@@ -36,7 +37,6 @@ from LNGenLib.segmentation.scoring import score_found
 from LNGenLib.segmentation.training import train
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.method import Method
-from LNGenLib.synthesis.records import write_json
 
 Report = Callable[[str, int, int], None]  # stage, steps done, steps
 
@@ -145,7 +145,7 @@ class Benchmark:
         arguments = training, self.cases["validation"], folder, run.config, run.seed
         done = folder / "training.json"
         if done.exists():  # written last, here or on another machine
-            told = read_object(done)
+            told = read_json(done)
             for name in ("steps", "validation_dice", "seconds"):
                 field(told, name, file=done, make="remove its folder, and it is trained again")
             return told
@@ -243,7 +243,7 @@ def _write(writer: Plain, case: Case, ct, nodes, source: Loaded, seconds: float)
 
 def _seconds(folder: Path) -> float:
     record = folder / "nodes.json"
-    return field(read_object(record), "seconds", file=record, make="remove the synthetic scans")
+    return field(read_json(record), "seconds", file=record, make="remove the synthetic scans")
 
 
 def _hash(content: Any) -> str:

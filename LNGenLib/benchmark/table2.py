@@ -149,7 +149,5 @@ def prepared(data: Path, folder: Path, report: Report) -> Path:
         )
     arrays = folder / "structure.npz"
     if not arrays.exists():
-        unfinished = folder / "structure.unfinished.npz"
-        prepare(nodes, unfinished, report)
-        unfinished.replace(arrays)
+        prepare(nodes, arrays, report)
     return arrays

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.checks import read_object
 from LNGenLib.datasets.classes import read_meaning
 from LNGenLib.datasets.layouts import READERS
 from LNGenLib.errors import InputError
+from LNGenLib.output import read_json
 
 __all__ = ["Case", "by_patient", "read_cases"]
 
@@ -52,7 +52,7 @@ def _meant(cases: list[Case], path: Path, classes: Sequence[str]) -> list[Case]:
         if classes:
             raise InputError(f"{path} has no dataset.json that names classes: leave out --class")
         return cases
-    meaning = read_meaning(read_object(description).get("labels"), classes, description)
+    meaning = read_meaning(read_json(description).get("labels"), classes, description)
     return [replace(case, meaning=meaning) for case in cases]
 
 

@@ -1,8 +1,7 @@
-"""Checks of what is given and read: whole numbers, and JSON files with their fields."""
+"""Checks of what is given and read: whole numbers, and fields of JSON files."""
 
 from __future__ import annotations
 
-import json
 import operator
 from pathlib import Path
 from typing import Any
@@ -19,19 +18,6 @@ def whole(value: Any, name: str) -> int:
     if number < 0:
         raise InputError(f"{name} {number}: give a whole number from 0 up")
     return number
-
-
-def read_object(file: Path) -> dict[str, Any]:
-    """The JSON object in a file; InputError where there is none."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{file} can't be read: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{file} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{file} holds no JSON object: restore it")
-    return content
 
 
 def field(content: dict[str, Any], *names: str, file: Path, make: str) -> Any:

@@ -100,7 +100,7 @@ def dataset(
 
     if ray is None and (workers is not None or gpus):
         raise InputError("--workers and --gpus are Ray's: give --ray local, or an address")
-    check_output(output)
+    check_output(output, (), (cases, anatomy))
     found = cases_of(cases, classes)
     law = Sizes(sizes.value, *long_axis)
 
@@ -137,9 +137,10 @@ def pool(
     texture_weights: Weights = None,
 ) -> None:
     """Draw lymph nodes and places for them in CTs ahead of training (docs/datasets.md)."""
+    from LNGenLib.datasets.pool import FILES
     from LNGenLib.structure.sizes import Sizes
 
-    check_output(output)
+    check_output(output, FILES, (cases, anatomy))
     found = [case for case in cases_of(cases, classes) if case.part in (None, "train")]
     law = Sizes(sizes.value, *long_axis)
 

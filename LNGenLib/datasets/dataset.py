@@ -18,7 +18,7 @@ from LNGenLib.datasets.classes import label_map, written_labels
 from LNGenLib.datasets.manifest import begun, shared_by_all, write_manifest
 from LNGenLib.datasets.running import Runner, run_here
 from LNGenLib.datasets.writing import LAYOUTS, Writer, clear_unfinished
-from LNGenLib.errors import InputError
+from LNGenLib.errors import InputError, OutputError
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.placement.anatomy import NoPlace, deep
 from LNGenLib.randomness import case_seed
@@ -155,8 +155,8 @@ class CaseMaker:
         writer = self.settings.writer(self.output)
         try:
             writer.write(name_of(number), result.ct, labels, about, result.nodes)
-        except (OSError, RuntimeError) as error:  # SimpleITK's errors are of the second kind
-            raise InputError(
+        except (OSError, OutputError) as error:
+            raise OutputError(
                 f"{self.output} can't be written to (is the disk full?): make room, and run the "
                 "same again to go on"
             ) from error

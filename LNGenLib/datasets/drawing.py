@@ -17,7 +17,7 @@ from LNGenLib.datasets.pool import DESCRIPTION, SPOTS, STRUCTURES, TISSUES
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.io import to_array
-from LNGenLib.output import output_folder
+from LNGenLib.output import output_folder, write_json
 from LNGenLib.placement.nearby import draw_spots
 from LNGenLib.randomness import case_seed, node_rng, node_seed
 from LNGenLib.structure.hilum import has_hilum, with_hila
@@ -28,7 +28,6 @@ from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.enhancement import Enhancement, draw_means, measure_enhancement
 from LNGenLib.synthesis.painting import ScanTraits, measure_scan
 from LNGenLib.synthesis.progress import Progress
-from LNGenLib.synthesis.records import write_json
 
 SPOTS_A_CASE = 2000
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.checks import read_object
 from LNGenLib.datasets.classes import Meaning, read_meaning
 from LNGenLib.datasets.identity import CHANNEL, CT, case_of, images_in, split_ending, visible
 from LNGenLib.errors import InputError
+from LNGenLib.output import read_json
 
 RECORDS = "records"  # folder of our own nnU-Net data sets, a JSON file a case
 LESION = re.compile(r"_lesion_\d+$")
@@ -159,7 +159,7 @@ def results(path: Path) -> list[Case] | None:
     """Folders that `lngen dataset --layout plain` or `lngen synthesize` wrote."""
     cases = []
     for record in visible(path, "*/nodes.json"):
-        folder, labels = record.parent, read_object(record).get("labels")
+        folder, labels = record.parent, read_json(record).get("labels")
         label = folder / "label.nii.gz"  # real and synthetic ones, where there is one
         label = label if label.exists() else folder / "nodes.nii.gz"
         patient, _ = _origin(record, folder.name)
@@ -181,7 +181,7 @@ READERS = (nnunet, msd, table, meply, lnq, uls, totalsegmentator, results, image
 
 def _description(path: Path) -> dict[str, Any] | None:
     file = path / "dataset.json"
-    return read_object(file) if file.is_file() else None
+    return read_json(file) if file.is_file() else None
 
 
 def _rows(table: Path) -> list[dict[str, str]]:
@@ -202,7 +202,7 @@ def _check_channels(path: Path, channels: Any) -> None:
 
 def _origin(record: Path, id: str) -> tuple[str, bool]:
     """Patient and synthetic mark in a record of ours."""
-    content = read_object(record)
+    content = read_json(record)
     return str(content.get("patient", id)), bool(content.get("synthetic"))
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from LNGenLib import __version__
 from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.checks import field, read_object
+from LNGenLib.datasets.checks import field
 from LNGenLib.datasets.writing import Writer
 from LNGenLib.errors import InputError
+from LNGenLib.output import read_json, write_json
 from LNGenLib.synthesis.engine import Models
-from LNGenLib.synthesis.records import write_json
 
 if TYPE_CHECKING:
     from LNGenLib.datasets.dataset import DatasetSettings
@@ -31,7 +31,7 @@ def write_manifest(writer: Writer, told: dict[str, Any]) -> dict[str, dict[str, 
     """
     rows, left_out = [], {}
     for file in writer.records():
-        about = read_object(file)
+        about = read_json(file)
         read = partial(field, file=file, make="remove it, and the case is made again")
         names = ("id", "patient", "source", "real_lymph_nodes")
         row = {name: read(about, name) for name in names}
@@ -73,7 +73,7 @@ def begun(output: Path, told: dict[str, Any]) -> dict[str, Any]:
         if output.is_dir() and any(output.glob("[!.]*")):
             raise InputError(f"{output} holds other files: give an empty folder, or a new one")
         return told
-    before = read_object(manifest)
+    before = read_json(manifest)
     same = {
         name: field(before, name, file=manifest, make="give a new folder") == value
         for name, value in told.items()

@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 
 from LNGenLib import __version__
-from LNGenLib.datasets.checks import field, read_object
+from LNGenLib.datasets.checks import field
 from LNGenLib.datasets.identity import case_of
 from LNGenLib.errors import InputError
 from LNGenLib.models.store import SHIPPED
+from LNGenLib.output import read_json
 from LNGenLib.structure.shape import Structure
 from LNGenLib.synthesis.enhancement import Enhancement
 from LNGenLib.synthesis.painting import ScanTraits
 from LNGenLib.synthesis.records import Phase, from_json
 from LNGenLib.texture.patch import SIZED_TO_NODE, Tissue
 
-DESCRIPTION, STRUCTURES, TISSUES, SPOTS = "pool.json", "structures.npy", "tissues.npy", "spots.npz"
+FILES = "pool.json", "structures.npy", "tissues.npy", "spots.npz"
+DESCRIPTION, STRUCTURES, TISSUES, SPOTS = FILES
 ANEW = "make the pool anew with lngen pool"
 
 
@@ -46,7 +48,7 @@ class Pool:
         file = self.folder / DESCRIPTION
         if not file.is_file():
             raise InputError(f"{self.folder} is no pool: make one with lngen pool")
-        content = read_object(file)
+        content = read_json(file)
         read = partial(field, content, file=file, make=ANEW)
         for name in ("long_axes_mm", "painted", "cases"):
             read(name)
@@ -55,7 +57,7 @@ class Pool:
                 read("cases", case, name)
         own = content.get("own_weights", [])
         for name, drawn in read("weights").items():
-            shipped = read_object(SHIPPED / f"{name}.json")["sha256"]
+            shipped = read_json(SHIPPED / f"{name}.json")["sha256"]
             if name not in own and drawn != shipped:
                 raise InputError(
                     f"{file}: its lymph nodes are drawn with other {name} weights than LNGen "

@@ -8,14 +8,12 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from LNGenLib.datasets.checks import read_object
 from LNGenLib.datasets.classes import written_labels
 from LNGenLib.datasets.identity import CHANNEL
 from LNGenLib.datasets.layouts import RECORDS
+from LNGenLib.errors import OutputError
 from LNGenLib.image.io import write_image
-from LNGenLib.synthesis.records import write_json
-
-UNFINISHED = ".writing-"  # how that begins which a killed run leaves
+from LNGenLib.output import UNFINISHED, read_json, renamed, write_json
 
 
 class NnUNet:
@@ -36,16 +34,20 @@ class NnUNet:
         """Write a case: CT, `label` (1 is lymph node), what is told `about` it (JSON; `patient` and
         `synthetic` at least, and `labels` by `written_labels`, where some voxels are ignored), and
         instance labels of synthetic lymph `nodes`."""
-        for image, name in (
-            (ct, f"imagesTr/{id}{CHANNEL}.nii.gz"),
-            (label, f"labelsTr/{id}.nii.gz"),
-            (nodes, f"nodes/{id}.nii.gz"),
-        ):
-            if image is not None:
-                (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-                write_image(image, self.folder / name)
-        (self.folder / RECORDS).mkdir(exist_ok=True)
-        write_json(about, self.folder / RECORDS / f"{id}.json")
+        images = {
+            self.folder / f"imagesTr/{id}{CHANNEL}.nii.gz": ct,
+            self.folder / f"labelsTr/{id}.nii.gz": label,
+            self.folder / f"nodes/{id}.nii.gz": nodes,
+        }
+        try:
+            for path, image in images.items():
+                if image is not None:
+                    write_image(image, path)
+            write_json(about, self.folder / RECORDS / f"{id}.json")
+        except BaseException:
+            for path in images:
+                path.unlink(missing_ok=True)
+            raise
 
     def records(self) -> list[Path]:
         """The JSON file of each whole case, in the order of ids."""
@@ -53,7 +55,7 @@ class NnUNet:
 
     def finish(self) -> None:
         """Write dataset.json."""
-        told = [read_object(record).get("labels", {}) for record in self.records()]
+        told = [read_json(record).get("labels", {}) for record in self.records()]
         content = {
             "channel_names": {"0": "CT"},
             "labels": written_labels(any("ignore" in labels for labels in told)),
@@ -80,12 +82,16 @@ class Plain:
         """As `NnUNet.write`."""
         unfinished = self.folder / f"{UNFINISHED}{id}"
         shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        for image, name in ((ct, "ct"), (label, "label"), (nodes, "nodes")):
-            if image is not None:
-                write_image(image, unfinished / f"{name}.nii.gz")
-        write_json(about, unfinished / "nodes.json")
-        unfinished.rename(self.folder / id)
+        try:
+            for image, name in ((ct, "ct"), (label, "label"), (nodes, "nodes")):
+                if image is not None:
+                    write_image(image, unfinished / f"{name}.nii.gz")
+            write_json(about, unfinished / "nodes.json")
+            unfinished.rename(self.folder / id)
+        except OutputError as error:
+            raise renamed(error, unfinished, self.folder / id) from error
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
 
     def records(self) -> list[Path]:
         """As `NnUNet.records`."""

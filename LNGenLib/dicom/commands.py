@@ -23,7 +23,7 @@ def export(
     ] = None,
 ) -> None:
     """Write a result as a new CT series and a DICOM SEG, of a patient that does not exist."""
-    check_output(output)
+    check_output(output, (), (result, like))
     from LNGenLib.synthesis.records import SynthesisResult
 
     if not (result / "nodes.json").is_file():

@@ -20,8 +20,8 @@ from LNGenLib.dicom.attributes import SERIES_DESCRIPTION, Identifiers, equipment
 from LNGenLib.errors import InputError
 from LNGenLib.image.dicom_series import dicom_files
 from LNGenLib.image.io import as_ct, check_same_geometry, read_ct, to_array
-from LNGenLib.output import output_folder
-from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisResult, write_json
+from LNGenLib.output import output_folder, write_json
+from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisResult
 
 COLOR = (68, 172, 100)  # of lymph nodes in Slicer's terminology
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+from LNGenLib.output import whole_file
 
 Made = TypeVar("Made")
 
@@ -33,8 +34,6 @@ class Kept:
         if path.exists():
             return pickle.loads(path.read_bytes())
         made = make()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
-        temporary.write_bytes(pickle.dumps(made))
-        os.replace(temporary, path)
+        with whole_file(path) as temporary:
+            temporary.write_bytes(pickle.dumps(made))
         return made

@@ -5,9 +5,8 @@ An image is a `SimpleITK.Image` (LPS, x y z); arrays are numpy (z, y, x).
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
@@ -28,9 +27,15 @@ from LNGenLib.image.stored import (
     read_information,
     read_values,
 )
+from LNGenLib.image.verify import CHUNKS, check_written, silent
+from LNGenLib.output import SOFTWARE, whole_file
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 LABEL_ERROR = 0.01  # from a whole number
 MOST_LABEL = 65535  # of uint16
+NOTE = "ITK_FileNotes"  # in NIfTI: descrip
 SYNTHETIC = "SYNTHETIC lymph nodes painted by LNGen"
 
 to_array = sitk.GetArrayFromImage
@@ -220,7 +225,13 @@ def like(array: np.ndarray, reference: sitk.Image) -> sitk.Image:
 
 def marked_synthetic(image: sitk.Image) -> sitk.Image:
     """The image with a note in its header (NIfTI: descrip) that it holds synthetic lymph nodes."""
-    image.SetMetaData("ITK_FileNotes", SYNTHETIC)
+    image.SetMetaData(NOTE, SYNTHETIC)
+    return image
+
+
+def marked_own(image: sitk.Image) -> sitk.Image:
+    """The image with a note in its header that LNGen made it."""
+    image.SetMetaData(NOTE, f"made by {SOFTWARE}")
     return image
 
 
@@ -233,9 +244,23 @@ def isotropic_image(array: np.ndarray, spacing: float) -> sitk.Image:
 
 
 def write_image(image: sitk.Image, path: str | Path) -> None:
-    """Write compressed, whole or not at all: in a temporary folder first, then moved."""
+    """Write NIfTI, NRRD or MHA, compressed, whole or not at all: what was written is compared with
+    the image before it takes its name. Raises OutputError where that fails.
+    """
     path = Path(path)
-    with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
-        temporary = os.path.join(folder, path.name)
-        sitk.WriteImage(image, temporary, useCompression=True)
-        os.replace(temporary, path)
+    if not path.name.endswith(tuple(CHUNKS)):
+        raise InputError(f"{path} is no image file: give {', '.join(CHUNKS)}")
+    with whole_file(path) as temporary:
+        with silent():
+            sitk.WriteImage(image, str(temporary), useCompression=True)
+        check_written(temporary, image)
+
+
+def write_picture(picture: PIL.Image.Image, path: Path) -> None:
+    """Write PNG or JPEG whole or not at all, with a note in its header that LNGen made it."""
+    from PIL.PngImagePlugin import PngInfo
+
+    about = PngInfo()
+    about.add_text("Software", SOFTWARE)
+    with whole_file(path) as temporary:
+        picture.save(temporary, pnginfo=about, comment=SOFTWARE)

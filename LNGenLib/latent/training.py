@@ -12,8 +12,11 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
-from safetensors.torch import load_file, save_file
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+from safetensors.torch import load_file, save
 from torch.utils.data import DataLoader, Dataset
+
+from LNGenLib.output import whole_file
 
 BATCHES_PER_EPOCH = 100
 EMA_DECAY = 0.995
@@ -75,6 +78,16 @@ class Task(pl.LightningModule):
         }
 
 
+class WholeCheckpoints(TorchCheckpointIO):
+    """Checkpoints that appear whole or not at all: Lightning's own way writes into the last one
+    where the temporary folder is on another disk."""
+
+    def save_checkpoint(self, checkpoint, path, storage_options=None) -> None:
+        """Write a checkpoint; OutputError where that fails, and the older one stays."""
+        with whole_file(Path(path)) as temporary:
+            torch.save(checkpoint, temporary)
+
+
 class Told(pl.Callback):
     """Tells of each step; what `on_step` raises ends the training."""
 
@@ -126,6 +139,7 @@ def fit(
             EMAWeightAveraging(decay=EMA_DECAY, update_starting_at_step=task.steps // 2),
             *([Told(folder.name, on_step)] if on_step else []),
         ],
+        plugins=[WholeCheckpoints()],
         logger=CSVLogger(folder, name=None, version=""),
         log_every_n_steps=BATCHES_PER_EPOCH,
         enable_progress_bar=on_step is None,
@@ -138,4 +152,5 @@ def fit(
         DataLoader(validation, batch_size),
     ]
     trainer.fit(task, *loaders, ckpt_path=last if last.exists() else None)
-    save_file(task.state_dict(), averaged)
+    with whole_file(averaged) as temporary:
+        temporary.write_bytes(save(task.state_dict()))

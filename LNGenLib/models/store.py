@@ -13,6 +13,7 @@ from torch import nn
 
 from LNGenLib import __version__
 from LNGenLib.errors import InputError
+from LNGenLib.output import whole_file, write_json
 
 SHIPPED = Path(__file__).parent
 
@@ -27,19 +28,20 @@ def save_weights(module: nn.Module, config: Any, path: Path) -> None:
 
     `config` is a dataclass.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {
         name: tensor.detach().half().cpu().contiguous()
         for name, tensor in module.state_dict().items()
     }
-    save_file(tensors, path)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(save(tensors))
     description = {
         "version": __version__,
         "sha256": sha256(path),
         "config": dataclasses.asdict(config),
     }
-    path.with_suffix(".json").write_text(json.dumps(description, indent=1) + "\n")
+    write_json(description, path.with_suffix(".json"))
 
 
 def read_description(path: Path) -> dict[str, Any]:

@@ -11,11 +11,13 @@ from LNGenLib.mrml.results import TO_SEGMENTATION, add_result, read_result
 from LNGenLib.mrml.scene import load, new_scene, save
 from LNGenLib.mrml.segmentations import SEGMENTATION
 from LNGenLib.mrml.volumes import LABELS, SCALARS, to_volume
-from LNGenLib.output import check_output, output_folder
+from LNGenLib.output import check_output, output_folder, write_json
 from LNGenLib.synthesis.engine import Models, paint, synthesize
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.progress import Progress
-from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult, write_json
+from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
+
+FILES = ("ct.nrrd", "nodes.seg.nrrd", "changed.nrrd", "nodes.json")
 
 
 def synthesize_in_scene(
@@ -56,7 +58,7 @@ def synthesize_case(
     numbers. Writes ct.nrrd, nodes.seg.nrrd, changed.nrrd and nodes.json into the folder `output`,
     all or nothing. Raises InputError for unusable input or where the lymph nodes do not fit.
     """
-    check_output(output)
+    check_output(output, FILES, (ct, anatomy))
     scene = new_scene()
     labels = None
     if anatomy is not None:

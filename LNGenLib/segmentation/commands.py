@@ -15,11 +15,11 @@ from rich.table import Table
 from LNGenLib.datasets.checks import whole
 from LNGenLib.datasets.commands import Classes, cases_of, count_left_out, tell_left_out
 from LNGenLib.errors import InputError
-from LNGenLib.output import check_output, keep_settings
+from LNGenLib.output import check_output, keep_settings, read_json
 from LNGenLib.terminal import (
+    Overwrite,
     check_figures,
     console,
-    read_json_object,
     shown_progress,
     write_figures,
 )
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from LNGenLib.datasets.case import Case
     from LNGenLib.evaluation.distribution import Estimate
 
+OWN_FILES = ("settings.json", "training.json", "segmentation.json", "nnunet.json")
 HELD_OUT = 0.2  # of the patients, where the data set names none for validation
 
 
@@ -64,9 +65,9 @@ def train_segmentation(
     from LNGenLib.datasets.cases import read_cases
     from LNGenLib.segmentation.config import SegmentationConfig
 
-    changes = {} if config is None else read_json_object(config)
+    changes = {} if config is None else read_json(config)
     wanted = SegmentationConfig.from_json(changes | {"network": network.value})
-    check_output(output)
+    check_output(output, OWN_FILES, (config,), overwrite=True)  # its own of before, that is
     training, validation = split(cases_of(real, classes), seed)
     if synthetic is not None:
         held_out = {case.patient for case in validation}
@@ -128,21 +129,21 @@ def segment(
         typer.Option(metavar="UID", help="The CT's, where its DICOM folder holds several."),
     ] = None,
     device: Device = "auto",
+    overwrite: Overwrite = False,
 ) -> None:
     """Find lymph nodes in a CT: a label image in its geometry, 1 in lymph nodes."""
-    from LNGenLib.image.io import as_ct, read_ct, write_image
+    from LNGenLib.image.io import as_ct, marked_own, read_ct, write_image
     from LNGenLib.segmentation.inference import load_segmentor
 
     if not output.name.endswith((".nii.gz", ".nii", ".nrrd", ".mha")):
         raise InputError(f"{output} is no image file: give .nii.gz, .nrrd or .mha")
-    check_output(output.parent)
+    check_output(output.parent, [output.name], (ct,), overwrite)
     image = as_ct(read_ct(ct, series), str(ct))
     segmentor = load_segmentor(model, device)
     with shown_progress() as progress:
         progress.stage("segmenting")
         found = segmentor.segment(image, progress.step)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_image(found, output)
+    write_image(marked_own(found), output)
     console.print(f"lymph nodes written to {output}", soft_wrap=True)
 
 
@@ -158,7 +159,7 @@ def filter_synthetic(
     from LNGenLib.segmentation.inference import load_segmentor
     from LNGenLib.segmentation.quality import filter_cases
 
-    check_output(output)
+    check_output(output, (), (synthetic, real, model))
     segmentor = load_segmentor(model, device)
     with shown_progress() as progress:
         found = cases_of(real, classes)
@@ -182,12 +183,13 @@ def evaluate_segmentation(
     ] = None,
     classes: Classes = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Score label images against the truth, by voxel and by lymph node (docs/segmentation.md)."""
     from LNGenLib.evaluation.segmentation import estimate, paired
     from LNGenLib.segmentation.scoring import score_cases
 
-    check_figures(output)
+    check_figures(output, (real,), overwrite)
     cases = cases_of(real, classes)
     scored = score_cases(cases, [folder for folder in (found, baseline) if folder is not None])
     scores, *others = scored.scans

@@ -24,12 +24,12 @@ from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.checks import whole
 from LNGenLib.datasets.classes import written_labels
 from LNGenLib.datasets.writing import NnUNet
-from LNGenLib.errors import InputError
+from LNGenLib.errors import InputError, OutputError
 from LNGenLib.image.io import as_ct, like, marked_synthetic, to_array
+from LNGenLib.output import whole_file, write_json
 from LNGenLib.segmentation.config import NNUNET, SegmentationConfig
 from LNGenLib.segmentation.faults import told_faults
 from LNGenLib.synthesis.engine import choose_device
-from LNGenLib.synthesis.records import write_json
 
 DATASET, PLANS, CONFIGURATION, FOLD = "Dataset001_LymphNodes", "nnUNetPlans", "3d_fullres", 0
 FOLDERS = {f"nnUNet_{name}": name for name in ("raw", "preprocessed", "results")}
@@ -114,6 +114,8 @@ def _write_raw(
                     mask = marked_synthetic(mask) if case.synthetic else mask
                     raw.write(id, loaded.ct, mask, about)
                 split[name].append(id)
+            except OutputError:
+                raise
             except InputError as error:
                 left_out[case.id] = str(error)
     if not split["train"] or not split["val"]:
@@ -158,8 +160,8 @@ def _trainer(config: SegmentationConfig, seed: int, device: str) -> Any:
     save = trainer.save_checkpoint
 
     def save_whole(path: str) -> None:  # a kill in the midst of it must not cost the last one
-        save(f"{path}.writing")
-        os.replace(f"{path}.writing", path)
+        with whole_file(Path(path)) as temporary:
+            save(str(temporary))
 
     trainer.save_checkpoint = save_whole
     return trainer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,10 +14,10 @@ from scipy import ndimage
 
 from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.classes import NODE, label_map
-from LNGenLib.datasets.writing import UNFINISHED
-from LNGenLib.errors import InputError
+from LNGenLib.errors import InputError, OutputError
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras
 from LNGenLib.image.io import like, to_array
+from LNGenLib.output import whole_file
 
 SAME = 0.02  # relative difference of spacings that are taken as equal
 MOST_VOXELS = 1000  # of a lymph node at which a patch may be centered
@@ -77,6 +76,8 @@ def prepare(
         report("preparing", number, len(cases))
         try:
             prepared.append(_prepare(case, spacing, folder))
+        except OutputError:
+            raise
         except InputError as error:
             left_out[case.id] = str(error)
     if not prepared:
@@ -93,12 +94,10 @@ def _prepare(case: Case, spacing: tuple[float, float, float], folder: Path) -> P
         nodes, ignored = (_resampled_mask(mask, spacing) for mask in loaded[1:])
         arrays = {"hu": to_array(fine), "affine": _affine(fine)}
         arrays["mask"] = label_map(nodes, ignored)
-        # a folder each, since runs side by side may prepare the same case
-        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as own:
-            for name, array in arrays.items():
-                file = Path(f"{path}.{name}.npy")
-                np.save(Path(own, file.name), array)
-                Path(own, file.name).replace(file)
+        # runs side by side may prepare the same case: the last one's file stays
+        for name, array in arrays.items():
+            with whole_file(Path(f"{path}.{name}.npy")) as temporary:
+                np.save(temporary, array)
     return Prepared(case.id, path)
 
 

@@ -16,7 +16,6 @@ from scipy import ndimage
 
 from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.cases import read_cases
-from LNGenLib.datasets.checks import read_object
 from LNGenLib.datasets.classes import label_map, written_labels
 from LNGenLib.datasets.layouts import RECORDS
 from LNGenLib.datasets.writing import Plain
@@ -24,6 +23,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.evaluation.lesions import size_bin
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import like, marked_synthetic, read_image, to_array
+from LNGenLib.output import read_json
 from LNGenLib.segmentation.inference import Segmentor
 
 DROPPED = 0.25  # of each size bin
@@ -104,7 +104,7 @@ def _about(case: Case) -> dict[str, Any]:
     file = _beside(case)[1]
     if not file.exists():
         raise InputError(f"{case.image} was not written by lngen dataset: {file} is missing")
-    return read_object(file)
+    return read_json(file)
 
 
 def _source(case: Case, originals: Mapping[str, Case]) -> Case:

@@ -21,15 +21,15 @@ from torch.utils.data import DataLoader
 from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.checks import whole
 from LNGenLib.datasets.classes import IGNORED, NODE
-from LNGenLib.latent.training import OnStep, Task, Told
+from LNGenLib.latent.training import OnStep, Task, Told, WholeCheckpoints
 from LNGenLib.models.store import save_weights
+from LNGenLib.output import write_json
 from LNGenLib.segmentation.config import WEIGHTS, SegmentationConfig
 from LNGenLib.segmentation.faults import told_faults
 from LNGenLib.segmentation.inference import slide
 from LNGenLib.segmentation.networks import build
 from LNGenLib.segmentation.patches import InOrder, Patches, Transform, Whole
 from LNGenLib.segmentation.preparing import prepare
-from LNGenLib.synthesis.records import write_json
 
 
 class SegmentationTask(Task):
@@ -104,6 +104,7 @@ def train(
             accelerator="auto",
             gradient_clip_val=1.0,
             callbacks=[best, last, *([Told("training", on_step)] if on_step else [])],
+            plugins=[WholeCheckpoints()],
             logger=[
                 CSVLogger(folder, name=None, version=""),
                 TensorBoardLogger(folder, name=None, version="tensorboard"),

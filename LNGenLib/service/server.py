@@ -52,9 +52,16 @@ def server(settings: Settings, **tls: Any) -> uvicorn.Server:
 
 @contextlib.contextmanager
 def locked(data: Path):
-    """Hold the data folder, made where it is missing, for one server alone."""
+    """Hold the data folder, made where it is missing, for one server alone.
+
+    Raises InputError where another server does, and where it holds what no server made.
+    """
+    lock = data / ".lock"
+    others = [data / name for name in ("jobs", "uploads") if (data / name).exists()]
+    if others and not lock.exists():  # a server clears what is old in its own
+        raise InputError(f"{others[0]} is not a server's: give another folder")
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (data / ".lock").open("w") as file:
+    with lock.open("w") as file:
         try:
             _lock(file)
         except OSError as error:

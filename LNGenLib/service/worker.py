@@ -6,7 +6,6 @@ ends when stdin does, that is when the server is gone, however it went.
 
 from __future__ import annotations
 
-import errno
 import gc
 import hashlib
 import json
@@ -22,15 +21,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from LNGenLib.errors import Canceled, InputError
+from LNGenLib.errors import Canceled, InputError, OutputError
+from LNGenLib.output import FULL, write_json
 from LNGenLib.service.protocol import File, Image, Result
 from LNGenLib.service.work import Kind, Work, load_kinds
 from LNGenLib.synthesis.progress import Progress
-from LNGenLib.synthesis.records import write_json
 
 LONGEST_ERROR = 1000  # characters
 REPORT_SECONDS = 0.1  # between two reports of steps
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # what a disk without room answers
 BATCHES = (None, 8, 2, 1)  # lymph nodes at a time, as memory runs out; None is as usual
 
 
@@ -111,11 +109,12 @@ def do(
         write_json(asdict(Result(content, files)), folder / "result.json")
     except Canceled:
         return {"end": "canceled"}
-    except InputError as error:
-        return {"end": "failed", "error": str(error)[:LONGEST_ERROR]}
     except Exception as error:
-        if getattr(error, "errno", None) in FULL:  # the log may be on this disk, too
+        full = isinstance(error, OutputError) or getattr(error, "errno", None) in FULL
+        if full:  # the log may be on this disk, too
             return {"end": "failed", "error": "the server's disk is full: try again later"}
+        if isinstance(error, InputError):
+            return {"end": "failed", "error": str(error)[:LONGEST_ERROR]}
         traceback.print_exc()
         return {"end": "failed", "error": "a fault of LNGen: its server's log has more"}
     return {"end": "done"}

@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import Dataset
 
 from LNGenLib.errors import InputError
+from LNGenLib.output import whole_file
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.deformation import deform
 from LNGenLib.structure.descriptors import describe
@@ -53,16 +54,17 @@ def prepare(data: Path, output: Path, report: Report = lambda *_: None) -> None:
                 f"{data}: every mask of the split {split} reaches the border of its image, as if "
                 "cut off there: leave background round the lymph nodes"
             )
-    np.savez_compressed(
-        output,
-        tsdf=np.stack([one.tsdf for one in surfaces]).astype(np.float16),
-        long_axis_mm=np.array([one.long_axis for one in surfaces]),
-        dice=np.array([one.dice for one in surfaces]),
-        volume_ratio=np.array([one.volume_ratio for one in surfaces]),
-        single=np.array([one.single for one in surfaces]),
-        split=np.array([row["split"] for row in rows]),
-        name=np.array([row["file"] for row in rows]),
-    )
+    with whole_file(output) as temporary:
+        np.savez_compressed(
+            temporary,
+            tsdf=np.stack([one.tsdf for one in surfaces]).astype(np.float16),
+            long_axis_mm=np.array([one.long_axis for one in surfaces]),
+            dice=np.array([one.dice for one in surfaces]),
+            volume_ratio=np.array([one.volume_ratio for one in surfaces]),
+            single=np.array([one.single for one in surfaces]),
+            split=np.array([row["split"] for row in rows]),
+            name=np.array([row["file"] for row in rows]),
+        )
 
 
 def read_surface(path: Path) -> NodeSurface:
@@ -179,9 +181,8 @@ def _small_size(rng: np.random.Generator) -> float:
 def _kept(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Arrays kept in `path`, made where they are not."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".unfinished.npz")
-        np.savez_compressed(unfinished, **make())
-        unfinished.replace(path)
+        made = make()
+        with whole_file(path) as temporary:
+            np.savez_compressed(temporary, **made)
     with np.load(path) as arrays:
         return dict(arrays)

@@ -11,14 +11,8 @@ from typing import Any
 import numpy as np
 
 from LNGenLib.errors import InputError
-from LNGenLib.synthesis.records import (
-    Phase,
-    Point,
-    SynthesisRequest,
-    from_json,
-    read_json,
-    write_json,
-)
+from LNGenLib.output import SOFTWARE, read_json, write_json
+from LNGenLib.synthesis.records import Phase, Point, SynthesisRequest, from_json
 
 MOST_NUMBER = np.iinfo(np.uint16).max  # numbers become labels
 BINS = (1.7, 5.0, 10.0, 20.0, 30.0)  # mm, in which refusals are counted
@@ -90,13 +84,15 @@ class Plan:
 
     def write(self, path: Path) -> None:
         """Write JSON, whole or not at all."""
-        write_json(dataclasses.asdict(self), path)
+        write_json({"software": SOFTWARE} | dataclasses.asdict(self), path)
 
     @classmethod
     def read(cls, path: Path) -> Plan:
         """The plan in a JSON file; InputError that names the file where there is none."""
         try:
-            return cls.from_json(read_json(path))
+            values = read_json(path)
+            values.pop("software", None)
+            return cls.from_json(values)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 

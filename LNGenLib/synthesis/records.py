@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
@@ -17,6 +14,7 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import like, marked_synthetic, read_image, to_array, write_image
+from LNGenLib.output import read_json, write_json
 from LNGenLib.plain import as_python
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.sizes import Sizes
@@ -234,32 +232,6 @@ class SynthesisResult:
         images = {name: read_image(folder / file) for name, file in cls.IMAGES.items()}
         records = tuple(LymphNodeRecord.from_json(values) for values in content["records"])
         return cls(**images, records=records, provenance=content["provenance"])
-
-
-def write_json(content: Any, path: Path) -> None:
-    """Write JSON whole or not at all."""
-    temporary = path.with_name(f".writing-{path.name}")
-    try:
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def read_json(path: Path, fields: Sequence[str] = ()) -> dict[str, Any]:
-    """The object in a JSON file; InputError that names the file where there is none, or where it
-    lacks one of `fields`, as those of another version of LNGen may."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is no JSON file that can be read: {error}") from error
-    missing = [name for name in fields if not isinstance(content, dict) or name not in content]
-    if missing:
-        raise InputError(
-            f"{path} holds no {', '.join(missing)}: another version of LNGen, or something else, "
-            "wrote it; make it anew"
-        )
-    return content
 
 
 def from_json(kind: type, values: dict[str, Any], parts: dict[str, type] | None = None) -> Any:

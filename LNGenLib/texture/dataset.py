@@ -23,6 +23,7 @@ from skimage.segmentation import watershed
 
 from LNGenLib.image.geometry import array_spacing, extract_patch
 from LNGenLib.image.hu import FAT, SOFT_TISSUE, normalize, window_of
+from LNGenLib.output import whole_file
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import signed_distance
 from LNGenLib.texture.patch import RIM, SDF_TRUNCATION, SIZED_TO_NODE, Frame, patch_distance
@@ -236,7 +237,9 @@ def prepare(
             arrays["sdf"].append(to_uint8(np.clip(sdf / SDF_TRUNCATION, -1, 1)))
             arrays["split"].append(row["split"])
             arrays["scan"].append(row["file"])
-    np.savez_compressed(output, **{name: np.stack(values) for name, values in arrays.items()})
+    stacked = {name: np.stack(values) for name, values in arrays.items()}
+    with whole_file(output) as temporary:
+        np.savez_compressed(temporary, **stacked)
 
 
 def to_uint8(values: np.ndarray) -> np.ndarray:
