@@ -156,7 +156,8 @@ def _write_training(folder: Path) -> None:
 def noise(ct: sitk.Image, kind: type, top: int) -> sitk.Image:
     """On the grid of the CT, so that no compression makes it much smaller."""
     rng = np.random.default_rng(0)
-    return marked_synthetic(like(rng.integers(0, top, ct.GetSize()[::-1]).astype(kind), ct))
+    low = -top if kind is np.int16 else 0
+    return marked_synthetic(like(rng.integers(low, top, ct.GetSize()[::-1]).astype(kind), ct))
 
 
 def painted(scan, *_, **__) -> SynthesisResult:
@@ -165,8 +166,9 @@ def painted(scan, *_, **__) -> SynthesisResult:
     middle = np.array(ct.GetSize()[::-1]) / 2
     node = LymphNode(BALL, 8.0, np.eye(3), middle, np.array(ct.GetSpacing()[::-1]))
     images = noise(ct, np.int16, 900), noise(ct, np.uint16, 9), noise(ct, np.uint8, 2)
-    plan = {"refused_mm": [], "phase": PHASE, "seed": 0}
-    return SynthesisResult(*images, (RECORD,), {"software": "LNGen", "plan": plan}, (node,))
+    told = {"software": "LNGen", "request": {"seed": 0}}
+    told["plan"] = {"refused_mm": [], "phase": PHASE}
+    return SynthesisResult(*images, (RECORD,), told, (node,))
 
 
 class Shapes:
