@@ -52,10 +52,10 @@ def test_half_the_noise_is_half(models, monkeypatch):
         painting.hu[inside] = np.round(60 + rng.normal(0, NOISE / 2, inside.sum()))
         return painting
 
-    paint = fidelity.paint
+    paint = fidelity.paint_nodes
     monkeypatch.setattr(fidelity, "NODES", 4)
     monkeypatch.setattr(fidelity, "SMALL_NODES", 4)
-    monkeypatch.setattr(fidelity, "paint", quieter)
+    monkeypatch.setattr(fidelity, "paint_nodes", quieter)
     found = measure_fidelity(scan(), models, 0, lambda *_: None)
     for lag in (1, 2):
         assert found.noise[lag] == pytest.approx(0.5, abs=0.1)
@@ -68,10 +68,10 @@ def test_constant_nodes_have_no_noise_and_sharp_ones_narrow_edges(models, monkey
         painting.hu[(painting.changed > 0) & (painting.labels == 0)] = -100
         return painting
 
-    paint = fidelity.paint
+    paint = fidelity.paint_nodes
     monkeypatch.setattr(fidelity, "NODES", 4)
     monkeypatch.setattr(fidelity, "SMALL_NODES", 4)
-    monkeypatch.setattr(fidelity, "paint", blocks)
+    monkeypatch.setattr(fidelity, "paint_nodes", blocks)
     found = measure_fidelity(scan(), models, 0, lambda *_: None)
     assert found.noise[1] == 0
     assert found.edge < 0.75

@@ -198,3 +198,30 @@ def test_training_takes_slabs_of_a_window_and_says_so(shared, caplog):
     _, scan = read_scan(shared / "ct/deeplesion_000001_02_01_008-023.nii.gz")
     assert scan.hu.min() == -160
     assert "cut to a window of -160 to 240 HU: taken as it is" in caplog.text
+
+
+def sheared(ct: sitk.Image, by: float) -> sitk.Image:
+    """Its slices shifted along x by a part of the way between them."""
+    turned = sitk.Image(ct)
+    turned.SetDirection((1, 0, by, 0, 1, 0, 0, 0, 1))
+    return turned
+
+
+def test_shear_is_refused_by_every_door(phantom, scene):
+    from LNGenLib.mrml.volumes import to_image, to_volume
+
+    with pytest.raises(InputError, match="the CT is sheared: .* resample it onto a straight grid"):
+        Scan(sheared(phantom.ct, 0.3))
+    with pytest.raises(InputError, match="tilted is sheared"):
+        to_image(to_volume(scene, sheared(phantom.ct, 0.3), "tilted"))
+
+
+def test_shear_that_moves_nothing_is_taken_in_a_scene(phantom, scene):
+    """A result is shown beside such a CT, voxel by voxel."""
+    from LNGenLib.mrml.volumes import check_same_place, to_image, to_volume
+
+    volume = to_volume(scene, sheared(phantom.ct, 0.003), "CT")
+    image = to_image(volume)
+    direction = np.reshape(image.GetDirection(), (3, 3))
+    assert np.allclose(direction @ direction.T, np.eye(3), atol=1e-12)
+    check_same_place(volume, image, "the result")

@@ -9,6 +9,7 @@ import vtk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import to_array
+from LNGenLib.image.place import affine_of, put, right_angled
 from LNGenLib.mrml.scene import add_node
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # from RAS, and back
@@ -40,10 +41,7 @@ def to_volume(
 
 def ijk_to_ras(image: sitk.Image) -> np.ndarray:
     """The matrix (4, 4) of an image's voxels (x, y, z) to RAS mm."""
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    matrix[:3, 3] = image.GetOrigin()
-    return LPS @ matrix
+    return LPS @ affine_of(image)
 
 
 def ijk_to_world(volume: slicer.vtkMRMLVolumeNode) -> np.ndarray:
@@ -56,11 +54,11 @@ def ijk_to_world(volume: slicer.vtkMRMLVolumeNode) -> np.ndarray:
 
 def check_same_place(volume: slicer.vtkMRMLVolumeNode, image: sitk.Image, name: str) -> None:
     """Raise InputError unless an image lies on the grid that a volume has in the world."""
-    voxels = volume.GetImageData()
+    voxels, there = volume.GetImageData(), LPS @ ijk_to_world(volume)
     if (
         voxels is None
         or voxels.GetDimensions() != image.GetSize()
-        or not np.allclose(ijk_to_world(volume), ijk_to_ras(image), atol=1e-2)
+        or not np.allclose(right_angled(there, image.GetSize(), name), affine_of(image), atol=1e-2)
     ):
         raise InputError(f"{name} has another geometry than {volume.GetName()}: was that changed?")
 
@@ -84,15 +82,8 @@ def to_world(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:
 def as_image(array: np.ndarray, ijk_to_ras: np.ndarray, name: str) -> sitk.Image:
     """An image of `array` (z, y, x), copied, whose voxels (x, y, z) the matrix (4, 4) puts in RAS.
 
-    Raises InputError where the matrix shears.
+    What little shear there may be is straightened; InputError where there is more.
     """
-    matrix = LPS @ ijk_to_ras
-    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
-    direction = matrix[:3, :3] / spacing
-    if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-4):
-        raise InputError(f"{name} has axes that are not at right angles: resample it first")
     image = sitk.GetImageFromArray(array)
-    image.SetSpacing(spacing.tolist())
-    image.SetDirection(direction.ravel().tolist())
-    image.SetOrigin(matrix[:3, 3].tolist())
+    put(image, right_angled(LPS @ ijk_to_ras, image.GetSize(), name))
     return image

@@ -14,6 +14,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import window_of
 from LNGenLib.image.io import as_ct, as_labels, read_ct, read_labels
+from LNGenLib.image.place import affine_of, right_angled
 from LNGenLib.placement.checks import check_anatomy
 from LNGenLib.placement.labels import read_anatomy
 
@@ -34,8 +35,8 @@ class Scan:
     must not (real lymph nodes, say; both become masks of 0 and 1, uint8). `names` is how errors
     call them, where `NAMES` do not do.
 
-    Raises InputError where the CT is not in HU or was cut to a window, where another image lies on
-    another grid, and where the anatomy is not of this CT (`check_anatomy`).
+    Raises InputError where the CT is not in HU, was cut to a window or is sheared, where another
+    image lies on another grid, and where the anatomy is not of this CT (`check_anatomy`).
     """
 
     ct: sitk.Image
@@ -45,6 +46,7 @@ class Scan:
     names: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self):
+        right_angled(affine_of(self.ct), self.ct.GetSize(), self.name("ct"))
         window = window_of(sitk.GetArrayViewFromImage(self.hu))
         if window is not None:
             raise InputError(
