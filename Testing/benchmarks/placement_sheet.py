@@ -31,7 +31,7 @@ def main(cts: list[Path], output: Annotated[Path, typer.Option("-o", "--output")
     low, high = WINDOW
     for k, path in enumerate(cts):
         ct = as_ct(read_ct(path))
-        maps = placement_maps(ct, None)
+        maps = placement_maps(Scan(ct))
         hu, stations = to_array(ct), to_array(maps.stations)
         counts = (stations > 0).sum((1, 2))
         z = int(counts.argmax()) if counts.any() else len(hu) // 2

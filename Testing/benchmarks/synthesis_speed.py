@@ -25,6 +25,7 @@ from rich.table import Table
 
 from LNGenLib.image.io import as_ct, read_ct
 from LNGenLib.image.phantom import pelvic_phantom
+from LNGenLib.placement.scan import Scan
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
 from LNGenLib.synthesis.progress import Progress
@@ -44,7 +45,7 @@ def seconds(
     for run in range(runs + 1):
         begin, progress = time.perf_counter(), Progress()
         request = SynthesisRequest(count, Sizes("uniform", 4.0, 20.0), run, box)
-        result = synthesize(ct, request, labels, models=models, progress=progress)
+        result = synthesize(Scan(ct, labels), request, models, progress)
         progress.stage("writing")
         with tempfile.TemporaryDirectory() as folder:
             result.write(Path(folder))

@@ -32,11 +32,12 @@ from LNGenLib.datasets.drawing import make_pool
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras
 from LNGenLib.image.io import to_array, write_image
 from LNGenLib.image.phantom import pelvic_phantom
+from LNGenLib.placement.scan import Scan
 from LNGenLib.segmentation import SynthesizeLymphNodesd
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
-from LNGenLib.synthesis.painting import Painting, paint
+from LNGenLib.synthesis.painting import Painting, paint_nodes
 from LNGenLib.synthesis.records import SynthesisRequest
 
 COUNT = 3
@@ -95,14 +96,13 @@ def measure(ct: sitk.Image, labels: sitk.Image, folder: Path, models: Models, ru
     hu = sitk.GetArrayViewFromImage(ct)
 
     def same(number: int) -> None:
-        paint(hu, nodes[number], number, models.texture)
+        paint_nodes(hu, nodes[number], number, models.texture)
 
     rows["paint of the live nodes"] = (*timed(same, runs), rows["transform, live"][2])
 
     def plain(number: int) -> None:
-        synthesize(
-            ct, SynthesisRequest(COUNT, SIZES, number, allow_fewer=True), labels, None, models
-        )
+        request = SynthesisRequest(COUNT, SIZES, number, allow_fewer=True)
+        synthesize(Scan(ct, labels), request, models)
 
     rows["synthesize"] = (*timed(plain, runs), float(COUNT))
     return rows
