@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from LNGenLib.image.hu import WINDOW
 from LNGenLib.image.io import as_ct, read_ct, to_array
 from LNGenLib.placement.maps import placement_maps
+from LNGenLib.placement.scan import Scan
 from LNGenLib.placement.stations import STATIONS
 
 TILE, LINE, COLUMNS = 120, 16, 9
