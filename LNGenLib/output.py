@@ -56,10 +56,10 @@ def check_output(
 ) -> Path:
     """`path`, or the nearest folder above it that exists; InputError where nothing can be written.
 
-    A temporary folder in it is on the file system of `path`, a mounted volume too. Neither one of
-    the `files` to be written into `path` nor `path` may be an input or lie in a folder that is one;
-    a file that exists must be LNGen's own, or `overwrite` true (None: the command has no such
-    option).
+    A temporary folder in it is on the file system of `path`, a mounted volume too. None of the
+    `files` to be written into `path` (`path` itself, where they are not known) may be one of the
+    `inputs`, by whatever name or link, or lie in a folder that is one; one that exists must be
+    LNGen's own (`is_own`), or `overwrite` true (None: the command has no such option).
     """
     folder = _nearest(path)
     if not folder.is_dir():
