@@ -107,9 +107,10 @@ def test_in_a_scene_as_in_the_library(scene, phantom, models, anatomy, tmp_path)
     "files, problem",
     [
         ({"ct": "nowhere.nrrd"}, "nowhere.nrrd is no file"),
-        ({"ct": "text.nrrd"}, "text.nrrd can't be read"),
+        ({"ct": "text.nrrd"}, "text.nrrd is not an image that can be read"),
+        ({"ct": "cut.nii"}, "cut.nii is cut"),
         ({"ct": "positive.nrrd"}, "is not in HU"),
-        ({"ct": "ct.nrrd", "anatomy": "text.seg.nrrd"}, "text.seg.nrrd can't be read"),
+        ({"ct": "ct.nrrd", "anatomy": "text.seg.nrrd"}, "text.seg.nrrd is not an image that can"),
         ({"ct": "ct.nrrd", "anatomy": "shorter.nrrd"}, "shorter has another geometry"),
     ],
 )
@@ -121,6 +122,8 @@ def test_files_that_can_not_be_used_are_refused(phantom, tmp_path, files, proble
     write_image(phantom.labels[:20, :20, :19], tmp_path / "shorter.nrrd")
     for name in ("text.nrrd", "text.seg.nrrd"):
         (tmp_path / name).write_text("this is no image\n")
+    write_image(ct, tmp_path / "cut.nii")
+    (tmp_path / "cut.nii").write_bytes((tmp_path / "cut.nii").read_bytes()[:-999])
     paths = {name: tmp_path / file for name, file in files.items()}
     before = sorted(tmp_path.iterdir())
     with pytest.raises(InputError, match=problem):

@@ -7,7 +7,10 @@ from pathlib import Path
 import slicer
 
 from LNGenLib.errors import InputError
+from LNGenLib.image.io import read_ct, read_layers
+from LNGenLib.output import unwritten
 
+SCALARS = "vtkMRMLScalarVolumeNode"
 KINDS = (  # of Slicer's modules, which the application registers in its own scene
     "vtkMRMLSegmentationNode",
     "vtkMRMLSegmentationDisplayNode",
@@ -67,9 +70,14 @@ def put_beside(ct: slicer.vtkMRMLNode, node: slicer.vtkMRMLNode) -> None:
 
 
 def load(scene: slicer.vtkMRMLScene, kind: str, path: Path) -> slicer.vtkMRMLStorableNode:
-    """A new MRML node of the class `kind` with a file's content; InputError where it has none."""
+    """A new MRML node of the class `kind` with a file's content.
+
+    Raises InputError where it has none, and where `read_ct` or `read_layers` would: Slicer's
+    readers give zeros for what is cut off.
+    """
     if not path.is_file():
         raise InputError(f"{path} is no file: give a volume or a segmentation that Slicer reads")
+    (read_ct if kind == SCALARS else read_layers)(path)
     node = scene.AddNewNodeByClass(kind, path.name.split(".")[0])
     node.AddDefaultStorageNode(str(path))
     if not node.GetStorageNode().ReadData(node):
@@ -79,7 +87,11 @@ def load(scene: slicer.vtkMRMLScene, kind: str, path: Path) -> slicer.vtkMRMLSto
 
 
 def save(node: slicer.vtkMRMLStorableNode, path: Path) -> None:
-    """Write an MRML node's content; raises OSError where that fails."""
+    """Write an MRML node's content, and read it again; raises OutputError where that fails."""
     node.AddDefaultStorageNode(str(path))
-    if not node.GetStorageNode().WriteData(node):
-        raise OSError(f"{path} can't be written")
+    try:
+        if not node.GetStorageNode().WriteData(node):
+            raise OSError(f"{path} can't be written")
+        read_layers(path)
+    except (OSError, InputError) as error:
+        raise unwritten(path, error) from error

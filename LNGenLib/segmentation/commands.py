@@ -160,6 +160,8 @@ def filter_synthetic(
     from LNGenLib.segmentation.quality import filter_cases
 
     check_output(output, (), (synthetic, real, model))
+    folders = {"synthetic": synthetic, "real": real, "model": model}
+    keep_settings(output, {name: str(folder.resolve()) for name, folder in folders.items()})
     segmentor = load_segmentor(model, device)
     with shown_progress() as progress:
         found = cases_of(real, classes)
