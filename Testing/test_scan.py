@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from LNGenLib.datasets.cases import read_cases
+from LNGenLib.datasets.dataset import DatasetSettings, make_dataset
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import ras_to_index
 from LNGenLib.image.hu import window_of
@@ -64,6 +66,37 @@ def test_a_window_is_refused_by_the_command_with_the_file_named(phantom, tmp_pat
     )
     assert code == 2 and "abd.nii.gz was cut to a window of -135 to 215 HU" in error
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("line", ["dataset --cases {c} -n 1", "pool --cases {c} -n 1"])
+def test_data_sets_and_pools_do_not_paint_into_a_window(phantom, tmp_path, run_lngen, line):
+    """Nodes were painted into the air round the patient."""
+    write_image(cut(phantom.ct, -135, 215), tmp_path / "in/abd.nii.gz")
+    command = f"{line} -o {{o}}".format(c=tmp_path / "in", o=tmp_path / "out").split()
+    code, _, error = run_lngen(command)
+    assert code == 2 and "abd" in error and "was cut to a window of -135 to 215 HU" in error
+    assert not list((tmp_path / "out").glob("**/*.nii.gz"))
+
+
+def test_a_server_does_not_paint_into_a_window(phantom, tmp_path):
+    """Whatever client sent it."""
+    from LNGenLib.service.work import Work
+
+    images = {"ct": cut(phantom.ct, -135, 215)}
+    work = Work(None, images, None, None, tmp_path, tmp_path, tmp_path)
+    with pytest.raises(InputError, match="the CT was cut to a window"):
+        _ = work.scan
+
+
+def test_a_data_set_keeps_fractions_of_its_cases(crops, models, tmp_path):
+    ct = sitk.Cast(read_image(crops / "crop_0.nii.gz"), sitk.sitkFloat32) + 0.375
+    write_image(ct, tmp_path / "in/a.nii.gz")
+    settings = DatasetSettings(seed=4, count=(1, 1), sizes=Sizes("uniform", 6.0, 6.0))
+    make_dataset(read_cases(tmp_path / "in"), tmp_path / "out", 1, settings, models)
+    made = read_image(tmp_path / "out/imagesTr/synthetic_00000_0000.nii.gz")
+    before, after = to_array(ct), to_array(made)
+    assert after.dtype == np.float32 and 0 < (after != before).mean() < 0.2
+    assert np.array_equal(after % 1 == 0, after != before), "painted voxels are whole HU"
 
 
 @pytest.mark.parametrize("kind", [sitk.sitkFloat32, sitk.sitkFloat64, sitk.sitkInt32])
