@@ -76,7 +76,7 @@ def _chosen(folder: Path, headers: list[Header], series: str | None) -> list[Hea
         raise InputError(f"{folder} holds no DICOM series: give the folder of a CT's slices")
     if len(candidates) > 1:
         raise InputError(
-            f"{folder} holds {len(candidates)} DICOM series: take one by --series UID, or give a "
+            f"{folder} holds {len(candidates)} DICOM series: name one (series UID), or give a "
             f"folder of one; {_listed(candidates)}"
         )
     return next(iter(candidates.values()))

@@ -81,7 +81,7 @@ def _read(path: Path, series: str | None = None) -> tuple[sitk.Image, bool]:
     if not path.exists():
         raise InputError(f"{path} does not exist: check the path")
     if series is not None and not path.is_dir():
-        raise InputError(f"{path} is no DICOM folder, which --series asks for: give that")
+        raise InputError(f"{path} is no DICOM folder, of which a series is asked for: give one")
     shown = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.GlobalWarningDisplayOff()  # InputErrors say what ITK only warns of
     try:

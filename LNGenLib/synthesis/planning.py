@@ -85,7 +85,7 @@ def draw_structures(plan: Plan, model: StructureModel, progress: Progress) -> Sa
     if plan.weights != model.description["sha256"]:
         raise InputError(
             "the plan was drawn with other structure weights, and its lymph nodes would have other "
-            "shapes now: make it anew (--replan, or Preview), or give those weights"
+            "shapes now: make it anew (replan, or Preview), or give those weights"
         )
     for node in plan.nodes:
         for size in (node.long_axis_mm, node.shape_mm):
