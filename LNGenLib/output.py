@@ -162,10 +162,10 @@ def read_json(path: Path, fields: Sequence[str] = ()) -> dict[str, Any]:
     """The object in a JSON file; InputError that names the file where there is none, or where it
     lacks one of `fields`, as that of another version of LNGen may."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # editors add the mark
     except OSError as error:
         raise InputError(f"{path} can't be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no JSON object ({{...}}): give one that does")
