@@ -137,7 +137,7 @@ def test_unknown_fields_are_refused_by_name(kind):
         (SynthesisRequest, {"sizes": {"law": "normal"}}, "uniform or clinical"),
         (SynthesisRequest, {"sizes": {"low_mm": "5"}}, 'Sizes: low_mm "5" is no float'),
         (SynthesisRequest, {"sizes": {"mean": 5}}, "Sizes has no field mean"),
-        (SynthesisRequest, {"region_box": ["a"] * 6}, 'region_box .* is no tuple'),
+        (SynthesisRequest, {"region_box": ["a"] * 6}, "region_box .* is no tuple"),
         (SynthesisRequest, {"stations": "mesorectal"}, 'stations "mesorectal" is no tuple'),
         (SynthesisRequest, {"allow_fewer": "no"}, 'allow_fewer "no" is no bool'),
         (SynthesisRequest, {"artery_hu": math.nan}, "artery_hu NaN is no float"),
