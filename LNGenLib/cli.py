@@ -104,7 +104,8 @@ Steps = Annotated[int, typer.Option(help="Sampling steps of the texture diffusio
 Weights = Annotated[Optional[Path], typer.Option(help="Own weights (.safetensors).")]
 
 
-RESULT = ("ct.nii.gz", "nodes.nii.gz", "changed.nii.gz", "nodes.json", "preview.png")
+JOINED = "label.nii.gz"  # known and synthetic lymph nodes, where known ones are given
+RESULT = ("ct.nii.gz", "nodes.nii.gz", "changed.nii.gz", "nodes.json", "preview.png", JOINED)
 PLACEMENT = ("prior.nii.gz", "stations.seg.nrrd", "stations.json", "stations.png")
 
 
@@ -213,6 +214,7 @@ def synthesize(
     weight. With --plan that plan's own request counts; --steps, --enhancement and --artery may be
     others.
     """
+    from LNGenLib.placement.checks import check_nodes_shown
     from LNGenLib.placement.points import read_points
     from LNGenLib.placement.scan import Scan
     from LNGenLib.placement.stations import named
@@ -244,13 +246,16 @@ def synthesize(
     )
     planned = None if plan is None else Plan.read(plan)
     if planned is not None:
-        request = _repainted(planned.request, request, _given(context))
+        given = _given(context) - ({"region_mask"} if replan else set())
+        request = _repainted(planned.request, request, given)
     if known is not None and avoid is not None:
         raise InputError("--known labels are kept off, too: join them with those of --avoid")
-    made = ("plan.json",) if dry_run else RESULT if known is None else (*RESULT, "label.nii.gz")
+    made = ("plan.json",) if dry_run else RESULT
     inputs = (ct, anatomy, region_mask, avoid, known, points, plan)
     check_output(output, made, inputs, overwrite)
     scan = Scan.read(ct, anatomy, region_mask, known or avoid, series)
+    if known is not None:
+        check_nodes_shown(scan.hu, scan.avoid, str(known))
 
     from LNGenLib.synthesis.engine import Models
 
@@ -269,7 +274,8 @@ def _given(context: typer.Context) -> set[str]:
 
 
 REQUEST = {  # options that say which lymph nodes are asked for, of which a plan has its own
-    *("region_box", "stations", "points", "tolerance", "count", "long_axis", "short_axis"),
+    *("region_box", "region_mask", "stations", "points", "tolerance", "count", "long_axis"),
+    "short_axis",
     *("sizes", "axis_ratio", "irregularity", "hilum", "allow_fewer", "seed"),
 }
 PAINTED = {"steps": "texture_steps", "enhancement": "enhancement", "artery": "artery_hu"}
@@ -359,10 +365,10 @@ def _synthesize(
         else:
             result = paint(scan, plan, request, models, progress)
         progress.stage("writing")
-        with output_folder(output) as folder:
+        with output_folder(output, gone=() if carry else (JOINED,)) as folder:
             result.write(folder)
             if carry:
-                write_image(result.with_known(scan.avoid), folder / "label.nii.gz")
+                write_image(result.with_known(scan.avoid), folder / JOINED)
             picture = render_preview(scan.hu, result.ct, result.lymph_nodes, result.records)
             write_picture(picture, folder / "preview.png")
         progress.finish()

@@ -162,10 +162,10 @@ def read_json(path: Path, fields: Sequence[str] = ()) -> dict[str, Any]:
     """The object in a JSON file; InputError that names the file where there is none, or where it
     lacks one of `fields`, as that of another version of LNGen may."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # editors add the mark
     except OSError as error:
         raise InputError(f"{path} can't be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no JSON object ({{...}}): give one that does")
@@ -178,11 +178,12 @@ def read_json(path: Path, fields: Sequence[str] = ()) -> dict[str, Any]:
 
 
 @contextmanager
-def output_folder(path: Path) -> Iterator[Path]:
+def output_folder(path: Path, gone: Iterable[str] = ()) -> Iterator[Path]:
     """A temporary folder whose files move into `path` when the block ends without an error.
 
-    Where `path` is new, it appears with all of them at once. Raises OutputError where the disk is
-    full or closed.
+    Where `path` is new, it appears with all of them at once. The files `gone` are taken away, if
+    they are there: of an earlier result, they would be taken for this one's. Raises OutputError
+    where the disk is full or closed.
     """
     temporary = check_output(path) / f".lngen-{secrets.token_hex(8)}"
     try:
@@ -192,6 +193,8 @@ def output_folder(path: Path) -> Iterator[Path]:
         for file in files:
             _to_disk(file)
         if path.exists():
+            for name in gone:
+                (path / name).unlink(missing_ok=True)
             for file in files:
                 file.replace(path / file.name)
         else:

@@ -1,9 +1,11 @@
-"""Plain Python numbers in dataclasses, whatever numbers they are given."""
+"""Plain Python values in dataclasses, whatever numbers they are given, of their fields' types."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import math
+import types
+from typing import Any, Union, get_args, get_origin
 
 
 def as_python(values: Any) -> None:
@@ -17,3 +19,23 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         value = value.tolist()
     return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
+
+
+def fits(value: Any, kind: Any) -> bool:
+    """Whether a value, as it comes out of JSON with tuples for lists, is of a field's type.
+
+    Numbers are finite; true and false are none, though Python has them so.
+    """
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return any(fits(value, part) for part in parts)
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        parts = parts[:1] * len(value) if parts[-1] is ... else parts
+        return len(value) == len(parts) and all(map(fits, value, parts))
+    if kind is float:
+        return fits(value, int) or (isinstance(value, float) and math.isfinite(value))
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return kind is Any or isinstance(value, origin or kind)

@@ -88,6 +88,7 @@ REFUSED = {
     "unknown": (SEVERAL, ["spleen"], "has no class spleen: it has colon, lymph_nodes"),
     "nothing": ({"background": 0}, ["a"], "names no class but the background"),
     "no numbers": ({"node": "x y"}, (), "dataset.json: labels are no"),
+    "a fraction": ({"node": 1.5}, (), "dataset.json: labels are no"),
     "a list": (["node"], (), "dataset.json: labels are no"),
 }
 

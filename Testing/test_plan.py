@@ -153,3 +153,5 @@ def test_the_command_plans_and_paints(phantom, tmp_path, run_lngen):
     assert code == 0 and "SYNTHETIC" in text and "arteries of 90 HU (source: given)" in text
     records = json.loads((out / "nodes.json").read_text())["records"]
     assert {record["station"] for record in records} == stations
+    code, _, told = run_lngen([*paint, "--region-mask", str(tmp_path / "labels.nii.gz")])
+    assert code == 2 and "the plan has its own --region-mask" in told

@@ -35,6 +35,12 @@ def test_a_ct_that_was_cut_to_a_window_is_refused(phantom, window):
         Scan(cut(phantom.ct, *window))
 
 
+def test_padding_round_a_window_does_not_hide_it(phantom):
+    padded = np.pad(to_array(cut(phantom.ct, -160, 3000)), 9, constant_values=-1024)
+    assert window_of(padded)[0] == -160
+    assert window_of(np.pad(to_array(phantom.ct), 9, constant_values=-3024)) is None
+
+
 @pytest.mark.parametrize("name", ["crlm1004", "radiogenomics_r01_lower", "totalsegmentator_pelvis"])
 def test_real_cts_are_whole(shared, name):
     assert window_of(to_array(read_image(shared / f"ct/{name}.nii.gz"))) is None
@@ -223,6 +229,20 @@ def test_labels_of_known_lymph_nodes_are_carried_on(scan, tmp_path, run_lngen):
     )
     assert not (new[known > 0]).any()
     assert np.array_equal(both, ((known > 0) | (new > 0)).astype(np.uint8))
+    code, *_ = run_lngen([*given[:4], "--count", "1", "--steps", "1", "-o", f"{tmp_path}/out"])
+    assert code == 0
+    assert not (tmp_path / "out/label.nii.gz").exists()  # it would be read as that of the new CT
+
+
+def test_known_lymph_nodes_in_air_are_refused(scan, tmp_path, run_lngen):
+    known = np.zeros(scan.ct.GetSize()[::-1], np.uint8)
+    known[:, :2, :2] = 1
+    for name, image in (("ct", scan.ct), ("known", like(known, scan.ct))):
+        write_image(image, tmp_path / f"{name}.nii.gz")
+    given = ["synthesize", f"{tmp_path}/ct.nii.gz", "--known", f"{tmp_path}/known.nii.gz"]
+    code, _, told = run_lngen([*given, "-o", f"{tmp_path}/out"])
+    assert code == 2
+    assert "known.nii.gz lies in air: is it of this CT?" in told
 
 
 def test_training_takes_slabs_of_a_window_and_says_so(shared, caplog):

@@ -94,13 +94,13 @@ def test_a_bad_image_has_a_problem(changes):
 
 BAD_REQUESTS = [
     (StructuresRequest, {"count": 101}, "count 101"),
-    (StructuresRequest, {"count": "5"}, "count '5'"),
+    (StructuresRequest, {"count": "5"}, 'count "5" is no int'),
     (StructuresRequest, {"seed": -1}, "seed -1"),
     (StructuresRequest, {"variant": "new"}, "no field variant"),
     (TrainRequest, {"part": "explicit", "dataset": "x"}, "part 'explicit'"),
     (StructuresRequest, {"sizes": {"low_mm": 50}}, "within 1.7 to 30"),
     (TrainRequest, {"part": "all", "dataset": "x"}, "part 'all'"),
-    (TrainRequest, {"part": "texture", "dataset": 3}, "name of a data set"),
+    (TrainRequest, {"part": "texture", "dataset": 3}, "dataset 3 is no str"),
     (TrainRequest, {"part": "texture"}, "dataset"),
     (NoRequest, {"a": 1}, "no field a"),
     (NoRequest, [], "JSON object"),

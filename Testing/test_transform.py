@@ -223,7 +223,19 @@ def another_shape(data: dict) -> None:
     data["label"] = data["label"][:, 1:]
 
 
+def another_grid(data: dict) -> None:
+    affine = data["label"].affine.clone()
+    affine[2, 3] += 2
+    data["label"] = MetaTensor(data["label"].as_tensor(), affine)
+
+
+def no_affine(data: dict) -> None:
+    data["image"].affine[:] = float("nan")
+
+
 UNUSABLE = {
+    another_grid: "crop_0: image and label lie on different grids",
+    no_affine: "has an affine that tells no place: mend its header",
     scaled: "crop_0 is not in HU: synthesize before scaling",
     no_id: r"a case without an id: give data\['id'\]",
     scaled_to_ends: "crop_0 is not in HU: synthesize before scaling",
@@ -239,6 +251,28 @@ def test_unusable_cases_are_refused(change, painted, crops):
     change(data)
     with pytest.raises(InputError, match=UNUSABLE[change]):
         SynthesizeLymphNodesd(pool=painted, seed=0)(data)
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"label_value": 0}, "label_value 0 is the background"),  # lymph nodes without a label
+        ({"label_value": 1.5}, "label_value 1.5: give a whole number"),
+        ({"prob": 50}, "prob 50: give a probability"),
+        ({"prob": float("nan")}, "prob nan: give a probability"),
+        ({"count": 3}, "count 3: give .fewest, most."),
+    ],
+)
+def test_unusable_options_are_refused(options, words, painted):
+    with pytest.raises(InputError, match=words):
+        SynthesizeLymphNodesd(pool=painted, **options)
+
+
+def test_a_value_that_the_label_does_not_hold_is_refused(painted, crops):
+    data = case(crops, 0)
+    data["label"] = data["label"].to(torch.uint8)
+    with pytest.raises(InputError, match="label_value 300 is more than a label of uint8 holds"):
+        SynthesizeLymphNodesd(pool=painted, seed=0, label_value=300)(data)
 
 
 def test_unusable_pools_are_refused(painted, crops, models, tmp_path):

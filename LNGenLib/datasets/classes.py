@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def _classes(labels: Any, source: Path) -> dict[str, tuple[int, ...]]:
     try:
         for key, value in (labels or {}).items():
             name, values = (value, int(key)) if isinstance(value, str) else (key, value)
-            values = tuple(map(int, values if isinstance(values, list) else [values]))
+            values = tuple(map(operator.index, values if isinstance(values, list) else [values]))
             if _plain(name) != "background" and values != (0,):
                 classes[name] = values
     except (AttributeError, TypeError, ValueError) as error:

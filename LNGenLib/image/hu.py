@@ -37,6 +37,9 @@ def window_of(hu: np.ndarray) -> tuple[int, int] | None:
     A scanner's own ends lie beyond what matters here (`ENDS`).
     """
     low, high = float(hu.min()), float(hu.max())
+    above = float(np.min(hu, where=hu > low, initial=high))
+    if low <= ENDS[0] < above:  # nothing between, where lung and edges lie: padding
+        hu, low = hu[hu > low], above
     if low <= ENDS[0] and high >= ENDS[1]:
         return None
     low, high = round(low), round(high)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from LNGenLib.randomness import case_seed
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.painting import Painting
 
+SAME = 0.01  # mm, of two affines
 MOST_KEPT = 10_000  # places that are remembered, to warn of a repetition
 
 
@@ -59,9 +61,15 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
         super().__init__(keys)
         if len(self.keys) != 2:
             raise InputError(f"keys {self.keys}: give two, of the image and of the label")
+        if np.shape(count) != (2,):
+            raise InputError(f"count {count}: give (fewest, most)")
         self.count = tuple(whole(value, "count") for value in count)
-        if len(self.count) != 2 or not 1 <= self.count[0] <= self.count[1]:
+        if not 1 <= self.count[0] <= self.count[1]:
             raise InputError(f"count {count}: give (fewest, most), 1 at least")
+        if not isinstance(prob, Real) or not 0 <= prob <= 1:  # NaN is not, either
+            raise InputError(f"prob {prob!r}: give a probability, 0 to 1")
+        if not whole(label_value, "label_value"):
+            raise InputError("label_value 0 is the background: give another")
         self.pool, self.prob = Pool(Path(pool)), prob
         self.id_key, self.label_value = id_key, label_value
         if not len(self.pool):
@@ -102,8 +110,7 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
         arrays = [_voxels(value, case) for value in (image, label)]
         # only seen in another order: to turn all voxels of a scan takes longer than to paint
         hu, labels = (array[0].transpose(order) for array in arrays)
-        if hu.shape != labels.shape:
-            raise InputError(f"case {case}: image {hu.shape} and label {labels.shape} differ")
+        _check_label(labels, hu, label, image, case, self.label_value)
         turn = data.get("turn")
         epoch = self._epoch.number if turn is None else whole(turn, "turn")
         place = f"{case} at {_place(affine, hu.shape)}"
@@ -199,6 +206,8 @@ def _geometry(image: Any, case: str) -> tuple[np.ndarray, list[int]]:
             "MONAI's transforms and set_track_meta)"
         )
     affine = convert_to_numpy(image.affine).astype(float)
+    if not np.isfinite(affine).all() or not np.linalg.det(affine[:3, :3]):
+        raise InputError(f"case {case} has an affine that tells no place: mend its header")
     unit = np.abs(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
     slices = int(unit[2].argmax())  # nearest to S; of the others the one nearest to A comes next
     order = [slices, *sorted({0, 1, 2} - {slices}, key=lambda axis: -unit[1, axis])]
@@ -211,6 +220,20 @@ def _voxels(value: Any, case: str) -> np.ndarray:
     if array.ndim != 4 or array.shape[0] != 1:
         raise InputError(f"case {case} has the shape {tuple(array.shape)}: give (1, x, y, z)")
     return array
+
+
+def _check_label(
+    labels: np.ndarray, hu: np.ndarray, label: Any, image: Any, case: str, value: int
+) -> None:
+    """InputError where the label map is not on the image's grid, or does not take the `value`."""
+    if hu.shape != labels.shape:
+        raise InputError(f"case {case}: image {hu.shape} and label {labels.shape} differ")
+    own = convert_to_numpy(getattr(label, "affine", image.affine))
+    told = not np.array_equal(own, np.eye(4))  # which is what a MetaTensor has unasked
+    if told and not np.allclose(own, convert_to_numpy(image.affine), atol=SAME):
+        raise InputError(f"case {case}: image and label lie on different grids: resample one")
+    if labels.dtype.kind in "iu" and value > np.iinfo(labels.dtype).max:
+        raise InputError(f"label_value {value} is more than a label of {labels.dtype} holds")
 
 
 def _check_hu(hu: np.ndarray, case: str) -> None:

@@ -89,9 +89,9 @@ class Plan:
     @classmethod
     def read(cls, path: Path) -> Plan:
         """The plan in a JSON file; InputError that names the file where there is none."""
+        values = read_json(path)
+        values.pop("software", None)
         try:
-            values = read_json(path)
-            values.pop("software", None)
             return cls.from_json(values)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
