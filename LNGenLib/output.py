@@ -58,8 +58,8 @@ def check_output(
 
     A temporary folder in it is on the file system of `path`, a mounted volume too. None of the
     `files` to be written into `path` (`path` itself, where they are not known) may be one of the
-    `inputs`, by whatever name or link, or lie in a folder that is one; one that exists must be
-    LNGen's own (`is_own`), or `overwrite` true (None: the command has no such option).
+    `inputs`, by whatever name or link, or lie among what a folder that is one holds; one that
+    exists must be LNGen's own (`is_own`), or `overwrite` true (None: the command has no such option).
     """
     folder = _nearest(path)
     if not folder.is_dir():
@@ -67,7 +67,8 @@ def check_output(
     if not os.access(folder, os.W_OK):
         raise InputError(f"{folder} can't be written to: give another folder for the results")
     targets = [path / name for name in files]
-    _check_apart(targets or [path], [one for one in inputs if one is not None and one.exists()])
+    there = [one for one in inputs if one is not None and one.exists()]
+    _check_apart([path] if not targets else [path, *targets], there)
     for target in targets:
         if target.is_dir():
             raise InputError(f"{target} is a folder: take it away, or give another folder")
@@ -86,15 +87,11 @@ def _nearest(path: Path) -> Path:
 
 
 def _check_apart(targets: Iterable[Path], inputs: list[Path]) -> None:
-    """InputError where a target is an input or lies in one, by whatever name or link."""
+    """InputError where a target is an input, by whatever name or link."""
     for target in targets:
-        resolved = target.resolve()
-        above = [one for one in (resolved, *resolved.parents) if one.exists()]
         for given in inputs:
             if target.exists() and target.samefile(given):
                 raise InputError(f"{target} is an input, {given}: give another place for results")
-            if given.is_dir() and any(one.samefile(given) for one in above):
-                raise InputError(f"{target} lies in {given}, an input: give another folder")
 
 
 def is_own(path: Path) -> bool:

@@ -126,7 +126,7 @@ def test_of_several_ct_series_one_is_named(tmp_path):
     write_slices(tmp_path, hu_array(), tags={"0008|103e": "Body 3.0"})
     write_slices(tmp_path, hu_array(seed=1), "1.2.4")
     message = message_of(read_ct, tmp_path)
-    assert f"{tmp_path} holds 2 DICOM series" in message and "--series UID" in message
+    assert f"{tmp_path} holds 2 DICOM series" in message and "series UID" in message
     assert "1.2.3 (CT, Body 3.0; 4 files), 1.2.4 (CT; 4 files)" in message
     for seed, series in enumerate(("1.2.3", "1.2.4")):
         assert np.array_equal(to_array(read_ct(tmp_path, series)), hu_array(seed=seed))

@@ -89,7 +89,8 @@ def test_lymph_nodes_lie_at_the_pools_places_and_nowhere_else(few_places, crops)
     elsewhere = case(crops, 0)  # a patch with fat, in which the pool has no places
     affine = np.asarray(elsewhere["image"].affine).copy()
     affine[:3, 3] += 500
-    elsewhere["image"] = MetaTensor(elsewhere["image"].as_tensor(), torch.from_numpy(affine))
+    for key in ("image", "label"):
+        elsewhere[key] = MetaTensor(elsewhere[key].as_tensor(), torch.from_numpy(affine))
     assert torch.equal(transform(elsewhere)["image"], elsewhere["image"])
 
 

@@ -24,6 +24,8 @@ def export(
 ) -> None:
     """Write a result as a new CT series and a DICOM SEG, of a patient that does not exist."""
     check_output(output, (), (result, like))
+    if like.resolve() in output.resolve().parents:  # whoever imports that folder gets both
+        raise InputError(f"{output} lies in {like}, an input: give another folder")
     from LNGenLib.synthesis.records import SynthesisResult
 
     if not (result / "nodes.json").is_file():
