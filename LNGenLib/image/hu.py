@@ -10,6 +10,11 @@ SOFT_TISSUE = (-20.0, 180.0)
 MUSCLE = (10.0, 110.0)
 OUTSIDE = -300.0  # below it is no tissue
 
+LEAST_PLATEAU = (0.01, 0.0005)  # share of the voxels at the lower and the upper end of a window
+ABOVE_NEXT = 5  # times what a value next to the end has; without a window it has less
+NEXT = 100  # HU from the end
+ENDS = (-500, 700)  # HU: scanners end below and above by themselves
+
 
 def normalize(hu: np.ndarray) -> np.ndarray:
     """HU, of any shape, clipped to the window, scaled to [-1, 1] (float32)."""
@@ -23,15 +28,8 @@ def denormalize(values: np.ndarray) -> np.ndarray:
     return low + (np.asarray(values) + 1) * (high - low) / 2
 
 
-LEAST_PLATEAU = (0.01, 0.0005)  # share of the voxels at the lower and the upper end of a window
-ABOVE_NEXT = 5  # times what a value next to the end has; without a window it has less
-NEXT = 100  # HU from the end
-ENDS = (-500, 700)  # HU: scanners end below and above by themselves
-
-
 def window_of(hu: np.ndarray) -> tuple[int, int] | None:
-    """The window (HU) that a whole CT `hu` (of any shape and type) was cut to, None where it was
-    not.
+    """The window (HU) that a whole CT `hu` (z, y, x) was cut to, None where it was not.
 
     Where values are cut off, they pile up at the end: air at the lower one, bone at the upper one.
     A scanner's own ends lie beyond what matters here (`ENDS`).
@@ -40,7 +38,10 @@ def window_of(hu: np.ndarray) -> tuple[int, int] | None:
     if low <= ENDS[0] and high >= ENDS[1]:
         return None
     low, high = round(low), round(high)
-    counts = np.bincount((np.round(hu).astype(int) - low).ravel(), minlength=high - low + 1)
+    counts = sum(
+        np.bincount(np.round(part).astype(int).ravel() - low, minlength=high - low + 1)
+        for part in hu  # a slice at a time bounds the memory
+    )
     piled = (
         low > ENDS[0] and _piles_up(counts, LEAST_PLATEAU[0]),
         high < ENDS[1] and _piles_up(counts[::-1], LEAST_PLATEAU[1]),

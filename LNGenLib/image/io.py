@@ -178,6 +178,8 @@ def as_labels(image: sitk.Image, ct: sitk.Image, name: str) -> sitk.Image:
         raise no_labels
     labels = _along_axes(image, ct)
     check_same_geometry(ct, labels, name)
+    if labels.GetPixelID() == sitk.sitkUInt16:
+        return labels
     values = sitk.GetArrayViewFromImage(labels)
     if values.dtype.kind not in "iuf" or not _are_whole(values):
         raise no_labels
