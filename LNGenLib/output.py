@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -158,9 +158,8 @@ def write_json(content: Any, path: Path) -> None:
         temporary.write_text(json.dumps(content, indent=1) + "\n")
 
 
-def read_json(path: Path, fields: Sequence[str] = ()) -> dict[str, Any]:
-    """The object in a JSON file; InputError that names the file where there is none, or where it
-    lacks one of `fields`, as that of another version of LNGen may."""
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; InputError that names the file where there is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -169,12 +168,22 @@ def read_json(path: Path, fields: Sequence[str] = ()) -> dict[str, Any]:
         raise InputError(f"{path} is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no JSON object ({{...}}): give one that does")
-    missing = [name for name in fields if name not in content]
-    if missing:
-        raise InputError(
-            f"{path} lacks {', '.join(missing)} (another version of LNGen wrote it?): make it anew"
-        )
     return content
+
+
+def json_field(content: dict[str, Any], *names: str, file: Path, make: str) -> Any:
+    """The value that `names` lead to in the JSON object of a file.
+
+    InputError where it is missing, as in a file of another version; `make` says what makes it anew.
+    """
+    value: Any = content
+    for name in names:
+        if not isinstance(value, dict) or name not in value:
+            raise InputError(
+                f"{file} lacks {'.'.join(names)} (another version of LNGen wrote it?): {make}"
+            )
+        value = value[name]
+    return value
 
 
 @contextmanager

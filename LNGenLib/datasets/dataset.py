@@ -13,7 +13,6 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.datasets.case import Case, Loaded, scan_of
-from LNGenLib.datasets.checks import whole
 from LNGenLib.datasets.classes import label_map, written_labels
 from LNGenLib.datasets.manifest import begun, shared_by_all, write_manifest
 from LNGenLib.datasets.running import Runner, run_here
@@ -21,6 +20,7 @@ from LNGenLib.datasets.writing import LAYOUTS, Writer, clear_unfinished
 from LNGenLib.errors import InputError, OutputError
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.placement.anatomy import NoPlace, deep
+from LNGenLib.plain import as_python, whole
 from LNGenLib.randomness import case_seed
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
@@ -46,10 +46,9 @@ class DatasetSettings:
     layout: str = "nnunet"
 
     def __post_init__(self):
-        low, high = count = tuple(whole(value, "count") for value in self.count)
-        values = {"seed": whole(self.seed, "seed"), "count": count}
-        for name, value in values.items():
-            object.__setattr__(self, name, value)  # numpy's integers are none in JSON
+        whole(self.seed, "seed")
+        low, high = (whole(value, "count") for value in self.count)
+        as_python(self)
         if not 1 <= low <= high <= MOST_NODES:
             raise InputError(f"count {low} to {high}: give MIN <= MAX within 1 to {MOST_NODES}")
         if self.layout not in LAYOUTS:

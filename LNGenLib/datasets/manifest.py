@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from LNGenLib import __version__
 from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.checks import field
 from LNGenLib.datasets.writing import Writer
 from LNGenLib.errors import InputError
-from LNGenLib.output import read_json, write_json
+from LNGenLib.output import json_field, read_json, write_json
 from LNGenLib.synthesis.engine import Models
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def write_manifest(writer: Writer, told: dict[str, Any]) -> dict[str, dict[str, 
     rows, left_out = [], {}
     for file in writer.records():
         about = read_json(file)
-        read = partial(field, file=file, make="remove it, and the case is made again")
+        read = partial(json_field, file=file, make="remove it, and the case is made again")
         names = ("id", "patient", "source", "real_lymph_nodes")
         row = {name: read(about, name) for name in names}
         row["seed"] = read(about, "provenance", "request", "seed")
@@ -75,7 +74,7 @@ def begun(output: Path, told: dict[str, Any]) -> dict[str, Any]:
         return told
     before = read_json(manifest)
     same = {
-        name: field(before, name, file=manifest, make="give a new folder") == value
+        name: json_field(before, name, file=manifest, make="give a new folder") == value
         for name, value in told.items()
     }
     sources = before["sources"]

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 from rich.table import Table
 
-from LNGenLib.datasets.checks import whole
 from LNGenLib.datasets.commands import Classes, cases_of, count_left_out, tell_left_out
 from LNGenLib.errors import InputError
 from LNGenLib.output import check_output, keep_settings, read_json
+from LNGenLib.plain import whole
 from LNGenLib.terminal import (
     Overwrite,
     check_figures,

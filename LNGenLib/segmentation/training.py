@@ -19,11 +19,11 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.checks import whole
 from LNGenLib.datasets.classes import IGNORED, NODE
 from LNGenLib.latent.training import OnStep, Task, Told, WholeCheckpoints
 from LNGenLib.models.store import save_weights
 from LNGenLib.output import write_json
+from LNGenLib.plain import whole
 from LNGenLib.segmentation.config import WEIGHTS, SegmentationConfig
 from LNGenLib.segmentation.faults import told_faults
 from LNGenLib.segmentation.inference import slide
