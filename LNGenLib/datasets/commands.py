@@ -146,11 +146,11 @@ def pool(
 
     from LNGenLib.datasets.drawing import make_pool
     from LNGenLib.synthesis.engine import Models
-    from LNGenLib.synthesis.progress import Progress as Told
+    from LNGenLib.synthesis.progress import Progress as Stages
 
     models = Models(device, structure_weights, texture_weights)
     with _shown("steps") as step:
-        progress = Told(lambda stage, done, of: step(done, of))
+        progress = Stages(lambda stage, done, of: step(done, of))
         options = painted, anatomy, progress
         left_out = make_pool(found, output, number, law, seed, models, *options)
     tell_left_out(left_out)
