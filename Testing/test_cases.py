@@ -261,6 +261,17 @@ def same_ids(folder: Path) -> None:
     (folder / "pairs.csv").write_text("image,label\nx/a.nrrd,\ny/a.nrrd,\n")
 
 
+def no_row(folder: Path) -> None:
+    msd(folder)
+    content = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps(content | {"training": [["a", "b"]]}))
+
+
+def no_part(folder: Path) -> None:
+    write(folder / "ct.nrrd", HU)
+    (folder / "pairs.csv").write_text("image,part\nct.nrrd,Training\n")
+
+
 def slash(folder: Path) -> None:
     write(folder / "ct.nrrd", HU)
     (folder / "pairs.csv").write_text("image,id\nct.nrrd,../up\n")
@@ -284,6 +295,8 @@ UNUSABLE = {
     broken_json: "dataset.json is not JSON",
     listed_scan_missing: r"p02.npz is missing, boxes.csv lists it",
     same_ids: "has 2 cases a: give each an id",
+    no_row: "dataset.json: .* names no image, or no label",
+    no_part: "pairs.csv, line 2: no part 'Training': give train, validation or test",
     slash: "can't name a file",
     missing_image: r"nowhere.nrrd is missing, .*pairs.csv asks for it",
     empty: "holds no cases: give an nnU-Net",
