@@ -15,9 +15,10 @@ LAYERS = [
     {"structure"},
     {"texture", "placement"},
     {"synthesis"},
-    {"datasets", "evaluation", "dicom", "terminal"},
+    {"options", "terminal"},
+    {"datasets", "evaluation", "dicom"},
     {"segmentation"},
-    {"training", "benchmark"},
+    {"commands", "training", "benchmark"},
     {"service"},
     {"cli", "mrml"},
 ]

@@ -14,10 +14,10 @@ from rich.table import Table
 
 from LNGenLib.datasets.commands import Classes, cases_of, count_left_out, tell_left_out
 from LNGenLib.errors import InputError
+from LNGenLib.options import Device, DeviceOption, Overwrite, SeriesOption
 from LNGenLib.output import check_output, keep_settings, read_json
 from LNGenLib.plain import whole
 from LNGenLib.terminal import (
-    Overwrite,
     check_figures,
     console,
     shown_progress,
@@ -39,9 +39,6 @@ class Network(str, Enum):
     dynunet = "dynunet"
     swinunetr = "swinunetr"
     nnunet = "nnunet"
-
-
-Device = Annotated[str, typer.Option(help="Where the network runs: auto, cpu or cuda.")]
 
 
 def train_segmentation(
@@ -124,11 +121,8 @@ def segment(
     ct: Annotated[Path, typer.Argument(help="CT: NIfTI, NRRD, MHA or a DICOM folder.")],
     model: Annotated[Path, typer.Option(help="Folder of `lngen train segmentation`.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Label image to write.")],
-    series: Annotated[
-        Optional[str],
-        typer.Option(metavar="UID", help="The CT's, where its DICOM folder holds several."),
-    ] = None,
-    device: Device = "auto",
+    series: SeriesOption = None,
+    device: DeviceOption = Device.auto,
     overwrite: Overwrite = False,
 ) -> None:
     """Find lymph nodes in a CT: a label image in its geometry, 1 in lymph nodes."""
@@ -139,7 +133,7 @@ def segment(
         raise InputError(f"{output} is no image file: give .nii.gz, .nrrd or .mha")
     check_output(output.parent, [output.name], (ct,), overwrite)
     image = as_ct(read_ct(ct, series), str(ct))
-    segmentor = load_segmentor(model, device)
+    segmentor = load_segmentor(model, device.value)
     with shown_progress() as progress:
         progress.stage("segmenting")
         found = segmentor.segment(image, progress.step)
@@ -153,14 +147,14 @@ def filter_synthetic(
     model: Annotated[Path, typer.Option(help="Segmentation model, trained on real CTs alone.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")],
     classes: Classes = None,
-    device: Device = "auto",
+    device: DeviceOption = Device.auto,
 ) -> None:
     """Take synthetic lymph nodes out that a model finds implausible: a quarter of each size bin."""
     from LNGenLib.segmentation.inference import load_segmentor
     from LNGenLib.segmentation.quality import filter_cases
 
     check_output(output, (), (synthetic, real, model))
-    segmentor = load_segmentor(model, device)
+    segmentor = load_segmentor(model, device.value)
     with shown_progress() as progress:
         found = cases_of(real, classes)
         told = filter_cases(synthetic, found, segmentor, output, progress.report)
