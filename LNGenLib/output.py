@@ -193,7 +193,7 @@ def output_folder(path: Path) -> Iterator[Path]:
     Where `path` is new, it appears with all of them at once. Raises OutputError where the disk is
     full or closed.
     """
-    temporary = check_output(path) / f".lngen-{secrets.token_hex(8)}"
+    temporary = check_output(path) / f"{UNFINISHED}{secrets.token_hex(8)}"
     try:
         temporary.mkdir()
         yield temporary

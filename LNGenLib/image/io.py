@@ -245,13 +245,18 @@ def isotropic_image(array: np.ndarray, spacing: float) -> sitk.Image:
     return image
 
 
+def check_image_name(path: Path) -> None:
+    """Raise InputError where `write_image` writes no file of such a name."""
+    if not path.name.endswith(tuple(CHUNKS)):
+        raise InputError(f"{path} is no image file: give {', '.join(CHUNKS)}")
+
+
 def write_image(image: sitk.Image, path: str | Path) -> None:
     """Write NIfTI, NRRD or MHA, compressed, whole or not at all: what was written is compared with
     the image before it takes its name. Raises OutputError where that fails.
     """
     path = Path(path)
-    if not path.name.endswith(tuple(CHUNKS)):
-        raise InputError(f"{path} is no image file: give {', '.join(CHUNKS)}")
+    check_image_name(path)
     with whole_file(path) as temporary:
         with silent():
             sitk.WriteImage(image, str(temporary), useCompression=True)

@@ -126,14 +126,13 @@ def segment(
     overwrite: Overwrite = False,
 ) -> None:
     """Find lymph nodes in a CT: a label image in its geometry, 1 in lymph nodes."""
-    from LNGenLib.image.io import as_ct, marked_own, read_ct, write_image
+    from LNGenLib.image.io import as_ct, check_image_name, marked_own, read_ct, write_image
     from LNGenLib.segmentation.inference import load_segmentor
 
-    if not output.name.endswith((".nii.gz", ".nii", ".nrrd", ".mha")):
-        raise InputError(f"{output} is no image file: give .nii.gz, .nrrd or .mha")
+    check_image_name(output)
     check_output(output.parent, [output.name], (ct,), overwrite)
     image = as_ct(read_ct(ct, series), str(ct))
-    segmentor = load_segmentor(model, device.value)
+    segmentor = load_segmentor(model, device)
     with shown_progress() as progress:
         progress.stage("segmenting")
         found = segmentor.segment(image, progress.step)
@@ -154,7 +153,7 @@ def filter_synthetic(
     from LNGenLib.segmentation.quality import filter_cases
 
     check_output(output, (), (synthetic, real, model))
-    segmentor = load_segmentor(model, device.value)
+    segmentor = load_segmentor(model, device)
     with shown_progress() as progress:
         found = cases_of(real, classes)
         told = filter_cases(synthetic, found, segmentor, output, progress.report)
