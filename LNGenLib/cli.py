@@ -63,12 +63,12 @@ def main() -> None:
     try:
         command(with_both_bounds(sys.argv[1:], command))
     except InputError as error:
-        told = error
+        message = error
     except OSError as error:  # of a disk or a right that nobody looked for
-        told = f"{error.filename or 'a file'} can't be used: {error.strerror or error}"
+        message = f"{error.filename or 'a file'} can't be used: {error.strerror or error}"
     else:
         return
-    print(f"lngen: {told}", file=sys.stderr)
+    print(f"lngen: {message}", file=sys.stderr)
     raise SystemExit(2)
 
 

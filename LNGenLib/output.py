@@ -32,15 +32,17 @@ def unwritten(path: Path, error: Exception) -> OutputError:
     """The OutputError that tells in one line why `path` can't be written."""
     if isinstance(error, OutputError):
         return error
-    number, told = getattr(error, "errno", None), getattr(error, "strerror", None)
+    number, reason = getattr(error, "errno", None), getattr(error, "strerror", None)
     if number in CLOSED:
-        return OutputError(f"{path} can't be written to ({told}): give another folder")
-    if number is None or number in FULL:  # ITK, torch and numpy don't tell what the disk answered
-        told = "is the disk full?" if number is None else "the disk is full, or a quota"
+        return OutputError(f"{path} can't be written to ({reason}): give another folder")
+    if number is None or number in FULL:  # ITK, torch and numpy don't say what the disk answered
+        reason = "is the disk full?" if number is None else "the disk is full, or a quota"
         return OutputError(
-            f"{path} can't be written whole ({told}): make room, or give another folder"
+            f"{path} can't be written whole ({reason}): make room, or give another folder"
         )
-    return OutputError(f"{path} can't be written ({told}): check the path, or give another folder")
+    return OutputError(
+        f"{path} can't be written ({reason}): check the path, or give another folder"
+    )
 
 
 def renamed(error: OutputError, temporary: Path, path: Path) -> OutputError:
@@ -101,8 +103,8 @@ def is_own(path: Path) -> bool:
     """Whether LNGen wrote a file, by what the file says of itself."""
     try:
         if path.suffix == ".json":
-            told = json.loads(path.read_text())
-            return told.get("synthetic") is True or OWN.decode() in str(told.get("software"))
+            content = json.loads(path.read_text())
+            return content.get("synthetic") is True or OWN.decode() in str(content.get("software"))
         with path.open("rb") as file:
             head = file.read(HEADER)
         if head[:2] == b"\x1f\x8b":

@@ -203,14 +203,14 @@ def make_dataset(
             "all cases are synthetic or for validation and test: give some to train on"
         )
     output, count = output.absolute(), whole(count, "number of cases")
-    told = begun(output, shared_by_all(settings, sources, anatomy, models))
+    shared = begun(output, shared_by_all(settings, sources, anatomy, models))
     output.mkdir(parents=True, exist_ok=True)
     clear_unfinished(output)
     writer = settings.writer(output)
-    there = write_manifest(writer, told)
+    there = write_manifest(writer, shared)
     missing = [number for number in range(count) if name_of(number) not in there]
     anatomy = anatomy and anatomy.absolute()
-    order, models = tuple(told["sources"]), dataclasses.replace(models)
+    order, models = tuple(shared["sources"]), dataclasses.replace(models)
     maker = CaseMaker(settings, sources, order, output, anatomy, models)
 
     def done(made: int) -> None:
@@ -221,7 +221,7 @@ def make_dataset(
     try:
         run(maker, missing, done)
     finally:
-        now = write_manifest(writer, told)
+        now = write_manifest(writer, shared)
     new = (why for id, why in now.items() if id not in there)
     return Made(len(missing), {name: why for one in new for name, why in one.items()})
 

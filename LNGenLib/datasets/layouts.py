@@ -115,8 +115,8 @@ def lnq(path: Path) -> list[Case] | None:
     for image in images:
         id = case_of(image)
         label = path / f"{id}-seg.nrrd"
-        told = PARTS.get(id.split("-")[1] if "-" in id else "")
-        cases.append(Case(id, image, label if label.exists() else None, id, told))
+        part = PARTS.get(id.split("-")[1] if "-" in id else "")
+        cases.append(Case(id, image, label if label.exists() else None, id, part))
     return cases or None
 
 
@@ -157,11 +157,11 @@ def _split_of(table: Path) -> dict[str, str]:
     return {row["image_id"]: _part(row["split"], str(table)) for row in rows}
 
 
-def _part(told: str, where: str) -> str:
+def _part(name: str, where: str) -> str:
     """The part of a split that a table names: there may be several for test, "test small", say."""
-    if told not in PARTS and not told.startswith("test"):
-        raise InputError(f"{where}: no part {told!r}: give train, validation or test")
-    return PARTS.get(told, told)
+    if name not in PARTS and not name.startswith("test"):
+        raise InputError(f"{where}: no part {name!r}: give train, validation or test")
+    return PARTS.get(name, name)
 
 
 def results(path: Path) -> list[Case] | None:

@@ -16,7 +16,7 @@ def read_npz(path: Path) -> tuple[sitk.Image, sitk.Image]:
 
     Its loader takes arrays and spacing as (z, y, x), its README calls them (H, W, D): of a volume
     with square slices the third axis is z where the first two are equal. Origin and direction are
-    not told. Raises InputError for a damaged file, and for arrays that are no CT with labels.
+    unknown. Raises InputError for a damaged file, and for arrays that are no CT with labels.
     """
     hu, labels, spacing = _arrays(path)
     if hu.shape[0] == hu.shape[1] != hu.shape[2]:

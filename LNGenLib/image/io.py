@@ -106,7 +106,7 @@ def _straight(image: sitk.Image, oriented: bool, name: str) -> tuple[sitk.Image,
 
 
 def _read_any(path: Path, series: str | None) -> tuple[sitk.Image, bool]:
-    """The volume in a folder, or in a file whose format is told by its content."""
+    """The volume in a folder, or in a file whose format its content shows."""
     if path.is_dir():
         from LNGenLib.image.dicom_series import read_series
 

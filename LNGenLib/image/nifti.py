@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 HEADERS = {348: b"1\0", 540: b"2\0"}  # bytes: the version in the magic; Analyze 7.5 has 348, too
 PAIR = re.compile(r"\.(img|hdr)(\.gz)?$", re.IGNORECASE)  # endings of an image in two files
-MILLIMETERS = (0, 2)  # NIfTI's codes: not told, mm
+MILLIMETERS = (0, 2)  # NIfTI's codes: unknown, mm
 SCALED = 1 << 20  # values that are scaled in one go, in float64
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 

@@ -54,7 +54,7 @@ def label_names(path: Path) -> dict[int, str]:
 
 
 def _by_names(labels: sitk.Image, names: dict[int, str], path: Path) -> sitk.Image:
-    """TotalSegmentator's numbers of labels that are told by their names."""
+    """TotalSegmentator's numbers of labels that have names."""
     array = to_array(labels)
     table = np.full(array.max() + 1, OTHER, np.uint16)
     table[0] = 0

@@ -87,15 +87,15 @@ def train_segmentation(
 
             transform = {"online": SynthesizeLymphNodesd(("image", "label"), online, seed=seed)}
     with shown_progress() as progress:
-        told = train(
+        trained = train(
             *(training, validation, output, wanted, seed),
             on_step=progress.report,
             **(transform or {}),
         )
-    tell_left_out(told["left_out"])
+    tell_left_out(trained["left_out"])
     console.print(
-        f"model: {output}; Dice {told['validation_dice']:.3f} on validation"
-        f"{count_left_out(told['left_out'])}",
+        f"model: {output}; Dice {trained['validation_dice']:.3f} on validation"
+        f"{count_left_out(trained['left_out'])}",
         soft_wrap=True,
     )
 
@@ -156,11 +156,11 @@ def filter_synthetic(
     segmentor = load_segmentor(model, device)
     with shown_progress() as progress:
         found = cases_of(real, classes)
-        told = filter_cases(synthetic, found, segmentor, output, progress.report)
-    tell_left_out(told.left_out)
+        filtered = filter_cases(synthetic, found, segmentor, output, progress.report)
+    tell_left_out(filtered.left_out)
     console.print(
-        f"{told.dropped} of {told.nodes} SYNTHETIC lymph nodes taken out"
-        f"{count_left_out(told.left_out)}; the others are in {output}",
+        f"{filtered.dropped} of {filtered.nodes} SYNTHETIC lymph nodes taken out"
+        f"{count_left_out(filtered.left_out)}; the others are in {output}",
         soft_wrap=True,
     )
 

@@ -140,9 +140,9 @@ def _plan(folder: Path, report: Any) -> None:
     options = ["-d", str(int(DATASET[7:10])), "-c", CONFIGURATION, "-np", "1", "-npfp", "1"]
     environment = os.environ | {"nnUNet_n_proc_DA": "1"}  # planning takes no 0
     command = [sys.executable, "-c", code, *options]
-    told = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if told.returncode:
-        last = (told.stderr.strip() or "no message").splitlines()[-1]
+    planned = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if planned.returncode:
+        last = (planned.stderr.strip() or "no message").splitlines()[-1]
         raise InputError(f"nnU-Net could not plan or preprocess the cases: {last}")
     write_json({"plans": PLANS}, done)
 
@@ -199,9 +199,9 @@ class NnUNetSegmentor:
     def probability(self, ct: sitk.Image, on_window: Any = None) -> sitk.Image:
         """Of a lymph node, 0 to 1 (float32), at each voxel of the CT."""
         ct = as_ct(ct)
-        told = {"spacing": list(ct.GetSpacing()[::-1])}
+        properties = {"spacing": list(ct.GetSpacing()[::-1])}
         _, found = self.predictor.predict_single_npy_array(
-            to_array(ct)[None].astype(np.float32), told, None, None, True
+            to_array(ct)[None].astype(np.float32), properties, None, None, True
         )
         return like(found[1].astype(np.float32), ct)
 

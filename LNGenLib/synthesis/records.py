@@ -225,8 +225,8 @@ class SynthesisResult:
     @classmethod
     def read(cls, folder: Path) -> SynthesisResult:
         """The result that `write` left in a folder; InputError where there is none."""
-        told = folder / "nodes.json"
-        read = partial(json_field, read_json(told), file=told, make="synthesize anew")
+        file = folder / "nodes.json"
+        read = partial(json_field, read_json(file), file=file, make="synthesize anew")
         records = tuple(map(LymphNodeRecord.from_json, read("records")))
         images = {name: read_image(folder / file) for name, file in cls.IMAGES.items()}
         return cls(**images, records=records, provenance=read("provenance"))
