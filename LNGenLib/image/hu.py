@@ -14,6 +14,7 @@ LEAST_PLATEAU = (0.01, 0.0005)  # share of the voxels at the lower and the upper
 ABOVE_NEXT = 5  # times what a value next to the end has; without a window it has less
 NEXT = 100  # HU from the end
 ENDS = (-500, 700)  # HU: scanners end below and above by themselves
+PIECE = 1 << 20  # voxels counted at a time: it bounds the memory
 
 
 def normalize(hu: np.ndarray) -> np.ndarray:
@@ -29,7 +30,8 @@ def denormalize(values: np.ndarray) -> np.ndarray:
 
 
 def window_of(hu: np.ndarray) -> tuple[int, int] | None:
-    """The window (HU) that a whole CT `hu` (z, y, x) was cut to, None where it was not.
+    """The window (HU) that a whole CT `hu` (of any shape and type) was cut to, None where it was
+    not.
 
     Where values are cut off, they pile up at the end: air at the lower one, bone at the upper one.
     A scanner's own ends lie beyond what matters here (`ENDS`).
@@ -38,10 +40,10 @@ def window_of(hu: np.ndarray) -> tuple[int, int] | None:
     if low <= ENDS[0] and high >= ENDS[1]:
         return None
     low, high = round(low), round(high)
-    counts = sum(
-        np.bincount(np.round(part).astype(int).ravel() - low, minlength=high - low + 1)
-        for part in hu  # a slice at a time bounds the memory
-    )
+    flat, counts = hu.ravel(), np.zeros(high - low + 1, int)
+    for start in range(0, flat.size, PIECE):
+        part = np.round(flat[start : start + PIECE]).astype(int)
+        counts += np.bincount(part - low, minlength=len(counts))
     piled = (
         low > ENDS[0] and _piles_up(counts, LEAST_PLATEAU[0]),
         high < ENDS[1] and _piles_up(counts[::-1], LEAST_PLATEAU[1]),
