@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,15 +32,17 @@ def unwritten(path: Path, error: Exception) -> OutputError:
     """The OutputError that tells in one line why `path` can't be written."""
     if isinstance(error, OutputError):
         return error
-    number, told = getattr(error, "errno", None), getattr(error, "strerror", None)
+    number, reason = getattr(error, "errno", None), getattr(error, "strerror", None)
     if number in CLOSED:
-        return OutputError(f"{path} can't be written to ({told}): give another folder")
-    if number is None or number in FULL:  # ITK, torch and numpy don't tell what the disk answered
-        told = "is the disk full?" if number is None else "the disk is full, or a quota"
+        return OutputError(f"{path} can't be written to ({reason}): give another folder")
+    if number is None or number in FULL:  # ITK, torch and numpy don't say what the disk answered
+        reason = "is the disk full?" if number is None else "the disk is full, or a quota"
         return OutputError(
-            f"{path} can't be written whole ({told}): make room, or give another folder"
+            f"{path} can't be written whole ({reason}): make room, or give another folder"
         )
-    return OutputError(f"{path} can't be written ({told}): check the path, or give another folder")
+    return OutputError(
+        f"{path} can't be written ({reason}): check the path, or give another folder"
+    )
 
 
 def renamed(error: OutputError, temporary: Path, path: Path) -> OutputError:
@@ -58,8 +60,8 @@ def check_output(
 
     A temporary folder in it is on the file system of `path`, a mounted volume too. None of the
     `files` to be written into `path` (`path` itself, where they are not known) may be one of the
-    `inputs`, by whatever name or link, or lie among what a folder that is one holds; one that
-    exists must be LNGen's own (`is_own`), or `overwrite` true (None: the command has no such option).
+    `inputs`, by whatever name or link; one that exists must be LNGen's own (`is_own`), or
+    `overwrite` true (None: the command has no such option).
     """
     folder = _nearest(path)
     if not folder.is_dir():
@@ -98,8 +100,8 @@ def is_own(path: Path) -> bool:
     """Whether LNGen wrote a file, by what the file says of itself."""
     try:
         if path.suffix == ".json":
-            told = json.loads(path.read_text())
-            return told.get("synthetic") is True or OWN.decode() in str(told.get("software"))
+            content = json.loads(path.read_text())
+            return content.get("synthetic") is True or OWN.decode() in str(content.get("software"))
         with path.open("rb") as file:
             head = file.read(HEADER)
         if head[:2] == b"\x1f\x8b":
@@ -155,9 +157,8 @@ def write_json(content: Any, path: Path) -> None:
         temporary.write_text(json.dumps(content, indent=1) + "\n")
 
 
-def read_json(path: Path, fields: Sequence[str] = ()) -> dict[str, Any]:
-    """The object in a JSON file; InputError that names the file where there is none, or where it
-    lacks one of `fields`, as that of another version of LNGen may."""
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; InputError that names the file where there is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))  # editors add the mark
     except OSError as error:
@@ -166,12 +167,22 @@ def read_json(path: Path, fields: Sequence[str] = ()) -> dict[str, Any]:
         raise InputError(f"{path} is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no JSON object ({{...}}): give one that does")
-    missing = [name for name in fields if name not in content]
-    if missing:
-        raise InputError(
-            f"{path} lacks {', '.join(missing)} (another version of LNGen wrote it?): make it anew"
-        )
     return content
+
+
+def json_field(content: dict[str, Any], *names: str, file: Path, make: str) -> Any:
+    """The value that `names` lead to in the JSON object of a file.
+
+    InputError where it is missing, as in a file of another version; `make` says what makes it anew.
+    """
+    value: Any = content
+    for name in names:
+        if not isinstance(value, dict) or name not in value:
+            raise InputError(
+                f"{file} lacks {'.'.join(names)} (another version of LNGen wrote it?): {make}"
+            )
+        value = value[name]
+    return value
 
 
 @contextmanager
@@ -182,7 +193,7 @@ def output_folder(path: Path, gone: Iterable[str] = ()) -> Iterator[Path]:
     they are there: of an earlier result, they would be taken for this one's. Raises OutputError
     where the disk is full or closed.
     """
-    temporary = check_output(path) / f".lngen-{secrets.token_hex(8)}"
+    temporary = check_output(path) / f"{UNFINISHED}{secrets.token_hex(8)}"
     try:
         temporary.mkdir()
         yield temporary

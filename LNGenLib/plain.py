@@ -1,11 +1,25 @@
-"""Plain Python values in dataclasses, whatever numbers they are given, of their fields' types."""
+"""Plain Python values, of their fields' types, whatever numbers are given."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 import types
 from typing import Any, Union, get_args, get_origin
+
+from LNGenLib.errors import InputError
+
+
+def whole(value: Any, name: str) -> int:
+    """`value` as an int, numpy's integers too; InputError for anything else, and below 0."""
+    try:
+        number = operator.index(value)
+    except TypeError as error:
+        raise InputError(f"{name} {value!r}: give a whole number") from error
+    if number < 0:
+        raise InputError(f"{name} {number}: give a whole number from 0 up")
+    return number
 
 
 def as_python(values: Any) -> None:

@@ -7,11 +7,16 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bars
 
 from LNGenLib.errors import InputError
@@ -20,9 +25,6 @@ from LNGenLib.output import SOFTWARE, check_output, write_json
 if TYPE_CHECKING:
     from LNGenLib.synthesis.progress import Progress
 
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace files that LNGen did not write, too.")
-]
 WIDE = 400  # columns of a file or a pipe: Table I fits in
 
 
@@ -43,6 +45,7 @@ def shown_progress() -> Iterator[Progress]:
     columns = (
         TextColumn("{task.description:>10}"),
         BarColumn(),
+        MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(compact=True),
     )
@@ -59,6 +62,12 @@ def shown_progress() -> Iterator[Progress]:
         yield Progress(report)
         for task in tasks.values():
             bars.update(task, completed=bars.tasks[task].total)
+
+
+def print_seconds(seconds: dict[str, float]) -> None:
+    """What each stage took."""
+    parts = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
+    console.print(f"seconds: {parts}; {sum(seconds.values()):.1f} in all", soft_wrap=True)
 
 
 def check_figures(

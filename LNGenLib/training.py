@@ -12,7 +12,7 @@ import numpy as np
 
 from LNGenLib.errors import InputError
 from LNGenLib.output import keep_settings
-from LNGenLib.segmentation.faults import told_faults
+from LNGenLib.segmentation.faults import explained_faults
 
 if TYPE_CHECKING:
     from LNGenLib.texture.networks import TextureNetworks
@@ -43,7 +43,7 @@ def run(
     nodes = None if arrays.exists() else _check_tables(part, data)
     keep_settings(output, {"part": part, "config": dataclasses.asdict(config), "seed": seed})
     weights = output / f"{part}.safetensors"
-    with told_faults(output, "*/last.ckpt"):
+    with explained_faults(output, "*/last.ckpt"):
         if nodes is not None:
             _prepare(part, data, nodes, output, arrays, report)
         if part in OF_CTS:

@@ -261,6 +261,17 @@ def same_ids(folder: Path) -> None:
     (folder / "pairs.csv").write_text("image,label\nx/a.nrrd,\ny/a.nrrd,\n")
 
 
+def no_row(folder: Path) -> None:
+    msd(folder)
+    content = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps(content | {"training": [["a", "b"]]}))
+
+
+def no_part(folder: Path) -> None:
+    write(folder / "ct.nrrd", HU)
+    (folder / "pairs.csv").write_text("image,part\nct.nrrd,Training\n")
+
+
 def slash(folder: Path) -> None:
     write(folder / "ct.nrrd", HU)
     (folder / "pairs.csv").write_text("image,id\nct.nrrd,../up\n")
@@ -284,6 +295,8 @@ UNUSABLE = {
     broken_json: "dataset.json is not JSON",
     listed_scan_missing: r"p02.npz is missing, boxes.csv lists it",
     same_ids: "has 2 cases a: give each an id",
+    no_row: "dataset.json: .* names no image, or no label",
+    no_part: "pairs.csv, line 2: no part 'Training': give train, validation or test",
     slash: "can't name a file",
     missing_image: r"nowhere.nrrd is missing, .*pairs.csv asks for it",
     empty: "holds no cases: give an nnU-Net",
@@ -326,10 +339,10 @@ def test_a_label_that_lies_in_air_is_named(tmp_path):
 
 NPZ = {
     "off by little": ({"lbl": LABELS + 3e-8}, None),
-    "off by much": ({"lbl": LABELS + 0.3}, r"p.npz: lbl holds \S+, no label: give whole"),
-    "negative": ({"lbl": LABELS.astype(int) - 1}, "lbl holds -1, no label"),
-    "too large": ({"lbl": LABELS.astype(int) * 65536}, "lbl holds 65536, no label"),
-    "no number": ({"lbl": np.where(LABELS, np.nan, 0)}, "lbl holds nan, no label"),
+    "off by much": ({"lbl": LABELS + 0.3}, "p.npz: lbl is not a label map: give whole"),
+    "negative": ({"lbl": LABELS.astype(int) - 1}, "lbl is not a label map"),
+    "too large": ({"lbl": LABELS.astype(int) * 65536}, "lbl has labels up to 65536, 65535 is"),
+    "no number": ({"lbl": np.where(LABELS, np.nan, 0)}, "lbl is not a label map"),
     "a mask": ({"lbl": LABELS > 0}, None),
     "big-endian": ({"img": HU.astype(">i2")}, None),
     "half precision": ({"img": HU.astype(np.float16)}, None),

@@ -17,7 +17,7 @@ import pytest
 import SimpleITK as sitk
 from rich.console import Console
 
-from LNGenLib import cli
+from LNGenLib import cli, commands
 from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.io import like, marked_synthetic, to_array, write_image
 from LNGenLib.randomness import node_rng
@@ -594,9 +594,9 @@ def test_bad_input_is_refused_before_torch_loads(inputs, tmp_path, command):
 
 
 def test_the_table_of_lymph_nodes_fits_a_terminal(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "console", Console(width=80))
+    monkeypatch.setattr(commands, "console", Console(width=80))
     figures = {"long_axis_mm": 14.1, "mean_hu": -17.0, "surrounding_mean_hu": -108.0}
     node = replace(RECORD, center_ras_mm=(-14.0, -55.0, -44.0), **figures)
-    cli._print_records([replace(node, station=s) for s in ("mesorectal", "superior rectal")])
+    commands._print_records([replace(node, station=s) for s in ("mesorectal", "superior rectal")])
     told = capsys.readouterr().out
     assert all(part in told for part in ("mesorectal", "-55", "14.1", "729", "-17", "-108"))

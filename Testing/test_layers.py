@@ -9,15 +9,16 @@ from pathlib import Path
 
 LIBRARY = Path(__file__).parents[1] / "LNGenLib"
 LAYERS = [
-    {"errors", "plain", "randomness", "__init__"},
-    {"output", "ranges"},
+    {"errors", "randomness", "__init__"},
+    {"output", "plain", "ranges"},
     {"image", "latent", "models"},
     {"structure"},
     {"texture", "placement"},
     {"synthesis"},
-    {"datasets", "evaluation", "dicom", "terminal"},
+    {"options", "terminal"},
+    {"datasets", "evaluation", "dicom"},
     {"segmentation"},
-    {"training", "benchmark"},
+    {"commands", "training", "benchmark"},
     {"service"},
     {"cli", "mrml"},
 ]

@@ -140,13 +140,17 @@ def test_a_filter_takes_the_others(tmp_path):
 
     real = read_cases(write_cases(tmp_path / "data", 2))
     real[1].image.write_bytes(b"no image")
-    for id, source in (("s_0", "case0"), ("s_1", "case1"), ("s_2", "elsewhere")):
+    made = {"s_0": "case0", "s_1": "case1", "s_2": "elsewhere", "s_3": "case0"}
+    for id, source in made.items():
         ct, nodes, _ = real[0].load()
+        if id == "s_3":
+            ct, nodes = ct[2:], nodes[2:]
         about = {"synthetic": True, "patient": source, "source": source, "records": []}
         label = like((to_array(nodes) > 0).astype(np.uint8), ct)
         Plain(tmp_path / "made").write(id, ct, label, about, nodes)
     told = filter_cases(tmp_path / "made", real, Sure(), tmp_path / "kept", lambda *_: None)
-    assert sorted(told.left_out) == ["s_1", "s_2"] and told.nodes == 2
+    assert sorted(told.left_out) == ["s_1", "s_2", "s_3"] and told.nodes == 2
     assert "case1.nii.gz is not an image" in told.left_out["s_1"]
     assert "made of elsewhere, which is not" in told.left_out["s_2"]
+    assert "has another geometry than the CT" in told.left_out["s_3"]
     assert [case.id for case in read_cases(tmp_path / "kept")] == ["s_0"]

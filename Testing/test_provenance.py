@@ -146,6 +146,7 @@ def test_what_concerns_painting_may_be_another(scan, models, requests):
     asked = requests["stations"]
     plan = engine.plan(scan, asked, models)
     other = dataclasses.replace(asked, texture_steps=3, enhancement=None, artery_hu=200.0)
+    assert plan.painted_as(other).phase is None, "a server, which gets this, takes it"
     told = engine.paint(scan, plan, other, models).provenance
     assert as_json(told["request"]) == as_json(dataclasses.asdict(other))
     assert told["plan"]["phase"]["artery_hu"] == 200.0

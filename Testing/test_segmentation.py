@@ -23,7 +23,7 @@ from LNGenLib.segmentation import nnunet
 from LNGenLib.segmentation import training as segmentation_training
 from LNGenLib.segmentation.commands import split
 from LNGenLib.segmentation.config import SegmentationConfig
-from LNGenLib.segmentation.faults import told_faults
+from LNGenLib.segmentation.faults import explained_faults
 from LNGenLib.segmentation.inference import load_segmentor
 from LNGenLib.segmentation.networks import build
 from LNGenLib.segmentation.patches import InOrder, Patches
@@ -137,7 +137,7 @@ def test_a_full_disk_is_told_and_the_last_checkpoint_stays(cases, tmp_path, monk
 
 def test_a_disk_that_fills_up_as_the_weights_are_written_is_told(tmp_path):
     (tmp_path / "last.ckpt").touch()
-    with pytest.raises(InputError, match="disk is full.*resumes from"), told_faults(tmp_path):
+    with pytest.raises(InputError, match="disk is full.*resumes from"), explained_faults(tmp_path):
         raise SafetensorError("Error while serializing: I/O error: No space left on device")
 
 

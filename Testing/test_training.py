@@ -142,6 +142,15 @@ def test_every_labeled_lesion_of_a_scan_is_learned_from(tmp_path):
     assert not list(dataset._lesions(named))
 
 
+def test_a_ct_or_labels_that_do_not_fit_are_refused(tmp_path):
+    write(np.full((10, 10, 10), -100, np.int16), tmp_path / "ct.nii.gz")
+    write(np.full((10, 10, 10), 100, np.int16), tmp_path / "scaled.nii.gz")
+    write(np.ones((9, 10, 10), np.uint8), tmp_path / "ct_mask.nii.gz")
+    for name, words in (("ct", "ct_mask.nii.gz has another geometry"), ("scaled", "is not in HU")):
+        with pytest.raises(InputError, match=words):
+            dataset.read_scan(tmp_path / f"{name}.nii.gz")
+
+
 def test_difftumor_style_baseline_trains_and_paints(data, tmp_path, monkeypatch):
     prepare = dataset.prepare
     monkeypatch.setattr(dataset, "prepare", lambda *a, **k: prepare(*a, **k, per_scan=8))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from LNGenLib.benchmark.arms import Arm
+from LNGenLib.options import Overwrite
 from LNGenLib.output import check_output, read_json
 from LNGenLib.segmentation.commands import Network
 from LNGenLib.terminal import (
-    Overwrite,
     check_figures,
     console,
     shown_progress,

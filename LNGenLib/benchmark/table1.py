@@ -21,14 +21,13 @@ from LNGenLib.benchmark.arms import Arm
 from LNGenLib.benchmark.painters import CLINICAL, NODES, SIZES, Painter, copier, synthesizer
 from LNGenLib.datasets.case import Case, Loaded
 from LNGenLib.datasets.cases import read_cases
-from LNGenLib.datasets.checks import field
 from LNGenLib.datasets.classes import label_map, written_labels
 from LNGenLib.datasets.writing import Plain, clear_unfinished
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.lesions import ScanScore
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.models.store import SHIPPED, sha256
-from LNGenLib.output import read_json, write_json
+from LNGenLib.output import json_field, read_json, write_json
 from LNGenLib.randomness import node_seed
 from LNGenLib.segmentation.config import SegmentationConfig
 from LNGenLib.segmentation.inference import load_segmentor
@@ -147,7 +146,7 @@ class Benchmark:
         if done.exists():  # written last, here or on another machine
             told = read_json(done)
             for name in ("steps", "validation_dice", "seconds"):
-                field(told, name, file=done, make="remove its folder, and it is trained again")
+                json_field(told, name, file=done, make="remove its folder, and it is trained again")
             return told
         if run.config.network == "nnunet":
             from LNGenLib.segmentation.nnunet import train as train_nnunet
@@ -243,7 +242,7 @@ def _write(writer: Plain, case: Case, ct, nodes, source: Loaded, seconds: float)
 
 def _seconds(folder: Path) -> float:
     record = folder / "nodes.json"
-    return field(read_json(record), "seconds", file=record, make="remove the synthetic scans")
+    return json_field(read_json(record), "seconds", file=record, make="remove the synthetic scans")
 
 
 def _hash(content: Any) -> str:

@@ -31,7 +31,7 @@ class Loaded(NamedTuple):
     @property
     def mask(self) -> sitk.Image | None:
         """The label map of `label_map` (uint8), where there are labels: 1 in lymph nodes, 2 in what
-        is ignored. None is painted where it is not 0."""
+        is ignored. No lymph node is painted where it is not 0."""
         if self.nodes is None:
             return None
         ignored = None if self.ignored is None else to_array(self.ignored)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from LNGenLib.errors import InputError
+from LNGenLib.options import Device, DeviceOption, LawOption, LongAxis, Output, Seed, SizeLaw
 from LNGenLib.output import check_output
+from LNGenLib.terminal import console, shown_progress
 
 if TYPE_CHECKING:
     from LNGenLib.datasets.case import Case
-
-console = Console(markup=False, emoji=False)
 
 
 class LayoutName(str, Enum):
@@ -28,26 +26,9 @@ class LayoutName(str, Enum):
     plain = "plain"
 
 
-class Law(str, Enum):
-    """Laws of the long axis."""
-
-    clinical = "clinical"
-    uniform = "uniform"
-
-
 Cases = Annotated[
     Path, typer.Option(help="Data set of CTs, with or without labels (docs/datasets.md).")
 ]
-Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
-LongAxis = Annotated[
-    tuple[float, float],
-    typer.Option(metavar="MIN [MAX]", help="Bounds of the long axis in mm; one value: one size."),
-]
-LawOption = Annotated[
-    Law, typer.Option(help="Law of the long axis within its bounds; uniform is the paper's.")
-]
-Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.")]
-Device = Annotated[str, typer.Option(help="Where the networks run: auto, cpu or cuda.")]
 Weights = Annotated[
     Optional[Path], typer.Option(help="Own weights (.safetensors).", resolve_path=True)
 ]
@@ -73,7 +54,7 @@ def dataset(
         tuple[int, int], typer.Option(metavar="MIN [MAX]", help="Lymph nodes a case.")
     ] = (1, 10),
     long_axis: LongAxis = (1.7, 30.0),
-    sizes: LawOption = Law.clinical,
+    sizes: LawOption = SizeLaw.clinical,
     anatomy: Anatomy = None,
     classes: Classes = None,
     layout: Annotated[LayoutName, typer.Option(help="nnU-Net raw, or a folder a case.")] = (
@@ -90,7 +71,7 @@ def dataset(
     gpus: Annotated[
         float, typer.Option(min=0.0, help="GPUs a Ray task takes; 0.25: four share one.")
     ] = 0.0,
-    device: Device = "auto",
+    device: DeviceOption = Device.auto,
     structure_weights: Weights = None,
     texture_weights: Weights = None,
 ) -> None:
@@ -108,10 +89,11 @@ def dataset(
     from LNGenLib.synthesis.engine import Models
 
     settings = DatasetSettings(seed, count, law, steps, layout.value)
-    models = Models(device, structure_weights, texture_weights)
+    models = Models(device.value, structure_weights, texture_weights)
     run = run_here if ray is None else on_ray(ray, workers, gpus)
-    with _shown("cases") as step:
-        made = make_dataset(found, output, number, settings, models, anatomy, run, step)
+    with shown_progress() as progress:
+        on_case = partial(progress.report, "cases")
+        made = make_dataset(found, output, number, settings, models, anatomy, run, on_case)
     tell_left_out(made.left_out)
     console.print(
         f"{made.count} SYNTHETIC cases made, {number - made.count} were there"
@@ -128,11 +110,11 @@ def pool(
         bool, typer.Option("--painted", help="Generate their tissue, too: quick to paste.")
     ] = False,
     long_axis: LongAxis = (1.7, 30.0),
-    sizes: LawOption = Law.clinical,
+    sizes: LawOption = SizeLaw.clinical,
     anatomy: Anatomy = None,
     classes: Classes = None,
     seed: Seed = 0,
-    device: Device = "auto",
+    device: DeviceOption = Device.auto,
     structure_weights: Weights = None,
     texture_weights: Weights = None,
 ) -> None:
@@ -146,11 +128,9 @@ def pool(
 
     from LNGenLib.datasets.drawing import make_pool
     from LNGenLib.synthesis.engine import Models
-    from LNGenLib.synthesis.progress import Progress as Told
 
-    models = Models(device, structure_weights, texture_weights)
-    with _shown("steps") as step:
-        progress = Told(lambda stage, done, of: step(done, of))
+    models = Models(device.value, structure_weights, texture_weights)
+    with shown_progress() as progress:
         options = painted, anatomy, progress
         left_out = make_pool(found, output, number, law, seed, models, *options)
     tell_left_out(left_out)
@@ -182,12 +162,3 @@ def tell_left_out(left_out: Mapping[str, str]) -> None:
 def count_left_out(left_out: Mapping[str, str]) -> str:
     """What the last line of a command adds where cases were left out."""
     return f" ({len(left_out)} of the cases left out)" if left_out else ""
-
-
-@contextmanager
-def _shown(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar, and what moves it: told how many are done, and of how many."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bars:
-        bar = bars.add_task(what)
-        yield lambda done, of: bars.update(bar, completed=done, total=of)

@@ -13,7 +13,6 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.datasets.case import Case, Loaded, scan_of
-from LNGenLib.datasets.checks import whole
 from LNGenLib.datasets.classes import label_map, written_labels
 from LNGenLib.datasets.manifest import begun, shared_by_all, write_manifest
 from LNGenLib.datasets.running import Runner, run_here
@@ -21,6 +20,7 @@ from LNGenLib.datasets.writing import LAYOUTS, Writer, clear_unfinished
 from LNGenLib.errors import InputError, OutputError
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.placement.anatomy import NoPlace, deep
+from LNGenLib.plain import as_python, whole
 from LNGenLib.randomness import case_seed
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
@@ -46,10 +46,9 @@ class DatasetSettings:
     layout: str = "nnunet"
 
     def __post_init__(self):
-        low, high = count = tuple(whole(value, "count") for value in self.count)
-        values = {"seed": whole(self.seed, "seed"), "count": count}
-        for name, value in values.items():
-            object.__setattr__(self, name, value)  # numpy's integers are none in JSON
+        whole(self.seed, "seed")
+        low, high = (whole(value, "count") for value in self.count)
+        as_python(self)
         if not 1 <= low <= high <= MOST_NODES:
             raise InputError(f"count {low} to {high}: give MIN <= MAX within 1 to {MOST_NODES}")
         if self.layout not in LAYOUTS:
@@ -204,14 +203,14 @@ def make_dataset(
             "all cases are synthetic or for validation and test: give some to train on"
         )
     output, count = output.absolute(), whole(count, "number of cases")
-    told = begun(output, shared_by_all(settings, sources, anatomy, models))
+    shared = begun(output, shared_by_all(settings, sources, anatomy, models))
     output.mkdir(parents=True, exist_ok=True)
     clear_unfinished(output)
     writer = settings.writer(output)
-    there = write_manifest(writer, told)
+    there = write_manifest(writer, shared)
     missing = [number for number in range(count) if name_of(number) not in there]
     anatomy = anatomy and anatomy.absolute()
-    order, models = tuple(told["sources"]), dataclasses.replace(models)
+    order, models = tuple(shared["sources"]), dataclasses.replace(models)
     maker = CaseMaker(settings, sources, order, output, anatomy, models)
 
     def done(made: int) -> None:
@@ -222,7 +221,7 @@ def make_dataset(
     try:
         run(maker, missing, done)
     finally:
-        now = write_manifest(writer, told)
+        now = write_manifest(writer, shared)
     new = (why for id, why in now.items() if id not in there)
     return Made(len(missing), {name: why for one in new for name, why in one.items()})
 

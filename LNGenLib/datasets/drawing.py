@@ -12,13 +12,13 @@ import SimpleITK as sitk
 
 from LNGenLib import __version__
 from LNGenLib.datasets.case import Case, scan_of
-from LNGenLib.datasets.checks import whole
 from LNGenLib.datasets.pool import DESCRIPTION, SPOTS, STRUCTURES, TISSUES
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.io import to_array
 from LNGenLib.output import output_folder, write_json
 from LNGenLib.placement.nearby import draw_spots
+from LNGenLib.plain import whole
 from LNGenLib.randomness import case_seed, node_rng, node_seed
 from LNGenLib.structure.hilum import has_hilum, with_hila
 from LNGenLib.structure.lymph_node import LymphNode

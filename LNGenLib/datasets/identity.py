@@ -10,7 +10,7 @@ from LNGenLib.errors import InputError
 ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 CHANNEL = "_0000"  # nnU-Net's first, here the CT
 CT = "-ct"  # LNQ2023's
-UNTOLD = ("ct", "image")  # files so called are told apart by their folders
+UNNAMED = ("ct", "image")  # files so called are told apart by their folders
 
 
 def case_of(name: str | Path) -> str:
@@ -22,7 +22,7 @@ def case_of(name: str | Path) -> str:
     path = Path(name)
     stem = split_ending(path.name)[0].removesuffix(".seg").removesuffix(".npz")
     stem = stem.removesuffix(CHANNEL).removesuffix(CT)
-    if stem.lower() in UNTOLD and len(path.parts) > 1:
+    if stem.lower() in UNNAMED and len(path.parts) > 1:
         return Path(os.path.abspath(path)).parent.name or stem
     return stem
 

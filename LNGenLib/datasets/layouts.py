@@ -21,7 +21,7 @@ from LNGenLib.output import read_json
 
 RECORDS = "records"  # folder of our own nnU-Net data sets, a JSON file a case
 LESION = re.compile(r"_lesion_\d+$")
-PARTS = {"train": "train", "val": "validation", "test": "test"}
+PARTS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 DEEP_LESION = re.compile(r"(\d{6})_\d\d_\d\d_")  # patient, study, series
 
 
@@ -60,11 +60,12 @@ def msd(path: Path) -> list[Case] | None:
     listed_by = path / "dataset.json"
     _check_channels(path, description.get("modality", {}))
     rows = [(row, "train") for row in description["training"]]
-    rows += [(row, "test") for row in description.get("test", [])]
+    rows += [(row, "test") for row in description.get("test") or []]
     cases = []
     for row, part in rows:
-        image, label = (row, None) if isinstance(row, str) else map(row.get, ("image", "label"))
-        if not image or (part == "train" and not label):
+        row = row if isinstance(row, dict) else {"image": row}
+        image, label = row.get("image"), row.get("label")
+        if not isinstance(image, str) or (part == "train" and not isinstance(label, str)):
             raise InputError(f"{listed_by}: {row} names no image, or no label: correct it")
         name, ending = split_ending(image)
         channel = path / (name + CHANNEL + ending)
@@ -89,7 +90,8 @@ def table(path: Path) -> list[Case] | None:
         image = _existing(path.parent / row["image"], path)
         label = _existing(path.parent / row["label"], path) if row.get("label") else None
         id = row.get("id") or case_of(image)
-        cases.append(Case(id, image, label, row.get("patient") or id, row.get("part") or None))
+        part = row.get("part") and _part(row["part"], f"{path}, line {number}")
+        cases.append(Case(id, image, label, row.get("patient") or id, part or None))
     return cases
 
 
@@ -113,8 +115,8 @@ def lnq(path: Path) -> list[Case] | None:
     for image in images:
         id = case_of(image)
         label = path / f"{id}-seg.nrrd"
-        told = PARTS.get(id.split("-")[1] if "-" in id else "")
-        cases.append(Case(id, image, label if label.exists() else None, id, told))
+        part = PARTS.get(id.split("-")[1] if "-" in id else "")
+        cases.append(Case(id, image, label if label.exists() else None, id, part))
     return cases or None
 
 
@@ -152,7 +154,14 @@ def _split_of(table: Path) -> dict[str, str]:
     rows = _rows(table)
     if not rows or not {"image_id", "split"} <= set(rows[0]):
         raise InputError(f"{table} lacks the columns image_id and split: restore it, or remove it")
-    return {row["image_id"]: PARTS.get(row["split"], row["split"]) for row in rows}
+    return {row["image_id"]: _part(row["split"], str(table)) for row in rows}
+
+
+def _part(name: str, where: str) -> str:
+    """The part of a split that a table names: there may be several for test, "test small", say."""
+    if name not in PARTS and not name.startswith("test"):
+        raise InputError(f"{where}: no part {name!r}: give train, validation or test")
+    return PARTS.get(name, name)
 
 
 def results(path: Path) -> list[Case] | None:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from LNGenLib import __version__
 from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.checks import field
 from LNGenLib.datasets.writing import Writer
 from LNGenLib.errors import InputError
-from LNGenLib.output import read_json, write_json
+from LNGenLib.output import json_field, read_json, write_json
 from LNGenLib.synthesis.engine import Models
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 
 
-def write_manifest(writer: Writer, told: dict[str, Any]) -> dict[str, dict[str, str]]:
+def write_manifest(writer: Writer, shared: dict[str, Any]) -> dict[str, dict[str, str]]:
     """Write manifest.json of the cases that are there, and what the layout wants beside it.
 
     Returns of each case the sources that were left out when it was made, and why. Raises
@@ -32,7 +31,7 @@ def write_manifest(writer: Writer, told: dict[str, Any]) -> dict[str, dict[str, 
     rows, left_out = [], {}
     for file in writer.records():
         about = read_json(file)
-        read = partial(field, file=file, make="remove it, and the case is made again")
+        read = partial(json_field, file=file, make="remove it, and the case is made again")
         names = ("id", "patient", "source", "real_lymph_nodes")
         row = {name: read(about, name) for name in names}
         row["seed"] = read(about, "provenance", "request", "seed")
@@ -40,7 +39,7 @@ def write_manifest(writer: Writer, told: dict[str, Any]) -> dict[str, dict[str, 
         rows.append(row)
         left_out[row["id"]] = about.get("left_out", {})
     every = {name: why for one in left_out.values() for name, why in one.items()}
-    content = {"synthetic": True, **told, "left_out": every, "cases": rows}
+    content = {"synthetic": True, **shared, "left_out": every, "cases": rows}
     write_json(content, writer.folder / MANIFEST)
     writer.finish()
     return left_out
@@ -50,7 +49,7 @@ def shared_by_all(
     settings: DatasetSettings, sources: Sequence[Case], anatomy: Path | None, models: Models
 ) -> dict[str, Any]:
     """What all cases of a data set share, as JSON gives it back."""
-    told = {
+    shared = {
         "software": f"LNGen {__version__}",
         "settings": dataclasses.asdict(settings),
         "sources": [case.id for case in sources],
@@ -60,11 +59,11 @@ def shared_by_all(
             "texture": models.texture.description["sha256"],
         },
     }
-    return json.loads(json.dumps(told))
+    return json.loads(json.dumps(shared))
 
 
-def begun(output: Path, told: dict[str, Any]) -> dict[str, Any]:
-    """`told`, with the sources of the data set that was begun in the folder, which may be more.
+def begun(output: Path, shared: dict[str, Any]) -> dict[str, Any]:
+    """`shared`, with the sources of the data set that was begun in the folder, which may be more.
 
     InputError where it holds another data set, or other files.
     """
@@ -72,17 +71,17 @@ def begun(output: Path, told: dict[str, Any]) -> dict[str, Any]:
     if not manifest.exists():
         if output.is_dir() and any(output.glob("[!.]*")):
             raise InputError(f"{output} holds other files: give an empty folder, or a new one")
-        return told
+        return shared
     before = read_json(manifest)
     same = {
-        name: field(before, name, file=manifest, make="give a new folder") == value
-        for name, value in told.items()
+        name: json_field(before, name, file=manifest, make="give a new folder") == value
+        for name, value in shared.items()
     }
     sources = before["sources"]
-    same["sources"] = set(told["sources"]) <= set(sources)
+    same["sources"] = set(shared["sources"]) <= set(sources)
     for name, equal in same.items():
         if not equal:
             raise InputError(
                 f"{output} holds a data set of other {name}: go on with those, or give a new folder"
             )
-    return told | {"sources": sources}
+    return shared | {"sources": sources}

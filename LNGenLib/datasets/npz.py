@@ -8,10 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.io import as_ct
-
-OFF = 0.01  # of a whole number, what a label may be
-MOST = np.iinfo(np.uint16).max
+from LNGenLib.image.io import as_ct, as_labels
 
 
 def read_npz(path: Path) -> tuple[sitk.Image, sitk.Image]:
@@ -19,17 +16,16 @@ def read_npz(path: Path) -> tuple[sitk.Image, sitk.Image]:
 
     Its loader takes arrays and spacing as (z, y, x), its README calls them (H, W, D): of a volume
     with square slices the third axis is z where the first two are equal. Origin and direction are
-    not told. Raises InputError for a damaged file, and for arrays that are no CT with labels.
+    unknown. Raises InputError for a damaged file, and for arrays that are no CT with labels.
     """
     hu, labels, spacing = _arrays(path)
-    labels = _whole(labels, path)
     if hu.shape[0] == hu.shape[1] != hu.shape[2]:
         hu, labels = (np.ascontiguousarray(np.moveaxis(array, 2, 0)) for array in (hu, labels))
         spacing = spacing[[2, 0, 1]]
     images = [sitk.GetImageFromArray(hu), sitk.GetImageFromArray(labels)]
     for image in images:
         image.SetSpacing(spacing[::-1].astype(float).tolist())
-    return as_ct(images[0], str(path)), images[1]
+    return as_ct(images[0], str(path)), as_labels(images[1], images[0], f"{path}: lbl")
 
 
 def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -52,22 +48,14 @@ def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             f"{path} holds img {hu.shape}, lbl {labels.shape} and spacing {spacing}: give two "
             "volumes of one shape, and three lengths in mm"
         )
-    kind = np.float32 if hu.dtype.kind == "f" else hu.dtype.newbyteorder("=")  # SimpleITK's kinds
-    return hu.astype(kind, copy=False), labels, spacing
+    return _native(hu), _native(labels), spacing
+
+
+def _native(array: np.ndarray) -> np.ndarray:
+    """The array as SimpleITK takes it."""
+    kinds = {"f": np.float32, "b": np.uint8}
+    return array.astype(kinds.get(array.dtype.kind, array.dtype.newbyteorder("=")), copy=False)
 
 
 def _lengths(spacing: np.ndarray) -> bool:
     return spacing.shape == (3,) and bool((np.isfinite(spacing) & (spacing > 0)).all())
-
-
-def _whole(labels: np.ndarray, path: Path) -> np.ndarray:
-    """Labels (z, y, x) as uint16."""
-    rounded = np.rint(labels) if labels.dtype.kind == "f" else labels
-    fits = (rounded >= 0) & (rounded <= MOST)
-    if labels.dtype.kind == "f":
-        fits &= np.abs(labels - rounded) <= OFF
-    if not fits.all():
-        raise InputError(
-            f"{path}: lbl holds {labels[~fits][0]}, no label: give whole numbers from 0 to {MOST}"
-        )
-    return rounded.astype(np.uint16)

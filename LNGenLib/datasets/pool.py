@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from LNGenLib import __version__
-from LNGenLib.datasets.checks import field
 from LNGenLib.datasets.identity import case_of
 from LNGenLib.errors import InputError
 from LNGenLib.models.store import SHIPPED
-from LNGenLib.output import read_json
+from LNGenLib.output import json_field, read_json
 from LNGenLib.structure.shape import Structure
 from LNGenLib.synthesis.enhancement import Enhancement
 from LNGenLib.synthesis.painting import ScanTraits
@@ -49,7 +48,7 @@ class Pool:
         if not file.is_file():
             raise InputError(f"{self.folder} is no pool: make one with lngen pool")
         content = read_json(file)
-        read = partial(field, content, file=file, make=ANEW)
+        read = partial(json_field, content, file=file, make=ANEW)
         for name in ("long_axes_mm", "painted", "cases"):
             read(name)
         for case in content["cases"]:

@@ -55,11 +55,11 @@ class NnUNet:
 
     def finish(self) -> None:
         """Write dataset.json."""
-        told = [read_json(record).get("labels", {}) for record in self.records()]
+        labels = [read_json(record).get("labels", {}) for record in self.records()]
         content = {
             "channel_names": {"0": "CT"},
-            "labels": written_labels(any("ignore" in labels for labels in told)),
-            "numTraining": len(told),
+            "labels": written_labels(any("ignore" in each for each in labels)),
+            "numTraining": len(labels),
             "file_ending": ".nii.gz",
         }
         write_json(content, self.folder / "dataset.json")

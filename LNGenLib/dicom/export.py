@@ -32,11 +32,10 @@ def export_dicom(
     """Write a result as DICOM: ct-00001.dcm ..., nodes-seg.dcm and nodes.json, all or nothing.
 
     `series` is the folder of the DICOM series that the result was made from, `uid` says which where
-    it holds several. Slices keep its
-    place, spacing and acquisition; patient, study, series, instances and frame of reference are
-    new, and each header says in several attributes that the content is synthetic. Voxels are
-    stored as HU (int16, slope 1, intercept 0). Raises InputError where the series is not the one
-    that the result was made from, or `output` holds files already.
+    it holds several. Slices keep its place, spacing and acquisition; patient, study, series,
+    instances and frame of reference are new, and each header says in several attributes that the
+    content is synthetic. Voxels are stored as HU (int16, slope 1, intercept 0). Raises InputError
+    where the series is not the one that the result was made from, or `output` holds files already.
     """
     if output.is_dir() and any(output.iterdir()):
         raise InputError(f"{output} holds files already: give a new folder for the series")

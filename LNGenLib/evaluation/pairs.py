@@ -14,11 +14,10 @@ from LNGenLib.evaluation.painters import Painted, paint_by, paint_constants, pai
 from LNGenLib.evaluation.specimens import Specimen, alike, find_painted, find_specimens, match
 from LNGenLib.evaluation.twins import Twin, depth_in_fat, place_twins
 from LNGenLib.image.hu import MUSCLE
-from LNGenLib.image.io import as_ct, to_array
 from LNGenLib.image.noise import measure_noise
 from LNGenLib.randomness import node_rng
 from LNGenLib.synthesis.painting import ScanTraits, measure_scan
-from LNGenLib.texture.dataset import LabeledScan, read_scan
+from LNGenLib.texture.dataset import read_scan
 from LNGenLib.texture.model import TextureModel
 
 ROUNDS = 24  # of places tried for each body
@@ -41,7 +40,7 @@ class Twins:
 
 def real_bodies(data: Path, name: str) -> tuple[list[Specimen], float]:
     """The bodies of the CT `name` of `data` off its lesion, and the noise of its muscle in HU."""
-    scan = _scan(data, name)
+    scan = read_scan(data / name)[1]
     noise = measure_noise(scan.hu, scan.between(*MUSCLE)).level
     off = None if scan.lesions is None else scan.lesions > 0
     return find_specimens(name, scan, off), noise
@@ -50,7 +49,7 @@ def real_bodies(data: Path, name: str) -> tuple[list[Specimen], float]:
 def placed(data: Path, name: str, bodies: list[Specimen], seed: int) -> list[int]:
     """Places in the list of those `bodies` of the CT `name` that find room for a twin in the first
     round of `twins_of`, which is the same for all painters."""
-    twins = _place(depth_in_fat(_scan(data, name)), name, bodies, seed, 0)
+    twins = _place(depth_in_fat(read_scan(data / name)[1]), name, bodies, seed, 0)
     places = {id(body): place for place, body in enumerate(bodies)}
     return sorted(places[id(twin.body)] for twin in twins)
 
@@ -61,7 +60,7 @@ def twins_of(data: Path, name: str, bodies: list[Specimen], paint: Painter, seed
     Bodies whose twin the finder does not see as a body like the real one get another place, and so
     on.
     """
-    scan = _scan(data, name)
+    scan = read_scan(data / name)[1]
     traits, depth = measure_scan(scan.hu, scan.spacing), depth_in_fat(scan)
     places = {id(body): place for place, body in enumerate(bodies)}
     found: list[tuple[int, Specimen]] = []
@@ -105,8 +104,3 @@ def _place(
     depth: np.ndarray, name: str, bodies: Sequence[Specimen], seed: int, turn: int
 ) -> list[Twin]:
     return place_twins(depth, bodies, node_rng(seed, turn, f"twins {name}"))
-
-
-def _scan(data: Path, name: str) -> LabeledScan:
-    image, scan = read_scan(data / name)
-    return dataclasses.replace(scan, hu=to_array(as_ct(image)))

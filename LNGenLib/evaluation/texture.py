@@ -18,7 +18,6 @@ from LNGenLib.evaluation.kept import Kept
 from LNGenLib.evaluation.pairs import halves, painters, placed, real_bodies, twins_of
 from LNGenLib.evaluation.specimens import Specimen
 from LNGenLib.evaluation.verdicts import Difference, Judgment, Verdict
-from LNGenLib.image.io import as_ct
 from LNGenLib.output import keep_settings
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.texture.dataset import read_scan, scan_rows
@@ -134,7 +133,7 @@ def _fidelity(
     for name in names:
 
         def measure(name: str = name) -> Fidelity:
-            ct = as_ct(read_scan(data / name)[0])
+            ct = read_scan(data / name)[0]
             told = lambda done, of: report(f"painting {name}", done, of)  # noqa: E731
             return measure_fidelity(ct, models, seed, told)
 

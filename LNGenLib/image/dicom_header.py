@@ -77,8 +77,8 @@ def read_header(file: Path) -> Header | None:
 
 
 def _header(file: Path, dataset: Dataset) -> Header | None:
-    told = dataset.file_meta.get("MediaStorageSOPClassUID") or dataset.get("SOPClassUID")
-    if told and told.name != told and not OF_IMAGES.search(told.name):
+    kind = dataset.file_meta.get("MediaStorageSOPClassUID") or dataset.get("SOPClassUID")
+    if kind and kind.name != kind and not OF_IMAGES.search(kind.name):
         return None
     _check_pixels(dataset)
     shared = (dataset.get("SharedFunctionalGroupsSequence") or [dataset])[0]

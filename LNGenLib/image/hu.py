@@ -10,6 +10,12 @@ SOFT_TISSUE = (-20.0, 180.0)
 MUSCLE = (10.0, 110.0)
 OUTSIDE = -300.0  # below it is no tissue
 
+LEAST_PLATEAU = (0.01, 0.0005)  # share of the voxels at the lower and the upper end of a window
+ABOVE_NEXT = 5  # times what a value next to the end has; without a window it has less
+NEXT = 100  # HU from the end
+ENDS = (-500, 700)  # HU: scanners end below and above by themselves
+PIECE = 1 << 20  # voxels counted at a time: it bounds the memory
+
 
 def normalize(hu: np.ndarray) -> np.ndarray:
     """HU, of any shape, clipped to the window, scaled to [-1, 1] (float32)."""
@@ -21,12 +27,6 @@ def denormalize(values: np.ndarray) -> np.ndarray:
     """HU of values in [-1, 1], of any shape."""
     low, high = WINDOW
     return low + (np.asarray(values) + 1) * (high - low) / 2
-
-
-LEAST_PLATEAU = (0.01, 0.0005)  # share of the voxels at the lower and the upper end of a window
-ABOVE_NEXT = 5  # times what a value next to the end has; without a window it has less
-NEXT = 100  # HU from the end
-ENDS = (-500, 700)  # HU: scanners end below and above by themselves
 
 
 def window_of(hu: np.ndarray) -> tuple[int, int] | None:
@@ -43,7 +43,10 @@ def window_of(hu: np.ndarray) -> tuple[int, int] | None:
     if low <= ENDS[0] and high >= ENDS[1]:
         return None
     low, high = round(low), round(high)
-    counts = np.bincount((np.round(hu).astype(int) - low).ravel(), minlength=high - low + 1)
+    flat, counts = hu.ravel(), np.zeros(high - low + 1, int)
+    for start in range(0, flat.size, PIECE):
+        part = np.round(flat[start : start + PIECE]).astype(int)
+        counts += np.bincount(part - low, minlength=len(counts))
     piled = (
         low > ENDS[0] and _piles_up(counts, LEAST_PLATEAU[0]),
         high < ENDS[1] and _piles_up(counts[::-1], LEAST_PLATEAU[1]),

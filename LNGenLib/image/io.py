@@ -106,7 +106,7 @@ def _straight(image: sitk.Image, oriented: bool, name: str) -> tuple[sitk.Image,
 
 
 def _read_any(path: Path, series: str | None) -> tuple[sitk.Image, bool]:
-    """The volume in a folder, or in a file whose format is told by its content."""
+    """The volume in a folder, or in a file whose format its content shows."""
     if path.is_dir():
         from LNGenLib.image.dicom_series import read_series
 
@@ -178,6 +178,8 @@ def as_labels(image: sitk.Image, ct: sitk.Image, name: str) -> sitk.Image:
         raise no_labels
     labels = _along_axes(image, ct)
     check_same_geometry(ct, labels, name)
+    if labels.GetPixelID() == sitk.sitkUInt16:
+        return labels
     values = sitk.GetArrayViewFromImage(labels)
     if values.dtype.kind not in "iuf" or not _are_whole(values):
         raise no_labels
@@ -243,13 +245,18 @@ def isotropic_image(array: np.ndarray, spacing: float) -> sitk.Image:
     return image
 
 
+def check_image_name(path: Path) -> None:
+    """Raise InputError where `write_image` writes no file of such a name."""
+    if not path.name.endswith(tuple(CHUNKS)):
+        raise InputError(f"{path} is no image file: give {', '.join(CHUNKS)}")
+
+
 def write_image(image: sitk.Image, path: str | Path) -> None:
     """Write NIfTI, NRRD or MHA, compressed, whole or not at all: what was written is compared with
     the image before it takes its name. Raises OutputError where that fails.
     """
     path = Path(path)
-    if not path.name.endswith(tuple(CHUNKS)):
-        raise InputError(f"{path} is no image file: give {', '.join(CHUNKS)}")
+    check_image_name(path)
     with whole_file(path) as temporary:
         with silent():
             sitk.WriteImage(image, str(temporary), useCompression=True)

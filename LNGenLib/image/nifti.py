@@ -18,6 +18,7 @@ from LNGenLib.image.stored import (
     as_volume,
     check_finite,
     image_of,
+    read_head,
     read_information,
     read_values,
 )
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 HEADERS = {348: b"1\0", 540: b"2\0"}  # bytes: the version in the magic; Analyze 7.5 has 348, too
 PAIR = re.compile(r"\.(img|hdr)(\.gz)?$", re.IGNORECASE)  # endings of an image in two files
-MILLIMETERS = (0, 2)  # NIfTI's codes: not told, mm
+MILLIMETERS = (0, 2)  # NIfTI's codes: unknown, mm
 SCALED = 1 << 20  # values that are scaled in one go, in float64
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -69,6 +70,15 @@ def read_nifti(path: Path, head: bytes, packed: bool) -> tuple[sitk.Image, bool]
     image = as_volume(_read(nifti), path)
     _place(image, _forms(nifti.header, path), path)
     return image, nifti.stored.oriented
+
+
+def before_voxels(path: Path, most: int) -> bytes:
+    """What a NIfTI file holds before its voxels (unpacked), up to `most` bytes; none of others."""
+    head, packed = read_head(path)
+    if not is_nifti(head):
+        return b""
+    stored = _parsed(path, head, packed).stored
+    return read_head(path, min(stored.offset + stored.start, most))[0]
 
 
 def _header_size(head: bytes) -> int:

@@ -1,4 +1,4 @@
-"""The voxels of an image file, told to be whole: their count, their checksum, finite numbers.
+"""The voxels of an image file, which must be whole: their count, their checksum, finite numbers.
 
 ITK reads the headers, not the voxels: what is missing of a cut file it makes zeros, as it does NaN
 in NIfTI, it looks at no checksum, and takes `ct.nii` in place of a `ct.nii.gz` beside it.

@@ -88,7 +88,7 @@ class WholeCheckpoints(TorchCheckpointIO):
             torch.save(checkpoint, temporary)
 
 
-class Told(pl.Callback):
+class StepReport(pl.Callback):
     """Tells of each step; what `on_step` raises ends the training."""
 
     def __init__(self, part: str, on_step: OnStep):
@@ -137,7 +137,7 @@ def fit(
             ),
             # begun half-way: an average that starts at the random weights keeps a share of them
             EMAWeightAveraging(decay=EMA_DECAY, update_starting_at_step=task.steps // 2),
-            *([Told(folder.name, on_step)] if on_step else []),
+            *([StepReport(folder.name, on_step)] if on_step else []),
         ],
         plugins=[WholeCheckpoints()],
         logger=CSVLogger(folder, name=None, version=""),

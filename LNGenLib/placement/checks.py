@@ -15,7 +15,7 @@ from LNGenLib.image.io import to_array
 from LNGenLib.placement.grid import coarse_steps, thinned
 from LNGenLib.placement.order import disorder
 
-MOST_TOLD = 3  # faults in a message
+MOST_NAMED = 3  # faults in a message
 MOST_FAT = 0.8  # share of the scan's fat that structures may hold
 LEAST_FAT = 100  # voxels of the coarse grid, below which its share tells nothing
 BONE = 100.0  # HU
@@ -78,9 +78,9 @@ def check_body_order(ct: sitk.Image, anatomy: sitk.Image, name: str = "the anato
     """
     faults = disorder(*_coarse(ct, anatomy))
     if faults:
-        more = f", and {len(faults) - MOST_TOLD} more" if len(faults) > MOST_TOLD else ""
+        more = f", and {len(faults) - MOST_NAMED} more" if len(faults) > MOST_NAMED else ""
         raise InputError(
-            f"by the labels of {name} {', '.join(faults[:MOST_TOLD])}{more}: the header's "
+            f"by the labels of {name} {', '.join(faults[:MOST_NAMED])}{more}: the header's "
             "direction is wrong (flipped?), or the numbers are not TotalSegmentator 2's: correct it"
         )
 

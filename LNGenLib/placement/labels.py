@@ -11,10 +11,14 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import like, read_labels, read_layers, to_array
+from LNGenLib.image.nifti import before_voxels
 from LNGenLib.placement.classes import OTHER, is_known, number_of
-from LNGenLib.placement.label_names import label_names
 
 MASKS = (".nii", ".nii.gz", ".nrrd", ".mha")  # endings of files that may be masks
+LABEL = re.compile(  # with its name, in the header of a NIfTI file
+    rb'<Label\s[^>]*?Key="(\d{1,9})"[^>]*>\s*(?:<!\[CDATA\[)?([^<\]]*?)(?:\]\]>)?\s*</Label>'
+)
+LONGEST_HEADER = 1 << 24  # bytes that are looked at
 SEGMENT = re.compile(r"(Segment\d+)_LabelValue")  # a field of Slicer's header of a segmentation
 
 
@@ -38,8 +42,19 @@ def read_anatomy(path: Path, ct: sitk.Image) -> sitk.Image:
     return _by_names(labels, names, path) if any(map(is_known, names.values())) else labels
 
 
+def label_names(path: Path) -> dict[int, str]:
+    """The names in a NIfTI file's header by label, as TotalSegmentator 2 writes them; none where it
+    tells none.
+
+    They stand in the table of labels of an extension in XML, as Connectome Workbench defines it.
+    https://github.com/wasserth/TotalSegmentator/blob/master/totalsegmentator/nifti_ext_header.py
+    """
+    found = LABEL.findall(before_voxels(path, LONGEST_HEADER))
+    return {int(key): name.decode(errors="replace").strip() for key, name in found}
+
+
 def _by_names(labels: sitk.Image, names: dict[int, str], path: Path) -> sitk.Image:
-    """TotalSegmentator's numbers of labels that are told by their names."""
+    """TotalSegmentator's numbers of labels that have names."""
     array = to_array(labels)
     table = np.full(array.max() + 1, OTHER, np.uint16)
     table[0] = 0

@@ -49,7 +49,7 @@ def disorder(grid: sitk.Image, hu: np.ndarray, labels: np.ndarray) -> list[str]:
     """What `labels` (z, y, x; TotalSegmentator's numbers) of a CT `hu` (z, y, x) on the `grid` show
     where no patient has it ("the sacrum lies before the prostate").
 
-    Of an axis on which as much lies right nothing is told: single structures may be mislabeled, or
+    Of an axis on which as much lies right nothing is said: single structures may be mislabeled, or
     the patient an exception.
     """
     count, mean = _places(grid, hu, labels)

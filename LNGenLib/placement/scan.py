@@ -53,8 +53,9 @@ class Scan:
                 f"{self.name('ct')} was cut to a window of {window[0]:g} to {window[1]:g} HU, in "
                 "which air, fat and bone look alike: give the CT before that"
             )
-        for name, image in self.images.items():
-            if name != "ct":
+        for name in ("anatomy", "region", "avoid"):
+            image = getattr(self, name)
+            if image is not None:
                 labels = as_labels(image, self.ct, self.name(name))
                 object.__setattr__(self, name, labels if name == "anatomy" else labels != 0)
         if self.anatomy is not None:
@@ -83,8 +84,8 @@ class Scan:
 
     @property
     def images(self) -> dict[str, sitk.Image]:
-        """What there is of `ct`, `anatomy`, `region` and `avoid`."""
-        named = {name: getattr(self, name) for name in NAMES}
+        """What there is of `ct` (in whole HU), `anatomy`, `region` and `avoid`."""
+        named = {name: getattr(self, name) for name in NAMES} | {"ct": self.hu}
         return {name: image for name, image in named.items() if image is not None}
 
     @cached_property

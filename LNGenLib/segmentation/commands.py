@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 from rich.table import Table
 
-from LNGenLib.datasets.checks import whole
 from LNGenLib.datasets.commands import Classes, cases_of, count_left_out, tell_left_out
 from LNGenLib.errors import InputError
+from LNGenLib.options import Device, DeviceOption, Overwrite, SeriesOption
 from LNGenLib.output import check_output, keep_settings, read_json
+from LNGenLib.plain import whole
 from LNGenLib.terminal import (
-    Overwrite,
     check_figures,
     console,
     shown_progress,
@@ -39,9 +39,6 @@ class Network(str, Enum):
     dynunet = "dynunet"
     swinunetr = "swinunetr"
     nnunet = "nnunet"
-
-
-Device = Annotated[str, typer.Option(help="Where the network runs: auto, cpu or cuda.")]
 
 
 def train_segmentation(
@@ -90,15 +87,15 @@ def train_segmentation(
 
             transform = {"online": SynthesizeLymphNodesd(("image", "label"), online, seed=seed)}
     with shown_progress() as progress:
-        told = train(
+        trained = train(
             *(training, validation, output, wanted, seed),
             on_step=progress.report,
             **(transform or {}),
         )
-    tell_left_out(told["left_out"])
+    tell_left_out(trained["left_out"])
     console.print(
-        f"model: {output}; Dice {told['validation_dice']:.3f} on validation"
-        f"{count_left_out(told['left_out'])}",
+        f"model: {output}; Dice {trained['validation_dice']:.3f} on validation"
+        f"{count_left_out(trained['left_out'])}",
         soft_wrap=True,
     )
 
@@ -124,19 +121,15 @@ def segment(
     ct: Annotated[Path, typer.Argument(help="CT: NIfTI, NRRD, MHA or a DICOM folder.")],
     model: Annotated[Path, typer.Option(help="Folder of `lngen train segmentation`.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Label image to write.")],
-    series: Annotated[
-        Optional[str],
-        typer.Option(metavar="UID", help="The CT's, where its DICOM folder holds several."),
-    ] = None,
-    device: Device = "auto",
+    series: SeriesOption = None,
+    device: DeviceOption = Device.auto,
     overwrite: Overwrite = False,
 ) -> None:
     """Find lymph nodes in a CT: a label image in its geometry, 1 in lymph nodes."""
-    from LNGenLib.image.io import as_ct, marked_own, read_ct, write_image
+    from LNGenLib.image.io import as_ct, check_image_name, marked_own, read_ct, write_image
     from LNGenLib.segmentation.inference import load_segmentor
 
-    if not output.name.endswith((".nii.gz", ".nii", ".nrrd", ".mha")):
-        raise InputError(f"{output} is no image file: give .nii.gz, .nrrd or .mha")
+    check_image_name(output)
     check_output(output.parent, [output.name], (ct,), overwrite)
     image = as_ct(read_ct(ct, series), str(ct))
     segmentor = load_segmentor(model, device)
@@ -153,7 +146,7 @@ def filter_synthetic(
     model: Annotated[Path, typer.Option(help="Segmentation model, trained on real CTs alone.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")],
     classes: Classes = None,
-    device: Device = "auto",
+    device: DeviceOption = Device.auto,
 ) -> None:
     """Take synthetic lymph nodes out that a model finds implausible: a quarter of each size bin."""
     from LNGenLib.segmentation.inference import load_segmentor
@@ -165,11 +158,11 @@ def filter_synthetic(
     segmentor = load_segmentor(model, device)
     with shown_progress() as progress:
         found = cases_of(real, classes)
-        told = filter_cases(synthetic, found, segmentor, output, progress.report)
-    tell_left_out(told.left_out)
+        filtered = filter_cases(synthetic, found, segmentor, output, progress.report)
+    tell_left_out(filtered.left_out)
     console.print(
-        f"{told.dropped} of {told.nodes} SYNTHETIC lymph nodes taken out"
-        f"{count_left_out(told.left_out)}; the others are in {output}",
+        f"{filtered.dropped} of {filtered.nodes} SYNTHETIC lymph nodes taken out"
+        f"{count_left_out(filtered.left_out)}; the others are in {output}",
         soft_wrap=True,
     )
 

@@ -1,4 +1,4 @@
-"""What ends a training early, told in one line; the last checkpoint is whole in any case."""
+"""What ends a training early, in one line; the last checkpoint is whole in any case."""
 
 from __future__ import annotations
 
@@ -6,31 +6,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from LNGenLib.errors import InputError, OutputError
+from LNGenLib.errors import InputError, OutputError, is_out_of_memory
 from LNGenLib.output import FULL
 
 
 @contextmanager
-def told_faults(folder: Path, last: str = "last.ckpt") -> Iterator[None]:
+def explained_faults(folder: Path, last: str = "last.ckpt") -> Iterator[None]:
     """InputError in place of what an exhausted memory raises, OutputError of what a disk does; it
     names the newest checkpoint `last` (a pattern) of `folder`, where there is one."""
     try:
         yield
     except Exception as error:  # safetensors has its own kind for a full disk
-        told = _told(error)
-        if told is None:
+        explained = _explained(error)
+        if explained is None:
             raise
         found = sorted(folder.glob(last), key=lambda path: path.stat().st_mtime)
         kept = f"the same command resumes from {found[-1]}" if found else "the same command goes on"
-        raise type(told)(f"{told}; {kept}") from error
+        raise type(explained)(f"{explained}; {kept}") from error
 
 
-def _told(error: Exception) -> InputError | None:
-    import torch
-
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "DefaultCPUAllocator" in str(
-        error
-    ):
+def _explained(error: Exception) -> InputError | None:
+    if is_out_of_memory(error):
         return InputError(
             "the memory does not suffice: give a smaller patch or batch_size by --config"
         )

@@ -21,14 +21,15 @@ import SimpleITK as sitk
 import torch
 
 from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.checks import whole
 from LNGenLib.datasets.classes import written_labels
+from LNGenLib.datasets.layouts import RECORDS
 from LNGenLib.datasets.writing import NnUNet
 from LNGenLib.errors import InputError, OutputError
 from LNGenLib.image.io import as_ct, like, marked_synthetic, to_array
 from LNGenLib.output import whole_file, write_json
+from LNGenLib.plain import whole
 from LNGenLib.segmentation.config import NNUNET, SegmentationConfig
-from LNGenLib.segmentation.faults import told_faults
+from LNGenLib.segmentation.faults import explained_faults
 from LNGenLib.synthesis.engine import choose_device
 
 DATASET, PLANS, CONFIGURATION, FOLD = "Dataset001_LymphNodes", "nnUNetPlans", "3d_fullres", 0
@@ -69,7 +70,7 @@ def train(
     started, seed = time.monotonic(), whole(seed, "seed")
     report, device = on_step or (lambda *_: None), choose_device(device)
     results = use_folders(folder)
-    with told_faults(results, "checkpoint_latest.pth"):
+    with explained_faults(results, "checkpoint_latest.pth"):
         left_out = _write_raw(training, validation, folder, report)
         _plan(folder, report)
         trainer = _trainer(config, seed, device)
@@ -79,7 +80,7 @@ def train(
                 trainer.load_checkpoint(str(results / name))
                 break
         if trainer.current_epoch < config.epochs:
-            _told(trainer, report, config)
+            _report_steps(trainer, report, config)
             trainer.run_training()
     description = {
         "config": dataclasses.asdict(config),
@@ -106,7 +107,7 @@ def _write_raw(
             report("preparing", number, len(cases))
             id = f"{name}_{'synthetic_' if case.synthetic else ''}{case.id}"
             try:
-                if not (raw.folder / "records" / f"{id}.json").exists():
+                if not (raw.folder / RECORDS / f"{id}.json").exists():
                     loaded = case.load_labeled()
                     mask = loaded.mask
                     about = {"synthetic": case.synthetic, "patient": case.patient}
@@ -139,9 +140,9 @@ def _plan(folder: Path, report: Any) -> None:
     options = ["-d", str(int(DATASET[7:10])), "-c", CONFIGURATION, "-np", "1", "-npfp", "1"]
     environment = os.environ | {"nnUNet_n_proc_DA": "1"}  # planning takes no 0
     command = [sys.executable, "-c", code, *options]
-    told = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if told.returncode:
-        last = (told.stderr.strip() or "no message").splitlines()[-1]
+    planned = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if planned.returncode:
+        last = (planned.stderr.strip() or "no message").splitlines()[-1]
         raise InputError(f"nnU-Net could not plan or preprocess the cases: {last}")
     write_json({"plans": PLANS}, done)
 
@@ -167,7 +168,7 @@ def _trainer(config: SegmentationConfig, seed: int, device: str) -> Any:
     return trainer
 
 
-def _told(trainer: Any, report: Any, config: SegmentationConfig) -> None:
+def _report_steps(trainer: Any, report: Any, config: SegmentationConfig) -> None:
     step = trainer.train_step
 
     def train_step(batch: dict) -> dict:
@@ -198,9 +199,9 @@ class NnUNetSegmentor:
     def probability(self, ct: sitk.Image, on_window: Any = None) -> sitk.Image:
         """Of a lymph node, 0 to 1 (float32), at each voxel of the CT."""
         ct = as_ct(ct)
-        told = {"spacing": list(ct.GetSpacing()[::-1])}
+        properties = {"spacing": list(ct.GetSpacing()[::-1])}
         _, found = self.predictor.predict_single_npy_array(
-            to_array(ct)[None].astype(np.float32), told, None, None, True
+            to_array(ct)[None].astype(np.float32), properties, None, None, True
         )
         return like(found[1].astype(np.float32), ct)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.datasets.case import Case
@@ -22,7 +23,7 @@ from LNGenLib.datasets.writing import Plain
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.lesions import size_bin
 from LNGenLib.image.geometry import array_spacing
-from LNGenLib.image.io import like, marked_synthetic, read_image, to_array
+from LNGenLib.image.io import check_same_geometry, like, marked_synthetic, read_labels, to_array
 from LNGenLib.output import read_json
 from LNGenLib.segmentation.inference import Segmentor
 
@@ -53,8 +54,10 @@ def filter_cases(
     for number, case in enumerate(cases):
         report("judging", number, len(cases))
         try:
-            _source(case, originals).load()  # before any is judged: shares are of those written
-            ct, nodes = case.load().ct, _nodes(case)
+            ct = case.load().ct
+            original = _source(case, originals).load().ct  # shares are of those that are written
+            check_same_geometry(original, ct, str(case.image))
+            nodes = _nodes(case, ct)
             probability = to_array(segmentor.probability(ct))
         except InputError as error:
             left_out[case.id] = str(error)
@@ -76,7 +79,7 @@ def filter_cases(
 def _write_filtered(case: Case, source: Case, dropped: set[int], writer: Plain) -> None:
     started = time.monotonic()
     original, ct, about = source.load(), case.load().ct, _about(case)
-    hu, nodes = without_nodes(to_array(ct), to_array(original.ct), _nodes(case), dropped)
+    hu, nodes = without_nodes(to_array(ct), to_array(original.ct), _nodes(case, ct), dropped)
     real, ignored = (None if image is None else to_array(image) for image in original[1:])
     label = label_map(nodes if real is None else (nodes > 0) | (real > 0), ignored)
     ct, label, nodes = (marked_synthetic(like(array, ct)) for array in (hu, label, nodes))
@@ -96,8 +99,8 @@ def _beside(case: Case) -> tuple[Path, Path]:
     return above / "nodes" / f"{name}.nii.gz", above / RECORDS / f"{name}.json"
 
 
-def _nodes(case: Case) -> np.ndarray:
-    return to_array(read_image(_beside(case)[0])).astype(np.uint16)
+def _nodes(case: Case, ct: sitk.Image) -> np.ndarray:
+    return to_array(read_labels(_beside(case)[0], ct))
 
 
 def _about(case: Case) -> dict[str, Any]:

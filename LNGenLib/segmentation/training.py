@@ -19,13 +19,13 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.checks import whole
 from LNGenLib.datasets.classes import IGNORED, NODE
-from LNGenLib.latent.training import OnStep, Task, Told, WholeCheckpoints
+from LNGenLib.latent.training import OnStep, StepReport, Task, WholeCheckpoints
 from LNGenLib.models.store import save_weights
 from LNGenLib.output import write_json
+from LNGenLib.plain import whole
 from LNGenLib.segmentation.config import WEIGHTS, SegmentationConfig
-from LNGenLib.segmentation.faults import told_faults
+from LNGenLib.segmentation.faults import explained_faults
 from LNGenLib.segmentation.inference import slide
 from LNGenLib.segmentation.networks import build
 from LNGenLib.segmentation.patches import InOrder, Patches, Transform, Whole
@@ -82,7 +82,7 @@ def train(
     started, seed = time.monotonic(), whole(seed, "seed")
     report = on_step or (lambda *_: None)
     cache = cache or folder / "cases"
-    with told_faults(folder):
+    with explained_faults(folder):
         prepared, left_out = prepare(training, config.spacing_mm, cache, report)
         held_out, also_left_out = prepare(validation, config.spacing_mm, cache, report)
         pl.seed_everything(seed, workers=True, verbose=False)
@@ -103,7 +103,7 @@ def train(
             precision="bf16-mixed",
             accelerator="auto",
             gradient_clip_val=1.0,
-            callbacks=[best, last, *([Told("training", on_step)] if on_step else [])],
+            callbacks=[best, last, *([StepReport("training", on_step)] if on_step else [])],
             plugins=[WholeCheckpoints()],
             logger=[
                 CSVLogger(folder, name=None, version=""),

@@ -14,11 +14,11 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform, Randomizable
 from monai.utils import MAX_SEED, convert_to_dst_type, convert_to_numpy, get_seed
 
-from LNGenLib.datasets.checks import whole
 from LNGenLib.datasets.identity import case_of
 from LNGenLib.datasets.online import paint_into
 from LNGenLib.datasets.pool import Pool
 from LNGenLib.errors import InputError
+from LNGenLib.plain import whole
 from LNGenLib.randomness import case_seed
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.painting import Painting

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from LNGenLib.errors import InputError
+from LNGenLib.terminal import console
 
 MIB = 1 << 20
-console = Console(markup=False, emoji=False)
 
 TokenFile = Annotated[
     Optional[Path], typer.Option(help="Text file with a token a line; a line removed is revoked.")

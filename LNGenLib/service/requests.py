@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any
 
 from LNGenLib.errors import InputError
-from LNGenLib.plain import as_python
+from LNGenLib.plain import as_python, whole
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.plan import Plan
@@ -28,8 +27,9 @@ class StructuresRequest:
 
     def __post_init__(self):
         as_python(self)
-        _check_whole("count", self.count, 1, MOST_PREVIEWS)
-        _check_whole("seed", self.seed, 0)
+        whole(self.seed, "seed")
+        if not 1 <= whole(self.count, "count") <= MOST_PREVIEWS:
+            raise InputError(f"count {self.count}: give a whole number from 1 to {MOST_PREVIEWS}")
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> StructuresRequest:
@@ -55,7 +55,7 @@ class TrainRequest:
             raise InputError(f"part {self.part!r}: give {', '.join(PARTS)}")
         if not isinstance(self.dataset, str) or not isinstance(self.config, dict):
             raise InputError("dataset is the name of a data set, config an object of fields")
-        _check_whole("seed", self.seed, 0)
+        whole(self.seed, "seed")
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> TrainRequest:
@@ -101,9 +101,3 @@ class NoRequest:
     def from_json(cls, values: dict[str, Any]) -> NoRequest:
         """The request of an empty object; InputError for any field."""
         return from_json(cls, values)
-
-
-def _check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
-    if not isinstance(value, Integral) or value < least or (most is not None and value > most):
-        bounds = f"{least} up" if most is None else f"{least} to {most}"
-        raise InputError(f"{name} {value!r}: give a whole number from {bounds}")

@@ -21,7 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from LNGenLib.errors import Canceled, InputError, OutputError
+from LNGenLib.errors import Canceled, InputError, OutputError, is_out_of_memory
 from LNGenLib.output import FULL, write_json
 from LNGenLib.service.protocol import File, Image, Result
 from LNGenLib.service.work import Kind, Work, load_kinds
@@ -127,20 +127,12 @@ def in_memory(run: Callable[[], Any], models: Any) -> Any:
             models.limit_batches(most)
             return run()
         except Exception as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
         free_memory()  # here, since the error's frames hold tensors
     raise InputError(
         "the device's memory does not suffice, even for one lymph node at a time: "
         "free some of it, or crop the CT"
-    )
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    import torch
-
-    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
     )
 
 

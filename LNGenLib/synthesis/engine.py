@@ -74,7 +74,6 @@ class Models:
 
 def choose_device(device: str) -> str:
     """cpu or cuda; auto is cuda where there is one. Raises InputError."""
-
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"device {device}: give auto, cpu or cuda")
     if device == "cuda" and not torch.cuda.is_available():
@@ -128,9 +127,8 @@ def paint(
     lymph node does not fit at its place (any more).
     """
     models, progress = models or Models(), progress or Progress()
-    plan, was = plan.painted_as(request), plan.request.artery_hu
-    known = plan.phase if plan.request.artery_hu == was else None
-    with _measured(scan, plan.request.artery_hu, known) as measured:
+    plan = plan.painted_as(request)
+    with _measured(scan, plan.request.artery_hu, plan.phase) as measured:
         _load(models, progress)
         samples = draw_structures(plan, models.structure, progress)
         nodes = lymph_nodes(plan, samples.structures, scan.hu)
@@ -161,8 +159,7 @@ def _measured(scan: Scan, artery: float | None, phase: Phase | None = None) -> I
     core mostly idle; the `phase` may be known."""
     hu, spacing, labels = _arrays(scan)
     # views made here: made beside a filter, they move an image's voxels elsewhere
-    images = scan.images | {"ct": scan.hu}
-    voxels = {name: sitk.GetArrayViewFromImage(image) for name, image in images.items()}
+    voxels = {name: sitk.GetArrayViewFromImage(image) for name, image in scan.images.items()}
 
     def traits() -> ScanTraits:
         return ScanTraits(

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from LNGenLib.errors import InputError
+from LNGenLib.image.io import MOST_LABEL
 from LNGenLib.output import SOFTWARE, read_json, write_json
 from LNGenLib.synthesis.records import Phase, Point, SynthesisRequest, from_json
 
-MOST_NUMBER = np.iinfo(np.uint16).max  # numbers become labels
 BINS = (1.7, 5.0, 10.0, 20.0, 30.0)  # mm, in which refusals are counted
 
 
@@ -63,11 +63,11 @@ class Plan:
     def __post_init__(self):
         numbers = [node.number for node in self.nodes]
         if len(set(numbers)) < len(numbers) or not all(
-            isinstance(number, int) and 1 <= number <= MOST_NUMBER for number in numbers
+            isinstance(number, int) and 1 <= number <= MOST_LABEL for number in numbers
         ):
             raise InputError(
                 f"the plan's lymph nodes have the numbers {', '.join(map(str, numbers))}: give "
-                f"each a whole number of its own, 1 to {MOST_NUMBER}"
+                f"each a whole number of its own, 1 to {MOST_LABEL}"
             )
 
     @property
@@ -76,11 +76,12 @@ class Plan:
         return self.request.seed
 
     def painted_as(self, request: SynthesisRequest | None) -> Plan:
-        """The plan as `request` says how to paint, None for its own; InputError where it asks for
-        other lymph nodes."""
+        """The plan as `request` says how to paint, None for its own, its phase unknown where that
+        gives other HU of the artery; InputError where it asks for other lymph nodes."""
         if request is None:
             return self
-        return dataclasses.replace(self, request=self.request.painted_as(request))
+        phase = self.phase if request.artery_hu == self.request.artery_hu else None
+        return dataclasses.replace(self, request=self.request.painted_as(request), phase=phase)
 
     def write(self, path: Path) -> None:
         """Write JSON, whole or not at all."""

@@ -1,4 +1,4 @@
-"""What is told of lymph nodes once they are painted: their records, and how they came about."""
+"""Records of lymph nodes once they are painted, and how the result came about."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def make_records(
     method: Method,
 ) -> tuple[LymphNodeRecord, ...]:
     """A record of each of the plan's lymph nodes, as it was painted."""
-    told = zip(nodes, samples.repaired, strict=True)
+    painted = zip(nodes, samples.repaired, strict=True)
     return tuple(
         _record(scan.hu, node, painting, k, repaired, plan, _wanted(painting, k, plan, method))
-        for k, (node, repaired) in enumerate(told)
+        for k, (node, repaired) in enumerate(painted)
     )
 
 
@@ -83,7 +83,7 @@ def _record(
 
 
 def _wanted(painting: Painting, k: int, plan: Plan, method: Method) -> dict[str, Any]:
-    """What a record tells of how bright the node was to be; DiffTumor's way can't be told."""
+    """How bright the node was to be, for its record; unknown of DiffTumor's."""
     if method == Method.difftumor:
         return {}
     drawn = None if plan.request.enhancement else draw_uptake(plan.seed, plan.nodes[k].index)
@@ -116,8 +116,8 @@ def provenance(plan: Plan, models: Models, hashes: dict[str, str]) -> dict[str, 
     the `plan` that was painted, and the `hashes` of the scan's images (the CT in whole HU)."""
     import monai
 
-    told = dataclasses.asdict(plan)
-    request = told.pop("request")
+    planned = dataclasses.asdict(plan)
+    request = planned.pop("request")
     return {
         "software": f"LNGen {__version__}",
         "versions": {
@@ -133,7 +133,7 @@ def provenance(plan: Plan, models: Models, hashes: dict[str, str]) -> dict[str, 
             "texture": models.texture.description["sha256"],
         },
         "request": request,
-        "plan": told,
+        "plan": planned,
         "enhancement_hu": plan.request.enhancement or offsets(plan.phase),
         "input_voxels_sha256": hashes,
         "device": models.texture.device,

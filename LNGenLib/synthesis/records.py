@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass, field
-from numbers import Integral
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -15,8 +15,8 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import like, marked_synthetic, read_image, to_array, write_image
-from LNGenLib.output import read_json, write_json
-from LNGenLib.plain import as_python, fits
+from LNGenLib.output import json_field, read_json, write_json
+from LNGenLib.plain import as_python, fits, whole
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.sizes import Sizes
 
@@ -60,8 +60,7 @@ class SynthesisRequest:
 
     def __post_init__(self):
         for name in ("count", "seed", "texture_steps", "structure_steps"):
-            if not isinstance(getattr(self, name), Integral):
-                raise InputError(f"{name} {getattr(self, name)!r}: give a whole number")
+            whole(getattr(self, name), name)
         as_python(self)
         if not isinstance(self.sizes, Sizes):
             raise InputError(f"sizes {self.sizes}: give Sizes(law, low_mm, high_mm)")
@@ -69,8 +68,6 @@ class SynthesisRequest:
             raise InputError(f"shape {self.shape}: give ShapeRange(axis_ratio, irregularity)")
         if not 1 <= self.count <= MOST_NODES:
             raise InputError(f"count {self.count}: ask for 1 to {MOST_NODES} lymph nodes")
-        if self.seed < 0:
-            raise InputError(f"seed {self.seed}: give a whole number from 0 up")
         for name in ("texture_steps", "structure_steps"):
             if not 1 <= getattr(self, name) <= 1000:
                 raise InputError(f"{name} {getattr(self, name)}: give 1 to 1000 sampling steps")
@@ -229,10 +226,11 @@ class SynthesisResult:
     @classmethod
     def read(cls, folder: Path) -> SynthesisResult:
         """The result that `write` left in a folder; InputError where there is none."""
-        content = read_json(folder / "nodes.json", ("records", "provenance"))
+        file = folder / "nodes.json"
+        read = partial(json_field, read_json(file), file=file, make="synthesize anew")
+        records = tuple(map(LymphNodeRecord.from_json, read("records")))
         images = {name: read_image(folder / file) for name, file in cls.IMAGES.items()}
-        records = tuple(LymphNodeRecord.from_json(values) for values in content["records"])
-        return cls(**images, records=records, provenance=content["provenance"])
+        return cls(**images, records=records, provenance=read("provenance"))
 
 
 def from_json(kind: type, values: dict[str, Any], parts: dict[str, type] | None = None) -> Any:

@@ -122,18 +122,20 @@ def scan_rows(data: Path) -> list[dict[str, str]]:
 
 
 def read_scan(path: Path, labels: Path | None = None) -> tuple[sitk.Image, LabeledScan]:
-    """A CT, and the same as a scan, with the lesions' labels: those of the file `labels`, or what
-    lies beside the CT as `NAME_mask.nii.gz`."""
-    from LNGenLib.image.io import read_ct, read_image, to_array
+    """A CT (int16 HU), and the same as a scan, with the lesions' labels: those of the file
+    `labels`, or what lies beside the CT as `NAME_mask.nii.gz`. Raises InputError for a CT that is
+    not in HU, and for labels on another grid."""
+    from LNGenLib.image.io import as_ct, read_ct, read_labels, to_array
 
-    image = read_ct(path)
-    window = window_of(to_array(image))
+    image = as_ct(read_ct(path), str(path))
+    hu = to_array(image)
+    window = window_of(hu)
     if window is not None:
         log.warning("%s was cut to a window of %d to %d HU: taken as it is", path, *window)
     beside = path.with_name(path.name.replace(".nii.gz", "_mask.nii.gz"))
     labels = labels or (beside if beside.exists() else None)
-    lesions = to_array(read_image(labels)).astype(int) if labels else None
-    return image, LabeledScan(to_array(image), array_spacing(image), lesions)
+    lesions = to_array(read_labels(labels, image)) if labels else None
+    return image, LabeledScan(hu, array_spacing(image), lesions)
 
 
 def _body_patch(
