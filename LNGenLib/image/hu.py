@@ -15,6 +15,7 @@ ABOVE_NEXT = 5  # times what a value next to the end has; without a window it ha
 NEXT = 100  # HU from the end
 ENDS = (-500, 700)  # HU: scanners end below and above by themselves
 PIECE = 1 << 20  # voxels counted at a time: it bounds the memory
+SOME = 31  # every so many voxels tell that a scan holds values of lung and edges
 
 
 def normalize(hu: np.ndarray) -> np.ndarray:
@@ -37,9 +38,10 @@ def window_of(hu: np.ndarray) -> tuple[int, int] | None:
     A scanner's own ends lie beyond what matters here (`ENDS`).
     """
     low, high = float(hu.min()), float(hu.max())
-    above = float(np.min(hu, where=hu > low, initial=high))
-    if low <= ENDS[0] < above:  # nothing between, where lung and edges lie: padding
-        hu, low = hu[hu > low], above
+    if low <= ENDS[0] and not _between(hu.ravel()[::SOME], low, ENDS[0]):
+        if not _between(hu, low, ENDS[0]):  # where lung and edges lie: the lowest is padding
+            hu = hu[hu > low]
+            low = float(hu.min()) if hu.size else high
     if low <= ENDS[0] and high >= ENDS[1]:
         return None
     low, high = round(low), round(high)
@@ -52,6 +54,10 @@ def window_of(hu: np.ndarray) -> tuple[int, int] | None:
         high < ENDS[1] and _piles_up(counts[::-1], LEAST_PLATEAU[1]),
     )
     return (low, high) if any(piled) else None
+
+
+def _between(hu: np.ndarray, low: float, high: float) -> bool:
+    return bool(((hu > low) & (hu <= high)).any())
 
 
 def _piles_up(counts: np.ndarray, least: float) -> bool:
