@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 LIBRARY = Path(__file__).parents[1] / "LNGenLib"
 LAYERS = [
     {"errors", "randomness", "__init__"},
@@ -71,3 +73,14 @@ def test_importing_the_library_loads_nothing_heavy():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_public_face_is_what_its_modules_have():
+    import LNGenLib
+    from LNGenLib.placement.scan import Scan
+    from LNGenLib.synthesis import engine
+
+    assert (LNGenLib.Scan, LNGenLib.plan, LNGenLib.paint) == (Scan, engine.plan, engine.paint)
+    assert all(callable(getattr(LNGenLib, name)) for name in LNGenLib.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = LNGenLib.nothing
