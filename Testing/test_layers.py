@@ -9,8 +9,8 @@ from pathlib import Path
 
 LIBRARY = Path(__file__).parents[1] / "LNGenLib"
 LAYERS = [
-    {"errors", "plain", "randomness", "__init__"},
-    {"output", "ranges"},
+    {"errors", "randomness", "__init__"},
+    {"output", "plain", "ranges"},
     {"image", "latent", "models"},
     {"structure"},
     {"texture", "placement"},
