@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import signal
 import sys
 from pathlib import Path
@@ -59,6 +60,8 @@ app = typer.Typer(
 def main() -> None:
     """Entry point: an InputError or OSError becomes one line on stderr and exit code 2."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that temporary files are removed
+    if isinstance(sys.stdout, io.TextIOWrapper):  # may not hold all letters of a path
+        sys.stdout.reconfigure(errors="backslashreplace")
     command = typer.main.get_command(app)
     try:
         command(with_both_bounds(sys.argv[1:], command))
@@ -200,7 +203,7 @@ def evaluate_structures(
     from LNGenLib.evaluation.structures import compare
     from LNGenLib.evaluation.tables import cleaning_line, structure_tables
 
-    check_figures(output, (real, generated / "structures.json"), overwrite)
+    check_figures(output, (real, generated), overwrite)
     with shown_progress() as progress:
         surfaces = read_generated(generated, progress.report)
         report = compare(read_real(real, progress.report), surfaces, seed, progress.report)
@@ -235,7 +238,7 @@ def evaluate_texture(
     from LNGenLib.evaluation.texture import evaluate_texture
     from LNGenLib.synthesis.engine import Models
 
-    check_figures(output, (), overwrite)
+    check_figures(output, (data,), overwrite)
     if work is not None:
         check_output(work)
     models = Models(device.value, structure_weights, texture_weights)

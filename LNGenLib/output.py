@@ -58,10 +58,10 @@ def check_output(
 ) -> Path:
     """`path`, or the nearest folder above it that exists; InputError where nothing can be written.
 
-    A temporary folder in it is on the file system of `path`, a mounted volume too. None of the
-    `files` to be written into `path` (`path` itself, where they are not known) may be one of the
-    `inputs`, by whatever name or link; one that exists must be LNGen's own (`is_own`), or
-    `overwrite` true (None: the command has no such option).
+    A temporary folder in it is on the file system of `path`, a mounted volume too. Neither `path`
+    nor one of the `files` to be written into it may be one of the `inputs`, by whatever name or
+    link; a file that exists must be LNGen's own (`is_own`), or `overwrite` true (None: the command
+    has no such option).
     """
     folder = _nearest(path)
     if not folder.is_dir():
@@ -70,7 +70,7 @@ def check_output(
         raise InputError(f"{folder} can't be written to: give another folder for the results")
     targets = [path / name for name in files]
     there = [one for one in inputs if one is not None and one.exists()]
-    _check_apart([path] if not targets else [path, *targets], there)
+    _check_apart([path, *targets], there)
     for target in targets:
         if target.is_dir():
             raise InputError(f"{target} is a folder: take it away, or give another folder")
@@ -89,11 +89,12 @@ def _nearest(path: Path) -> Path:
 
 
 def _check_apart(targets: Iterable[Path], inputs: list[Path]) -> None:
-    """InputError where a target is an input, by whatever name or link."""
+    """InputError where a target, a file or the folder it is to lie in, is an input, by whatever
+    name or link."""
     for target in targets:
         for given in inputs:
             if target.exists() and target.samefile(given):
-                raise InputError(f"{target} is an input, {given}: give another place for results")
+                raise InputError(f"{target} is an input: give another folder for the results")
 
 
 def is_own(path: Path) -> bool:

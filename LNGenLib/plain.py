@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import operator
 import types
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from LNGenLib.errors import InputError
 
@@ -35,21 +36,31 @@ def _plain(value: Any) -> Any:
     return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
 
 
-def fits(value: Any, kind: Any) -> bool:
+def check_types(kind: type, values: dict[str, Any]) -> None:
+    """InputError for a value that is not of its field's type in the dataclass `kind`, which takes
+    any by itself."""
+    for name, wanted in get_type_hints(kind).items():
+        if name in values and not _fits(values[name], wanted):
+            told = json.dumps(values[name], default=str)[:99]
+            called = wanted.__name__ if isinstance(wanted, type) else wanted
+            raise InputError(f"{kind.__name__}: {name} {told} is no {called}: correct it")
+
+
+def _fits(value: Any, kind: Any) -> bool:
     """Whether a value, as it comes out of JSON with tuples for lists, is of a field's type.
 
     Numbers are finite; true and false are none, though Python has them so.
     """
     origin, parts = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        return any(fits(value, part) for part in parts)
+        return any(_fits(value, part) for part in parts)
     if origin is tuple:
         if not isinstance(value, tuple):
             return False
         parts = parts[:1] * len(value) if parts[-1] is ... else parts
-        return len(value) == len(parts) and all(map(fits, value, parts))
+        return len(value) == len(parts) and all(map(_fits, value, parts))
     if kind is float:
-        return fits(value, int) or (isinstance(value, float) and math.isfinite(value))
+        return _fits(value, int) or (isinstance(value, float) and math.isfinite(value))
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return kind is Any or isinstance(value, origin or kind)

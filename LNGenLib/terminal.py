@@ -29,7 +29,8 @@ WIDE = 400  # columns of a file or a pipe: Table I fits in
 
 
 def _console() -> Console:
-    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    shown = sys.stdout is not None and sys.stdout.isatty()  # a job's may be closed
+    known = shown or "COLUMNS" in os.environ
     width = None if known else WIDE
     return Console(markup=False, emoji=False, width=width)  # paths may hold brackets and colons
 
@@ -74,14 +75,14 @@ def check_figures(
     output: Path | None, inputs: Iterable[Path | None] = (), overwrite: bool | None = None
 ) -> None:
     """Raise InputError where the figures of an evaluation can't be written to `output`: it is one
-    of the `inputs`, or a file that LNGen did not write and that is not to be overwritten."""
+    of the `inputs`, lies in a folder that is one, or is a file that LNGen did not write and that is not to be
+    overwritten."""
     if output is not None:
         if output.is_dir():
             raise InputError(f"{output} is a folder: give a file for the figures")
         if output.suffix != ".json":
             raise InputError(f"{output} is no name of a JSON file: give one for the figures")
-        files = [one for one in inputs if one is not None and one.is_file()]
-        check_output(output.parent, [output.name], files, overwrite)
+        check_output(output.parent, [output.name], inputs, overwrite)
 
 
 def write_figures(figures: dict[str, Any], output: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from LNGenLib.errors import InputError
 from LNGenLib.output import keep_settings
+from LNGenLib.plain import check_types
 from LNGenLib.segmentation.faults import explained_faults
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ def _config(part: str, changes: dict[str, Any]) -> Any:
             f"the {part} configuration has no {', '.join(sorted(unknown))}: "
             f"it has {', '.join(field.name for field in dataclasses.fields(Config))}"
         )
-    return Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()})
+    changes = {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()}
+    check_types(Config, changes)
+    return Config(**changes)
 
 
 def _networks(part: str) -> type[TextureNetworks]:

@@ -565,6 +565,17 @@ def test_the_installed_command_prints_one_line_and_no_traceback(tmp_path):
     assert contents(tmp_path) == {}
 
 
+@pytest.mark.parametrize("redirect", [">&-", "| cat"])
+def test_an_output_that_holds_no_umlauts_or_is_closed_is_no_fault(tmp_path, redirect):
+    out = tmp_path / "F\u00fclle"
+    code = "from LNGenLib.cli import main; main()"
+    command = f"{sys.executable} -c '{code}' structures --count 1 -o '{out}' {redirect}"
+    ascii = os.environ | {"PYTHONIOENCODING": "ascii"}
+    run = subprocess.run(command, shell=True, capture_output=True, text=True, env=ascii)
+    assert run.stderr == ""
+    assert (out / "structures.json").exists()
+
+
 EARLY = {
     "missing CT": f"synthesize {{i}}/nowhere.nii.gz {BOX}",
     "CT not in HU": f"synthesize {{i}}/offset.nii.gz {BOX}",

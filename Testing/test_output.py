@@ -95,6 +95,19 @@ def test_an_input_is_never_the_output(run_lngen, patient, tmp_path, command):
     assert everything(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    "given", ["--real {d} --found {d}/labelsTr", "--real {p}/masks --found {d}"]
+)
+def test_figures_do_not_replace_a_file_of_a_data_set(run_lngen, patient, tmp_path, given):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "dataset.json").write_text('{"labels": {}, "software": "LNGen"}')
+    command = f"evaluate segmentation {given} -o {{d}}/dataset.json --overwrite"
+    code, _, err = run_lngen(command.format(d=data, p=patient).split())
+    assert code == 2 and "an input: give another folder" in err
+    assert (data / "dataset.json").read_text() == '{"labels": {}, "software": "LNGen"}'
+
+
 FOREIGN = {
     "ct.nii.gz": "synthesize {p}/dicom -o {p}",
     "nodes.json": "synthesize {p}/dicom -o {p}/other",
@@ -103,7 +116,8 @@ FOREIGN = {
     "plan.json": "synthesize {p}/dicom -o {p}/other --dry-run",
     "structure_00001.nii.gz": "structures --count 2 -o {p}/other",
     "label.nii.gz": "segment {p}/dicom --model {p} -o {p}/other/label.nii.gz",
-    "figures.json": "evaluate segmentation --real {p} --found {p} -o {p}/other/figures.json",
+    "figures.json": "evaluate segmentation --real {p}/dicom --found {p}/dicom "
+    "-o {p}/other/figures.json",
 }
 
 

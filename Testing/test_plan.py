@@ -88,6 +88,41 @@ def test_impossible_plans_are_refused(scan, models, plan, change, problem):
         painted(scan, models, dataclasses.replace(plan, nodes=(wrong,)))
 
 
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("center_ras_mm", (float("nan"),) * 3),
+        ("center_ras_mm", (1.0, 2.0)),
+        ("long_axis_mm", "6"),
+        ("turn", (("a",) * 3,) * 3),
+        ("hilum", "yes"),
+        ("number", True),
+    ],
+)
+def test_values_of_another_type_are_refused(plan, name, value):
+    with pytest.raises(InputError, match=f"PlannedNode: {name} .* is no "):
+        dataclasses.replace(plan.nodes[0], **{name: value})
+    edited = json.loads(json.dumps(dataclasses.asdict(plan)))
+    edited["nodes"][0][name] = value if not isinstance(value, tuple) else list(value)
+    with pytest.raises(InputError, match=f"PlannedNode: {name} .* is no "):
+        Plan.from_json(edited)
+
+
+def test_a_phase_is_two_numbers(plan):
+    """One of NaN was painted, as HU of nothing."""
+    for value in (float("nan"), "42", None):
+        with pytest.raises(InputError, match="Phase: artery_hu .* is no float"):
+            dataclasses.replace(plan.phase, artery_hu=value)
+
+
+def test_numpys_numbers_in_a_plan_are_pythons(plan):
+    node = dataclasses.replace(
+        plan.nodes[0], number=np.int64(1), turn=np.array(plan.nodes[0].turn), hilum=np.bool_(False)
+    )
+    assert Plan.from_json(json.loads(json.dumps(dataclasses.asdict(plan)))) == plan
+    assert json.dumps(dataclasses.asdict(dataclasses.replace(plan, nodes=(node,))))
+
+
 def test_overlapping_nodes_are_refused(scan, models, plan):
     first, second, _ = plan.nodes
     onto = dataclasses.replace(second, center_ras_mm=first.center_ras_mm)

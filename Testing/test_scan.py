@@ -35,6 +35,29 @@ def test_a_ct_that_was_cut_to_a_window_is_refused(phantom, window):
         Scan(cut(phantom.ct, *window))
 
 
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda ct: ct[:, :, 5], r"the CT has the size \d+ x \d+: give one 3D volume"),
+        (lambda ct: ct[:, :, 5:6], "x 1: give one 3D volume"),
+        (lambda ct: sitk.Compose(ct, ct), "several values a voxel"),
+        (lambda ct: sitk.Cast(ct, sitk.sitkComplexFloat32), "several values a voxel"),
+        (to_array, "the CT is a ndarray: give a SimpleITK.Image; Scan.read takes files"),
+        (lambda ct: "ct.nii.gz", "the CT is a str"),
+    ],
+)
+def test_what_is_no_volume_is_refused(phantom, change, words):
+    with pytest.raises(InputError, match=words):
+        Scan(change(phantom.ct))
+
+
+def test_a_sheared_image_is_refused(phantom):
+    sheared = sitk.Image(phantom.ct)
+    sheared.SetDirection((1.0, 0.3, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+    with pytest.raises(InputError, match="the CT"):
+        Scan(sheared)
+
+
 def test_padding_round_a_window_does_not_hide_it(phantom):
     padded = np.pad(to_array(cut(phantom.ct, -160, 3000)), 9, constant_values=-1024)
     assert window_of(padded)[0] == -160
@@ -191,7 +214,7 @@ def test_plans_and_results_count_alike(scan, models, plan):
     assert np.unique(to_array(result.nodes)).tolist() == [0, 2]
 
 
-@pytest.mark.parametrize("numbers", [(1, 1), (0, 1), (1, 70000), (1, 1.5)])
+@pytest.mark.parametrize("numbers", [(1, 1), (0, 1), (1, 70000)])
 def test_numbers_of_a_plan_are_its_labels(plan, numbers):
     nodes = (dataclasses.replace(node, number=n) for node, n in zip(plan.nodes, numbers))
     with pytest.raises(InputError, match="give each a whole number of its own"):

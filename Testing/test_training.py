@@ -269,3 +269,10 @@ def test_a_train_job_is_canceled_at_its_next_step(train_job, tmp_path):
 def test_a_train_job_finds_no_data_set_but_those_put_there(train_job, name):
     with pytest.raises(InputError, match="no data set"):
         train_job(Progress(), name)
+
+
+@pytest.mark.parametrize("part", ["structure", "texture", "difftumor"])
+def test_a_configuration_of_another_type_is_refused_before_work(part, tmp_path):
+    with pytest.raises(InputError, match='batch_size "x" is no int'):
+        training.run(part, tmp_path, tmp_path / "out", {"batch_size": "x"}, 0)
+    assert not (tmp_path / "out").exists()

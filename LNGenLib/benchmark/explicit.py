@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from LNGenLib.errors import InputError
 from LNGenLib.latent.diffusion import LatentDiffusion, seeded_noise
 from LNGenLib.latent.training import OnStep, Task, fit
+from LNGenLib.plain import check_types
 from LNGenLib.randomness import node_seed
 from LNGenLib.structure.corpus import Shapes, described, real_shapes, training_shapes
 from LNGenLib.structure.descriptors import DESCRIPTORS
@@ -46,14 +47,17 @@ class ExplicitConfig:
 
     @classmethod
     def from_json(cls, changes: dict[str, Any]) -> ExplicitConfig:
-        """The default with `changes`; InputError for a field that it has not."""
+        """The default with `changes`; InputError for a field that it has not, and for a
+        value of another type."""
         known = [field.name for field in fields(cls)]
         unknown = sorted(set(changes) - set(known))
         if unknown:
             raise InputError(
                 f"the explicit configuration has no {', '.join(unknown)}: it has {', '.join(known)}"
             )
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()})
+        changes = {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()}
+        check_types(cls, changes)
+        return cls(**changes)
 
 
 class ExplicitNetworks(nn.Module):

@@ -35,8 +35,9 @@ class Scan:
     must not (real lymph nodes, say; both become masks of 0 and 1, uint8). `names` is how errors
     call them, where `NAMES` do not do.
 
-    Raises InputError where the CT is not in HU, was cut to a window or is sheared, where another
-    image lies on another grid, and where the anatomy is not of this CT (`check_anatomy`).
+    Raises InputError where the CT is no 3D scalar image with axes at right angles, is not in HU or
+    was cut to a window, where another image lies on another grid, and where the anatomy is not of
+    this CT (`check_anatomy`).
     """
 
     ct: sitk.Image
@@ -46,7 +47,14 @@ class Scan:
     names: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self):
-        right_angled(affine_of(self.ct), self.ct.GetSize(), self.name("ct"))
+        for name in NAMES:
+            image = getattr(self, name)
+            if not isinstance(image, sitk.Image) and (image is not None or name == "ct"):
+                raise InputError(
+                    f"{self.name(name)} is a {type(image).__name__}: give a SimpleITK.Image; "
+                    "Scan.read takes files"
+                )
+        _check_volume(self.ct, self.name("ct"))
         window = window_of(sitk.GetArrayViewFromImage(self.hu))
         if window is not None:
             raise InputError(
@@ -64,16 +72,16 @@ class Scan:
     @classmethod
     def read(
         cls,
-        ct: Path,
-        anatomy: Path | None = None,
-        region: Path | None = None,
-        avoid: Path | None = None,
+        ct: str | Path,
+        anatomy: str | Path | None = None,
+        region: str | Path | None = None,
+        avoid: str | Path | None = None,
         series: str | None = None,
     ) -> Scan:
         """The scan of these files: `ct` and `series` as `read_ct` takes them, `anatomy` as
         `read_anatomy`, `region` and `avoid` label maps. Raises InputError that names the file."""
         image = read_ct(ct, series)
-        labels = None if anatomy is None else read_anatomy(anatomy, image)
+        labels = None if anatomy is None else read_anatomy(Path(anatomy), image)
         masks = (None if path is None else read_labels(path, image) for path in (region, avoid))
         paths = zip(NAMES, (ct, anatomy, region, avoid))
         return cls(image, labels, *masks, names={name: str(path) for name, path in paths})
@@ -97,3 +105,13 @@ class Scan:
     def spacing(self) -> np.ndarray:
         """Spacing in mm (z, y, x)."""
         return array_spacing(self.ct)
+
+
+def _check_volume(image: sitk.Image, name: str) -> None:
+    """What holds of every file that is read."""
+    size = image.GetSize()
+    if len(size) != 3 or min(size) < 2:
+        raise InputError(f"{name} has the size {' x '.join(map(str, size))}: give one 3D volume")
+    if image.GetNumberOfComponentsPerPixel() > 1 or "complex" in image.GetPixelIDTypeAsString():
+        raise InputError(f"{name} has several values a voxel (RGB?): give a scalar image")
+    right_angled(affine_of(image), size, name)

@@ -184,7 +184,7 @@ def evaluate_segmentation(
     from LNGenLib.evaluation.segmentation import estimate, paired
     from LNGenLib.segmentation.scoring import score_cases
 
-    check_figures(output, (real,), overwrite)
+    check_figures(output, (real, found, baseline), overwrite)
     cases = cases_of(real, classes)
     scored = score_cases(cases, [folder for folder in (found, baseline) if folder is not None])
     scores, *others = scored.scans

@@ -13,6 +13,7 @@ import numpy as np
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import MOST_LABEL
 from LNGenLib.output import SOFTWARE, read_json, write_json
+from LNGenLib.plain import as_python, check_types
 from LNGenLib.synthesis.records import Phase, Point, SynthesisRequest, from_json
 
 BINS = (1.7, 5.0, 10.0, 20.0, 30.0)  # mm, in which refusals are counted
@@ -38,6 +39,10 @@ class PlannedNode:
     shape_mm: float | None = None
     hilum: bool = False
 
+    def __post_init__(self):
+        as_python(self)
+        check_types(PlannedNode, vars(self))
+
     @property
     def index(self) -> int:
         """That of its random draws, which count from 0."""
@@ -62,9 +67,7 @@ class Plan:
 
     def __post_init__(self):
         numbers = [node.number for node in self.nodes]
-        if len(set(numbers)) < len(numbers) or not all(
-            isinstance(number, int) and 1 <= number <= MOST_LABEL for number in numbers
-        ):
+        if len(set(numbers)) < len(numbers) or not all(1 <= n <= MOST_LABEL for n in numbers):
             raise InputError(
                 f"the plan's lymph nodes have the numbers {', '.join(map(str, numbers))}: give "
                 f"each a whole number of its own, 1 to {MOST_LABEL}"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -16,7 +15,7 @@ import SimpleITK as sitk
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import like, marked_synthetic, read_image, to_array, write_image
 from LNGenLib.output import json_field, read_json, write_json
-from LNGenLib.plain import as_python, fits, whole
+from LNGenLib.plain import as_python, check_types, whole
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.sizes import Sizes
 
@@ -145,6 +144,10 @@ class Phase:
     muscle_hu: float
     source: str
 
+    def __post_init__(self):
+        as_python(self)
+        check_types(Phase, vars(self))
+
 
 @dataclass(frozen=True)
 class LymphNodeRecord:
@@ -247,21 +250,12 @@ def from_json(kind: type, values: dict[str, Any], parts: dict[str, type] | None 
     try:
         made = {name: _part(part, values[name]) for name, part in parts.items()}
         given = {name: _tupled(value) for name, value in (values | made).items()}
-        _check_types(kind, given)
+        check_types(kind, given)
         return kind(**given)
     except InputError:
         raise
     except (TypeError, ValueError, OverflowError) as error:  # a field missing or of another type
         raise InputError(f"{kind.__name__} can't be made of {str(values)[:99]}: {error}") from error
-
-
-def _check_types(kind: type, values: dict[str, Any]) -> None:
-    """InputError for a value that is not of its field's type: a dataclass takes any."""
-    for name, wanted in get_type_hints(kind).items():
-        if name in values and not fits(values[name], wanted):
-            told = json.dumps(values[name], default=str)[:99]
-            called = wanted.__name__ if isinstance(wanted, type) else wanted
-            raise InputError(f"{kind.__name__}: {name} {told} is no {called}: correct it")
 
 
 def _part(kind: type, value: Any) -> Any:
