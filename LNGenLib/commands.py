@@ -164,6 +164,8 @@ def synthesize(
         hilum=hilum,
     )
     planned = None if plan is None else Plan.read(plan)
+    if replan and "region" in planned.images and region_mask is None:
+        raise InputError("the plan was made in a --region-mask: give that again, to make it anew")
     if planned is not None:
         given = _given(context) - ({"region_mask"} if replan else set())
         request = _repainted(planned.request, request, given)

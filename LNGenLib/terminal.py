@@ -75,8 +75,8 @@ def check_figures(
     output: Path | None, inputs: Iterable[Path | None] = (), overwrite: bool | None = None
 ) -> None:
     """Raise InputError where the figures of an evaluation can't be written to `output`: it is one
-    of the `inputs`, lies in a folder that is one, or is a file that LNGen did not write and that is not to be
-    overwritten."""
+    of the `inputs`, lies in a folder that is one, or is a file that LNGen did not write and that is
+    not to be overwritten."""
     if output is not None:
         if output.is_dir():
             raise InputError(f"{output} is a folder: give a file for the figures")

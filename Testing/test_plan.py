@@ -37,6 +37,7 @@ def test_a_plan_paints_what_the_request_does(scan, models, plan, tmp_path):
     assert direct.records == planned.records
     assert direct.provenance == planned.provenance
     told = dict(direct.provenance["plan"], request=direct.provenance["request"])
+    told["images"] = direct.provenance["input_voxels_sha256"]
     assert told == dataclasses.asdict(plan)
 
 

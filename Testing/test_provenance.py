@@ -207,6 +207,7 @@ def test_a_plan_of_other_weights_is_refused_until_it_is_made_anew(
     told = json.loads((tmp_path / "out/nodes.json").read_text())["provenance"]
     wanted = as_json(dataclasses.asdict(plan))
     assert told["request"] == wanted.pop("request")
+    assert told["input_voxels_sha256"] == wanted.pop("images")
     assert told["plan"] == wanted
 
 

@@ -301,3 +301,26 @@ def test_shear_that_moves_nothing_is_taken_in_a_scene(phantom, scene):
     direction = np.reshape(image.GetDirection(), (3, 3))
     assert np.allclose(direction @ direction.T, np.eye(3), atol=1e-12)
     check_same_place(volume, image, "the result")
+
+
+def test_a_plan_is_painted_into_its_own_ct_alone(scan, models, plan):
+    """Another one of the same grid has fat elsewhere, and another phase."""
+    other = dataclasses.replace(scan, ct=scan.ct + 1, names={"ct": "other.nii.gz"})
+    with pytest.raises(InputError, match="made in another CT than other.nii.gz: give that one"):
+        engine.paint(other, plan, models=models)
+    assert engine.paint(Scan(scan.ct), plan, models=models).records, "its labels may be missing"
+
+
+def test_a_plan_in_a_mask_is_not_made_anew_elsewhere(scan, models, tmp_path, run_lngen):
+    fat = like(((to_array(scan.hu) > -130) & (to_array(scan.hu) < -60)).astype(np.uint8), scan.ct)
+    for name, image in (("ct", scan.ct), ("fat", fat)):
+        write_image(image, tmp_path / f"{name}.nii.gz")
+    given = ["synthesize", f"{tmp_path}/ct.nii.gz"]
+    mask = ["--region-mask", f"{tmp_path}/fat.nii.gz"]
+    first = [*given, *mask, "--count", "1", "--dry-run", "-o", f"{tmp_path}/first"]
+    assert run_lngen(first)[0] == 0
+    again = [*given, "--plan", f"{tmp_path}/first/plan.json", "--replan", "--dry-run"]
+    again += ["-o", f"{tmp_path}/out"]
+    code, _, error = run_lngen(again)
+    assert code == 2 and "made in a --region-mask: give that again" in error
+    assert run_lngen([*again, *mask])[0] == 0

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 import pickle
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -197,6 +198,22 @@ def test_a_case_without_fat_or_body_stays(painted, crops):
         before["image"][:] = hu
         before["image"][:, 0, 0, 0] = -1000
         assert torch.equal(transform(before)["image"], before["image"])
+
+
+def test_a_training_in_which_nothing_finds_room_is_told_once(painted, crops):
+    """Images of 0 to 255, say; not where some had room before."""
+    transform, gray = SynthesizeLymphNodesd(pool=painted, seed=0), case(crops, 0)
+    gray["image"] = (gray["image"] + 1024) / 8
+    with pytest.warns(UserWarning, match="no lymph node found room in the first 100 cases") as told:
+        for turn in range(210):
+            transform(gray | {"turn": turn})
+    assert len(told) == 1
+    transform = SynthesizeLymphNodesd(pool=painted, seed=0)
+    transform(case(crops, 0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for turn in range(110):
+            transform(gray | {"turn": turn})
 
 
 def scaled(data: dict) -> None:

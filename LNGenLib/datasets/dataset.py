@@ -202,6 +202,8 @@ def make_dataset(
         raise InputError(
             "all cases are synthetic or for validation and test: give some to train on"
         )
+    if anatomy is not None and not anatomy.is_dir():
+        raise InputError(f"{anatomy} is no folder: give one of labels named by the cases' ids")
     output, count = output.absolute(), whole(count, "number of cases")
     shared = begun(output, shared_by_all(settings, sources, anatomy, models))
     output.mkdir(parents=True, exist_ok=True)

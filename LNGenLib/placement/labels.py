@@ -35,6 +35,8 @@ def read_anatomy(path: Path, ct: sitk.Image) -> sitk.Image:
     masks = _mask_files(path) if path.is_dir() else []
     if masks:
         return join_masks(_folder_masks(masks, ct), ct, path)
+    if path.is_dir():
+        raise InputError(f"{path} holds no masks: give TotalSegmentator's (colon.nii.gz, ...)")
     if _holds_segments(path):
         return join_masks(_segments(path, ct), ct, path)
     labels = read_labels(path, ct)

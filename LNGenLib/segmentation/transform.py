@@ -24,6 +24,7 @@ from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.painting import Painting
 
 SAME = 0.01  # mm, of two affines
+SUSPICIOUS = 100  # cases without room in a row, of which is told
 MOST_KEPT = 10_000  # places that are remembered, to warn of a repetition
 
 
@@ -81,6 +82,7 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
         self.seed = random if seed is None else whole(seed, "seed")
         self._epoch = _Shared()
         self._painted: set[str] = set()  # what this process painted into, no epoch being told
+        self._empty: int | None = 0  # cases without room so far, None once one had some
         self._strangers: set[str] = set()  # cases of which it told that the pool knows them not
 
     def set_epoch(self, epoch: int) -> None:
@@ -122,7 +124,9 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
         hu, labels = (array[0].transpose(order) for array in arrays)
         painting = self._paint(case, hu, labels, affine)
         if painting is None:
+            self._warn_of_nothing()
             return result
+        self._empty = None
         if turn is None and not self._epoch.told:
             self._warn_of_repetition(case, place)
         for node in painting.nodes:
@@ -164,6 +168,17 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
             )
         elif len(self._painted) < MOST_KEPT:
             self._painted.add(place)
+
+    def _warn_of_nothing(self) -> None:
+        """Where no lymph node found room in any of the first cases."""
+        if self._empty is not None:
+            self._empty += 1
+            if self._empty == SUSPICIOUS:
+                warnings.warn(
+                    f"no lymph node found room in the first {SUSPICIOUS} cases: are they in HU, "
+                    "and is fat in sight?",
+                    stacklevel=3,
+                )
 
     def _warn_of_stranger(self, case: str) -> None:
         if case not in self._strangers:

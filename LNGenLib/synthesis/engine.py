@@ -110,7 +110,7 @@ def plan(
     drawn, _ = _planned(scan, request, models, progress)
     phase = measure_phase(*_arrays(scan), request.artery_hu)
     progress.finish()
-    return dataclasses.replace(drawn, phase=phase)
+    return dataclasses.replace(drawn, phase=phase, images=hashes_of(_voxels(scan)))
 
 
 def paint(
@@ -123,11 +123,12 @@ def paint(
     """Paint a plan, edited or not, into the scan that it was made for.
 
     A `request` other than the plan's own may differ from it in how to paint (`PAINTING`). Raises
-    InputError where it differs in more, where the plan was drawn with other weights, and where a
-    lymph node does not fit at its place (any more).
+    InputError where it differs in more, where the plan was made in another CT or drawn with other
+    weights, and where a lymph node does not fit at its place (any more).
     """
     models, progress = models or Models(), progress or Progress()
     plan = plan.painted_as(request)
+    _check_ct(plan, scan)
     with _measured(scan, plan.request.artery_hu, plan.phase) as measured:
         _load(models, progress)
         samples = draw_structures(plan, models.structure, progress)
@@ -159,7 +160,7 @@ def _measured(scan: Scan, artery: float | None, phase: Phase | None = None) -> I
     core mostly idle; the `phase` may be known."""
     hu, spacing, labels = _arrays(scan)
     # views made here: made beside a filter, they move an image's voxels elsewhere
-    voxels = {name: sitk.GetArrayViewFromImage(image) for name, image in scan.images.items()}
+    voxels = _voxels(scan)
 
     def traits() -> ScanTraits:
         return ScanTraits(
@@ -176,6 +177,19 @@ class Measured:
 
     traits: Future[ScanTraits]
     hashes: Future[dict[str, str]]
+
+
+def _voxels(scan: Scan) -> dict[str, np.ndarray]:
+    return {name: sitk.GetArrayViewFromImage(image) for name, image in scan.images.items()}
+
+
+def _check_ct(plan: Plan, scan: Scan) -> None:
+    hu = {"ct": sitk.GetArrayViewFromImage(scan.hu)}
+    if plan.images and plan.images.get("ct") != hashes_of(hu)["ct"]:
+        raise InputError(
+            f"the plan was made in another CT than {scan.name('ct')}: give that one, or make the "
+            "plan anew"
+        )
 
 
 def _arrays(scan: Scan) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

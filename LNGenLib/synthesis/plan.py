@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ class Plan:
     The structures follow from the `request`, the nodes' `shape_mm` and the weights of the
     structure model, whose SHA-256 is `weights` (None for ellipsoids, which have none): a plan can
     be edited (moved, turned, resized, deleted nodes) and still gives the same shapes. `phase` is
-    the scan's.
+    the scan's, `images` the SHA-256 of the scan's images by their names.
     """
 
     request: SynthesisRequest
@@ -64,6 +64,7 @@ class Plan:
     weights: str | None
     refused_mm: tuple[float, ...] = ()
     phase: Phase | None = None
+    images: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
         numbers = [node.number for node in self.nodes]

@@ -117,7 +117,7 @@ def provenance(plan: Plan, models: Models, hashes: dict[str, str]) -> dict[str, 
     import monai
 
     planned = dataclasses.asdict(plan)
-    request = planned.pop("request")
+    request, _ = planned.pop("request"), planned.pop("images")  # which stand beside it
     return {
         "software": f"LNGen {__version__}",
         "versions": {
