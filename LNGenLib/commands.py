@@ -196,8 +196,7 @@ def _given(context: typer.Context) -> set[str]:
 
 REQUEST = {  # options that say which lymph nodes are asked for, of which a plan has its own
     *("region_box", "region_mask", "stations", "points", "tolerance", "count", "long_axis"),
-    "short_axis",
-    *("sizes", "axis_ratio", "irregularity", "hilum", "allow_fewer", "seed"),
+    *("short_axis", "sizes", "axis_ratio", "irregularity", "hilum", "allow_fewer", "seed"),
 }
 PAINTED = {"steps": "texture_steps", "enhancement": "enhancement", "artery": "artery_hu"}
 
@@ -210,8 +209,9 @@ def _repainted(own: SynthesisRequest, asked: SynthesisRequest, given: set[str]) 
             f"the plan has its own {', '.join(wrong)}: leave that out, or make another plan"
         )
     changed = {field: getattr(asked, field) for name, field in PAINTED.items() if name in given}
-    if "artery" in given:
-        changed.setdefault("enhancement", None)
+    for one, other in (("artery", "enhancement"), ("enhancement", "artery_hu")):
+        if one in given:  # both say how bright: that which is given now counts
+            changed.setdefault(other, None)
     return dataclasses.replace(own, **changed)
 
 

@@ -181,6 +181,26 @@ def test_all_fields_are_either_of_the_plan_or_of_painting():
     assert fields == {*OTHERS, *PAINTING, "region_box", "points"}
 
 
+@pytest.mark.parametrize(
+    "name, option, field, value",
+    [
+        ("stations", "--artery 150", "artery_hu", 150.0),
+        ("box", "--enhancement 10 20", "enhancement", [10.0, 20.0]),
+    ],
+)
+def test_the_command_paints_a_plan_as_bright_as_asked_for_last(
+    files, models, scan, requests, tmp_path, run_lngen, name, option, field, value
+):
+    """The plan of stations was asked for by enhancement, that of the box by the artery's HU."""
+    engine.plan(scan, requests[name], models).write(tmp_path / "plan.json")
+    given = ["synthesize", f"{files}/ct.nii.gz", "--anatomy", f"{files}/labels.nii.gz"]
+    given += ["--plan", f"{tmp_path}/plan.json", "--device", "cpu", "-o", f"{tmp_path}/out"]
+    assert run_lngen([*given, *option.split()])[0] == 0
+    told = json.loads((tmp_path / "out/nodes.json").read_text())["provenance"]["request"]
+    other = {"artery_hu": "enhancement", "enhancement": "artery_hu"}[field]
+    assert told[field] == value and told[other] is None
+
+
 @pytest.mark.parametrize("option", ["--count 3", "--seed 4", "--stations obturator"])
 def test_the_command_refuses_options_that_a_plan_has_itself(
     files, models, scan, requests, tmp_path, run_lngen, option
