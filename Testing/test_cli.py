@@ -126,12 +126,13 @@ BAD_IMAGES = {
     "missing": ("{i}/nowhere.nii.gz", "nowhere.nii.gz does not exist", "check the path"),
     "not an image": ("{i}/text.nii.gz", "text.nii.gz is not an image", "give NIfTI"),
     "empty file": ("{i}/empty.nii.gz", "empty.nii.gz is not an image", "give NIfTI"),
-    "folder without DICOM": ("{i}/empty", "no DICOM series", "folder of a CT's slices"),
     "2D": ("{i}/flat.nii.gz", "flat.nii.gz has the size", "one 3D volume"),
     "4D": ("{i}/series.nii.gz", "series.nii.gz has the size", "one 3D volume"),
     "RGB": ("{i}/color.nii.gz", "color.nii.gz has several values", "scalar"),
 }
+NO_SERIES = ("{i}/empty", "no DICOM series", "folder of a CT's slices")
 BAD_CTS = BAD_IMAGES | {
+    "folder without DICOM": NO_SERIES,
     "NaN": ("{i}/nan.nii.gz", "nan.nii.gz has NaN", "replace"),
     "all values >= 0": ("{i}/offset.nii.gz", "offset.nii.gz is not in HU", "before any rescaling"),
     "all values in -1..1": ("{i}/unit.nii.gz", "unit.nii.gz is not in HU", "before any rescaling"),
@@ -153,6 +154,15 @@ def test_a_bad_ct_is_refused(lngen, inputs, tmp_path, path, problem, way_out):
 @pytest.mark.parametrize("path, problem, way_out", BAD_LABELS.values(), ids=BAD_LABELS)
 def test_bad_labels_are_refused(lngen, inputs, tmp_path, option, path, problem, way_out):
     command = f"synthesize {{i}}/ct.nii.gz {option} {path} {NEW}"
+    assert_refused(lngen, inputs, tmp_path, command, problem, way_out)
+
+
+@pytest.mark.parametrize(
+    "option, problem, way_out",
+    [("--anatomy", "holds no masks", "TotalSegmentator's"), ("--region-mask", *NO_SERIES[1:])],
+)
+def test_a_folder_without_labels_is_refused(lngen, inputs, tmp_path, option, problem, way_out):
+    command = f"synthesize {{i}}/ct.nii.gz {option} {{i}}/empty {NEW}"
     assert_refused(lngen, inputs, tmp_path, command, problem, way_out)
 
 

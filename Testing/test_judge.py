@@ -210,16 +210,17 @@ def test_command_judges_the_test_scans(data, monkeypatch):
     monkeypatch.setattr(fidelity, "SMALL_NODES", 2)
     difftumor = data / "difftumor.safetensors"
     save_weights(DiffTumorNetworks(DiffTumorConfig()), DiffTumorConfig(), difftumor)
-    arguments = ["evaluate", "texture", "--data", str(data), "-o", str(data / "figures.json")]
+    written = data.with_name("figures.json")
+    arguments = ["evaluate", "texture", "--data", str(data), "-o", str(written)]
     arguments += ["--difftumor-weights", str(difftumor), "--work", str(data / "work")]
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    figures = json.loads((data / "figures.json").read_text())
+    figures = json.loads(written.read_text())
     for done in ("real_bodies", "placed", "twins_of", "judge", "measure_fidelity"):  # kept
         monkeypatch.delattr(texture, done)
     again = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert again.exit_code == 0, again.output
-    assert json.loads((data / "figures.json").read_text()) == figures
+    assert json.loads(written.read_text()) == figures
     with pytest.raises(InputError, match="other settings"):
         other = data.parent / "other"
         other.mkdir()

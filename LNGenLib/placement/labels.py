@@ -36,7 +36,9 @@ def read_anatomy(path: Path, ct: sitk.Image) -> sitk.Image:
     if masks:
         return join_masks(_folder_masks(masks, ct), ct, path)
     if path.is_dir():
-        raise InputError(f"{path} holds no masks: give TotalSegmentator's (colon.nii.gz, ...)")
+        raise InputError(
+            f"{path} holds no masks: give the folder of TotalSegmentator's (colon.nii.gz, ...)"
+        )
     if _holds_segments(path):
         return join_masks(_segments(path, ct), ct, path)
     labels = read_labels(path, ct)
