@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import to_array, write_image
@@ -106,6 +107,14 @@ def test_by_the_service(local, scan, asked, expected):
     assert plan.request == asked
     assert_same(local.client.paint(scan, plan), expected)
     assert_same(local.client.synthesize(scan, asked), expected)
+
+
+def test_fractions_of_hu_come_back_from_the_service(local, scan, models, requests):
+    ct = sitk.Cast(scan.ct, sitk.sitkFloat32) + 0.375
+    with_fractions = dataclasses.replace(scan, ct=ct)
+    result = local.client.synthesize(with_fractions, requests["box"])
+    assert result.ct.GetPixelID() == sitk.sitkFloat32
+    assert_same(result, engine.synthesize(with_fractions, requests["box"], models))
 
 
 def test_in_a_scene(scene, scan, models, asked, expected):
