@@ -251,3 +251,9 @@ def test_a_cancel_is_raised_at_the_next_step_and_not_before():
     with pytest.raises(Canceled):
         progress.stage("painting")
     assert told == [("texture", 0, 3), ("texture", 1, 3)]
+
+
+def test_records_of_older_results_are_read():
+    """They tell a number beside the label."""
+    older = through_json(RECORD) | {"number": 0}
+    assert LymphNodeRecord.from_json(older) == RECORD

@@ -185,7 +185,7 @@ class LymphNodeRecord:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> LymphNodeRecord:
         """The record of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
-        if isinstance(values, dict):  # before 0.2 a record had a number beside its label
+        if isinstance(values, dict):  # older results tell a number, too
             values = {name: value for name, value in values.items() if name != "number"}
         return from_json(cls, values)
 
