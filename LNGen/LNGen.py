@@ -39,8 +39,8 @@ from LNGenPanel.where import WhereSection
 from LNGenLib.errors import InputError
 from LNGenLib.mrml.inputs import Inputs
 from LNGenLib.mrml.results import add_result, find_originals
-from LNGenLib.service.backend import Backend, Choice
-from LNGenLib.service.background import Background
+from LNGenLib.service.client.backend import Backend, Choice
+from LNGenLib.service.client.background import Background
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.records import SynthesisRequest
 

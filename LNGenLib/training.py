@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from LNGenLib.errors import InputError
-from LNGenLib.output import keep_settings
+from LNGenLib.files import keep_settings
 from LNGenLib.plain import check_types
 from LNGenLib.segmentation.faults import explained_faults
 

@@ -23,7 +23,7 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def phantom():
     """The pelvic phantom at 3 mm."""
-    from LNGenLib.image.phantom import pelvic_phantom
+    from LNGenLib.phantom import pelvic_phantom
 
     return pelvic_phantom(seed=1, spacing=(3.0, 3.0, 3.0))
 
@@ -70,7 +70,7 @@ def painted(crops, models, tmp_path_factory) -> Path:
 @pytest.fixture
 def run_lngen(monkeypatch, capfd):
     """Runs `lngen` with a list of arguments in process; returns exit code, stdout and stderr."""
-    from LNGenLib import cli
+    from LNGenLib.cli import main as cli
 
     def run(arguments: list[str]) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["lngen", *arguments])

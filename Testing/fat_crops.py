@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.image.io import write_image
-from LNGenLib.image.phantom import pelvic_phantom
+from LNGenLib.phantom import pelvic_phantom
 
 
 def write_fat_crops(

@@ -9,8 +9,8 @@ import slicer
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from LNGenLib.image.phantom import pelvic_phantom  # noqa: E402
 from LNGenLib.mrml.volumes import LABELS, to_volume  # noqa: E402
+from LNGenLib.phantom import pelvic_phantom
 
 MODULE = Path(__file__).parents[1] / "LNGen" / "LNGen.py"
 PATIENCE = 240  # seconds for a job; a few on an idle machine

@@ -19,8 +19,8 @@ from PIL import Image
 from PySide6 import QtWidgets
 
 from LNGenLib.image.io import read_image
-from LNGenLib.image.phantom import pelvic_phantom
 from LNGenLib.mrml.volumes import LABELS, to_volume
+from LNGenLib.phantom import pelvic_phantom
 
 MODULE = Path(__file__).parents[1] / "LNGen" / "LNGen.py"
 WINDOW = 1180, 780  # pixels at a panel of 400; a wider panel widens it

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import service_kinds
 
-from LNGenLib.service.client import Client
+from LNGenLib.service.client.client import Client
 
 TOKEN, OTHER = "t" * 32, "o" * 32
 
@@ -89,9 +89,9 @@ def main(data: str, **settings: int) -> None:
     """Serve until SIGTERM."""
     import logging
 
-    from LNGenLib.service.server import listen, serve
-    from LNGenLib.service.state import Settings
-    from LNGenLib.service.tokens import Tokens
+    from LNGenLib.service.protocol.tokens import Tokens
+    from LNGenLib.service.server.dependencies import Settings
+    from LNGenLib.service.server.listening import listen, serve
 
     logging.basicConfig(level=logging.INFO)
     folder = Path(data)

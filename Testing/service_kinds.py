@@ -12,8 +12,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
-from LNGenLib.service import kinds
-from LNGenLib.service.work import Kind, Work
+from LNGenLib.service.worker import kinds
+from LNGenLib.service.worker.work import Kind, Work
 from LNGenLib.synthesis.records import from_json
 
 NAME = "service_kinds:KINDS"

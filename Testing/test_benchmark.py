@@ -19,7 +19,7 @@ from LNGenLib.benchmark.table1 import Benchmark
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.errors import Canceled, InputError
 from LNGenLib.image.io import like, read_image, to_array, write_image
-from LNGenLib.image.phantom import Phantom
+from LNGenLib.phantom import Phantom
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
@@ -185,7 +185,7 @@ def bench_command(run_lngen, data, tmp_path, monkeypatch):
         "LNGenLib.benchmark.table1.synthesizer", lambda models, sizes: paint_squares
     )
     monkeypatch.setenv("COLUMNS", "400")
-    monkeypatch.setattr("LNGenLib.benchmark.commands.console.width", 400, raising=False)
+    monkeypatch.setattr("LNGenLib.cli.benchmark.console.width", 400, raising=False)
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
 
     def run(options=""):

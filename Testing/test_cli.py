@@ -17,14 +17,15 @@ import pytest
 import SimpleITK as sitk
 from rich.console import Console
 
-from LNGenLib import cli, commands
+from LNGenLib.cli import main as cli
+from LNGenLib.cli import synthesis as commands
 from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.io import like, marked_synthetic, to_array, write_image
+from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisResult
 
 LNGEN = Path(sys.executable).with_name("lngen")
@@ -578,7 +579,7 @@ def test_the_installed_command_prints_one_line_and_no_traceback(tmp_path):
 @pytest.mark.parametrize("redirect", [">&-", "| cat"])
 def test_an_output_that_holds_no_umlauts_or_is_closed_is_no_fault(tmp_path, redirect):
     out = tmp_path / "F\u00fclle"
-    code = "from LNGenLib.cli import main; main()"
+    code = "from LNGenLib.cli.main import main; main()"
     command = f"{sys.executable} -c '{code}' structures --count 1 -o '{out}' {redirect}"
     ascii = os.environ | {"PYTHONIOENCODING": "ascii"}
     run = subprocess.run(command, shell=True, capture_output=True, text=True, env=ascii)
@@ -596,7 +597,7 @@ EARLY = {
 }
 SCRIPT = """
 import sys
-from LNGenLib.cli import main
+from LNGenLib.cli.main import main
 try:
     main()
 except SystemExit as end:

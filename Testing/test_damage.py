@@ -11,8 +11,8 @@ import SimpleITK as sitk
 from damage import ENDINGS, FORMATS, KINDS, files_of, is_guarded, sample, write
 
 from LNGenLib.errors import InputError
+from LNGenLib.image.affine import affine_of
 from LNGenLib.image.io import read_image, to_array
-from LNGenLib.image.place import affine_of
 
 IMAGES, CUTS, FLIPS = 14, 4, 6  # of each format; damages of each kind of each image
 

@@ -12,11 +12,11 @@ from scipy import ndimage
 from shapes import tsdf_from_mask
 
 from LNGenLib.evaluation.distribution import closeness
-from LNGenLib.evaluation.features import Features, turned
-from LNGenLib.evaluation.reference import Reference
-from LNGenLib.evaluation.shape import FORM, TOPOLOGY, measure_shapes
-from LNGenLib.evaluation.structures import compare
-from LNGenLib.evaluation.surfaces import BINS, RealSurfaces, Surfaces
+from LNGenLib.evaluation.shape.comparison import compare
+from LNGenLib.evaluation.shape.descriptors import FORM, TOPOLOGY, measure_shapes
+from LNGenLib.evaluation.shape.features import Features, turned
+from LNGenLib.evaluation.shape.reference import Reference
+from LNGenLib.evaluation.shape.surfaces import BINS, RealSurfaces, Surfaces
 from LNGenLib.image.io import read_image, to_array, write_image
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import tsdf_from_distance

@@ -8,8 +8,8 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation import fidelity
-from LNGenLib.evaluation.fidelity import measure_fidelity
+from LNGenLib.evaluation.realism import fidelity
+from LNGenLib.evaluation.realism.fidelity import measure_fidelity
 
 NOISE = 10.0
 SPACING = (2.0, 1.0, 1.0)

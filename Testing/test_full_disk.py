@@ -29,17 +29,17 @@ from small_disk import FILLER, quota, small_disk
 from test_cli import BALL, PHASE, RECORD
 
 from LNGenLib.benchmark import standin
+from LNGenLib.cli.segmentation import split
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.writing import NnUNet
 from LNGenLib.errors import OutputError
 from LNGenLib.image.io import as_ct, like, marked_synthetic, read_image, to_array, write_image
-from LNGenLib.image.phantom import Phantom
+from LNGenLib.phantom import Phantom
 from LNGenLib.segmentation import nnunet
-from LNGenLib.segmentation.commands import split
 from LNGenLib.segmentation.config import SegmentationConfig
 from LNGenLib.segmentation.training import train
-from LNGenLib.service.connection import ServiceError
-from LNGenLib.service.protocol import State
+from LNGenLib.service.client.connection import ServiceError
+from LNGenLib.service.protocol.messages import State
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples
 from LNGenLib.structure.sizes import Sizes
@@ -200,7 +200,7 @@ def lngen(run_lngen, monkeypatch, phantom, models, inputs):
 
     prepare = patches.prepare
     for place, quick in {
-        "LNGenLib.image.phantom.pelvic_phantom": lambda *_, **__: phantom,
+        "LNGenLib.phantom.pelvic_phantom": lambda *_, **__: phantom,
         "LNGenLib.synthesis.engine.synthesize": painted,
         "LNGenLib.datasets.dataset.synthesize": painted,
         "LNGenLib.structure.model.StructureModel": Shapes,

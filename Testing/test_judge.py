@@ -12,16 +12,16 @@ import SimpleITK as sitk
 from scipy import ndimage
 from typer.testing import CliRunner
 
-from LNGenLib.cli import app
+from LNGenLib.cli.main import app
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation import fidelity, pairs, texture
-from LNGenLib.evaluation import judge as judging
-from LNGenLib.evaluation.judge import judge
-from LNGenLib.evaluation.painters import paint_by, paint_constants, paint_copies
-from LNGenLib.evaluation.specimens import alike, find_painted, find_specimens, match
-from LNGenLib.evaluation.tissue_features import tissue_features
-from LNGenLib.evaluation.twins import depth_in_fat, place_twins
-from LNGenLib.evaluation.verdicts import Judgment
+from LNGenLib.evaluation.realism import fidelity, pairs, texture
+from LNGenLib.evaluation.realism import two_sample_test as judging
+from LNGenLib.evaluation.realism.auc import Judgment
+from LNGenLib.evaluation.realism.matched_controls import depth_in_fat, place_twins
+from LNGenLib.evaluation.realism.painters import paint_by, paint_constants, paint_copies
+from LNGenLib.evaluation.realism.specimens import alike, find_painted, find_specimens, match
+from LNGenLib.evaluation.realism.tissue_features import tissue_features
+from LNGenLib.evaluation.realism.two_sample_test import judge
 from LNGenLib.models.store import save_weights
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.painting import measure_scan

@@ -7,8 +7,8 @@ import pytest
 from scipy import ndimage
 
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.lesions import BINS, bin_of, long_axis, score, size_bin
-from LNGenLib.evaluation.segmentation import estimate, paired
+from LNGenLib.evaluation.segmentation.lesions import BINS, bin_of, long_axis, score, size_bin
+from LNGenLib.evaluation.segmentation.metrics import estimate, paired
 
 SPACING = np.array([1.0, 1.0, 1.0])
 SMALL, MIDDLE, LARGE = BINS

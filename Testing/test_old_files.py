@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from segmentation_data import write_cases
 
+from LNGenLib.cli.segmentation import split
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.dataset import DatasetSettings, make_dataset
 from LNGenLib.datasets.drawing import make_pool
 from LNGenLib.datasets.pool import Pool
 from LNGenLib.errors import InputError
-from LNGenLib.segmentation.commands import split
 from LNGenLib.structure.sizes import Sizes
 
 SETTINGS = DatasetSettings(seed=4, count=(1, 1), sizes=Sizes("uniform", 5.0, 9.0))

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from scipy.spatial.transform import Rotation
 
-from LNGenLib.evaluation.shape import measure_shapes
+from LNGenLib.evaluation.shape.descriptors import measure_shapes
 from LNGenLib.structure import ovoids
 from LNGenLib.structure.frame import SAMPLE
 from LNGenLib.structure.ovoids import LOBULATED, SMOOTH, _bumps, _ovoid, ovoid

@@ -15,13 +15,13 @@ from panel_story import PATIENCE  # noqa: E402  isort: skip
 from segmentation_data import SPACING, write_cases  # noqa: E402
 from service_host import TOKEN, Host  # noqa: E402
 
+from LNGenLib.cli.segmentation import split  # noqa: E402
 from LNGenLib.datasets.cases import read_cases  # noqa: E402
 from LNGenLib.image.io import read_image, to_array  # noqa: E402
 from LNGenLib.mrml.found import MODEL, count_found  # noqa: E402
 from LNGenLib.mrml.results import PROVENANCE, TO_CT  # noqa: E402
 from LNGenLib.mrml.segmentations import to_mask  # noqa: E402
 from LNGenLib.mrml.volumes import to_image, to_volume  # noqa: E402
-from LNGenLib.segmentation.commands import split  # noqa: E402
 from LNGenLib.segmentation.config import SegmentationConfig  # noqa: E402
 from LNGenLib.segmentation.inference import load_segmentor  # noqa: E402
 from LNGenLib.segmentation.training import train  # noqa: E402

@@ -91,7 +91,7 @@ def test_no_text_is_shown_that_can_not_be_translated(path):
 LIBRARY = MODULE.parent / "LNGenLib"
 BEHIND = ("image", "latent", "models", "structure", "texture", "placement", "synthesis", "mrml")
 BEHIND_PANEL = [path for name in BEHIND for path in sorted((LIBRARY / name).rglob("*.py"))]
-BEHIND_PANEL += sorted(set((LIBRARY / "service").glob("*.py")) - {LIBRARY / "service/commands.py"})
+BEHIND_PANEL += sorted((LIBRARY / "service").rglob("*.py"))
 BEHIND_PANEL += [LIBRARY / f"segmentation/{name}.py" for name in ("config", "inference", "nnunet")]
 
 

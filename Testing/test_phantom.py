@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_edt, gaussian_filter
 
-from LNGenLib.image.phantom import Phantom, pelvic_phantom
+from LNGenLib.phantom import Phantom, pelvic_phantom
 
 COARSE = (3.0, 3.0, 3.0)  # mm
 BLADDER, COLON, SACRUM, AORTA, VENA_CAVA = 21, 20, 25, 52, 63

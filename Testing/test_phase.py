@@ -96,7 +96,7 @@ def test_scans_too_small_for_anything_are_unenhanced():
 
 
 def test_the_phantoms_arteries_are_found_and_those_without_contrast_are_not():
-    from LNGenLib.image.phantom import pelvic_phantom
+    from LNGenLib.phantom import pelvic_phantom
 
     phantom = pelvic_phantom(seed=3, spacing=(1.5, 1.5, 3.0))
     hu, labels, spacing = to_array(phantom.ct), to_array(phantom.labels), np.array([3.0, 1.5, 1.5])

@@ -14,8 +14,8 @@ from LNGenLib.image.io import like, to_array
 from LNGenLib.placement import anatomy
 from LNGenLib.placement.anatomy import CandidateRegion, even, without
 from LNGenLib.placement.fat import Fat
+from LNGenLib.placement.heuristic import draw_places, place
 from LNGenLib.placement.nearby import NEAR, place_near
-from LNGenLib.placement.sampling import draw_places, place
 from LNGenLib.placement.stations import STATIONS
 from LNGenLib.structure.shape import Structure
 

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import to_array, write_image
-from LNGenLib.service.local import LocalService
+from LNGenLib.service.client.local import LocalService
 from LNGenLib.structure.shape_range import ShapeRange
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis import engine

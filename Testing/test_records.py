@@ -12,11 +12,11 @@ import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from LNGenLib import output
+from LNGenLib import files as output
 from LNGenLib.errors import Canceled, InputError, OutputError
 from LNGenLib.image.io import to_array
+from LNGenLib.progress import Progress
 from LNGenLib.structure.sizes import LARGEST, LAWS, SMALLEST, Sizes
-from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import (
     MOST_NODES,
     LymphNodeRecord,

@@ -15,13 +15,14 @@ import torch
 from safetensors import SafetensorError
 from segmentation_data import write_cases
 
+from LNGenLib.cli.segmentation import split
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.writing import NnUNet
 from LNGenLib.errors import Canceled, InputError
 from LNGenLib.image.io import like, read_image, to_array
+from LNGenLib.progress import Progress
 from LNGenLib.segmentation import nnunet
 from LNGenLib.segmentation import training as segmentation_training
-from LNGenLib.segmentation.commands import split
 from LNGenLib.segmentation.config import SegmentationConfig
 from LNGenLib.segmentation.faults import explained_faults
 from LNGenLib.segmentation.inference import load_segmentor
@@ -30,12 +31,11 @@ from LNGenLib.segmentation.patches import InOrder, Patches
 from LNGenLib.segmentation.preparing import Prepared, prepare, resampled
 from LNGenLib.segmentation.quality import implausible, plausibility, without_nodes
 from LNGenLib.segmentation.training import SegmentationTask, train
-from LNGenLib.service.client import Client
-from LNGenLib.service.kinds import KINDS
-from LNGenLib.service.protocol import Result
-from LNGenLib.service.requests import SegmentRequest
-from LNGenLib.service.work import Work
-from LNGenLib.synthesis.progress import Progress
+from LNGenLib.service.client.client import Client
+from LNGenLib.service.protocol.messages import Result
+from LNGenLib.service.protocol.requests import SegmentRequest
+from LNGenLib.service.worker.kinds import KINDS
+from LNGenLib.service.worker.work import Work
 
 TINY = {
     "channels": [4, 8],

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from LNGenLib.errors import Canceled, InputError
-from LNGenLib.service.backend import Backend, Choice
-from LNGenLib.service.background import Background
+from LNGenLib.service.client.backend import Backend, Choice
+from LNGenLib.service.client.background import Background
 
 
 def test_the_local_worker_is_kept_restarted_when_dead_and_ended_for_a_server():

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from LNGenLib.errors import InputError
-from LNGenLib.service.client import Client
-from LNGenLib.service.connection import ServiceError
-from LNGenLib.service.protocol import VERSION
+from LNGenLib.service.client.client import Client
+from LNGenLib.service.client.connection import ServiceError
+from LNGenLib.service.protocol.messages import VERSION
 
 LNGEN = Path(sys.executable).with_name("lngen")
 TOKEN = "t" * 32

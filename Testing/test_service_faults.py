@@ -25,15 +25,17 @@ from service_kinds import FOLDER, KINDS, NAME, Steps
 from service_wire import Wire
 
 from LNGenLib.errors import Canceled, InputError
-from LNGenLib.service import boxes, connection, runner, store
-from LNGenLib.service.client import Client
-from LNGenLib.service.connection import ServiceError
-from LNGenLib.service.local import LocalService
-from LNGenLib.service.protocol import State, Submission
-from LNGenLib.service.store import Store
-from LNGenLib.service.tokens import Tokens
-from LNGenLib.service.uploads import Uploads
-from LNGenLib.synthesis.progress import Progress
+from LNGenLib.progress import Progress
+from LNGenLib.service.client import connection
+from LNGenLib.service.client.client import Client
+from LNGenLib.service.client.connection import ServiceError
+from LNGenLib.service.client.local import LocalService
+from LNGenLib.service.protocol import boxes
+from LNGenLib.service.protocol.messages import State, Submission
+from LNGenLib.service.protocol.tokens import Tokens
+from LNGenLib.service.server import runner, store
+from LNGenLib.service.server.store import Store
+from LNGenLib.service.server.uploads import Uploads
 
 MIB = 1 << 20
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -364,8 +366,8 @@ def test_a_request_is_dropped_from_memory_too(tmp_path):
 
 
 def test_a_list_of_jobs_is_made_on_the_thread_that_changes_it(tmp_path, monkeypatch):
-    from LNGenLib.service.app import create_app
-    from LNGenLib.service.state import Settings
+    from LNGenLib.service.server.app import create_app
+    from LNGenLib.service.server.dependencies import Settings
 
     threads, app = [], create_app(Settings(tmp_path, Tokens((TOKEN,))))
     monkeypatch.setattr(Store, "of", lambda *_: threads.append(threading.current_thread()) or [])
@@ -442,7 +444,7 @@ def test_a_folder_has_one_server_on_windows_too(tmp_path, monkeypatch):
     import fcntl
     from types import SimpleNamespace
 
-    from LNGenLib.service.server import locked
+    from LNGenLib.service.server.listening import locked
 
     def locking(descriptor, mode, size):
         assert (mode, size) == ("no wait", 1)

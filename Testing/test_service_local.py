@@ -18,13 +18,13 @@ from service_kinds import FOLDER, NAME, Steps
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import to_array
 from LNGenLib.placement.scan import Scan
+from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
-from LNGenLib.service.client import Client
-from LNGenLib.service.connection import ServiceError
-from LNGenLib.service.local import LocalService
-from LNGenLib.service.requests import StructuresRequest
+from LNGenLib.service.client.client import Client
+from LNGenLib.service.client.connection import ServiceError
+from LNGenLib.service.client.local import LocalService
+from LNGenLib.service.protocol.requests import StructuresRequest
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
 
 
@@ -158,7 +158,7 @@ PARENT = """
 import json, sys, time
 from service_host import seconds_until_gone
 from service_kinds import NAME, Steps
-from LNGenLib.service.local import LocalService
+from LNGenLib.service.client.local import LocalService
 service = LocalService(kinds=NAME)
 job = service.client.submit("stuck", Steps()).id
 while service.client.status(job).state.value != "running":
@@ -218,7 +218,7 @@ def test_the_client_needs_only_what_slicer_ships():
         "for name in ('torch', 'fastapi', 'uvicorn', 'starlette', 'pydantic', 'scipy', 'skimage',\n"
         "    'monai', 'einops', 'safetensors', 'typer', 'rich', 'vtk', 'httptools'):\n"
         "    sys.modules[name] = None\n"
-        "import LNGenLib.service.client, LNGenLib.service.local"
+        "import LNGenLib.service.client.client, LNGenLib.service.client.local"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -227,7 +227,7 @@ def test_the_server_needs_no_torch():
     code = (
         "import sys\n"
         "for name in ('torch', 'monai', 'scipy', 'skimage'): sys.modules[name] = None\n"
-        "import LNGenLib.service.server"
+        "import LNGenLib.service.server.listening"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -16,11 +16,21 @@ from hypothesis import strategies as st
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import to_array
-from LNGenLib.service import boxes, protocol, uploads
-from LNGenLib.service.protocol import Capabilities, File, Image, Result, State, Status, Submission
-from LNGenLib.service.requests import NoRequest, StructuresRequest, TrainRequest
-from LNGenLib.service.store import Store
-from LNGenLib.service.tokens import Tokens, client_of
+from LNGenLib.service.protocol import boxes
+from LNGenLib.service.protocol import messages as protocol
+from LNGenLib.service.protocol.messages import (
+    Capabilities,
+    File,
+    Image,
+    Result,
+    State,
+    Status,
+    Submission,
+)
+from LNGenLib.service.protocol.requests import NoRequest, StructuresRequest, TrainRequest
+from LNGenLib.service.protocol.tokens import Tokens, client_of
+from LNGenLib.service.server import uploads
+from LNGenLib.service.server.store import Store
 from LNGenLib.structure.shape_range import ShapeRange
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.records import SynthesisResult

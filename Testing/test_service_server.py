@@ -20,9 +20,9 @@ from service_host import OTHER, TOKEN, running
 from service_kinds import Steps
 
 from LNGenLib.errors import Canceled, InputError
-from LNGenLib.service.connection import ServiceError
-from LNGenLib.service.protocol import Image, State
-from LNGenLib.synthesis.progress import Progress
+from LNGenLib.progress import Progress
+from LNGenLib.service.client.connection import ServiceError
+from LNGenLib.service.protocol.messages import Image, State
 
 MIB = 1 << 20
 IDENTITY = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]

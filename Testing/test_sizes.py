@@ -11,7 +11,7 @@ from scipy import stats
 from LNGenLib.datasets.dataset import DatasetSettings
 from LNGenLib.errors import InputError
 from LNGenLib.randomness import node_rng
-from LNGenLib.service.requests import StructuresRequest
+from LNGenLib.service.protocol.requests import StructuresRequest
 from LNGenLib.structure.sizes import LARGEST, LAWS, SMALLEST, Sizes
 from LNGenLib.synthesis.records import SynthesisRequest
 

@@ -16,9 +16,9 @@ from LNGenLib.image.io import as_ct, like, read_image, read_labels, to_array
 from LNGenLib.placement.anatomy import find_region, read_stations
 from LNGenLib.placement.classes import NUMBERS, number_of
 from LNGenLib.placement.grid import distance_to
+from LNGenLib.placement.heuristic import place
 from LNGenLib.placement.labels import read_anatomy
 from LNGenLib.placement.points import read_points
-from LNGenLib.placement.sampling import place
 from LNGenLib.placement.stations import NAMES, PELVIC, STATIONS, named
 from LNGenLib.structure.shape import Structure
 

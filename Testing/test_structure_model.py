@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.shape import measure_shapes
+from LNGenLib.evaluation.shape.descriptors import measure_shapes
 from LNGenLib.models.store import SHIPPED
 from LNGenLib.structure.descriptors import AXIS_RATIO, IRREGULARITY, LOG_SIZE, describe
 from LNGenLib.structure.frame import SAMPLE

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from shapes import tsdf_from_mask
 
-from LNGenLib.evaluation.shape import measure_shapes
+from LNGenLib.evaluation.shape.descriptors import measure_shapes
 from LNGenLib.structure.repair import is_sound
 from LNGenLib.structure.surface import LEAST_SOLIDITY, node_surface
 

@@ -18,10 +18,10 @@ from LNGenLib.placement.anatomy import read_stations
 from LNGenLib.placement.grid import refined
 from LNGenLib.placement.scan import Scan
 from LNGenLib.placement.stations import NAMES
+from LNGenLib.progress import Progress
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
-from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
 from LNGenLib.texture.model import TextureModel
 

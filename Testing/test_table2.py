@@ -22,8 +22,8 @@ from LNGenLib.benchmark.explicit import (
 )
 from LNGenLib.benchmark.gallery import COLUMNS, LABEL, PIXELS, gallery
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.shape import measure_shapes
-from LNGenLib.evaluation.surfaces import RealSurfaces
+from LNGenLib.evaluation.shape.descriptors import measure_shapes
+from LNGenLib.evaluation.shape.surfaces import RealSurfaces
 from LNGenLib.structure.frame import GRID, SAMPLE
 from LNGenLib.structure.networks import StructureConfig
 from LNGenLib.structure.ovoids import ovoid
@@ -216,7 +216,7 @@ def test_the_command_prints_the_table_and_writes_figures_and_picture(
     explicit = type("Explicit", (), {"draw": staticmethod(draw(0.0)), "tflops": 3.0})
     monkeypatch.setattr(table2, "trained_explicit", lambda *_: explicit)
     monkeypatch.setattr("LNGenLib.structure.model.StructureModel", Model)
-    monkeypatch.setattr("LNGenLib.benchmark.commands.console.width", 400, raising=False)
+    monkeypatch.setattr("LNGenLib.cli.benchmark.console.width", 400, raising=False)
     config, picture, output = (tmp_path / name for name in ("c.json", "shapes.png", "bench"))
     config.write_text(json.dumps(TINY_EXPLICIT))
     command = f"benchmark table2 --data {training} -o {output} --config {config}"

@@ -14,11 +14,12 @@ import SimpleITK as sitk
 
 from LNGenLib import training
 from LNGenLib.errors import Canceled, InputError
-from LNGenLib.image.phantom import pelvic_phantom
+from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.placement.scan import Scan
-from LNGenLib.service.kinds import KINDS
-from LNGenLib.service.requests import TrainRequest
-from LNGenLib.service.work import Work
+from LNGenLib.progress import Progress
+from LNGenLib.service.protocol.requests import TrainRequest
+from LNGenLib.service.worker.kinds import KINDS
+from LNGenLib.service.worker.work import Work
 from LNGenLib.structure.corpus import ENOUGH
 from LNGenLib.structure.descriptors import LOG_SIZE
 from LNGenLib.structure.model import StructureModel
@@ -26,7 +27,6 @@ from LNGenLib.structure.networks import StructureConfig
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
 from LNGenLib.synthesis.method import Method
-from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import SynthesisRequest
 from LNGenLib.texture import dataset
 from LNGenLib.texture.model import TextureModel

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from LNGenLib.evaluation.judge import Judged
-from LNGenLib.evaluation.specimens import Specimen
-from LNGenLib.evaluation.verdicts import Judgment
+from LNGenLib.evaluation.realism.auc import Judgment
+from LNGenLib.evaluation.realism.specimens import Specimen
+from LNGenLib.evaluation.realism.two_sample_test import Judged
 
 
 def bodies(count: int) -> list[Specimen]:

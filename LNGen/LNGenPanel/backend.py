@@ -10,9 +10,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from LNGenLib.errors import Canceled, InputError
-from LNGenLib.service.backend import Choice
-from LNGenLib.service.doctor import Report
-from LNGenLib.service.requests import NoRequest
+from LNGenLib.service.client.backend import Choice
+from LNGenLib.service.protocol.requests import NoRequest
+from LNGenLib.service.worker.doctor import Report
 from LNGenPanel.packages import install, missing
 from LNGenPanel.parameters import Device, Host
 

@@ -10,9 +10,9 @@ import qt
 from slicer.i18n import tr as _
 
 from LNGenLib.errors import Canceled, InputError
-from LNGenLib.service.backend import Backend
-from LNGenLib.service.background import Background
-from LNGenLib.synthesis.progress import Progress
+from LNGenLib.progress import Progress
+from LNGenLib.service.client.backend import Backend
+from LNGenLib.service.client.background import Background
 
 EVERY = 50  # ms between two looks
 TURN = 0.015  # seconds that the job's thread is given at each look

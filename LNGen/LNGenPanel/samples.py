@@ -5,8 +5,8 @@ from __future__ import annotations
 import slicer
 from slicer.i18n import tr as _
 
-from LNGenLib.image.phantom import pelvic_phantom
 from LNGenLib.mrml.volumes import LABELS, to_volume
+from LNGenLib.phantom import pelvic_phantom
 
 # name, file, SHA-256; as Slicer's SampleData.py has them
 PUBLIC = (

@@ -10,7 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from LNGenLib.errors import Canceled, InputError
-from LNGenLib.service.background import Background
+from LNGenLib.service.client.background import Background
 
 
 class Status:

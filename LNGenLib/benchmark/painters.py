@@ -15,12 +15,12 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.datasets.case import Case
-from LNGenLib.evaluation.painters import paste
+from LNGenLib.evaluation.realism.painters import paste
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import FAT, SOFT_TISSUE
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.placement.anatomy import GAP, NoPlace
-from LNGenLib.placement.sampling import LEAST_FAT
+from LNGenLib.placement.heuristic import LEAST_FAT
 from LNGenLib.placement.scan import Scan
 from LNGenLib.randomness import node_seed
 from LNGenLib.structure.sizes import Sizes

@@ -22,6 +22,7 @@ from scipy import ndimage
 from LNGenLib import __version__
 from LNGenLib.benchmark.scanner import Scanner
 from LNGenLib.errors import InputError
+from LNGenLib.files import whole_file, write_json
 from LNGenLib.image.geometry import array_spacing, index_to_ras
 from LNGenLib.image.hu import FAT
 from LNGenLib.image.io import (
@@ -33,10 +34,9 @@ from LNGenLib.image.io import (
     to_array,
     write_image,
 )
-from LNGenLib.image.phantom import pelvic_phantom
-from LNGenLib.output import whole_file, write_json
+from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.placement.anatomy import find_region
-from LNGenLib.placement.sampling import place
+from LNGenLib.placement.heuristic import place
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes

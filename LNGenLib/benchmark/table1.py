@@ -21,13 +21,13 @@ from LNGenLib.benchmark.arms import Arm
 from LNGenLib.benchmark.painters import CLINICAL, NODES, SIZES, Painter, copier, synthesizer
 from LNGenLib.datasets.case import Case, Loaded
 from LNGenLib.datasets.cases import read_cases
-from LNGenLib.datasets.classes import label_map, written_labels
+from LNGenLib.datasets.label_values import label_map, written_labels
 from LNGenLib.datasets.writing import Plain, clear_unfinished
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.lesions import ScanScore
+from LNGenLib.evaluation.segmentation.lesions import ScanScore
+from LNGenLib.files import json_field, read_json, write_json
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.models.store import SHIPPED, sha256
-from LNGenLib.output import json_field, read_json, write_json
 from LNGenLib.randomness import node_seed
 from LNGenLib.segmentation.config import SegmentationConfig
 from LNGenLib.segmentation.inference import load_segmentor

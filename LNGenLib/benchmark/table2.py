@@ -17,11 +17,11 @@ from LNGenLib.benchmark.baselines import ShapeSpace, ellipsoids
 from LNGenLib.benchmark.explicit import ExplicitConfig, ExplicitModel, as_mask, train
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.distribution import CLOSENESS
-from LNGenLib.evaluation.reference import LEAST, MOST, Closeness, Reference
-from LNGenLib.evaluation.shape import has_sound_surface
-from LNGenLib.evaluation.surfaces import BINS, Form, RealSurfaces, Surfaces
+from LNGenLib.evaluation.shape.descriptors import has_sound_surface
+from LNGenLib.evaluation.shape.reference import LEAST, MOST, Closeness, Reference
+from LNGenLib.evaluation.shape.surfaces import BINS, Form, RealSurfaces, Surfaces
 from LNGenLib.evaluation.tables import FORM, closeness_cells, figure, form_cells
-from LNGenLib.output import keep_settings
+from LNGenLib.files import keep_settings
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.corpus import prepare
 from LNGenLib.structure.networks import StructureConfig

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import SimpleITK as sitk
 
-from LNGenLib.datasets.classes import Meaning, label_map
 from LNGenLib.datasets.identity import found_of
+from LNGenLib.datasets.label_values import Meaning, label_map
 from LNGenLib.datasets.npz import read_npz
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import as_ct, like, read_ct, read_labels, to_array

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.classes import read_meaning
+from LNGenLib.datasets.label_values import read_meaning
 from LNGenLib.datasets.layouts import READERS
 from LNGenLib.errors import InputError
-from LNGenLib.output import read_json
+from LNGenLib.files import read_json
 
 __all__ = ["Case", "by_patient", "read_cases"]
 

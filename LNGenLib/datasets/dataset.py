@@ -13,7 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.datasets.case import Case, Loaded, scan_of
-from LNGenLib.datasets.classes import label_map, written_labels
+from LNGenLib.datasets.label_values import label_map, written_labels
 from LNGenLib.datasets.manifest import begun, shared_by_all, write_manifest
 from LNGenLib.datasets.running import Runner, run_here
 from LNGenLib.datasets.writing import LAYOUTS, Writer, clear_unfinished

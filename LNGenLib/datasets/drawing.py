@@ -14,11 +14,12 @@ from LNGenLib import __version__
 from LNGenLib.datasets.case import Case, scan_of
 from LNGenLib.datasets.pool import DESCRIPTION, SPOTS, STRUCTURES, TISSUES
 from LNGenLib.errors import InputError
+from LNGenLib.files import output_folder, write_json
 from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.io import to_array
-from LNGenLib.output import output_folder, write_json
 from LNGenLib.placement.nearby import draw_spots
 from LNGenLib.plain import whole
+from LNGenLib.progress import Progress
 from LNGenLib.randomness import case_seed, node_rng, node_seed
 from LNGenLib.structure.hilum import has_hilum, with_hila
 from LNGenLib.structure.lymph_node import LymphNode
@@ -27,7 +28,6 @@ from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.enhancement import Enhancement, draw_means, measure_enhancement
 from LNGenLib.synthesis.painting import ScanTraits, measure_scan
-from LNGenLib.synthesis.progress import Progress
 
 SPOTS_A_CASE = 2000
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.classes import Meaning, read_meaning
 from LNGenLib.datasets.identity import CHANNEL, CT, case_of, images_in, split_ending, visible
+from LNGenLib.datasets.label_values import Meaning, read_meaning
 from LNGenLib.errors import InputError
-from LNGenLib.output import read_json
+from LNGenLib.files import read_json
 
 RECORDS = "records"  # folder of our own nnU-Net data sets, a JSON file a case
 LESION = re.compile(r"_lesion_\d+$")

@@ -13,7 +13,7 @@ from LNGenLib import __version__
 from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.writing import Writer
 from LNGenLib.errors import InputError
-from LNGenLib.output import json_field, read_json, write_json
+from LNGenLib.files import json_field, read_json, write_json
 from LNGenLib.synthesis.engine import Models
 
 if TYPE_CHECKING:

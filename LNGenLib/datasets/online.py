@@ -6,6 +6,7 @@ import numpy as np
 
 from LNGenLib.datasets.pool import Pool
 from LNGenLib.placement.nearby import free_spots, place_near
+from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.synthesis.engine import Models
@@ -16,7 +17,6 @@ from LNGenLib.synthesis.painting import (
     inpaint_all,
     measure_scan,
 )
-from LNGenLib.synthesis.progress import Progress
 from LNGenLib.texture.inpainting import inpaint
 
 

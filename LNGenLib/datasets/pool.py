@@ -12,8 +12,8 @@ import numpy as np
 from LNGenLib import __version__
 from LNGenLib.datasets.identity import case_of
 from LNGenLib.errors import InputError
+from LNGenLib.files import json_field, read_json
 from LNGenLib.models.store import SHIPPED
-from LNGenLib.output import json_field, read_json
 from LNGenLib.structure.shape import Structure
 from LNGenLib.synthesis.enhancement import Enhancement
 from LNGenLib.synthesis.painting import ScanTraits

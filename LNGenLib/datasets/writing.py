@@ -8,12 +8,12 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from LNGenLib.datasets.classes import written_labels
 from LNGenLib.datasets.identity import CHANNEL
+from LNGenLib.datasets.label_values import written_labels
 from LNGenLib.datasets.layouts import RECORDS
 from LNGenLib.errors import OutputError
+from LNGenLib.files import UNFINISHED, read_json, renamed, write_json
 from LNGenLib.image.io import write_image
-from LNGenLib.output import UNFINISHED, read_json, renamed, write_json
 
 
 class NnUNet:

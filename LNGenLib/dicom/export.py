@@ -18,9 +18,9 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from LNGenLib import __version__
 from LNGenLib.dicom.attributes import SERIES_DESCRIPTION, Identifiers, equipment, new_slice
 from LNGenLib.errors import InputError
+from LNGenLib.files import output_folder, write_json
 from LNGenLib.image.dicom_series import dicom_files
 from LNGenLib.image.io import as_ct, check_same_geometry, read_ct, to_array
-from LNGenLib.output import output_folder, write_json
 from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisResult
 
 COLOR = (68, 172, 100)  # of lymph nodes in Slicer's terminology

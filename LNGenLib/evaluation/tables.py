@@ -15,11 +15,11 @@ FORM = (
 )
 
 if TYPE_CHECKING:
-    from LNGenLib.evaluation.fidelity import Fidelity
-    from LNGenLib.evaluation.reference import Closeness
-    from LNGenLib.evaluation.structures import StructureReport
-    from LNGenLib.evaluation.surfaces import Cleaning, Form
-    from LNGenLib.evaluation.texture import TextureReport
+    from LNGenLib.evaluation.realism.fidelity import Fidelity
+    from LNGenLib.evaluation.realism.texture import TextureReport
+    from LNGenLib.evaluation.shape.comparison import StructureReport
+    from LNGenLib.evaluation.shape.reference import Closeness
+    from LNGenLib.evaluation.shape.surfaces import Cleaning, Form
 
 
 def texture_table(report: TextureReport) -> Table:

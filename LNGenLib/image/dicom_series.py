@@ -10,8 +10,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
+from LNGenLib.image.affine import TOLERANCE_MM, affine_of
 from LNGenLib.image.dicom_header import Header, read_header
-from LNGenLib.image.place import TOLERANCE_MM, affine_of
 from LNGenLib.image.stored import as_volume
 
 SHOWN = 5  # series that a message lists

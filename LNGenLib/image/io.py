@@ -12,13 +12,14 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
+from LNGenLib.files import SOFTWARE, whole_file
+from LNGenLib.image.affine import SAME_MM, affine_of, distance, put, right_angled
 from LNGenLib.image.dicom_header import is_dicom
 from LNGenLib.image.metaimage import FIRST_LINE as METAIMAGE
 from LNGenLib.image.metaimage import metaimage_stored
 from LNGenLib.image.nifti import header_of, is_nifti, read_nifti
 from LNGenLib.image.nrrd import MAGIC as NRRD
 from LNGenLib.image.nrrd import nrrd_stored
-from LNGenLib.image.place import SAME_MM, affine_of, distance, put, right_angled
 from LNGenLib.image.stored import (
     as_volume,
     check_finite,
@@ -28,7 +29,6 @@ from LNGenLib.image.stored import (
     read_values,
 )
 from LNGenLib.image.verify import CHUNKS, check_written, silent
-from LNGenLib.output import SOFTWARE, whole_file
 
 if TYPE_CHECKING:
     import PIL.Image

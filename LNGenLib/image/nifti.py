@@ -12,7 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.place import SAME_MM, TOLERANCE_MM, affine_of, distance, put, right_angled
+from LNGenLib.image.affine import SAME_MM, TOLERANCE_MM, affine_of, distance, put, right_angled
 from LNGenLib.image.stored import (
     Stored,
     as_volume,

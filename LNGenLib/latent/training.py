@@ -16,7 +16,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from safetensors.torch import load_file, save
 from torch.utils.data import DataLoader, Dataset
 
-from LNGenLib.output import whole_file
+from LNGenLib.files import whole_file
 
 BATCHES_PER_EPOCH = 100
 EMA_DECAY = 0.995

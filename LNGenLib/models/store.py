@@ -13,7 +13,7 @@ from torch import nn
 
 from LNGenLib import __version__
 from LNGenLib.errors import InputError
-from LNGenLib.output import whole_file, write_json
+from LNGenLib.files import whole_file, write_json
 
 SHIPPED = Path(__file__).parent
 

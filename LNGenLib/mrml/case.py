@@ -6,15 +6,15 @@ from pathlib import Path
 
 import slicer
 
+from LNGenLib.files import check_output, output_folder, write_json
 from LNGenLib.mrml.inputs import Inputs
 from LNGenLib.mrml.results import TO_SEGMENTATION, add_result, read_result
 from LNGenLib.mrml.scene import load, new_scene, save
 from LNGenLib.mrml.segmentations import SEGMENTATION
 from LNGenLib.mrml.volumes import LABELS, SCALARS, to_volume
-from LNGenLib.output import check_output, output_folder, write_json
+from LNGenLib.progress import Progress
 from LNGenLib.synthesis.engine import Models, paint, synthesize
 from LNGenLib.synthesis.plan import Plan
-from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
 
 FILES = ("ct.nrrd", "nodes.seg.nrrd", "changed.nrrd", "nodes.json")

@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 
 from LNGenLib.errors import InputError
+from LNGenLib.files import output_folder
 from LNGenLib.image.io import write_image
-from LNGenLib.output import output_folder
 from LNGenLib.synthesis.records import SynthesisResult
 
 SPLITS = "splits.csv"

@@ -7,8 +7,8 @@ from pathlib import Path
 import slicer
 
 from LNGenLib.errors import InputError
+from LNGenLib.files import unwritten
 from LNGenLib.image.io import read_ct, read_layers
-from LNGenLib.output import unwritten
 
 SCALARS = "vtkMRMLScalarVolumeNode"
 KINDS = (  # of Slicer's modules, which the application registers in its own scene

@@ -8,8 +8,8 @@ import slicer
 import vtk
 
 from LNGenLib.errors import InputError
+from LNGenLib.image.affine import affine_of, put, right_angled
 from LNGenLib.image.io import to_array
-from LNGenLib.image.place import affine_of, put, right_angled
 from LNGenLib.mrml.scene import SCALARS, add_node
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # from RAS, and back

@@ -20,7 +20,7 @@ from LNGenLib.placement.anatomy import (
 from LNGenLib.placement.body import inner_part, outside_of
 from LNGenLib.placement.fat import Fat
 from LNGenLib.placement.grid import coarse_steps, distance_to
-from LNGenLib.placement.sampling import place
+from LNGenLib.placement.heuristic import place
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.shape import Structure
 

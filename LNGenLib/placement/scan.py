@@ -11,10 +11,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
+from LNGenLib.image.affine import affine_of, right_angled
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import window_of
 from LNGenLib.image.io import as_ct, as_labels, read_ct, read_labels
-from LNGenLib.image.place import affine_of, right_angled
 from LNGenLib.placement.checks import check_anatomy
 from LNGenLib.placement.labels import read_anatomy
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from LNGenLib.errors import InputError, OutputError, is_out_of_memory
-from LNGenLib.output import FULL
+from LNGenLib.files import FULL
 
 
 @contextmanager

@@ -21,12 +21,12 @@ import SimpleITK as sitk
 import torch
 
 from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.classes import written_labels
+from LNGenLib.datasets.label_values import written_labels
 from LNGenLib.datasets.layouts import RECORDS
 from LNGenLib.datasets.writing import NnUNet
 from LNGenLib.errors import InputError, OutputError
+from LNGenLib.files import whole_file, write_json
 from LNGenLib.image.io import as_ct, like, marked_synthetic, to_array
-from LNGenLib.output import whole_file, write_json
 from LNGenLib.plain import whole
 from LNGenLib.segmentation.config import NNUNET, SegmentationConfig
 from LNGenLib.segmentation.faults import explained_faults

@@ -19,7 +19,7 @@ from monai.transforms import (
 )
 from torch.utils.data import Dataset, Sampler
 
-from LNGenLib.datasets.classes import IGNORED
+from LNGenLib.datasets.label_values import IGNORED
 from LNGenLib.image.hu import normalize
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.segmentation.config import SegmentationConfig

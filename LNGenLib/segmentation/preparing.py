@@ -13,11 +13,11 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.classes import NODE, label_map
+from LNGenLib.datasets.label_values import NODE, label_map
 from LNGenLib.errors import InputError, OutputError
+from LNGenLib.files import whole_file
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras
 from LNGenLib.image.io import like, to_array
-from LNGenLib.output import whole_file
 
 SAME = 0.02  # relative difference of spacings that are taken as equal
 MOST_VOXELS = 1000  # of a lymph node at which a patch may be centered

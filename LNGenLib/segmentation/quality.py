@@ -17,14 +17,14 @@ from scipy import ndimage
 
 from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.cases import read_cases
-from LNGenLib.datasets.classes import label_map, written_labels
+from LNGenLib.datasets.label_values import label_map, written_labels
 from LNGenLib.datasets.layouts import RECORDS
 from LNGenLib.datasets.writing import Plain
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.lesions import size_bin
+from LNGenLib.evaluation.segmentation.lesions import size_bin
+from LNGenLib.files import read_json
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import check_same_geometry, like, marked_synthetic, read_labels, to_array
-from LNGenLib.output import read_json
 from LNGenLib.segmentation.inference import Segmentor
 
 DROPPED = 0.25  # of each size bin

@@ -11,7 +11,7 @@ import numpy as np
 from LNGenLib.datasets.case import Case, Loaded
 from LNGenLib.datasets.identity import found_of
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.lesions import ScanScore, score
+from LNGenLib.evaluation.segmentation.lesions import ScanScore, score
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import read_labels, to_array
 

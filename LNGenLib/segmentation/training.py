@@ -19,10 +19,10 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.classes import IGNORED, NODE
+from LNGenLib.datasets.label_values import IGNORED, NODE
+from LNGenLib.files import write_json
 from LNGenLib.latent.training import OnStep, StepReport, Task, WholeCheckpoints
 from LNGenLib.models.store import save_weights
-from LNGenLib.output import write_json
 from LNGenLib.plain import whole
 from LNGenLib.segmentation.config import WEIGHTS, SegmentationConfig
 from LNGenLib.segmentation.faults import explained_faults

@@ -1,4 +1,4 @@
-"""The local server, a child of the process that uses it: `LNGenLib.service.local` starts it.
+"""The local server, a child of the process that uses it: `LNGenLib.service.client.local` starts it.
 
 A line of JSON on stdin says what it needs, its token among it; a line on stdout says the port. It
 ends when stdin does, that is when its parent closes it or is gone, however it went.
@@ -14,9 +14,9 @@ import sys
 import threading
 from pathlib import Path
 
-from LNGenLib.service.server import listen, locked, server
-from LNGenLib.service.state import Settings
-from LNGenLib.service.tokens import Tokens
+from LNGenLib.service.protocol.tokens import Tokens
+from LNGenLib.service.server.dependencies import Settings
+from LNGenLib.service.server.listening import listen, locked, server
 
 PATIENCE = 1.5  # seconds to end in order
 

@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import Dataset
 
 from LNGenLib.errors import InputError
-from LNGenLib.output import whole_file
+from LNGenLib.files import whole_file
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.deformation import deform
 from LNGenLib.structure.descriptors import describe

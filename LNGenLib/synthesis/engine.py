@@ -18,6 +18,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.edge import edge_spread
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.placement.scan import Scan
+from LNGenLib.progress import Progress
 from LNGenLib.structure.ellipsoids import EllipsoidModel
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import BATCH as STRUCTURES
@@ -27,7 +28,6 @@ from LNGenLib.synthesis.painting import Painting, ScanTraits, paint_nodes
 from LNGenLib.synthesis.phase import measure_phase
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.planning import draw_structures, lymph_nodes, make_plan
-from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.recording import hashes_of, make_records, provenance
 from LNGenLib.synthesis.records import Phase, SynthesisRequest, SynthesisResult
 from LNGenLib.synthesis.whereabouts import checked, region_of

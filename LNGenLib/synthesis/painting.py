@@ -14,11 +14,11 @@ from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.io import to_array
 from LNGenLib.image.noise import Noise, measure_noise
+from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.synthesis.enhancement import Enhancement, draw_means, measure_enhancement
 from LNGenLib.synthesis.phase import measure_phase, muscle_level
-from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import Phase
 from LNGenLib.texture.inpainting import Inpainting, Scanner
 from LNGenLib.texture.model import STEPS, TextureModel

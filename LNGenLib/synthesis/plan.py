@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from LNGenLib.errors import InputError
+from LNGenLib.files import SOFTWARE, read_json, write_json
 from LNGenLib.image.io import MOST_LABEL
-from LNGenLib.output import SOFTWARE, read_json, write_json
 from LNGenLib.plain import as_python, check_types
 from LNGenLib.synthesis.records import Phase, Point, SynthesisRequest, from_json
 

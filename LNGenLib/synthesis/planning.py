@@ -11,7 +11,8 @@ import SimpleITK as sitk
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras, ras_to_index
 from LNGenLib.placement.anatomy import CandidateRegion, NoPlace
-from LNGenLib.placement.sampling import place
+from LNGenLib.placement.heuristic import place
+from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.hilum import has_hilum, with_hila
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
@@ -20,7 +21,6 @@ from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.shape_range import ShapeRange
 from LNGenLib.structure.sizes import LARGEST, SMALLEST
 from LNGenLib.synthesis.plan import Plan, PlannedNode, count_by_size
-from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import Point, SynthesisRequest
 
 MOST_SHARED = 0.02  # of the smaller node's volume, in voxels that two nodes cut

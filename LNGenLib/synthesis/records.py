@@ -13,8 +13,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
+from LNGenLib.files import json_field, read_json, write_json
 from LNGenLib.image.io import like, marked_synthetic, read_image, to_array, write_image
-from LNGenLib.output import json_field, read_json, write_json
 from LNGenLib.plain import as_python, check_types, whole
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.sizes import Sizes

@@ -11,7 +11,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import box_mask
 from LNGenLib.image.io import to_array
 from LNGenLib.placement.anatomy import CandidateRegion, find_region, read_stations, without
-from LNGenLib.placement.sampling import misfit
+from LNGenLib.placement.heuristic import misfit
 from LNGenLib.placement.scan import Scan
 from LNGenLib.placement.stations import station_near
 from LNGenLib.structure.lymph_node import LymphNode

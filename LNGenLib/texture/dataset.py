@@ -21,9 +21,9 @@ from scipy.spatial.transform import Rotation
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
+from LNGenLib.files import whole_file
 from LNGenLib.image.geometry import array_spacing, extract_patch
 from LNGenLib.image.hu import FAT, SOFT_TISSUE, normalize, window_of
-from LNGenLib.output import whole_file
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import signed_distance
 from LNGenLib.texture.patch import RIM, SDF_TRUNCATION, SIZED_TO_NODE, Frame, patch_distance

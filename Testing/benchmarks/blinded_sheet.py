@@ -15,9 +15,9 @@ import SimpleITK as sitk
 import typer
 from PIL import Image, ImageDraw, ImageFont
 
-from LNGenLib.evaluation.painters import paint_by
-from LNGenLib.evaluation.specimens import Specimen, find_specimens
-from LNGenLib.evaluation.twins import depth_in_fat, place_twins
+from LNGenLib.evaluation.realism.matched_controls import depth_in_fat, place_twins
+from LNGenLib.evaluation.realism.painters import paint_by
+from LNGenLib.evaluation.realism.specimens import Specimen, find_specimens
 from LNGenLib.image.geometry import array_spacing, index_to_ras
 from LNGenLib.image.io import as_ct, like, read_ct, to_array
 from LNGenLib.randomness import node_rng

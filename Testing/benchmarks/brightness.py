@@ -26,13 +26,13 @@ from LNGenLib.image.io import as_ct, read_ct, to_array
 from LNGenLib.placement.anatomy import NoPlace
 from LNGenLib.placement.labels import read_anatomy
 from LNGenLib.placement.scan import Scan
+from LNGenLib.progress import Progress
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
 from LNGenLib.synthesis.enhancement import UPTAKES
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.planning import draw_structures, lymph_nodes
-from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
 from LNGenLib.texture.inpainting import REACH, label_of, scanned
 

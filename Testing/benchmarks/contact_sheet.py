@@ -25,7 +25,7 @@ from scipy import ndimage
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import read_image, to_array
-from LNGenLib.image.phantom import pelvic_phantom
+from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.placement.scan import Scan
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.structure.tsdf import diameter

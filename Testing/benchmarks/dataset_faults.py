@@ -32,7 +32,7 @@ from fat_crops import write_fat_crops
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.image.io import to_array
 
-LNGEN = [sys.executable, "-c", "from LNGenLib.cli import main; main()"]
+LNGEN = [sys.executable, "-c", "from LNGenLib.cli.main import main; main()"]
 OPTIONS = ["--count", "1", "2", "--long-axis", "5", "10"]
 CROPS = 3
 

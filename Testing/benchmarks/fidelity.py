@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from LNGenLib.evaluation.fidelity import measure_fidelity
+from LNGenLib.evaluation.realism.fidelity import measure_fidelity
 from LNGenLib.evaluation.tables import fidelity_table
 from LNGenLib.image.io import as_ct, read_ct
 from LNGenLib.synthesis.engine import Models

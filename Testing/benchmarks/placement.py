@@ -26,11 +26,11 @@ from scipy import ndimage, stats
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import FAT
 from LNGenLib.image.io import as_ct, read_ct, to_array
-from LNGenLib.image.phantom import pelvic_phantom
+from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.placement.anatomy import CandidateRegion, find_region, read_stations
 from LNGenLib.placement.grid import refined
+from LNGenLib.placement.heuristic import Placed, draw_places, place
 from LNGenLib.placement.labels import read_anatomy
-from LNGenLib.placement.sampling import Placed, draw_places, place
 from LNGenLib.placement.stations import NAMES
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.model import StructureModel

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from safetensors.torch import load_file
 
-from LNGenLib.evaluation.shape import measure_shapes
+from LNGenLib.evaluation.shape.descriptors import measure_shapes
 from LNGenLib.latent.autoencoder import Autoencoder
 from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.model import StructureModel

@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from service_host import TOKEN, Host, seconds_until_gone
 from service_kinds import Steps
 
-from LNGenLib.service.client import Client
-from LNGenLib.service.connection import ServiceError
-from LNGenLib.service.protocol import State
+from LNGenLib.service.client.client import Client
+from LNGenLib.service.client.connection import ServiceError
+from LNGenLib.service.protocol.messages import State
 
 
 def reach(client: Client, state: str) -> str:

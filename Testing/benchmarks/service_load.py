@@ -31,9 +31,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from service_host import Host
 from service_kinds import Steps
 
-from LNGenLib.image.phantom import pelvic_phantom
-from LNGenLib.service.client import Client
-from LNGenLib.service.connection import ServiceError
+from LNGenLib.phantom import pelvic_phantom
+from LNGenLib.service.client.client import Client
+from LNGenLib.service.client.connection import ServiceError
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.records import SynthesisRequest
 

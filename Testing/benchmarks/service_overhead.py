@@ -29,9 +29,9 @@ from service_host import seconds_until_gone
 from service_kinds import NAME, Steps
 
 from LNGenLib.image.io import to_array
-from LNGenLib.image.phantom import pelvic_phantom
+from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.placement.scan import Scan
-from LNGenLib.service.local import LocalService
+from LNGenLib.service.client.local import LocalService
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
 from LNGenLib.synthesis.records import SynthesisRequest
@@ -40,7 +40,7 @@ PARENT = """
 import time
 from service_host import seconds_until_gone
 from service_kinds import NAME
-from LNGenLib.service.local import LocalService
+from LNGenLib.service.client.local import LocalService
 service = LocalService(kinds=NAME)
 while service.client.capabilities().device is None:
     time.sleep(0.1)

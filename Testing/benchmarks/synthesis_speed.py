@@ -24,11 +24,11 @@ from rich.console import Console
 from rich.table import Table
 
 from LNGenLib.image.io import as_ct, read_ct
-from LNGenLib.image.phantom import pelvic_phantom
+from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.placement.scan import Scan
+from LNGenLib.progress import Progress
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
-from LNGenLib.synthesis.progress import Progress
 from LNGenLib.synthesis.records import SynthesisRequest
 
 Box = Optional[tuple[float, float, float, float, float, float]]

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy import ndimage
 
-from LNGenLib.evaluation.specimens import Specimen, find_specimens
+from LNGenLib.evaluation.realism.specimens import Specimen, find_specimens
 from LNGenLib.image.geometry import array_spacing, extract_patch
 from LNGenLib.image.io import as_ct, read_ct, to_array
 from LNGenLib.structure.frame import GRID, SAMPLE

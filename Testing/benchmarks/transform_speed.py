@@ -31,7 +31,7 @@ from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.drawing import make_pool
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras
 from LNGenLib.image.io import to_array, write_image
-from LNGenLib.image.phantom import pelvic_phantom
+from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.placement.scan import Scan
 from LNGenLib.segmentation import SynthesizeLymphNodesd
 from LNGenLib.structure.lymph_node import LymphNode

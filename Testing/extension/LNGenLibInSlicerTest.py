@@ -24,10 +24,10 @@ class LNGenLibInSlicerTest(unittest.TestCase):
 
     def test_paint_and_undo(self):
         """The result holds one segment; after undo, its voxels are those of the CT."""
-        from LNGenLib.image.phantom import pelvic_phantom
         from LNGenLib.mrml.case import synthesize_in_scene
         from LNGenLib.mrml.undo import undo
         from LNGenLib.mrml.volumes import LABELS, to_volume
+        from LNGenLib.phantom import pelvic_phantom
         from LNGenLib.structure.sizes import Sizes
         from LNGenLib.synthesis.engine import Models
         from LNGenLib.synthesis.records import SynthesisRequest

@@ -1,0 +1,1 @@
+"""The `lngen` command: one file for the commands of a topic."""

@@ -1,0 +1,162 @@
+"""`lngen benchmark standin`, `table1` and `table2`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from LNGenLib.benchmark.arms import Arm
+from LNGenLib.cli.console import check_figures, console, shown_progress, write_figures
+from LNGenLib.cli.options import Overwrite
+from LNGenLib.cli.segmentation import Network
+from LNGenLib.files import check_output, read_json
+
+if TYPE_CHECKING:
+    from LNGenLib.benchmark.table1 import Benchmark, Run
+
+benchmark = typer.Typer(
+    help="The paper's tables: does synthesis help segmentation (I), and which variant draws the "
+    "best shapes (II)?",
+    no_args_is_help=True,
+)
+
+
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
+
+
+@benchmark.command()
+def standin(
+    data: Annotated[Path, typer.Option(help="Folder as `train texture` takes.")],
+    output: Output,
+    seed: Annotated[int, typer.Option(help="Same seed, same scans.")] = 0,
+) -> None:
+    """Write a STAND-IN for the paper's private cohort; the same command resumes."""
+    from LNGenLib.benchmark.standin import MARK, make_standin
+
+    check_output(output)
+    with shown_progress() as progress:
+        make_standin(data, output, seed, progress.report)
+    console.print(f"{MARK}, written to {output}", soft_wrap=True)
+
+
+@benchmark.command()
+def table1(
+    data: Annotated[
+        Path, typer.Option(help="Data set with train, validation and test (docs/segmentation.md).")
+    ],
+    output: Output,
+    networks: Annotated[
+        Optional[list[Network]], typer.Option("--network", help="Repeat for several; unet.")
+    ] = None,
+    arms: Annotated[
+        Optional[list[Arm]], typer.Option("--arm", help="Repeat for several; all.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each cell.")] = 3,
+    baseline: Annotated[
+        Arm, typer.Option(help="The arm to which differences are printed.")
+    ] = Arm.real,
+    most: Annotated[
+        Optional[int], typer.Option(min=0, help="Do at most so many runs; 0 only prints.")
+    ] = None,
+    config: Annotated[
+        Optional[Path], typer.Option(help="JSON with what to change (docs/segmentation.md).")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where the networks run.")] = "auto",
+    structure_weights: Annotated[Optional[Path], typer.Option(help="Own weights.")] = None,
+    texture_weights: Annotated[Optional[Path], typer.Option(help="Own weights.")] = None,
+    difftumor_weights: Annotated[
+        Optional[Path], typer.Option(help="Weights of `train difftumor`, for its arm.")
+    ] = None,
+) -> None:
+    """Train each network on real scans, and on real and synthetic ones; print Table I.
+
+    The same command goes on where it was interrupted; what was done is not done again.
+    """
+    from LNGenLib.benchmark.table1 import Benchmark, difftumor_models, runs
+    from LNGenLib.segmentation.config import SegmentationConfig
+    from LNGenLib.synthesis.engine import Models
+
+    changes = {} if config is None else read_json(config)
+    configs = [
+        SegmentationConfig.from_json(changes | {"network": n.value})
+        for n in networks or [Network.unet]
+    ]
+    check_output(output)
+    models = Models(device, structure_weights, texture_weights)
+    bench = Benchmark(data, output, models, difftumor_models(difftumor_weights, device))
+    cells = list(runs(configs, arms or list(Arm), seeds))
+    waiting = [run for run in cells if bench.runnable(run.arm) and bench.result(run) is None]
+    for run in waiting[:most]:
+        console.print(f"{run.config.network}, {run.arm.value}, seed {run.seed}")
+        with shown_progress() as progress:
+            bench.do(run, progress.report)
+        _print(bench, cells, baseline)
+    if not waiting[:most]:
+        _print(bench, cells, baseline)
+
+
+@benchmark.command()
+def table2(
+    data: Annotated[Path, typer.Option(help="Folder of a `train structure`, or data as it takes.")],
+    output: Output,
+    config: Annotated[
+        Optional[Path], typer.Option(help="JSON with sizes to change of the explicit variant.")
+    ] = None,
+    structure_weights: Annotated[Optional[Path], typer.Option(help="Own weights.")] = None,
+    picture: Annotated[
+        Optional[Path],
+        typer.Option("--gallery", help="Write a picture of the shapes here (.png or .jpg)."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same shapes.")] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train the explicit variant with as much compute as the structure model; print Table II.
+
+    The same command goes on where it was interrupted; what was trained is not trained again.
+    """
+    from functools import partial
+
+    from LNGenLib.benchmark import table2 as bench
+    from LNGenLib.benchmark.explicit import ExplicitConfig, training_tflops
+    from LNGenLib.benchmark.gallery import gallery
+    from LNGenLib.evaluation.shape.loading import read_real
+    from LNGenLib.image.io import write_picture
+    from LNGenLib.structure.model import StructureModel
+
+    sizes = ExplicitConfig.from_json({} if config is None else read_json(config))
+    figures = output / "table2.json"
+    check_figures(figures, (config,), overwrite)
+    if picture is not None:
+        check_output(picture.parent, [picture.name], (config,), overwrite)
+    model = StructureModel(structure_weights)
+    with shown_progress() as progress:
+        explicit = bench.trained_explicit(data, output, sizes, seed, progress.report)
+        real = read_real(bench.prepared(data, output, progress.report), progress.report)
+        variants = {
+            "explicit": explicit.draw,
+            "implicit": partial(model.draw, adapted=False),
+            "implicit + adapter": model.draw,
+        }
+        found = bench.compare(real, variants, seed, progress.report)
+    for name, rows in found.items():
+        console.print(bench.table(name, rows))
+    console.print(
+        f"training: {explicit.tflops:,.0f} TFLOP (explicit), "
+        f"{training_tflops(model.networks.config):,.0f} TFLOP (implicit + adapter)"
+    )
+    if picture is not None:
+        write_picture(gallery(next(iter(found.values())).shapes), picture)
+    write_figures(bench.figures(found), figures)
+
+
+def _print(bench: Benchmark, cells: list[Run], baseline: Arm) -> None:
+    from LNGenLib.benchmark.report import table, title
+
+    console.print(title(bench, cells, baseline), soft_wrap=True)
+    parts = list(bench.cases)[2:]
+    for part in parts:
+        console.print(table(bench, cells, [part], baseline))
+    if len(parts) > 1:
+        console.print(table(bench, cells, parts, baseline))

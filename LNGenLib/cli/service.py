@@ -1,0 +1,111 @@
+"""`lngen serve` and `lngen doctor`."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import secrets
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.table import Table
+
+from LNGenLib.cli.console import console
+from LNGenLib.errors import InputError
+
+MIB = 1 << 20
+
+TokenFile = Annotated[
+    Optional[Path], typer.Option(help="Text file with a token a line; a line removed is revoked.")
+]
+
+
+def serve(
+    data: Annotated[Path, typer.Option(help="Folder of uploads, jobs and results.")],
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8471,
+    token_file: TokenFile = None,
+    max_upload: Annotated[int, typer.Option(min=1, help="MiB of an uploaded image.")] = 1024,
+    max_jobs: Annotated[int, typer.Option(min=1, help="Jobs that wait or run at a time.")] = 32,
+    ssl_certfile: Annotated[Optional[Path], typer.Option(help="TLS certificate (PEM).")] = None,
+    ssl_keyfile: Annotated[Optional[Path], typer.Option(help="Its key (PEM).")] = None,
+) -> None:
+    """Do jobs for other machines, or other programs on this one (docs/server.md)."""
+    from LNGenLib.service.protocol.tokens import Tokens
+
+    if token_file is None and not _is_loopback(host):
+        raise InputError(f"{host} can be reached from other machines: give --token-file")
+    for path in (ssl_certfile, ssl_keyfile):
+        if path is not None and not path.is_file():
+            raise InputError(f"{path} does not exist: check the path")
+    if (ssl_certfile is None) != (ssl_keyfile is None):
+        raise InputError("TLS takes both: give --ssl-certfile and --ssl-keyfile")
+    token = None if token_file else secrets.token_urlsafe(32)
+    tokens = Tokens((token,) if token else (), token_file)
+    if not tokens.read():
+        raise InputError(f"{token_file} holds no token: give a text file with a token a line")
+    try:
+        from LNGenLib.service.server.dependencies import Settings
+        from LNGenLib.service.server.listening import listen
+        from LNGenLib.service.server.listening import serve as serve_on
+    except ModuleNotFoundError as error:
+        raise InputError(f'{error.name} is missing: pip install "lngen[serve]"') from error
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    tls = {"ssl_certfile": ssl_certfile, "ssl_keyfile": ssl_keyfile} if ssl_certfile else {}
+    with listen(host, port) as sock:
+        where = f"[{host}]" if ":" in host else host
+        url = f"http{'s' if tls else ''}://{where}:{sock.getsockname()[1]}"
+        console.print(f"listening at {url}", soft_wrap=True)
+        if token:
+            console.print(f"token for this run: {token}", soft_wrap=True)
+        if not tls and not _is_loopback(host):
+            console.print("no TLS: put a reverse proxy with TLS before it (docs/server.md)")
+        serve_on(Settings(data, tokens, max_upload * MIB, max_jobs), sock, **tls)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def doctor(
+    server: Annotated[Optional[str], typer.Option(help="URL of a server to examine.")] = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Examine this machine, or a server: versions, device, memory, weights, a self test."""
+    from LNGenLib.progress import Progress
+
+    if server is None:
+        from LNGenLib.service.worker.doctor import examine
+        from LNGenLib.synthesis.engine import Models
+
+        report = examine(Models(), Progress())
+    else:
+        report = _examine_server(server, token_file)
+    table = Table("what", "found", "")
+    for finding in report.findings:
+        table.add_row(finding.what, finding.found, "" if finding.good else "WRONG")
+    console.print(table)
+    if not report.good:
+        raise typer.Exit(1)
+
+
+def _examine_server(url: str, token_file: Path | None):
+    from LNGenLib.service.client.client import Client
+    from LNGenLib.service.protocol.requests import NoRequest
+    from LNGenLib.service.protocol.tokens import Tokens
+    from LNGenLib.service.worker.doctor import Report
+
+    tokens = Tokens(file=token_file).read()
+    if not tokens:
+        raise InputError("a server asks for a token: give --token-file with one")
+    client = Client(url, tokens[0])
+    capabilities = client.capabilities()
+    console.print(f"{url}: {capabilities.software}, protocol {capabilities.protocol}")
+    job, result = client.run("doctor", NoRequest())
+    client.remove(job)
+    return Report.from_json(result.content)

@@ -1,0 +1,1 @@
+"""How well lymph nodes are found (Table I)."""

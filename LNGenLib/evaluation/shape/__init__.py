@@ -1,0 +1,1 @@
+"""How close generated surfaces are to real ones (Table II)."""

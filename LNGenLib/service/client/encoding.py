@@ -1,0 +1,60 @@
+"""An image as it travels: its description, and its voxels piece by piece."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import SimpleITK as sitk
+
+from LNGenLib.errors import InputError
+from LNGenLib.progress import Progress
+from LNGenLib.service.protocol import messages as protocol
+
+PIECE = 1 << 16  # bytes at a time; each has CONNECT seconds to leave
+
+
+def packed(image: sitk.Image) -> tuple[protocol.Image, memoryview]:
+    """The image as jobs name it, and the bytes of its voxels, shape (bytes,).
+
+    Raises InputError for what can't be uploaded.
+    """
+    voxels = sitk.GetArrayViewFromImage(image)
+    if voxels.dtype.name not in protocol.VOXEL_BYTES or voxels.ndim != 3:
+        raise InputError("an image to upload is a 3D volume of numbers")
+    voxels = voxels.astype(voxels.dtype.newbyteorder("<"), copy=False)
+    content = memoryview(np.ascontiguousarray(voxels)).cast("B")
+    described = protocol.Image(
+        hashlib.sha256(content).hexdigest(),
+        voxels.dtype.name,
+        image.GetSize(),
+        image.GetSpacing(),
+        image.GetOrigin(),
+        image.GetDirection(),
+    )
+    return described, content
+
+
+class Pieces:
+    """The bytes of an upload, piece by piece, until it is canceled."""
+
+    def __init__(self, content: memoryview, progress: Progress):
+        self.content, self.progress = content, progress
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def __iter__(self) -> Iterator[memoryview]:
+        for start in range(0, len(self.content), PIECE):
+            self.progress.check()
+            yield self.content[start : start + PIECE]
+
+
+def gzipped(pieces: Iterable[memoryview]) -> Iterator[bytes]:
+    """Pieces, packed while they are sent."""
+    packer = zlib.compressobj(1, wbits=31)
+    for piece in pieces:
+        yield packer.compress(piece)
+    yield packer.flush()

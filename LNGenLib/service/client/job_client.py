@@ -1,0 +1,181 @@
+"""The client's half of jobs of any kind: submit, watch, cancel, fetch."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+import requests
+import SimpleITK as sitk
+
+from LNGenLib.errors import Canceled, InputError
+from LNGenLib.progress import Progress
+from LNGenLib.service.client.connection import PAUSE, Connection, ServiceError
+from LNGenLib.service.client.encoding import Pieces, gzipped, packed
+from LNGenLib.service.protocol import messages as protocol
+from LNGenLib.service.protocol.messages import (
+    VERSION,
+    Capabilities,
+    Result,
+    State,
+    Status,
+    Submission,
+)
+
+PATIENCE = 60.0  # seconds for which a lost connection to a running job is taken up again
+PASSING = (429, 502, 503, 504)  # the server is busy, or a proxy does not reach it
+
+
+class JobClient(Connection):
+    """Jobs of a server, as one token sees them."""
+
+    def capabilities(self) -> Capabilities:
+        """What the server is and does; also the check that it speaks this protocol."""
+        try:
+            return self._read(Capabilities.from_json, "GET", "")
+        except ServiceError as error:
+            if error.status != 404:
+                raise
+            message = f"{self.url} is no LNGen server of protocol {VERSION}: update one of the two"
+            raise ServiceError(message, 404) from error
+
+    @cached_property
+    def max_upload(self) -> int:
+        """Bytes of an image that the server takes."""
+        return self.capabilities().max_upload
+
+    def upload(self, image: sitk.Image, progress: Progress | None = None) -> protocol.Image:
+        """The image as jobs name it; its voxels travel unless the server has them.
+
+        `progress` may cancel it: `Canceled` is raised then.
+        """
+        described, content = packed(image)
+        if len(content) > self.max_upload:
+            raise InputError(
+                f"the image has {len(content)} bytes, the server takes {self.max_upload}: crop it"
+            )
+        path = f"/uploads/{described.sha256}"
+        try:
+            self._call("GET", path)
+        except ServiceError as error:
+            if error.status != 404:
+                raise
+            headers = {"Content-Type": "application/octet-stream"}
+            size = {"size": str(len(content))}
+            body: Any = Pieces(content, progress or Progress())
+            if not self.near:
+                headers["Content-Encoding"] = "gzip"
+                body = gzipped(body)
+            self._call("PUT", path, data=body, params=size, headers=headers)
+        return described
+
+    def submit(
+        self,
+        kind: str,
+        request: Any,
+        images: Mapping[str, sitk.Image | None] | None = None,
+        progress: Progress | None = None,
+    ) -> Status:
+        """Queue a job; `request` is the dataclass of its kind. `progress` may cancel the upload of
+        its images."""
+        given = {name: image for name, image in (images or {}).items() if image is not None}
+        uploaded = {name: self.upload(image, progress) for name, image in given.items()}
+        if progress:
+            progress.check()
+        submission = Submission(kind, asdict(request), uploaded)
+        key = {"Idempotency-Key": secrets.token_hex(16)}
+        return self._read(Status.from_json, "POST", "/jobs", json=asdict(submission), headers=key)
+
+    def jobs(self) -> list[Status]:
+        """This token's jobs, oldest first."""
+        return self._read(lambda found: [Status.from_json(each) for each in found], "GET", "/jobs")
+
+    def status(self, job: str) -> Status:
+        """Where a job stands."""
+        return self._read(Status.from_json, "GET", f"/jobs/{job}")
+
+    def cancel(self, job: str) -> Status:
+        """Ask for a job's end; it is `canceled` soon after, unless it was over."""
+        return self._read(Status.from_json, "POST", f"/jobs/{job}/cancel")
+
+    def result(self, job: str) -> Result:
+        """What a job that is done left."""
+        return self._read(Result.from_json, "GET", f"/jobs/{job}/result")
+
+    def file(self, job: str, file: protocol.File) -> bytes:
+        """A file of a result, checked against its hash."""
+        content = self._call("GET", f"/jobs/{job}/files/{file.name}").content
+        if hashlib.sha256(content).hexdigest() != file.sha256:
+            raise ServiceError(f"{file.name} did not arrive as it was sent: ask again")
+        return content
+
+    def remove(self, job: str) -> None:
+        """Remove a job that is over from the server, with its result."""
+        self._call("DELETE", f"/jobs/{job}")
+
+    def watch(self, job: str, after: int = 0) -> Iterator[Status | None]:
+        """A job's events numbered above `after`, up to the final one; None while nothing happens.
+
+        A lost connection is taken up again where it broke off.
+        """
+        lost = None
+        while True:
+            try:
+                for status in self._stream(job, after):
+                    lost = None
+                    if status is not None:
+                        after = status.event
+                    yield status
+                    if status is not None and status.state.final:
+                        return
+            except (requests.RequestException, ServiceError) as error:
+                if isinstance(error, ServiceError) and error.status not in PASSING:
+                    raise
+                lost = lost or time.monotonic()
+                if time.monotonic() - lost > PATIENCE:
+                    raise ServiceError(f"{self.url} was lost: the job may go on there") from error
+                yield None
+            time.sleep(PAUSE)
+
+    def run(
+        self,
+        kind: str,
+        request: Any,
+        images: Mapping[str, sitk.Image | None] | None = None,
+        progress: Progress | None = None,
+    ) -> tuple[str, Result]:
+        """Do a job from beginning to end; its id and result.
+
+        `progress` is told its stages and steps, and may cancel it: `Canceled` is raised then, and
+        ServiceError where it fails.
+        """
+        progress = progress or Progress()
+        job = self.submit(kind, request, images, progress).id
+        stage = None
+        try:
+            for status in self.watch(job):
+                if status is None:
+                    progress.check()
+                elif status.state.final:
+                    break
+                elif status.stage and status.stage != stage:
+                    stage = status.stage
+                    progress.stage(stage, status.steps)
+                elif status.stage:
+                    progress.step(status.step, status.steps)
+        except BaseException:
+            with contextlib.suppress(ServiceError):
+                self.cancel(job)
+            raise
+        progress.finish()
+        if status.state is State.canceled:
+            raise Canceled
+        if status.state is State.failed:
+            raise ServiceError(status.error or "the job failed")
+        return job, self.result(job)

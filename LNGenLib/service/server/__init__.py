@@ -1,0 +1,1 @@
+"""What takes jobs, keeps them and gives their results."""

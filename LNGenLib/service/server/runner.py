@@ -1,0 +1,155 @@
+"""The queue and the worker process. One worker does one job at a time: that is the GPU's lock."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from LNGenLib.service.protocol.messages import State
+from LNGenLib.service.server.job import Job
+from LNGenLib.service.server.store import Store
+from LNGenLib.service.worker.work import Kind
+
+GRACE = 5.0  # seconds that a canceled job has to come to its next step, before its worker is killed
+RETRY = 5.0  # seconds
+
+log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Does queued jobs one after the other in a worker process, which it starts again if it ends.
+
+    `name` is where `kinds` are found (module:NAME); `device` is what the worker runs on, None
+    until it is up.
+    """
+
+    def __init__(self, store: Store, kinds: Mapping[str, Kind], name: str, datasets: Path):
+        self.store, self.kinds, self.name, self.datasets = store, kinds, name, datasets
+        self.device: str | None = None
+        self.waiting: deque[Job] = deque()
+        self.submitted = asyncio.Event()
+        self.current: Job | None = None
+        self.reason: str | None = None  # why the current job's worker was killed
+        self.worker: Process | None = None
+
+    def submit(self, job: Job) -> None:
+        """Put a job at the end of the queue."""
+        self.waiting.append(job)
+        self.submitted.set()
+
+    def cancel(self, job: Job) -> None:
+        """End a job: at once where it waits, at its next step where it runs."""
+        if job.state is State.queued:
+            self.waiting.remove(job)
+            self.store.finish(job, State.canceled)
+        elif job.state is State.running:
+            self.store.publish(job, state=State.canceling)
+            self._send(cancel=job.id)
+            asyncio.get_running_loop().call_later(GRACE, self._kill, job)
+
+    async def run(self) -> None:
+        """Work until canceled; the worker and its job end with it."""
+        try:
+            while True:
+                if self.worker is None or self.worker.returncode is not None:
+                    await self._start()
+                elif self.waiting:
+                    await self._do(self.waiting.popleft())
+                else:
+                    self.submitted.clear()
+                    await self.submitted.wait()
+        finally:
+            await self._stop()
+
+    async def _start(self) -> None:
+        self.device = None
+        command = [
+            sys.executable,
+            "-m",
+            "LNGenLib.service.worker.process",
+            self.name,
+            str(self.datasets),
+        ]
+        try:
+            self.worker = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+            ready = await self._read()
+        except OSError:
+            log.exception("the worker can't be started")
+            ready = None
+        if ready is not None:
+            self.device = ready["device"]
+            return
+        log.error("the worker did not start; the next try is in %.0f s", RETRY)
+        if self.worker is not None:
+            await self.worker.wait()
+        while self.waiting:
+            reason = "the server's worker process does not start: its log has more"
+            self.store.finish(self.waiting.popleft(), State.failed, reason)
+        await asyncio.sleep(RETRY)
+
+    async def _do(self, job: Job) -> None:
+        kind = self.kinds[job.submission.kind]
+        self.current, self.reason = job, None
+        self.store.publish(job, state=State.running, started=time.time())
+        self._send(
+            id=job.id,
+            kind=job.submission.kind,
+            request=job.submission.request,
+            images={name: asdict(image) for name, image in job.submission.images.items()},
+            inputs=str(job.folder / "inputs"),
+            folder=str(job.folder / "work"),
+            scratch=str(job.folder / "scratch"),
+        )
+        reason = f"the job took more than {kind.seconds:.0f} s"
+        limit = asyncio.get_running_loop().call_later(kind.seconds, self._kill, job, reason)
+        try:
+            while (message := await self._read()) is not None and "end" not in message:
+                self._report(job, kind, **message)
+        finally:
+            limit.cancel()
+        self.current = None
+        if job.state is State.canceling:
+            self.store.finish(job, State.canceled)
+        elif message is None:
+            code = await self.worker.wait()
+            gone = f"the worker process ended ({code}), perhaps for lack of memory: try again"
+            self.store.finish(job, State.failed, self.reason or gone)
+        else:
+            self.store.finish(job, State(message["end"]), message.get("error"))
+
+    def _report(self, job: Job, kind: Kind, stage: str, step: int, steps: int) -> None:
+        fraction = round(kind.fraction(stage, step, steps), 4)
+        spent = time.time() - job.status.started
+        left = round(spent * (1 - fraction) / fraction, 1) if fraction > 0.01 else None
+        self.store.publish(
+            job, stage=stage, step=step, steps=steps, fraction=fraction, seconds_left=left
+        )
+
+    def _send(self, **message: Any) -> None:
+        self.worker.stdin.write(json.dumps(message).encode() + b"\n")
+
+    async def _read(self) -> dict[str, Any] | None:
+        """The worker's next message, None where it has ended."""
+        line = await self.worker.stdout.readline()
+        return json.loads(line) if line.endswith(b"\n") else None
+
+    def _kill(self, job: Job, reason: str | None = None) -> None:
+        if job is self.current and self.worker.returncode is None:
+            self.reason = reason
+            self.worker.kill()
+
+    async def _stop(self) -> None:
+        if self.worker is not None and self.worker.returncode is None:
+            self.worker.kill()
+            await self.worker.wait()
+        for job in [job for job in self.store.jobs.values() if not job.state.final]:
+            self.store.interrupt(job)

@@ -1,0 +1,152 @@
+"""What the kinds of jobs do. The server imports this file, so functions import what they need."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from LNGenLib.errors import InputError
+from LNGenLib.segmentation.config import is_model
+from LNGenLib.service.worker.work import Work
+from LNGenLib.synthesis.records import SynthesisResult
+
+
+def synthesize(work: Work) -> dict[str, Any]:
+    """Paint lymph nodes: records, provenance, and boxes.npz with what changed."""
+    from LNGenLib.synthesis import engine
+
+    return _painted(work, engine.synthesize(work.scan, work.request, work.models, work.progress))
+
+
+def _painted(work: Work, result: SynthesisResult) -> dict[str, Any]:
+    from LNGenLib.service.protocol.boxes import write_boxes
+
+    return {**result.to_json(), "boxes": write_boxes(result, work.folder / "boxes.npz")}
+
+
+def placement(work: Work) -> dict[str, Any]:
+    """Where lymph nodes may lie: maps.npz with prior and stations (z, y, x), and a summary."""
+    import numpy as np
+
+    from LNGenLib.image.io import to_array
+    from LNGenLib.placement.maps import placement_maps
+
+    work.progress.stage("anatomy")
+    maps = placement_maps(work.scan)
+    arrays = {"prior": to_array(maps.prior), "stations": to_array(maps.stations)}
+    np.savez_compressed(work.folder / "maps.npz", **arrays)
+    return maps.summary
+
+
+def plan(work: Work) -> dict[str, Any]:
+    """A synthesis as far as its plan."""
+    from LNGenLib.synthesis import engine
+
+    return dataclasses.asdict(engine.plan(work.scan, work.request, work.models, work.progress))
+
+
+def paint(work: Work) -> dict[str, Any]:
+    """A plan painted: as `synthesize`."""
+    from LNGenLib.synthesis import engine
+
+    plan = work.request.plan
+    return _painted(work, engine.paint(work.scan, plan, None, work.models, work.progress))
+
+
+def structures(work: Work) -> dict[str, Any]:
+    """Shapes drawn: distances.npz with signed distances (n, z, y, x) in mm, and their measures."""
+    import numpy as np
+
+    from LNGenLib.randomness import node_rng
+
+    request, progress = work.request, work.progress
+    progress.stage("models")
+    model = work.models.structure
+    progress.stage("structures")
+    numbers = range(request.count)
+    sizes = [request.sizes.draw(node_rng(request.seed, k, "size")) for k in numbers]
+    samples = model.sample(
+        numbers, sizes, request.seed, on_step=progress.step, shapes=request.shape
+    )
+    progress.stage("measuring", request.count)
+    rows, distances = [], []
+    for k, (structure, size) in enumerate(zip(samples.structures, sizes)):
+        distances.append(structure.full_distance(size))
+        rows.append({"spacing_mm": structure.sample_mm(size), **samples.measures(k, size)})
+        progress.step(k + 1, request.count)
+    np.savez_compressed(work.folder / "distances.npz", distances=np.stack(distances))
+    return {"synthetic": True, "weights": model.description["sha256"], "structures": rows}
+
+
+def surfaces(work: Work) -> dict[str, Any]:
+    """What the lymph nodes of a plan look like: surfaces.npz, a mesh each."""
+    import numpy as np
+
+    from LNGenLib.synthesis.planning import draw_structures
+
+    plan, progress = work.request.plan, work.progress
+    progress.stage("models")
+    model = work.models.structure
+    arrays = {}
+    for k, structure in enumerate(draw_structures(plan, model, progress).structures):
+        arrays[f"vertices_{k}"] = structure.vertices(1.0).astype(np.float32)
+        arrays[f"faces_{k}"] = structure.faces().astype(np.int32)
+    np.savez_compressed(work.folder / "surfaces.npz", **arrays)
+    return {"synthetic": True, "numbers": [node.number for node in plan.nodes]}
+
+
+def train(work: Work) -> dict[str, Any]:
+    """A model trained on a data set of the server: its weights and their description."""
+    from LNGenLib.training import run
+
+    request, progress = work.request, work.progress
+    data = _of_server(work, "data set", request.dataset)
+    progress.stage("preparing")
+    current = "preparing"
+
+    def on_step(stage: str, done: int, steps: int) -> None:
+        nonlocal current
+        if stage != current:
+            current = stage
+            progress.stage(stage, steps)
+        progress.step(done, steps)
+
+    weights = run(request.part, data, work.scratch, request.config, request.seed, on_step)
+    for file in (weights, weights.with_suffix(".json")):
+        file.replace(work.folder / file.name)
+    return {"part": request.part, "seconds": progress.seconds}
+
+
+def _of_server(
+    work: Work, what: str, name: str, fits: Callable[[Path], bool] = Path.is_dir
+) -> Path:
+    """A folder that the server's admin put there; InputError where there is none of the name."""
+    names = {path.name: path for path in work.datasets.iterdir() if fits(path)}
+    if name not in names:
+        raise InputError(f"the server has no {what} {name!r}: its admin puts it in its data folder")
+    return names[name]
+
+
+def segment(work: Work) -> dict[str, Any]:
+    """Lymph nodes that a model of the server finds: labels.npz (z, y, x)."""
+    import numpy as np
+
+    from LNGenLib.image.io import to_array
+    from LNGenLib.segmentation.inference import load_segmentor
+
+    work.progress.stage("models")
+    name = work.request.model
+    segmentor = load_segmentor(_of_server(work, "model", name, is_model), work.models.device)
+    work.progress.stage("segmenting")
+    labels = to_array(segmentor.segment(work.images["ct"], work.progress.step))
+    np.savez_compressed(work.folder / "labels.npz", labels=labels)
+    return {"model": name, "voxels": int(labels.sum())}
+
+
+def doctor(work: Work) -> dict[str, Any]:
+    """The check-up of the server."""
+    from LNGenLib.service.worker.doctor import examine
+
+    return dataclasses.asdict(examine(work.models, work.progress))
