@@ -1,4 +1,4 @@
-"""Progress and cancellation of a synthesis."""
+"""Progress and cancellation of long work."""
 
 from __future__ import annotations
 
@@ -24,15 +24,28 @@ class Progress:
 
     def stage(self, name: str, steps: int = 1) -> None:
         """A new stage begins."""
+        self._begin(name)
+        self.step(0, steps)
+
+    def _begin(self, name: str) -> None:
         self.finish()
         self._stage, self._since = name, time.perf_counter()
-        self.step(0, steps)
 
     def step(self, done: int, steps: int) -> None:
         """`done` of `steps` steps of the stage are done."""
         self.check()
         if self.report:
             self.report(self._stage, done, steps)
+
+    def advance(self, stage: str, done: int, steps: int) -> None:
+        """`done` of `steps` steps are done of a stage, which begins where it is another one."""
+        if stage != self._stage:
+            self._begin(stage)
+        self.step(done, steps)
+
+    def part(self, number: int, count: int) -> Progress:
+        """The progress of one of `count` equal parts of the stage, the first of `number` 0."""
+        return Progress(lambda _, done, steps: self.step(number * steps + done, count * steps))
 
     def check(self) -> None:
         """Raise `Canceled` where it is canceled."""
@@ -45,3 +58,6 @@ class Progress:
             spent = time.perf_counter() - self._since
             self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + spent
             self._stage = ""
+
+
+SILENT = Progress()  # tells nobody, and is never canceled

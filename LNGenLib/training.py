@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +12,12 @@ import numpy as np
 from LNGenLib.errors import InputError
 from LNGenLib.files import keep_settings
 from LNGenLib.plain import check_types
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation.faults import explained_faults
 
 if TYPE_CHECKING:
     from LNGenLib.texture.networks import TextureNetworks
 
-OnStep = Callable[[str, int, int], None]  # told the stage, its steps done, and all its steps
 OF_CTS = ("texture", "difftumor")  # parts trained on patches of CTs
 
 
@@ -28,17 +27,16 @@ def run(
     output: Path,
     changes: dict[str, Any],
     seed: int,
-    on_step: OnStep | None = None,
+    progress: Progress = SILENT,
 ) -> Path:
     """Train `part` on `data`: structure, texture or difftumor; returns the weights' path.
 
     `data` holds `nodes.csv` or `nodes/nodes.csv` with masks (structure), and `splits.csv`
     with CTs (texture and difftumor, which draw shapes of the structure data too). The arrays
     prepared from it are kept in `output` (structure.npz, texture.npz, difftumor.npz); where those
-    are there already, `data` is not read, so that a machine without SimpleITK can train. `on_step`
-    is told the training's stage, its steps done, and all its steps.
+    are there already, `data` is not read, so that a machine without SimpleITK can train.
+    `progress` has a stage for each part of the work.
     """
-    report = on_step or (lambda *_: None)
     config = _config(part, changes)
     arrays = output / (f"{part}.npz" if part in OF_CTS else "structure.npz")
     nodes = None if arrays.exists() else _check_tables(part, data)
@@ -46,15 +44,15 @@ def run(
     weights = output / f"{part}.safetensors"
     with explained_faults(output, "*/last.ckpt"):
         if nodes is not None:
-            _prepare(part, data, nodes, output, arrays, report)
+            _prepare(part, data, nodes, output, arrays, progress)
         if part in OF_CTS:
             from LNGenLib.texture.training import train as train_texture
 
-            train_texture(arrays, weights, _networks(part), config, seed, on_step)
+            train_texture(arrays, weights, _networks(part), config, seed, progress)
         else:
             from LNGenLib.structure.training import train
 
-            train(arrays, output, config, seed, on_step)
+            train(arrays, output, config, seed, progress)
     return weights
 
 
@@ -107,18 +105,18 @@ def _check_tables(part: str, data: Path) -> Path:
 
 
 def _prepare(
-    part: str, data: Path, nodes: Path, output: Path, arrays: Path, report: OnStep
+    part: str, data: Path, nodes: Path, output: Path, arrays: Path, progress: Progress
 ) -> None:
     from LNGenLib.structure import corpus
 
     if part not in OF_CTS:
-        corpus.prepare(nodes, arrays, report)
+        corpus.prepare(nodes, arrays, progress)
         return
     from LNGenLib.texture import dataset as texture
 
     shapes = output / "structure.npz"
     if not shapes.exists():
-        corpus.prepare(nodes, shapes, report)
+        corpus.prepare(nodes, shapes, progress)
     with np.load(shapes) as content:
         train = content["tsdf"][content["split"] == "train"]
-        texture.prepare(data, train, arrays, _networks(part).FRAME, report=report)
+        texture.prepare(data, train, arrays, _networks(part).FRAME, progress=progress)

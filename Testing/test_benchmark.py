@@ -20,6 +20,7 @@ from LNGenLib.datasets.cases import read_cases
 from LNGenLib.errors import Canceled, InputError
 from LNGenLib.image.io import like, read_image, to_array, write_image
 from LNGenLib.phantom import Phantom
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
@@ -68,7 +69,7 @@ def source(tmp_path_factory):
 def data(source, tmp_path_factory):
     """A stand-in of six scans."""
     folder = tmp_path_factory.mktemp("standin")
-    make_standin(source, folder, 0, lambda *_: None, PARTS, SIZE)
+    make_standin(source, folder, 0, SILENT, PARTS, SIZE)
     return folder
 
 
@@ -121,13 +122,13 @@ def test_the_standin_resumes_to_the_same_scans(source, tmp_path, monkeypatch):
 
     monkeypatch.setattr(standin, "pelvic_phantom", flat)
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
-    make_standin(source, whole, 0, lambda *_: None, PARTS, SIZE)
+    make_standin(source, whole, 0, SILENT, PARTS, SIZE)
     with pytest.raises(Canceled):
-        make_standin(source, resumed, 0, stop, PARTS, SIZE)
+        make_standin(source, resumed, 0, Progress(stop), PARTS, SIZE)
     kept = resumed / "images/train_01.nii.gz"
     before = kept.stat().st_mtime_ns
     (resumed / "records/train_02.json").unlink()
-    make_standin(source, resumed, 0, lambda *_: None, PARTS, SIZE)
+    make_standin(source, resumed, 0, SILENT, PARTS, SIZE)
     assert kept.stat().st_mtime_ns == before
     for kind in ("images", "labels"):
         for file in (whole / kind).iterdir():

@@ -16,6 +16,7 @@ from LNGenLib.datasets.dataset import DatasetSettings, make_dataset
 from LNGenLib.datasets.label_values import Meaning, read_meaning
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import like, read_image, to_array, write_image
+from LNGenLib.progress import SILENT
 from LNGenLib.segmentation import nnunet
 from LNGenLib.segmentation.config import SegmentationConfig
 from LNGenLib.segmentation.patches import Patches
@@ -119,7 +120,7 @@ def test_a_value_without_a_class_is_named(several):
 
 
 def test_training_has_no_loss_where_it_ignores(ignoring, tmp_path):
-    (one, *_), _ = prepare(read_cases(ignoring), CONFIG.spacing_mm, tmp_path, lambda *_: None)
+    (one, *_), _ = prepare(read_cases(ignoring), CONFIG.spacing_mm, tmp_path, SILENT)
     assert set(np.unique(one.mask)) == {0, 1, 2} and len(one.nodes) == 1
     task = SegmentationTask(CONFIG)
     task.network = torch.nn.Identity()  # what is given as image is what was found
@@ -134,7 +135,7 @@ def test_training_has_no_loss_where_it_ignores(ignoring, tmp_path):
 
 
 def test_patches_and_what_is_painted_into_them_keep_what_is_ignored(ignoring, tmp_path):
-    prepared, _ = prepare(read_cases(ignoring), CONFIG.spacing_mm, tmp_path, lambda *_: None)
+    prepared, _ = prepare(read_cases(ignoring), CONFIG.spacing_mm, tmp_path, SILENT)
     config = replace(CONFIG, patch=(24, 40, 40))
     for online in (None, lambda item: item):
         patches = Patches(prepared, config, 0, online)
@@ -143,7 +144,7 @@ def test_patches_and_what_is_painted_into_them_keep_what_is_ignored(ignoring, tm
 
 def test_nnunet_is_told_what_to_ignore(ignoring, tmp_path):
     cases = read_cases(ignoring)
-    nnunet._write_raw(cases[:2], cases[2:], tmp_path, lambda *_: None)
+    nnunet._write_raw(cases[:2], cases[2:], tmp_path, SILENT)
     raw = tmp_path / "nnunet/raw" / nnunet.DATASET
     assert json.loads((raw / "dataset.json").read_text())["labels"] == BESIDE_IGNORE
     written = to_array(read_image(raw / "labelsTr/train_case0.nii.gz"))

@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
+from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure import corpus
 from LNGenLib.structure.corpus import (
@@ -48,7 +49,7 @@ def test_masks_become_surfaces_of_their_size_in_mm(tmp_path):
     masks = {"a.nii.gz": (BALL, "train"), "b.nii.gz": (flat, "validation")}
     write(tmp_path, masks)
     told = []
-    prepare(tmp_path, tmp_path / "structure.npz", lambda *what: told.append(what))
+    prepare(tmp_path, tmp_path / "structure.npz", Progress(lambda *what: told.append(what)))
     assert told == [("masks", 0, 2), ("masks", 1, 2)]
     with np.load(tmp_path / "structure.npz") as arrays:
         assert arrays["name"].tolist() == ["a.nii.gz", "b.nii.gz"]
@@ -101,7 +102,11 @@ def made(real, tmp_path_factory):
     """The corpus of two surfaces, two copies each and five ovoids, and where it is kept."""
     path = tmp_path_factory.mktemp("corpus") / "folder" / "corpus.npz"
     told = []
-    return training_shapes(path, real, 2, 5, 3, lambda *what: told.append(what)), path, told
+    return (
+        training_shapes(path, real, 2, 5, 3, Progress(lambda *what: told.append(what))),
+        path,
+        told,
+    )
 
 
 def test_the_corpus_is_surfaces_then_copies_then_ovoids(made, real):

@@ -18,6 +18,7 @@ from LNGenLib.datasets.running import on_ray, run_here
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import read_image, to_array, write_image
+from LNGenLib.progress import Progress
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.texture.inpainting import within_reach
 
@@ -104,8 +105,11 @@ def test_an_interrupted_run_goes_on_where_it_was(made, crops, models, tmp_path):
     with pytest.raises(Killed):
         make_dataset(cases, tmp_path / "d", COUNT, SETTINGS, models, run=killed_after(1))
     assert len(json.loads((tmp_path / "d/manifest.json").read_text())["cases"]) == 1
-    on_case = lambda *step: told.append(step)  # noqa: E731
-    assert make_dataset(cases, tmp_path / "d", COUNT, SETTINGS, models, on_case=on_case) == (2, {})
+    progress = Progress(lambda _, *step: told.append(step))
+    assert make_dataset(cases, tmp_path / "d", COUNT, SETTINGS, models, progress=progress) == (
+        2,
+        {},
+    )
     assert told == [(1, COUNT), (2, COUNT), (3, COUNT)]
     assert not list(tmp_path.rglob(".writing-*"))
     check_equal(made, tmp_path / "d")

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from LNGenLib.latent.diffusion import LatentDiffusion
+from LNGenLib.progress import Progress
 
 SCALE = 0.5  # standard deviation of the data
 
@@ -47,7 +48,8 @@ def test_ddim_loses_the_scale_in_few_steps(diffusion):
 @pytest.mark.parametrize("solver", ["ddim", "dpm"])
 def test_each_step_is_reported(diffusion, solver):
     seen = []
-    diffusion.sample(torch.ones(1, 1), None, 7, lambda *step: seen.append(step), solver)
+    progress = Progress(lambda _, *step: seen.append(step))
+    diffusion.sample(torch.ones(1, 1), None, 7, progress, solver)
     assert seen == [(k, 7) for k in range(1, 8)]
 
 

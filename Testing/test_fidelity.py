@@ -10,6 +10,7 @@ from scipy import ndimage
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.realism import fidelity
 from LNGenLib.evaluation.realism.fidelity import measure_fidelity
+from LNGenLib.progress import SILENT
 
 NOISE = 10.0
 SPACING = (2.0, 1.0, 1.0)
@@ -31,7 +32,7 @@ def found(models):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fidelity, "NODES", 6)
         patch.setattr(fidelity, "SMALL_NODES", 20)
-        return measure_fidelity(scan(), models, 0, lambda *_: None)
+        return measure_fidelity(scan(), models, 0, SILENT)
 
 
 def test_noise_and_edges_are_those_of_the_scan(found):
@@ -56,7 +57,7 @@ def test_half_the_noise_is_half(models, monkeypatch):
     monkeypatch.setattr(fidelity, "NODES", 4)
     monkeypatch.setattr(fidelity, "SMALL_NODES", 4)
     monkeypatch.setattr(fidelity, "paint_nodes", quieter)
-    found = measure_fidelity(scan(), models, 0, lambda *_: None)
+    found = measure_fidelity(scan(), models, 0, SILENT)
     for lag in (1, 2):
         assert found.noise[lag] == pytest.approx(0.5, abs=0.1)
 
@@ -72,7 +73,7 @@ def test_constant_nodes_have_no_noise_and_sharp_ones_narrow_edges(models, monkey
     monkeypatch.setattr(fidelity, "NODES", 4)
     monkeypatch.setattr(fidelity, "SMALL_NODES", 4)
     monkeypatch.setattr(fidelity, "paint_nodes", blocks)
-    found = measure_fidelity(scan(), models, 0, lambda *_: None)
+    found = measure_fidelity(scan(), models, 0, SILENT)
     assert found.noise[1] == 0
     assert found.edge < 0.75
     assert found.deviation == 0
@@ -81,4 +82,4 @@ def test_constant_nodes_have_no_noise_and_sharp_ones_narrow_edges(models, monkey
 def test_a_scan_without_room_is_refused(models, monkeypatch):
     monkeypatch.setattr(fidelity, "MOST_TURNS", 2)
     with pytest.raises(InputError):
-        measure_fidelity(scan((10, 30, 30), soft=26), models, 0, lambda *_: None)
+        measure_fidelity(scan((10, 30, 30), soft=26), models, 0, SILENT)

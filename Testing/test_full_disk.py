@@ -35,6 +35,7 @@ from LNGenLib.datasets.writing import NnUNet
 from LNGenLib.errors import OutputError
 from LNGenLib.image.io import as_ct, like, marked_synthetic, read_image, to_array, write_image
 from LNGenLib.phantom import Phantom
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation import nnunet
 from LNGenLib.segmentation.config import SegmentationConfig
 from LNGenLib.segmentation.training import train
@@ -294,7 +295,7 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(inputs, disk):
             disk.fill(8)
 
     with pytest.raises(OutputError, match="is the disk full.*resumes from .*last.ckpt"):
-        train(*cases, folder, config, on_step=fill_up)
+        train(*cases, folder, config, progress=Progress(fill_up))
     assert torch.load(folder / "last.ckpt", weights_only=False)["global_step"] == 2
     disk.make_room()
     assert train(*cases, folder, config)["steps"] == 6
@@ -339,7 +340,7 @@ def test_a_standin(disk, inputs, monkeypatch):
     monkeypatch.setattr(standin, "pelvic_phantom", lambda *_: phantom_of_fat())
     monkeypatch.setattr(standin, "NODES", 1)
     part = (standin.Part("train", 2, Sizes("clinical", 3.0, 8.0), "train"),)
-    arguments = inputs / "training", disk.folder / "out", 0, lambda *_: None, part, (40, 40, 24)
+    arguments = inputs / "training", disk.folder / "out", 0, SILENT, part, (40, 40, 24)
     for room in (0, 60):
         disk.fill(room)
         with pytest.raises(OutputError, match="disk"):

@@ -23,6 +23,7 @@ from LNGenLib.evaluation.realism.specimens import alike, find_painted, find_spec
 from LNGenLib.evaluation.realism.tissue_features import tissue_features
 from LNGenLib.evaluation.realism.two_sample_test import judge
 from LNGenLib.models.store import save_weights
+from LNGenLib.progress import SILENT
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.painting import measure_scan
 from LNGenLib.texture.dataset import LabeledScan
@@ -113,9 +114,7 @@ def test_judge_tells_constants_and_not_balls_of_the_same_kind(monkeypatch):
     real = [s for k, name in enumerate(names) for s in specimens(name, k)]
     alike = [s for k, name in enumerate(names) for s in specimens(name, 100 + k)]
     flat = [s for k, name in enumerate(names) for s in specimens(name, 100 + k, quiet=True)]
-    judged = [
-        judge(match(real, found), noise, {*"abc"}, 0, lambda *_: None) for found in (alike, flat)
-    ]
+    judged = [judge(match(real, found), noise, {*"abc"}, 0, SILENT) for found in (alike, flat)]
     same, other = (Judgment(one, one.bodies).verdict(0) for one in judged)
     assert same.pairs <= 3 * 9
     assert 0.25 < same.auc < 0.75
@@ -225,7 +224,7 @@ def test_command_judges_the_test_scans(data, monkeypatch):
         other = data.parent / "other"
         other.mkdir()
         (other / "splits.csv").write_text((data / "splits.csv").read_text())
-        texture.evaluate_texture(other, Models(), 0, lambda *_: None, work=data / "work")
+        texture.evaluate_texture(other, Models(), 0, SILENT, work=data / "work")
     assert set(figures["verdicts"]) == {"LN-Gen", "DiffTumor", "copies", "constant"}
     assert all(0 <= v["low"] <= v["high"] <= 1 for v in figures["verdicts"].values())
     with_room = {v["pairs"] + v["missed"] for v in figures["verdicts"].values()}
@@ -258,4 +257,4 @@ def test_scans_without_bodies_are_refused(data):
         sitk.WriteImage(sitk.GetImageFromArray(hu), str(data / f"ct/{k}.nii.gz"))
     (data / "splits.csv").write_text("file,split\nct/2.nii.gz,test\nct/3.nii.gz,test\n")
     with pytest.raises(InputError, match="no scan of the part test"):
-        texture.evaluate_texture(data, Models(), 0, lambda *_: None)
+        texture.evaluate_texture(data, Models(), 0, SILENT)

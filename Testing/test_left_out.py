@@ -18,6 +18,7 @@ from LNGenLib.datasets.drawing import make_pool
 from LNGenLib.datasets.running import run_here
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import read_image, write_image
+from LNGenLib.progress import SILENT
 from LNGenLib.structure.sizes import Sizes
 
 SETTINGS = DatasetSettings(seed=4, count=(1, 1), sizes=Sizes("uniform", 5.0, 9.0))
@@ -125,7 +126,7 @@ def test_a_missing_file_of_a_training_case_is_named(tmp_path):
 
     one, two = read_cases(write_cases(tmp_path / "data", 2))
     gone = replace(one, image=tmp_path / "gone.nii.gz")
-    prepared, left_out = prepare([gone, two], (1.25, 0.7, 0.7), tmp_path / "c", lambda *_: None)
+    prepared, left_out = prepare([gone, two], (1.25, 0.7, 0.7), tmp_path / "c", SILENT)
     assert [case.id for case in prepared] == [two.id] and "gone.nii.gz" in left_out[one.id]
 
 
@@ -135,7 +136,7 @@ def test_a_filter_takes_the_others(tmp_path):
     from LNGenLib.segmentation.quality import filter_cases
 
     class Sure:
-        def probability(self, ct, on_window=None):
+        def probability(self, ct, progress=SILENT):
             return like(np.ones(ct.GetSize()[::-1], np.float32), ct)
 
     real = read_cases(write_cases(tmp_path / "data", 2))
@@ -148,7 +149,7 @@ def test_a_filter_takes_the_others(tmp_path):
         about = {"synthetic": True, "patient": source, "source": source, "records": []}
         label = like((to_array(nodes) > 0).astype(np.uint8), ct)
         Plain(tmp_path / "made").write(id, ct, label, about, nodes)
-    told = filter_cases(tmp_path / "made", real, Sure(), tmp_path / "kept", lambda *_: None)
+    told = filter_cases(tmp_path / "made", real, Sure(), tmp_path / "kept", SILENT)
     assert sorted(told.left_out) == ["s_1", "s_2", "s_3"] and told.nodes == 2
     assert "case1.nii.gz is not an image" in told.left_out["s_1"]
     assert "made of elsewhere, which is not" in told.left_out["s_2"]

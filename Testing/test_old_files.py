@@ -18,6 +18,7 @@ from LNGenLib.datasets.dataset import DatasetSettings, make_dataset
 from LNGenLib.datasets.drawing import make_pool
 from LNGenLib.datasets.pool import Pool
 from LNGenLib.errors import InputError
+from LNGenLib.progress import SILENT
 from LNGenLib.structure.sizes import Sizes
 
 SETTINGS = DatasetSettings(seed=4, count=(1, 1), sizes=Sizes("uniform", 5.0, 9.0))
@@ -186,4 +187,4 @@ def test_a_training_of_another_version_is_named_by_the_table(tmp_path):
     model.mkdir(parents=True)
     (model / "training.json").write_text('{"steps": 1, "seconds": 2}')
     with pytest.raises(InputError, match="training.json lacks validation_dice .*trained again"):
-        bench.do(run, lambda *_: None)
+        bench.do(run, SILENT)

@@ -19,6 +19,7 @@ from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.pool import Pool
 from LNGenLib.image.io import read_image, write_image
 from LNGenLib.placement.nearby import NEAR
+from LNGenLib.progress import SILENT
 from LNGenLib.segmentation import SynthesizeLymphNodesd
 
 NAMES = ["crop_0", "crop_0.nii.gz", "/data/imagesTr/crop_0_0000.nii.gz", "crop_0/ct.nii.gz"]
@@ -144,7 +145,7 @@ def test_training_paints_at_the_pools_places(few_places, crops, tmp_path):
     one = next(case for case in read_cases(crops) if case.id == "crop_0")
     write_image(read_image(one.image) * 0, tmp_path / "empty.nii.gz")
     labeled = dataclasses.replace(one, label=tmp_path / "empty.nii.gz")
-    prepared, _ = prepare([labeled], spacing, tmp_path / "c", lambda *_: None)
+    prepared, _ = prepare([labeled], spacing, tmp_path / "c", SILENT)
     transform, seen = SynthesizeLymphNodesd(pool=pool, count=(1, 2), seed=0), []
     patches = Patches(prepared, config, 0, lambda data: seen.append(transform(data)) or seen[-1])
     for number in range(24):

@@ -20,7 +20,7 @@ from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.writing import NnUNet
 from LNGenLib.errors import Canceled, InputError
 from LNGenLib.image.io import like, read_image, to_array
-from LNGenLib.progress import Progress
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation import nnunet
 from LNGenLib.segmentation import training as segmentation_training
 from LNGenLib.segmentation.config import SegmentationConfig
@@ -95,7 +95,7 @@ def test_an_interrupted_training_resumes_to_the_same_weights(cases, model, tmp_p
             raise Canceled
 
     with pytest.raises(Canceled):
-        train(*cases, tmp_path, CONFIG, on_step=stop)
+        train(*cases, tmp_path, CONFIG, progress=Progress(stop))
     assert (tmp_path / "last.ckpt").exists() and not (tmp_path / "training.json").exists()
     told = train(*cases, tmp_path, CONFIG)
     assert weights(tmp_path) == weights(model)
@@ -203,7 +203,7 @@ def test_bad_configurations_are_refused(changes, words):
 
 @pytest.fixture
 def prepared(cases, tmp_path):
-    return prepare(cases[0], CONFIG.spacing_mm, tmp_path, lambda *_: None)[0]
+    return prepare(cases[0], CONFIG.spacing_mm, tmp_path, SILENT)[0]
 
 
 def test_patches_are_equal_for_any_number_of_workers(prepared):
@@ -272,19 +272,19 @@ def test_runs_side_by_side_prepare_the_same_case(table, tmp_path, monkeypatch):
     def while_another_run_prepares(file, array):
         save(file, array)
         monkeypatch.setattr(np, "save", save)
-        prepare([case], CONFIG.spacing_mm, tmp_path, lambda *_: None)
+        prepare([case], CONFIG.spacing_mm, tmp_path, SILENT)
 
     monkeypatch.setattr(np, "save", while_another_run_prepares)
-    (found,), _ = prepare([case], CONFIG.spacing_mm, tmp_path, lambda *_: None)
+    (found,), _ = prepare([case], CONFIG.spacing_mm, tmp_path, SILENT)
     assert found.hu.shape == found.mask.shape and found.mask.any()
     assert not list(tmp_path.glob(".*"))
 
 
 def test_prepared_cases_are_read_again_only_when_changed(table, tmp_path):
     case = read_cases(table)[0]
-    (first,), _ = prepare([case], CONFIG.spacing_mm, tmp_path, lambda *_: None)
-    (again,), _ = prepare([case], CONFIG.spacing_mm, tmp_path, lambda *_: None)
-    (finer,), _ = prepare([case], (1.0, 0.7, 0.7), tmp_path, lambda *_: None)
+    (first,), _ = prepare([case], CONFIG.spacing_mm, tmp_path, SILENT)
+    (again,), _ = prepare([case], CONFIG.spacing_mm, tmp_path, SILENT)
+    (finer,), _ = prepare([case], (1.0, 0.7, 0.7), tmp_path, SILENT)
     assert first == again != finer
     assert finer.hu.shape == (30, 40, 40)
     volume = [p.mask.sum() * s for p, s in ((first, 1.25), (finer, 1.0))]
@@ -416,7 +416,7 @@ def test_nnunet_gets_its_raw_data_set_and_one_split(table, cases, tmp_path):
     synthetic = dataclasses.replace(cases[0][0], id="more", synthetic=True)
     missing = dataclasses.replace(cases[0][0], id="gone", image=tmp_path / "gone.nii.gz")
     training, validation = [*cases[0], synthetic, missing], cases[1]
-    left_out = nnunet._write_raw(training, validation, tmp_path, lambda *_: None)
+    left_out = nnunet._write_raw(training, validation, tmp_path, SILENT)
     assert list(left_out) == ["gone"]
     raw = tmp_path / "nnunet/raw" / nnunet.DATASET
     split = json.loads(

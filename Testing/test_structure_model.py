@@ -10,6 +10,7 @@ from scipy import ndimage
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.shape.descriptors import measure_shapes
 from LNGenLib.models.store import SHIPPED
+from LNGenLib.progress import Progress
 from LNGenLib.structure.descriptors import AXIS_RATIO, IRREGULARITY, LOG_SIZE, describe
 from LNGenLib.structure.frame import SAMPLE
 from LNGenLib.structure.model import StructureModel
@@ -68,7 +69,8 @@ def test_a_structure_depends_on_seed_number_and_size_alone(models, samples):
 def test_batches_change_nothing_and_are_all_told_of(samples):
     model, told = StructureModel(), []
     model.batch = 3
-    few = model.sample(range(8), SIZES[:8], 3, on_step=lambda *step: told.append(step))
+    progress = Progress(lambda _, *step: told.append(step))
+    few = model.sample(range(8), SIZES[:8], 3, progress=progress)
     assert apart(few.structures, samples.structures[:8]) < 1e-3
     assert few.repaired == samples.repaired[:8]
     assert told == [(k, 3 * STEPS) for k in range(1, 3 * STEPS + 1)]

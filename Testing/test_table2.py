@@ -24,6 +24,7 @@ from LNGenLib.benchmark.gallery import COLUMNS, LABEL, PIXELS, gallery
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.shape.descriptors import measure_shapes
 from LNGenLib.evaluation.shape.surfaces import RealSurfaces
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.structure.frame import GRID, SAMPLE
 from LNGenLib.structure.networks import StructureConfig
 from LNGenLib.structure.ovoids import ovoid
@@ -104,7 +105,9 @@ def test_the_explicit_variant_trains_once_and_draws_by_seed_and_number(training,
 
     def trained():
         config = ExplicitConfig.from_json(TINY_EXPLICIT)
-        return table2.trained_explicit(training, tmp_path, config, 0, lambda *a: told.append(a[0]))
+        return table2.trained_explicit(
+            training, tmp_path, config, 0, Progress(lambda *a: told.append(a[0]))
+        )
 
     model = trained()
     drawn = model.draw(range(3), [17.0, 17.0, 25.0], 1)
@@ -117,7 +120,7 @@ def test_the_explicit_variant_trains_once_and_draws_by_seed_and_number(training,
     np.testing.assert_allclose(again.draw([2], [25.0], 1)[0], drawn[2], atol=1e-4)
     other = ExplicitConfig.from_json(TINY_EXPLICIT | {"batch_size": 3})
     with pytest.raises(InputError, match="made by other settings"):
-        table2.trained_explicit(training, tmp_path, other, 0, lambda *_: None)
+        table2.trained_explicit(training, tmp_path, other, 0, SILENT)
 
 
 def test_a_mask_keeps_the_inside_and_loses_what_is_finer_than_a_sample():
@@ -171,7 +174,7 @@ def test_the_rows_tell_good_shapes_from_bad(training, few):
     )
     sound = lambda numbers, *_: ovoids(len(numbers), 5)  # noqa: E731
     variants = {"sound": sound, "islands": draw(0), "plates": plates}
-    found = table2.compare(real, variants, 0, lambda *_: None)
+    found = table2.compare(real, variants, 0, SILENT)
     assert list(found) == ["14-20 mm", "20-31 mm"]
     rows = found["14-20 mm"].scores
     assert list(rows) == [
@@ -195,10 +198,10 @@ def test_the_rows_tell_good_shapes_from_bad(training, few):
     assert rows["real, as masks"].form.sphericity < rows["real (halves)"].form.sphericity - 0.05
     assert found["20-31 mm"].shapes["sound"].shape == (24, GRID, GRID, GRID)
     with pytest.raises(InputError, match="0 training surfaces of 14-20 mm are too few"):
-        table2.compare(real.where(real.long_axis > 20), {}, 0, lambda *_: None)
+        table2.compare(real.where(real.long_axis > 20), {}, 0, SILENT)
     empty = {"untrained": lambda numbers, *_: np.ones((len(numbers), GRID, GRID, GRID))}
     with pytest.raises(InputError, match="untrained: shapes without an inside"):
-        table2.compare(real, empty, 0, lambda *_: None)
+        table2.compare(real, empty, 0, SILENT)
 
 
 def test_the_command_prints_the_table_and_writes_figures_and_picture(
@@ -237,7 +240,7 @@ def test_the_command_prints_the_table_and_writes_figures_and_picture(
 
 def test_data_without_shapes_are_refused(tmp_path):
     with pytest.raises(InputError, match="holds neither structure.npz nor nodes.csv"):
-        table2.prepared(tmp_path, tmp_path, lambda *_: None)
+        table2.prepared(tmp_path, tmp_path, SILENT)
 
 
 def test_the_gallery_shows_a_row_a_set_and_shades_by_the_light():

@@ -23,6 +23,7 @@ from LNGenLib.datasets.pool import Pool
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing, ras_to_index
 from LNGenLib.image.io import read_image, to_array, write_image
+from LNGenLib.progress import SILENT
 from LNGenLib.segmentation import SynthesizeLymphNodesd
 from LNGenLib.texture.inpainting import within_reach
 
@@ -347,7 +348,7 @@ def test_training_paints_into_its_patches(painted, crops, tmp_path):
     for one in read_cases(crops):
         write_image(read_image(one.image) * 0, label)
         cases.append(dataclasses.replace(one, label=label))
-    prepared, _ = prepare(cases, spacing, tmp_path, lambda *_: None)
+    prepared, _ = prepare(cases, spacing, tmp_path, SILENT)
     transform = SynthesizeLymphNodesd(pool=painted, count=(2, 2), seed=0)
     patches = Patches(prepared, config, 0, transform)
     sizes = [patches[k]["label"].sum().item() for k in range(4)]

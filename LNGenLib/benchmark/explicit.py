@@ -16,8 +16,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from LNGenLib.errors import InputError
 from LNGenLib.latent.diffusion import LatentDiffusion, seeded_noise
-from LNGenLib.latent.training import OnStep, Task, fit
+from LNGenLib.latent.training import Task, fit
 from LNGenLib.plain import check_types
+from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_seed
 from LNGenLib.structure.corpus import Shapes, described, real_shapes, training_shapes
 from LNGenLib.structure.descriptors import DESCRIPTORS
@@ -122,12 +123,12 @@ def train(
     structure: StructureConfig,
     config: ExplicitConfig,
     seed: int,
-    on_step: OnStep,
+    progress: Progress,
 ) -> ExplicitModel:
     """Train on what `structure.training.train` makes of prepared arrays (kept in `corpus`), with
     as much compute; what is kept in `folder` is not done again."""
     real = real_shapes(arrays, "train")
-    shapes = training_shapes(corpus, real, structure.copies, structure.ovoids, seed, on_step)
+    shapes = training_shapes(corpus, real, structure.copies, structure.ovoids, seed, progress)
     last = len(shapes.tsdf)
     known = [*range(len(real[0])), *range(last - structure.ovoids, last)]
     torch.manual_seed(seed)
@@ -137,7 +138,7 @@ def train(
     task = ExplicitTask(networks, steps, config.learning_rate)
     held_out = described(real_shapes(arrays, "validation"))
     data = (_masks(shapes), _masks(held_out))
-    fit(task, *data, folder, config.batch_size, seed, on_step)
+    fit(task, *data, folder, config.batch_size, seed, progress)
     return ExplicitModel(networks, steps * step_tflops(config))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from LNGenLib.image.io import (
 from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.placement.anatomy import find_region
 from LNGenLib.placement.heuristic import place
+from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
@@ -48,8 +49,6 @@ NODES = 11  # a scan
 REAL_EVERY = 4  # every fourth scan lies on a real CT, the others on phantoms
 CROPS = 30  # places of a real CT that are looked at for fat
 MARK = "STAND-IN: procedural phantoms and crops of real CTs with simulated lymph nodes"
-
-Report = Callable[[str, int, int], None]  # stage, steps done, steps
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def make_standin(
     data: Path,
     output: Path,
     seed: int,
-    report: Report,
+    progress: Progress,
     parts: tuple[Part, ...] = PARTS,
     size: tuple[int, int, int] = SIZE,
 ) -> None:
@@ -92,7 +91,7 @@ def make_standin(
         (output / folder).mkdir(parents=True, exist_ok=True)
     cases = [(part, number) for part in parts for number in range(part.scans)]
     for done, (part, number) in enumerate(cases):
-        report("stand-in", done, len(cases))
+        progress.advance("stand-in", done, len(cases))
         if not (output / "records" / f"{_id(part, number)}.json").exists():
             _make_scan(data, output, seed, part, number, shapes[part.split], cts[part.split], size)
     _write_tables(output, cases, seed)

@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +28,7 @@ from LNGenLib.evaluation.segmentation.lesions import ScanScore
 from LNGenLib.files import json_field, read_json, write_json
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.models.store import SHIPPED, sha256
+from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_seed
 from LNGenLib.segmentation.config import SegmentationConfig
 from LNGenLib.segmentation.inference import load_segmentor
@@ -36,8 +37,6 @@ from LNGenLib.segmentation.scoring import score_found
 from LNGenLib.segmentation.training import train
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.method import Method
-
-Report = Callable[[str, int, int], None]  # stage, steps done, steps
 
 
 @dataclass(frozen=True)
@@ -115,21 +114,21 @@ class Benchmark:
         path = self._run_folder(run) / "result.json"
         return Result.from_json(json.loads(path.read_text())) if path.exists() else None
 
-    def do(self, run: Run, report: Report) -> Result:
+    def do(self, run: Run, progress: Progress) -> Result:
         """Do a run, or what is left of it."""
         folder, parts = self._run_folder(run), self.cases
         training, painted = list(parts["train"]), 0.0
         if run.arm != Arm.real:
-            more, painted = self._synthetic(run, report)
+            more, painted = self._synthetic(run, progress)
             training += more
         folder.mkdir(parents=True, exist_ok=True)
         write_json(self._key(run), folder / "run.json")
-        told = self._train(run, training, folder / "model", report)
+        told = self._train(run, training, folder / "model", progress)
         segmentor, scores = load_segmentor(folder / "model", self.models.device), {}
         for part in list(parts)[2:]:
             scores[part] = []
             for number, case in enumerate(parts[part]):
-                report(part, number, len(parts[part]))
+                progress.advance(part, number, len(parts[part]))
                 loaded = case.load_labeled()
                 found = to_array(segmentor.segment(loaded.ct))
                 scores[part].append(score_found(case, loaded, found))
@@ -139,7 +138,7 @@ class Benchmark:
         return result
 
     def _train(
-        self, run: Run, training: list[Case], folder: Path, report: Report
+        self, run: Run, training: list[Case], folder: Path, progress: Progress
     ) -> dict[str, Any]:
         arguments = training, self.cases["validation"], folder, run.config, run.seed
         done = folder / "training.json"
@@ -151,8 +150,8 @@ class Benchmark:
         if run.config.network == "nnunet":
             from LNGenLib.segmentation.nnunet import train as train_nnunet
 
-            return train_nnunet(*arguments, report, self.models.device)
-        return train(*arguments, on_step=report, cache=self.folder / "cases")
+            return train_nnunet(*arguments, progress, self.models.device)
+        return train(*arguments, progress=progress, cache=self.folder / "cases")
 
     def _run_folder(self, run: Run) -> Path:
         return self.folder / "runs" / _hash(self._key(run))
@@ -185,7 +184,7 @@ class Benchmark:
             recipe["filtered by"] = dataclasses.asdict(run.config)
         return recipe
 
-    def _synthetic(self, run: Run, report: Report) -> tuple[list[Case], float]:
+    def _synthetic(self, run: Run, progress: Progress) -> tuple[list[Case], float]:
         """A synthetic scan for each training scan, and the seconds they took."""
         recipe = self._recipe(run)
         folder = self.folder / "synthetic" / _hash([self._data_hash, recipe])
@@ -193,16 +192,16 @@ class Benchmark:
             folder.mkdir(parents=True, exist_ok=True)
             clear_unfinished(folder)
             make = self._filter if run.arm == Arm.filtered else self._paint
-            make(run, Plain(folder), report)
+            make(run, Plain(folder), progress)
             write_json(recipe, folder / "recipe.json")
         seconds = sum(_seconds(folder / case.id) for case in read_cases(folder))
         return read_cases(folder), seconds
 
-    def _paint(self, run: Run, writer: Plain, report: Report) -> None:
+    def _paint(self, run: Run, writer: Plain, progress: Progress) -> None:
         painter = self._painter(run.arm)
         training = self.cases["train"]
         for number, case in enumerate(training):
-            report("painting", number, len(training))
+            progress.advance("painting", number, len(training))
             if (writer.folder / case.id).exists():
                 continue
             started = time.monotonic()
@@ -216,15 +215,15 @@ class Benchmark:
             return copier(self.cases["train"])
         return synthesizer(self.difftumor if arm == Arm.difftumor else self.models, _sizes(arm))
 
-    def _filter(self, run: Run, writer: Plain, report: Report) -> None:
+    def _filter(self, run: Run, writer: Plain, progress: Progress) -> None:
         """The scans of LN-Gen without what the segmentor of `real only` finds implausible."""
         real, unfiltered = (dataclasses.replace(run, arm=arm) for arm in (Arm.real, Arm.lngen))
         if self.result(real) is None:
-            self.do(real, report)
+            self.do(real, progress)
         segmentor = load_segmentor(self._run_folder(real) / "model", self.models.device)
-        painted, _ = self._synthetic(unfiltered, report)
+        painted, _ = self._synthetic(unfiltered, progress)
         folder = painted[0].image.parents[1]
-        filter_cases(folder, self.cases["train"], segmentor, writer.folder, report)
+        filter_cases(folder, self.cases["train"], segmentor, writer.folder, progress)
 
 
 def _sizes(arm: Arm) -> dict[str, int]:

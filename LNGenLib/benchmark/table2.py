@@ -22,6 +22,7 @@ from LNGenLib.evaluation.shape.reference import LEAST, MOST, Closeness, Referenc
 from LNGenLib.evaluation.shape.surfaces import BINS, Form, RealSurfaces, Surfaces
 from LNGenLib.evaluation.tables import FORM, closeness_cells, figure, form_cells
 from LNGenLib.files import keep_settings
+from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.corpus import prepare
 from LNGenLib.structure.networks import StructureConfig
@@ -30,7 +31,6 @@ from LNGenLib.structure.tsdf import tsdf_from_distance
 SIZES = {"14-20 mm": 17.0, "20-31 mm": 25.0}  # the long axis drawn of each bin
 COUNT = 300
 
-Report = Callable[[str, int, int], None]  # stage, steps done, steps
 Draw = Callable[[Sequence[int], Sequence[float], int], np.ndarray]  # as `StructureModel.draw`
 
 
@@ -53,7 +53,7 @@ class Rows:
 
 
 def compare(
-    real: RealSurfaces, variants: dict[str, Draw], seed: int, report: Report
+    real: RealSurfaces, variants: dict[str, Draw], seed: int, progress: Progress
 ) -> dict[str, Rows]:
     """The rows of each bin: real surfaces, the variants, and simple models of the bin's training
     surfaces. InputError for fewer than 20 training surfaces."""
@@ -79,7 +79,7 @@ def compare(
         }
         shapes = {"real": node_rng(seed, 0, "shown").permutation(of_bin.tsdf)}
         for number, (name, draw) in enumerate(sets.items()):
-            report(bin_, number, len(sets))
+            progress.advance(bin_, number, len(sets))
             shapes[name] = draw(range(COUNT), [size] * COUNT, seed)
             if (shapes[name].min((1, 2, 3)) >= 0).any():
                 raise InputError(f"{name}: shapes without an inside are drawn: train it longer")
@@ -120,7 +120,7 @@ def _surfaces(drawn: np.ndarray, size: float) -> Surfaces:
 
 
 def trained_explicit(
-    data: Path, folder: Path, config: ExplicitConfig, seed: int, report: Report
+    data: Path, folder: Path, config: ExplicitConfig, seed: int, progress: Progress
 ) -> ExplicitModel:
     """The explicit variant, trained in `folder` on the shapes of the structure training in `data`,
     or where that holds masks, of a structure training as it is by default."""
@@ -131,13 +131,13 @@ def trained_explicit(
         structure = StructureConfig(**kept)
     settings = {"data": str(data), "structure": dataclasses.asdict(structure)}
     keep_settings(folder, settings | {"explicit": dataclasses.asdict(config), "seed": seed})
-    arrays, corpus = prepared(data, folder, report), data / "corpus.npz"
+    arrays, corpus = prepared(data, folder, progress), data / "corpus.npz"
     if not corpus.exists():
         corpus = folder / "corpus.npz"
-    return train(arrays, corpus, folder / "explicit", structure, config, seed, report)
+    return train(arrays, corpus, folder / "explicit", structure, config, seed, progress)
 
 
-def prepared(data: Path, folder: Path, report: Report) -> Path:
+def prepared(data: Path, folder: Path, progress: Progress) -> Path:
     """The arrays of `corpus.prepare`: those in `data`, or those made in `folder` of its masks."""
     if (data / "structure.npz").exists():
         return data / "structure.npz"
@@ -149,5 +149,5 @@ def prepared(data: Path, folder: Path, report: Report) -> Path:
         )
     arrays = folder / "structure.npz"
     if not arrays.exists():
-        prepare(nodes, arrays, report)
+        prepare(nodes, arrays, progress)
     return arrays

@@ -37,7 +37,7 @@ def standin(
 
     check_output(output)
     with shown_progress() as progress:
-        make_standin(data, output, seed, progress.report)
+        make_standin(data, output, seed, progress)
     console.print(f"{MARK}, written to {output}", soft_wrap=True)
 
 
@@ -91,7 +91,7 @@ def table1(
     for run in waiting[:most]:
         console.print(f"{run.config.network}, {run.arm.value}, seed {run.seed}")
         with shown_progress() as progress:
-            bench.do(run, progress.report)
+            bench.do(run, progress)
         _print(bench, cells, baseline)
     if not waiting[:most]:
         _print(bench, cells, baseline)
@@ -132,14 +132,14 @@ def table2(
         check_output(picture.parent, [picture.name], (config,), overwrite)
     model = StructureModel(structure_weights)
     with shown_progress() as progress:
-        explicit = bench.trained_explicit(data, output, sizes, seed, progress.report)
-        real = read_real(bench.prepared(data, output, progress.report), progress.report)
+        explicit = bench.trained_explicit(data, output, sizes, seed, progress)
+        real = read_real(bench.prepared(data, output, progress), progress)
         variants = {
             "explicit": explicit.draw,
             "implicit": partial(model.draw, adapted=False),
             "implicit + adapter": model.draw,
         }
-        found = bench.compare(real, variants, seed, progress.report)
+        found = bench.compare(real, variants, seed, progress)
     for name, rows in found.items():
         console.print(bench.table(name, rows))
     console.print(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -92,8 +91,8 @@ def dataset(
     models = Models(device.value, structure_weights, texture_weights)
     run = run_here if ray is None else on_ray(ray, workers, gpus)
     with shown_progress() as progress:
-        on_case = partial(progress.report, "cases")
-        made = make_dataset(found, output, number, settings, models, anatomy, run, on_case)
+        progress.stage("cases", number)
+        made = make_dataset(found, output, number, settings, models, anatomy, run, progress)
     tell_left_out(made.left_out)
     console.print(
         f"{made.count} SYNTHETIC cases made, {number - made.count} were there"

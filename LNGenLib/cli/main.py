@@ -113,7 +113,7 @@ def structures(
         progress.stage("structures")
         numbers = range(count)
         drawn = [request.sizes.draw(node_rng(seed, k, "size")) for k in numbers]
-        samples = model.sample(numbers, drawn, seed, on_step=progress.step, shapes=shape)
+        samples = model.sample(numbers, drawn, seed, progress=progress, shapes=shape)
         progress.stage("writing", count)
         rows = []
         with output_folder(output) as folder:
@@ -167,7 +167,7 @@ def _trainer(part: str):
         own = ("settings.json", f"{part}.json")
         check_output(output, own, (config,), overwrite=True)  # its own of before, that is
         with shown_progress() as progress:
-            weights = run(part, data, output, changes, seed, progress.report)
+            weights = run(part, data, output, changes, seed, progress)
         console.print(f"weights: {weights}", soft_wrap=True)
 
     return train_part
@@ -205,8 +205,8 @@ def evaluate_structures(
 
     check_figures(output, (real, generated), overwrite)
     with shown_progress() as progress:
-        surfaces = read_generated(generated, progress.report)
-        report = compare(read_real(real, progress.report), surfaces, seed, progress.report)
+        surfaces = read_generated(generated, progress)
+        report = compare(read_real(real, progress), surfaces, seed, progress)
         progress.finish()
     for table in structure_tables(report):
         console.print(table)
@@ -245,7 +245,7 @@ def evaluate_texture(
     baseline = Models(device.value, None, difftumor_weights, Method.difftumor)
     with shown_progress() as progress:
         other = None if difftumor_weights is None else baseline.texture
-        report = evaluate_texture(data, models, seed, progress.report, other, work)
+        report = evaluate_texture(data, models, seed, progress, other, work)
         progress.finish()
     console.print(texture_table(report))
     if report.difference is not None:

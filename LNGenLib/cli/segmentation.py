@@ -84,7 +84,7 @@ def train_segmentation(
     with shown_progress() as progress:
         trained = train(
             *(training, validation, output, wanted, seed),
-            on_step=progress.report,
+            progress=progress,
             **(transform or {}),
         )
     tell_left_out(trained["left_out"])
@@ -130,7 +130,7 @@ def segment(
     segmentor = load_segmentor(model, device)
     with shown_progress() as progress:
         progress.stage("segmenting")
-        found = segmentor.segment(image, progress.step)
+        found = segmentor.segment(image, progress)
     write_image(marked_own(found), output)
     console.print(f"lymph nodes written to {output}", soft_wrap=True)
 
@@ -153,7 +153,7 @@ def filter_synthetic(
     segmentor = load_segmentor(model, device)
     with shown_progress() as progress:
         found = cases_of(real, classes)
-        filtered = filter_cases(synthetic, found, segmentor, output, progress.report)
+        filtered = filter_cases(synthetic, found, segmentor, output, progress)
     tell_left_out(filtered.left_out)
     console.print(
         f"{filtered.dropped} of {filtered.nodes} SYNTHETIC lymph nodes taken out"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +21,7 @@ from LNGenLib.errors import InputError, OutputError
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.placement.anatomy import NoPlace, deep
 from LNGenLib.plain import as_python, whole
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import case_seed
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
@@ -187,13 +188,13 @@ def make_dataset(
     models: Models,
     anatomy: Path | None = None,
     run: Runner = run_here,
-    on_case: Callable[[int, int], None] | None = None,
+    progress: Progress = SILENT,
 ) -> Made:
     """Make what is missing of `count` synthetic cases in the folder `output`.
 
     Cases for validation and test, and synthetic ones, get no lymph nodes. One that can't be used is
     left out: its turn goes to the next. `anatomy` is a folder of TotalSegmentator's labels named by
-    the cases' ids. `on_case` is told how many are there, and of how many. Raises InputError where
+    the cases' ids. `progress` counts those that are there. Raises InputError where
     `output` holds another data set, and where no case can be used; what is there by then stays, and
     the same call goes on with it, also with fewer `cases`.
     """
@@ -216,8 +217,7 @@ def make_dataset(
     maker = CaseMaker(settings, sources, order, output, anatomy, models)
 
     def done(made: int) -> None:
-        if on_case:
-            on_case(count - len(missing) + made, count)
+        progress.step(count - len(missing) + made, count)
 
     done(0)
     try:

@@ -19,7 +19,7 @@ from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.io import to_array
 from LNGenLib.placement.nearby import draw_spots
 from LNGenLib.plain import whole
-from LNGenLib.progress import Progress
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import case_seed, node_rng, node_seed
 from LNGenLib.structure.hilum import has_hilum, with_hila
 from LNGenLib.structure.lymph_node import LymphNode
@@ -41,7 +41,7 @@ def make_pool(
     models: Models,
     painted: bool = False,
     anatomy: Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> dict[str, str]:
     """Write a pool of `count` lymph nodes and of the spots in `cases` into the folder `output`;
     returns why cases were left out.
@@ -53,11 +53,10 @@ def make_pool(
     if (output / DESCRIPTION).exists():
         raise InputError(f"{output} holds a pool: give a new folder")
     count, seed = whole(count, "number of lymph nodes"), whole(seed, "seed")
-    progress = progress or Progress()
     numbers = range(count)
     long_axes = [sizes.draw(node_rng(seed, k, "size")) for k in numbers]
     progress.stage("structures")
-    structures = models.structure.sample(numbers, long_axes, seed, on_step=progress.step).structures
+    structures = models.structure.sample(numbers, long_axes, seed, progress=progress).structures
     hila = [has_hilum(seed, k, long_axes[k]) for k in numbers]
     structures = with_hila(structures, seed, numbers, hila)
     seen, left_out = _look(cases, anatomy, seed, progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -11,18 +11,12 @@ from monai.networks.nets import DiffusionModelUNet
 from monai.networks.schedulers import DDPMScheduler
 from torch import nn
 
+from LNGenLib.progress import SILENT, Progress
+
 TRAIN_STEPS = 1000
 
-StepCallback = Callable[[int, int], None]
 Solver = Literal["ddim", "dpm"]
 Prediction = Literal["velocity", "sample"]
-
-
-def of_batches(on_step: StepCallback | None, batch: int, batches: int) -> StepCallback | None:
-    """A callback for one of several batches, counting the steps of all of them."""
-    if on_step is None:
-        return None
-    return lambda done, steps: on_step(batch * steps + done, batches * steps)
 
 
 def seeded_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> torch.Tensor:
@@ -103,7 +97,7 @@ class LatentDiffusion(nn.Module):
         noise: torch.Tensor,
         condition: torch.Tensor | None = None,
         steps: int = 20,
-        on_step: StepCallback | None = None,
+        progress: Progress = SILENT,
         solver: Solver = "ddim",
     ) -> torch.Tensor:
         """Denoise `noise` (n, c, s, s, s) to latents with `steps` deterministic steps.
@@ -128,8 +122,7 @@ class LatentDiffusion(nn.Module):
             z0_before = z0
             shrink = sigma[k + 1] / sigma[k]
             z = shrink * z + (signal[k + 1] - shrink * signal[k]) * target
-            if on_step:
-                on_step(k + 1, len(times))
+            progress.step(k + 1, len(times))
         return z
 
     def _times(self, steps: int, solver: Solver) -> list[int]:

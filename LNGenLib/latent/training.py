@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -17,11 +16,11 @@ from safetensors.torch import load_file, save
 from torch.utils.data import DataLoader, Dataset
 
 from LNGenLib.files import whole_file
+from LNGenLib.progress import SILENT, Progress
 
 BATCHES_PER_EPOCH = 100
 EMA_DECAY = 0.995
 
-OnStep = Callable[[str, int, int], None]  # told the part, its steps done, and all its steps
 
 # What Lightning says of devices, of loggers to install and of what is meant here: frozen networks,
 # folders and metrics of a training that goes on, batches drawn in the training's process
@@ -89,14 +88,14 @@ class WholeCheckpoints(TorchCheckpointIO):
 
 
 class StepReport(pl.Callback):
-    """Tells of each step; what `on_step` raises ends the training."""
+    """Tells of each step; what `progress` raises ends the training."""
 
-    def __init__(self, part: str, on_step: OnStep):
-        self.part, self.on_step = part, on_step
+    def __init__(self, stage: str, progress: Progress):
+        self.stage, self.progress = stage, progress
 
     def on_train_batch_end(self, trainer, task, *_):
         """A step is done."""
-        self.on_step(self.part, trainer.global_step, task.steps)
+        self.progress.advance(self.stage, trainer.global_step, task.steps)
 
 
 def fit(
@@ -106,7 +105,7 @@ def fit(
     folder: Path,
     batch_size: int,
     seed: int,
-    on_step: OnStep | None = None,
+    progress: Progress = SILENT,
 ) -> None:
     """Train `task` for its number of steps; afterwards it holds the averaged (EMA) weights.
 
@@ -137,12 +136,12 @@ def fit(
             ),
             # begun half-way: an average that starts at the random weights keeps a share of them
             EMAWeightAveraging(decay=EMA_DECAY, update_starting_at_step=task.steps // 2),
-            *([StepReport(folder.name, on_step)] if on_step else []),
+            StepReport(folder.name, progress),
         ],
         plugins=[WholeCheckpoints()],
         logger=CSVLogger(folder, name=None, version=""),
         log_every_n_steps=BATCHES_PER_EPOCH,
-        enable_progress_bar=on_step is None,
+        enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         check_val_every_n_epoch=5,

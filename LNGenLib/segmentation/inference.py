@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +14,7 @@ from torch import nn
 from LNGenLib.image.hu import normalize
 from LNGenLib.image.io import as_ct, like, to_array
 from LNGenLib.models.store import load_weights, read_description
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation.config import NNUNET, WEIGHTS, SegmentationConfig, check_model
 from LNGenLib.segmentation.networks import build
 from LNGenLib.segmentation.preparing import resampled
@@ -22,8 +22,6 @@ from LNGenLib.synthesis.engine import choose_device
 
 OVERLAP = 0.25
 WINDOWS = 2  # at a time
-
-OnStep = Callable[[int, int], None]  # windows done, all of them
 
 
 def slide(network: nn.Module, image: torch.Tensor, config: SegmentationConfig) -> torch.Tensor:
@@ -35,10 +33,10 @@ def slide(network: nn.Module, image: torch.Tensor, config: SegmentationConfig) -
 class Segmentor(Protocol):
     """A trained segmentation model."""
 
-    def probability(self, ct: sitk.Image, on_window: OnStep | None = None) -> sitk.Image:
+    def probability(self, ct: sitk.Image, progress: Progress = SILENT) -> sitk.Image:
         """Of a lymph node, 0 to 1 (float32), at each voxel of the CT."""
 
-    def segment(self, ct: sitk.Image, on_window: OnStep | None = None) -> sitk.Image:
+    def segment(self, ct: sitk.Image, progress: Progress = SILENT) -> sitk.Image:
         """Lymph nodes as 1 (uint8) in the CT's geometry."""
 
 
@@ -63,7 +61,7 @@ class NetworkSegmentor:
         self.device = device
 
     @torch.inference_mode()
-    def probability(self, ct: sitk.Image, on_window: OnStep | None = None) -> sitk.Image:
+    def probability(self, ct: sitk.Image, progress: Progress = SILENT) -> sitk.Image:
         """Of a lymph node, 0 to 1 (float32), at each voxel of the CT."""
         ct = as_ct(ct)
         fine = resampled(ct, self.config.spacing_mm, -1024)
@@ -73,8 +71,7 @@ class NetworkSegmentor:
         def told(windows: torch.Tensor) -> torch.Tensor:
             nonlocal done
             done += len(windows)
-            if on_window is not None:
-                on_window(done, max(done, _windows(image.shape[2:], self.config.patch)))
+            progress.step(done, max(done, _windows(image.shape[2:], self.config.patch)))
             return self.network(windows)
 
         with torch.autocast(self.device, torch.bfloat16):
@@ -84,9 +81,9 @@ class NetworkSegmentor:
             return found
         return sitk.Resample(found, ct, sitk.Transform(), sitk.sitkLinear, 0.0)
 
-    def segment(self, ct: sitk.Image, on_window: OnStep | None = None) -> sitk.Image:
+    def segment(self, ct: sitk.Image, progress: Progress = SILENT) -> sitk.Image:
         """Lymph nodes as 1 (uint8) in the CT's geometry."""
-        found = self.probability(ct, on_window)
+        found = self.probability(ct, progress)
         return like((to_array(found) >= 0.5).astype(np.uint8), ct)
 
 

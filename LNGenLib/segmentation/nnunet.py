@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from LNGenLib.errors import InputError, OutputError
 from LNGenLib.files import whole_file, write_json
 from LNGenLib.image.io import as_ct, like, marked_synthetic, to_array
 from LNGenLib.plain import whole
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation.config import NNUNET, SegmentationConfig
 from LNGenLib.segmentation.faults import explained_faults
 from LNGenLib.synthesis.engine import choose_device
@@ -59,7 +60,7 @@ def train(
     folder: Path,
     config: SegmentationConfig,
     seed: int = 0,
-    on_step: Callable[[str, int, int], None] | None = None,
+    progress: Progress = SILENT,
     device: str = "auto",
 ) -> dict[str, Any]:
     """Plan, preprocess and train on cases; the same call resumes from the last whole epoch.
@@ -68,11 +69,11 @@ def train(
     but nnU-Net's training is not deterministic. Returns what is told in `training.json`.
     """
     started, seed = time.monotonic(), whole(seed, "seed")
-    report, device = on_step or (lambda *_: None), choose_device(device)
+    device = choose_device(device)
     results = use_folders(folder)
     with explained_faults(results, "checkpoint_latest.pth"):
-        left_out = _write_raw(training, validation, folder, report)
-        _plan(folder, report)
+        left_out = _write_raw(training, validation, folder, progress)
+        _plan(folder, progress)
         trainer = _trainer(config, seed, device)
         trainer.initialize()
         for name in ("checkpoint_final.pth", "checkpoint_latest.pth"):
@@ -80,7 +81,7 @@ def train(
                 trainer.load_checkpoint(str(results / name))
                 break
         if trainer.current_epoch < config.epochs:
-            _report_steps(trainer, report, config)
+            _report_steps(trainer, progress, config)
             trainer.run_training()
     description = {
         "config": dataclasses.asdict(config),
@@ -96,7 +97,7 @@ def train(
 
 
 def _write_raw(
-    training: Sequence[Case], validation: Sequence[Case], folder: Path, report: Any
+    training: Sequence[Case], validation: Sequence[Case], folder: Path, progress: Progress
 ) -> dict[str, str]:
     """nnU-Net's raw data set and its one split; why cases are left out."""
     raw = NnUNet(folder / "nnunet" / "raw" / DATASET)
@@ -104,7 +105,7 @@ def _write_raw(
     left_out = {}
     for name, cases in (("train", training), ("val", validation)):
         for number, case in enumerate(cases):
-            report("preparing", number, len(cases))
+            progress.advance("preparing", number, len(cases))
             id = f"{name}_{'synthetic_' if case.synthetic else ''}{case.id}"
             try:
                 if not (raw.folder / RECORDS / f"{id}.json").exists():
@@ -128,13 +129,13 @@ def _write_raw(
     return left_out
 
 
-def _plan(folder: Path, report: Any) -> None:
+def _plan(folder: Path, progress: Progress) -> None:
     """Fingerprint, plans and preprocessed scans, in a process of their own: nnU-Net's pools do not
     end where SIGTERM is handled, as the lngen command does."""
     done = folder / "nnunet" / "preprocessed" / DATASET / "preprocessed.json"
     if done.exists():
         return
-    report("planning", 0, 1)
+    progress.advance("planning", 0, 1)
     entry = "nnunetv2.experiment_planning.plan_and_preprocess_entrypoints"
     code = f"from {entry} import plan_and_preprocess_entry as plan; plan()"
     options = ["-d", str(int(DATASET[7:10])), "-c", CONFIGURATION, "-np", "1", "-npfp", "1"]
@@ -168,14 +169,14 @@ def _trainer(config: SegmentationConfig, seed: int, device: str) -> Any:
     return trainer
 
 
-def _report_steps(trainer: Any, report: Any, config: SegmentationConfig) -> None:
+def _report_steps(trainer: Any, progress: Progress, config: SegmentationConfig) -> None:
     step = trainer.train_step
 
     def train_step(batch: dict) -> dict:
         nonlocal done
         found = step(batch)
         done += 1
-        report("training", done, config.steps)
+        progress.advance("training", done, config.steps)
         return found
 
     done = trainer.current_epoch * config.steps_an_epoch
@@ -196,7 +197,7 @@ class NnUNetSegmentor:
             str(results.parent), (FOLD,), "checkpoint_best.pth"
         )
 
-    def probability(self, ct: sitk.Image, on_window: Any = None) -> sitk.Image:
+    def probability(self, ct: sitk.Image, progress: Progress = SILENT) -> sitk.Image:
         """Of a lymph node, 0 to 1 (float32), at each voxel of the CT."""
         ct = as_ct(ct)
         properties = {"spacing": list(ct.GetSpacing()[::-1])}
@@ -205,6 +206,6 @@ class NnUNetSegmentor:
         )
         return like(found[1].astype(np.float32), ct)
 
-    def segment(self, ct: sitk.Image, on_window: Any = None) -> sitk.Image:
+    def segment(self, ct: sitk.Image, progress: Progress = SILENT) -> sitk.Image:
         """Lymph nodes as 1 (uint8) in the CT's geometry."""
         return like((to_array(self.probability(ct)) >= 0.5).astype(np.uint8), ct)

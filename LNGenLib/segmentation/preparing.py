@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,11 +18,10 @@ from LNGenLib.errors import InputError, OutputError
 from LNGenLib.files import whole_file
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras
 from LNGenLib.image.io import like, to_array
+from LNGenLib.progress import Progress
 
 SAME = 0.02  # relative difference of spacings that are taken as equal
 MOST_VOXELS = 1000  # of a lymph node at which a patch may be centered
-
-Report = Callable[[str, int, int], None]  # stage, steps done, steps
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def prepare(
     cases: Sequence[Case],
     spacing: tuple[float, float, float],
     folder: Path,
-    report: Report,
+    progress: Progress,
 ) -> tuple[list[Prepared], dict[str, str]]:
     """Write the arrays of `cases` on `spacing` (z, y, x; mm) to `folder`, where they are not yet.
 
@@ -73,7 +72,7 @@ def prepare(
     folder.mkdir(parents=True, exist_ok=True)
     prepared, left_out = [], {}
     for number, case in enumerate(cases):
-        report("preparing", number, len(cases))
+        progress.advance("preparing", number, len(cases))
         try:
             prepared.append(_prepare(case, spacing, folder))
         except OutputError:

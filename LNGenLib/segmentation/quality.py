@@ -7,7 +7,7 @@ go, which are those worth learning. After FreeTumor (https://arxiv.org/abs/2406.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,11 +25,10 @@ from LNGenLib.evaluation.segmentation.lesions import size_bin
 from LNGenLib.files import read_json
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import check_same_geometry, like, marked_synthetic, read_labels, to_array
+from LNGenLib.progress import Progress
 from LNGenLib.segmentation.inference import Segmentor
 
 DROPPED = 0.25  # of each size bin
-
-Report = Callable[[str, int, int], None]  # stage, steps done, steps
 
 
 class Filtered(NamedTuple):
@@ -41,7 +40,7 @@ class Filtered(NamedTuple):
 
 
 def filter_cases(
-    synthetic: Path, real: Sequence[Case], segmentor: Segmentor, output: Path, report: Report
+    synthetic: Path, real: Sequence[Case], segmentor: Segmentor, output: Path, progress: Progress
 ) -> Filtered:
     """Write the cases of a data set of `lngen dataset` to `output`, a folder a case, without their
     implausible lymph nodes.
@@ -52,7 +51,7 @@ def filter_cases(
     cases, originals = read_cases(synthetic), {case.id: case for case in real}
     scores, bins, usable, left_out = {}, {}, [], {}
     for number, case in enumerate(cases):
-        report("judging", number, len(cases))
+        progress.advance("judging", number, len(cases))
         try:
             ct = case.load().ct
             original = _source(case, originals).load().ct  # shares are of those that are written
@@ -69,7 +68,7 @@ def filter_cases(
         raise InputError(f"no case can be used; {next(iter(left_out.values()))}")
     dropped = implausible(scores, bins)
     for number, case in enumerate(usable):
-        report("writing", number, len(usable))
+        progress.advance("writing", number, len(usable))
         if not (output / case.id).exists():
             own = {label for id, label in dropped if id == case.id}
             _write_filtered(case, _source(case, originals), own, Plain(output))

@@ -21,9 +21,10 @@ from torch.utils.data import DataLoader
 from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.label_values import IGNORED, NODE
 from LNGenLib.files import write_json
-from LNGenLib.latent.training import OnStep, StepReport, Task, WholeCheckpoints
+from LNGenLib.latent.training import StepReport, Task, WholeCheckpoints
 from LNGenLib.models.store import save_weights
 from LNGenLib.plain import whole
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation.config import WEIGHTS, SegmentationConfig
 from LNGenLib.segmentation.faults import explained_faults
 from LNGenLib.segmentation.inference import slide
@@ -70,7 +71,7 @@ def train(
     config: SegmentationConfig,
     seed: int = 0,
     online: Transform | None = None,
-    on_step: OnStep | None = None,
+    progress: Progress = SILENT,
     cache: Path | None = None,
 ) -> dict[str, Any]:
     """Train on cases; `folder` gets `segmentation.safetensors` and what is told in its `.json`.
@@ -80,11 +81,10 @@ def train(
     `folder`. Raises InputError, with the last checkpoint in place, where memory or disk run out.
     """
     started, seed = time.monotonic(), whole(seed, "seed")
-    report = on_step or (lambda *_: None)
     cache = cache or folder / "cases"
     with explained_faults(folder):
-        prepared, left_out = prepare(training, config.spacing_mm, cache, report)
-        held_out, also_left_out = prepare(validation, config.spacing_mm, cache, report)
+        prepared, left_out = prepare(training, config.spacing_mm, cache, progress)
+        held_out, also_left_out = prepare(validation, config.spacing_mm, cache, progress)
         pl.seed_everything(seed, workers=True, verbose=False)
         task = SegmentationTask(config)
         best = ModelCheckpoint(
@@ -103,14 +103,14 @@ def train(
             precision="bf16-mixed",
             accelerator="auto",
             gradient_clip_val=1.0,
-            callbacks=[best, last, *([StepReport("training", on_step)] if on_step else [])],
+            callbacks=[best, last, StepReport("training", progress)],
             plugins=[WholeCheckpoints()],
             logger=[
                 CSVLogger(folder, name=None, version=""),
                 TensorBoardLogger(folder, name=None, version="tensorboard"),
             ],
             log_every_n_steps=min(10, config.steps_an_epoch),
-            enable_progress_bar=on_step is None,
+            enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,

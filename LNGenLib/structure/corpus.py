@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from LNGenLib.errors import InputError
 from LNGenLib.files import whole_file
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.deformation import deform
 from LNGenLib.structure.descriptors import describe
@@ -27,10 +28,8 @@ from LNGenLib.structure.surface import NodeSurface, node_surface
 
 FEW, ENOUGH = 6.0, 12.0  # mm: below the one no surfaces are known, above the other enough
 
-Report = Callable[[str, int, int], None]
 
-
-def prepare(data: Path, output: Path, report: Report = lambda *_: None) -> None:
+def prepare(data: Path, output: Path, progress: Progress = SILENT) -> None:
     """Write the surface of every mask that `data/nodes.csv` lists to `output` (.npz), but of those
     that their image's border cuts off: they would teach flat faces.
 
@@ -43,7 +42,7 @@ def prepare(data: Path, output: Path, report: Report = lambda *_: None) -> None:
         listed = list(csv.DictReader(table))
     rows, surfaces = [], []
     for number, row in enumerate(listed):
-        report("masks", number, len(listed))
+        progress.advance("masks", number, len(listed))
         found = read_surface(data / row["file"])
         if not found.cut_off:
             rows.append(row)
@@ -120,7 +119,7 @@ def training_shapes(
     copies: int,
     ovoids: int,
     seed: int,
-    report: Report = lambda *_: None,
+    progress: Progress = SILENT,
 ) -> Shapes:
     """The surfaces, so many deformed copies of each, turned by one of 48 symmetries each, and so
     many ovoids; kept in `path`, since to make them anew would take a resumed training minutes.
@@ -132,16 +131,16 @@ def training_shapes(
         tsdfs, axes = real
         shapes, sizes = list(tsdfs), list(axes)
         for number, (tsdf, size) in enumerate(zip(*real)):
-            report("deformations", number, len(tsdfs))
+            progress.advance("deformations", number, len(tsdfs))
             structure, rng = Structure(tsdf), node_rng(seed, number, "deformation")
             shapes.extend(_turned(deform(structure, rng), rng) for _ in range(copies))
             sizes.extend([size] * copies)
         for number in range(ovoids):
-            report("ovoids", number, ovoids)
+            progress.advance("ovoids", number, ovoids)
             rng = node_rng(seed, number, "ovoid")
             sizes.append(_small_size(rng))
             shapes.append(ovoid(sizes[-1], rng))
-        descriptors = _described(shapes, sizes, report)
+        descriptors = _described(shapes, sizes, progress)
         return {"tsdf": np.stack(shapes).astype(np.float16), "descriptors": descriptors}
 
     kept = _kept(path, make)
@@ -158,10 +157,10 @@ def solid_shapes(path: Path, count: int, seed: int) -> np.ndarray:
     return _kept(path, lambda: {"tsdf": solids(count, seed)})["tsdf"]
 
 
-def _described(shapes, sizes, report: Report = lambda *_: None) -> np.ndarray:
+def _described(shapes, sizes, progress: Progress = SILENT) -> np.ndarray:
     found = []
     for number, (shape, size) in enumerate(zip(shapes, sizes)):
-        report("descriptors", number, len(shapes))
+        progress.advance("descriptors", number, len(shapes))
         found.append(describe(shape, size))
     return np.stack(found)
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from LNGenLib.errors import InputError
-from LNGenLib.latent.diffusion import StepCallback
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.model import Samples
 from LNGenLib.structure.repair import repair
@@ -52,7 +52,7 @@ class EllipsoidModel:
         long_axes: Sequence[float],
         seed: int,
         steps: int = 0,
-        on_step: StepCallback | None = None,
+        progress: Progress = SILENT,
         shapes: ShapeRange | Sequence[ShapeRange] = ANY_SHAPE,
     ) -> Samples:
         """The ellipsoids of `numbers`, repaired; InputError where a shape is asked for."""

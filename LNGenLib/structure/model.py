@@ -12,8 +12,9 @@ import torch
 
 from LNGenLib.errors import InputError
 from LNGenLib.latent.convolution import quick_alone, quickest_precision
-from LNGenLib.latent.diffusion import StepCallback, of_batches, seeded_noise
+from LNGenLib.latent.diffusion import seeded_noise
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import node_seed
 from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.networks import (
@@ -67,7 +68,7 @@ class StructureModel:
         long_axes: Sequence[float],
         seed: int,
         steps: int = STEPS,
-        on_step: StepCallback | None = None,
+        progress: Progress = SILENT,
         shapes: ShapeRange | Sequence[ShapeRange] = ANY_SHAPE,
     ) -> Samples:
         """Draw the structures `numbers`, each as lymph nodes of its long axis in mm are; each
@@ -77,7 +78,7 @@ class StructureModel:
         Islands, holes and tunnels are repaired. Raises InputError where no known lymph node has
         such a shape, and for a model so little trained that it draws nothing.
         """
-        drawn = self.draw(numbers, long_axes, seed, steps, on_step, shapes)
+        drawn = self.draw(numbers, long_axes, seed, steps, progress, shapes)
         if (drawn.min((1, 2, 3)) >= 0).any():
             raise InputError(f"{self.path} draws structures without an inside: train it longer")
         repaired = [repair(tsdf) for tsdf in drawn]
@@ -91,7 +92,7 @@ class StructureModel:
         long_axes: Sequence[float],
         seed: int,
         steps: int = STEPS,
-        on_step: StepCallback | None = None,
+        progress: Progress = SILENT,
         shapes: ShapeRange | Sequence[ShapeRange] = ANY_SHAPE,
         adapted: bool = True,
     ) -> np.ndarray:
@@ -108,8 +109,7 @@ class StructureModel:
             ]
             seeds = [node_seed(seed, int(number), "structure") for number in numbers[part]]
             descriptors = torch.from_numpy(np.stack(wanted)).to(self.device)
-            told = of_batches(on_step, k, batches)
-            drawn.append(self._batch(descriptors, seeds, steps, told, adapted))
+            drawn.append(self._batch(descriptors, seeds, steps, progress.part(k, batches), adapted))
         return np.concatenate(drawn)
 
     @torch.inference_mode()
@@ -118,14 +118,14 @@ class StructureModel:
         descriptors: torch.Tensor,
         seeds: Sequence[int],
         steps: int,
-        on_step: StepCallback | None,
+        progress: Progress,
         adapted: bool,
     ) -> np.ndarray:
         networks = self.networks
         condition = networks.prior.condition(descriptors, LATENT_GRID)
         noise = seeded_noise(seeds, (networks.config.latent_channels, *[LATENT_GRID] * 3))
         with torch.autocast("cpu", torch.bfloat16, enabled=self.precision is torch.bfloat16):
-            z = networks.diffusion.sample(noise.to(self.device), condition, steps, on_step, SOLVER)
+            z = networks.diffusion.sample(noise.to(self.device), condition, steps, progress, SOLVER)
             tsdf = networks.autoencoder.decode(z)
             if adapted:
                 tsdf = networks.adapter(tsdf)

@@ -9,8 +9,9 @@ import torch
 from torch.utils.data import TensorDataset
 
 from LNGenLib.latent.autoencoder import vae_loss
-from LNGenLib.latent.training import OnStep, Task, fit
+from LNGenLib.latent.training import Task, fit
 from LNGenLib.models.store import save_weights
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.structure.adapter import adapter_loss
 from LNGenLib.structure.corpus import (
     Shapes,
@@ -61,16 +62,15 @@ def train(
     folder: Path,
     config: StructureConfig,
     seed: int = 0,
-    on_step: OnStep | None = None,
+    progress: Progress = SILENT,
 ) -> None:
     """Train on prepared arrays (`corpus.prepare`); weights and config go to `folder`.
 
     Interrupted, the same call resumes. Needs neither SimpleITK nor vtk.
     """
-    report = on_step or (lambda *_: None)
     real = real_shapes(arrays, "train")
     corpus = training_shapes(
-        folder / "corpus.npz", real, config.copies, config.ovoids, seed, report
+        folder / "corpus.npz", real, config.copies, config.ovoids, seed, progress
     )
     held_out = described(real_shapes(arrays, "validation"))
     known = [*range(len(real[0])), *range(len(corpus.tsdf) - config.ovoids, len(corpus.tsdf))]
@@ -82,14 +82,14 @@ def train(
     if config.solid_steps:
         pretraining = AutoencoderTask(networks, config.solid_steps)
         shapes = Volumes(solid_shapes(folder / "solids.npz", config.solids, seed))
-        fit(pretraining, shapes, validation, folder / "solids", batch, seed, on_step)
+        fit(pretraining, shapes, validation, folder / "solids", batch, seed, progress)
     adaptation = AutoencoderTask(networks, config.vae_steps)
-    fit(adaptation, Volumes(corpus.tsdf), validation, folder / "vae", batch, seed, on_step)
+    fit(adaptation, Volumes(corpus.tsdf), validation, folder / "vae", batch, seed, progress)
     autoencoder = networks.autoencoder.eval()
     autoencoder.measure_latents(_volumes(corpus))
     joint = StructureTask(networks, config.joint_steps)
     data = (_encoded(autoencoder, shapes) for shapes in (corpus, held_out))
-    fit(joint, *data, folder / "joint", batch, seed, on_step)
+    fit(joint, *data, folder / "joint", batch, seed, progress)
     save_weights(networks, config, folder / "structure.safetensors")
 
 

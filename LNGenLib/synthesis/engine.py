@@ -18,7 +18,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.edge import edge_spread
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.placement.scan import Scan
-from LNGenLib.progress import Progress
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.structure.ellipsoids import EllipsoidModel
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import BATCH as STRUCTURES
@@ -85,14 +85,14 @@ def synthesize(
     scan: Scan,
     request: SynthesisRequest,
     models: Models | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> SynthesisResult:
     """Paint `request.count` lymph nodes into a scan: `paint` of what `plan` gives.
 
     The scan is not modified. Raises InputError for unusable input, NoPlace where lymph nodes do not
     fit.
     """
-    models, progress = models or Models(), progress or Progress()
+    models = models or Models()
     with _measured(scan, request.artery_hu) as measured:
         drawn, samples = _planned(scan, request, models, progress)
         nodes = lymph_nodes(drawn, samples.structures, scan.hu)
@@ -103,10 +103,10 @@ def plan(
     scan: Scan,
     request: SynthesisRequest,
     models: Models | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> Plan:
     """Which lymph nodes `synthesize` would paint where."""
-    models, progress = models or Models(), progress or Progress()
+    models = models or Models()
     drawn, _ = _planned(scan, request, models, progress)
     phase = measure_phase(*_arrays(scan), request.artery_hu)
     progress.finish()
@@ -118,7 +118,7 @@ def paint(
     plan: Plan,
     request: SynthesisRequest | None = None,
     models: Models | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> SynthesisResult:
     """Paint a plan, edited or not, into the scan that it was made for.
 
@@ -126,7 +126,7 @@ def paint(
     InputError where it differs in more, where the plan was made in another CT or drawn with other
     weights, and where a lymph node does not fit at its place (any more).
     """
-    models, progress = models or Models(), progress or Progress()
+    models = models or Models()
     plan = plan.painted_as(request)
     _check_ct(plan, scan)
     with _measured(scan, plan.request.artery_hu, plan.phase) as measured:

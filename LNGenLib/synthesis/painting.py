@@ -14,7 +14,7 @@ from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.io import to_array
 from LNGenLib.image.noise import Noise, measure_noise
-from LNGenLib.progress import Progress
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.synthesis.enhancement import Enhancement, draw_means, measure_enhancement
@@ -66,7 +66,7 @@ def paint_nodes(
     seed: int,
     model: TextureModel,
     steps: int = STEPS,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     means: Sequence[float] | None = None,
     numbers: Sequence[int] | None = None,
     traits: ScanTraits | None = None,
@@ -79,14 +79,13 @@ def paint_nodes(
     or by `enhancement` where it is given.
     `traits` are those of `measure_scan`, where they are known already.
     """
-    progress = progress or Progress()
     traits = traits or measure_scan(hu, nodes[0].spacing)
     progress.stage("texture", steps)
     numbers = range(len(nodes)) if numbers is None else numbers
     if means is None:
         means = draw_means(traits.phase, numbers, seed, enhancement)
     seeds = [node_seed(seed, number, "texture") for number in numbers]
-    tissues = model.sample(hu, nodes, means, seeds, steps, on_step=progress.step)
+    tissues = model.sample(hu, nodes, means, seeds, steps, progress=progress)
     return inpaint_all(
         *(hu.copy(), nodes, tissues, means, seed, traits, numbers, model.inpaint, progress)
     )

@@ -43,9 +43,7 @@ def make_plan(
     sizes = [round(request.sizes.draw(node_rng(request.seed, k, "size")), 6) for k in numbers]
     shapes = [_shape(request.shape, request.short_axis_mm, size) for size in sizes]
     progress.stage("structures", request.structure_steps)
-    samples = model.sample(
-        numbers, sizes, request.seed, request.structure_steps, progress.step, shapes
-    )
+    samples = model.sample(numbers, sizes, request.seed, request.structure_steps, progress, shapes)
     share = NO_HILUM if request.hilum is None and not model.hila else request.hilum
     hila = [has_hilum(request.seed, k, sizes[k], share) for k in numbers]
     samples = _with_hila(samples, request.seed, numbers, hila)
@@ -98,9 +96,7 @@ def draw_structures(plan: Plan, model: StructureModel, progress: Progress) -> Sa
     indices = [node.index for node in nodes]
     sizes = [node.shape_mm or node.long_axis_mm for node in nodes]
     shapes = [_shape(request.shape, node.short_axis_mm, size) for node, size in zip(nodes, sizes)]
-    samples = model.sample(
-        indices, sizes, request.seed, request.structure_steps, progress.step, shapes
-    )
+    samples = model.sample(indices, sizes, request.seed, request.structure_steps, progress, shapes)
     return _with_hila(samples, request.seed, indices, [node.hilum for node in nodes])
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from skimage.segmentation import watershed
 from LNGenLib.files import whole_file
 from LNGenLib.image.geometry import array_spacing, extract_patch
 from LNGenLib.image.hu import FAT, SOFT_TISSUE, normalize, window_of
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import signed_distance
 from LNGenLib.texture.patch import RIM, SDF_TRUNCATION, SIZED_TO_NODE, Frame, patch_distance
@@ -217,7 +218,7 @@ def prepare(
     frame: Frame = SIZED_TO_NODE,
     per_scan: int = 200,
     seed: int = 0,
-    report: Callable[[str, int, int], None] = lambda *_: None,
+    progress: Progress = SILENT,
 ) -> None:
     """Write training patches of all scans in `data/splits.csv` of the parts train and validation.
 
@@ -230,7 +231,7 @@ def prepare(
     arrays: dict[str, list] = {"hu": [], "sdf": [], "split": [], "scan": []}
     rows = [row for row in scan_rows(data) if row["split"] != "test"]
     for number, row in enumerate(rows):
-        report("CTs", number, len(rows))
+        progress.advance("CTs", number, len(rows))
         labels = data / row["labels"] if row.get("labels") else None
         _, scan = read_scan(data / row["file"], labels)
         rng = np.random.default_rng([seed, number])

@@ -12,8 +12,9 @@ from scipy import ndimage
 from LNGenLib.image.geometry import extract_patch
 from LNGenLib.image.hu import denormalize, normalize
 from LNGenLib.latent.convolution import quick_alone
-from LNGenLib.latent.diffusion import Solver, StepCallback, of_batches, seeded_noise
+from LNGenLib.latent.diffusion import Solver, seeded_noise
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.texture.inpainting import inpaint
 from LNGenLib.texture.networks import TextureConfig, TextureNetworks
@@ -46,7 +47,7 @@ class TextureModel:
         seeds: Sequence[int],
         steps: int = STEPS,
         solver: Solver = SOLVER,
-        on_step: StepCallback | None = None,
+        progress: Progress = SILENT,
     ) -> list[Tissue]:
         """Tissue for each node in the CT `hu` (z, y, x), of the wanted mean HU inside.
 
@@ -56,11 +57,11 @@ class TextureModel:
         batches = range(0, len(nodes), self.batch)
         for batch, start in enumerate(batches):
             part = slice(start, start + self.batch)
-            told = of_batches(on_step, batch, len(batches))
-            tissues += self._batch(hu, nodes[part], means[part], seeds[part], steps, solver, told)
+            own = progress.part(batch, len(batches))
+            tissues += self._batch(hu, nodes[part], means[part], seeds[part], steps, solver, own)
         return tissues
 
-    def _batch(self, hu, nodes, means, seeds, steps, solver, on_step) -> list[Tissue]:
+    def _batch(self, hu, nodes, means, seeds, steps, solver, progress) -> list[Tissue]:
         frame = self.networks.FRAME
         distances = [frame.step(node.long_axis) for node in nodes]
         ct, sdf = [], []
@@ -76,7 +77,7 @@ class TextureModel:
             )
             z = self.networks.diffusion.sample(
                 seeded_noise(seeds, self.networks.latent_shape).to(self.device),
-                *(condition, steps, on_step, solver),
+                *(condition, steps, progress, solver),
             )
             patches = self.networks.autoencoder.decode(z).float().cpu().numpy()[:, 0]
         return [

@@ -12,8 +12,9 @@ from torch.nn import functional
 
 from LNGenLib.image.hu import WINDOW
 from LNGenLib.latent.autoencoder import vae_loss
-from LNGenLib.latent.training import OnStep, Task, fit
+from LNGenLib.latent.training import Task, fit
 from LNGenLib.models.store import save_weights
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.texture.networks import TextureConfig, TextureNetworks
 
 KEYS = ("ct", "sdf")
@@ -72,7 +73,7 @@ def train(
     kind: type[TextureNetworks],
     config: TextureConfig,
     seed: int = 0,
-    on_step: OnStep | None = None,
+    progress: Progress = SILENT,
 ) -> None:
     """Train on prepared arrays (`dataset.prepare`); `weights` and checkpoints go to its folder.
 
@@ -91,9 +92,9 @@ def train(
     torch.manual_seed(seed)
     networks = kind(config)
     folder, batch = weights.parent, config.batch_size
-    fit(AutoencoderTask(networks), patches, validation, folder / "vae", batch, seed, on_step)
+    fit(AutoencoderTask(networks), patches, validation, folder / "vae", batch, seed, progress)
     networks.autoencoder.eval()
     sample = torch.from_numpy(np.flatnonzero(split == "train"))[:: max(1, len(ct) // 1000)]
     networks.autoencoder.measure_latents(ct[sample].float() / 127.5 - 1)
-    fit(TextureTask(networks), patches, validation, folder / "ddpm", batch, seed, on_step)
+    fit(TextureTask(networks), patches, validation, folder / "ddpm", batch, seed, progress)
     save_weights(networks, config, weights)

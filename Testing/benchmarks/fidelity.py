@@ -15,6 +15,7 @@ from rich.console import Console
 from LNGenLib.evaluation.realism.fidelity import measure_fidelity
 from LNGenLib.evaluation.tables import fidelity_table
 from LNGenLib.image.io import as_ct, read_ct
+from LNGenLib.progress import SILENT
 from LNGenLib.synthesis.engine import Models
 
 
@@ -22,8 +23,7 @@ def main(cts: list[Path], seed: int = 0) -> None:
     """Print a row for each CT."""
     models = Models("cpu")
     found = {
-        path.name: measure_fidelity(as_ct(read_ct(path)), models, seed, lambda *_: None)
-        for path in cts
+        path.name: measure_fidelity(as_ct(read_ct(path)), models, seed, SILENT) for path in cts
     }
     Console().print(fidelity_table(found))
 

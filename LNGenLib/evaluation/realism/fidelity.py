@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from LNGenLib.image.hu import FAT, MUSCLE
 from LNGenLib.image.io import to_array
 from LNGenLib.placement.anatomy import find_region
 from LNGenLib.placement.heuristic import place
+from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.sizes import Sizes
@@ -32,8 +33,6 @@ LAGS = (1, 2, 4)  # voxels
 FEWEST_PAIRS = 50  # of voxels, in all lymph nodes or in the muscle round one
 AROUND = 8  # voxels round a node, into which the profiles across its border reach
 SURROUNDINGS = 40.0  # mm
-
-Report = Callable[[int, int], None]  # nodes painted, nodes wanted
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Fidelity:
     slope: float
 
 
-def measure_fidelity(ct: sitk.Image, models: Models, seed: int, report: Report) -> Fidelity:
+def measure_fidelity(ct: sitk.Image, models: Models, seed: int, progress: Progress) -> Fidelity:
     """Paint lymph nodes into the fat of `ct` and compare them with the scan.
 
     Raises InputError where they do not find room, however they are turned.
@@ -68,7 +67,7 @@ def measure_fidelity(ct: sitk.Image, models: Models, seed: int, report: Report) 
     reach = reach_of(traits.edge_spread, spacing[1:].min())
     noise: dict[int, list[np.ndarray]] = {lag: [] for lag in LAGS}
     profiles, means = [], []
-    for painting, k, _ in _painted(ct, traits, SIZES, NODES, models, seed, report):
+    for painting, k, _ in _painted(ct, traits, SIZES, NODES, models, seed, progress):
         for lag, found in _noise_ratios(hu, painting, k, spacing).items():
             noise[lag].append(found)
         profiles.append(_profiles(painting, k, spacing, reach))
@@ -77,7 +76,7 @@ def measure_fidelity(ct: sitk.Image, models: Models, seed: int, report: Report) 
         [
             _changes(hu, painting, k, node, traits.edge_spread)
             for painting, k, node in _painted(
-                ct, traits, SMALL_SIZES, SMALL_NODES, models, seed + 1, report
+                ct, traits, SMALL_SIZES, SMALL_NODES, models, seed + 1, progress
             )
         ],
         axis=1,
@@ -104,7 +103,7 @@ def _painted(
     count: int,
     models: Models,
     seed: int,
-    report: Report,
+    progress: Progress,
 ) -> Iterator[tuple[Painting, int, LymphNode]]:
     """Painting, number in it and lymph node, `count` times."""
     hu, spacing = to_array(ct), array_spacing(ct)
@@ -125,7 +124,7 @@ def _painted(
         for k, node in enumerate(nodes):
             yield painting, k, node
         made += len(nodes)
-        report(made, count)
+        progress.step(made, count)
         if made == count:
             return
     raise InputError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +18,12 @@ from LNGenLib.evaluation.realism.pairs import halves, painters, placed, real_bod
 from LNGenLib.evaluation.realism.specimens import Specimen
 from LNGenLib.evaluation.realism.two_sample_test import Judged, Pair, judge
 from LNGenLib.files import keep_settings
+from LNGenLib.progress import Progress
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.texture.dataset import read_scan, scan_rows
 from LNGenLib.texture.model import TextureModel
 
 HALVINGS = 4
-
-Report = Callable[[str, int, int], None]  # stage, steps done, steps
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def evaluate_texture(
     data: Path,
     models: Models,
     seed: int,
-    report: Report,
+    progress: Progress,
     baseline: TextureModel | None = None,
     work: Path | None = None,
 ) -> TextureReport:
@@ -75,11 +73,11 @@ def evaluate_texture(
     real: dict[str, list[Specimen]] = {}
     noise: dict[str, float] = {}
     for number, name in enumerate(names):
-        report("looking for bodies", number, len(names))
+        progress.advance("looking for bodies", number, len(names))
         real[name], noise[name] = kept(["bodies", name], lambda name=name: real_bodies(data, name))
     room: list[Specimen] = []
     for number, name in enumerate(sorted(judged)):
-        report("looking for room", number, len(judged))
+        progress.advance("looking for room", number, len(judged))
         places = kept(
             ["placed", seed, name], lambda name=name: placed(data, name, real[name], seed)
         )
@@ -88,8 +86,8 @@ def evaluate_texture(
         raise InputError(f"{data}: no scan of the part test shows bodies in fat to compare with")
 
     def judged_as(key: list[Any], pairs: list[Pair]) -> Judged:
-        told = lambda done, of: report(f"judging {key[0]}", done, of)  # noqa: E731
-        return kept(["judged", seed, *key], lambda: judge(pairs, noise, judged, seed, told))
+        progress.stage(f"judging {key[0]}")
+        return kept(["judged", seed, *key], lambda: judge(pairs, noise, judged, seed, progress))
 
     of_model = {"LN-Gen": models.texture, "DiffTumor": baseline, "constant": models.texture}
     pairs: dict[str, list[Pair]] = {}
@@ -99,7 +97,7 @@ def evaluate_texture(
         key = [kind, of_model[kind].description["sha256"] if kind in of_model else ""]
         pairs[kind], painted = [], 0
         for number, name in enumerate(names):
-            report(f"painting {kind}", number, len(names))
+            progress.advance(f"painting {kind}", number, len(names))
             twins = kept(
                 ["twins", seed, *key, name],
                 lambda name=name, paint=paint: twins_of(data, name, real[name], paint, seed),
@@ -121,12 +119,12 @@ def evaluate_texture(
         float(np.mean([Judgment(half, half.bodies).verdict(seed).auc for half in apart])),
         {name: len(real[name]) for name in names},
         found,
-        _fidelity(data, sorted(judged), models, seed, report, kept),
+        _fidelity(data, sorted(judged), models, seed, progress, kept),
     )
 
 
 def _fidelity(
-    data: Path, names: list[str], models: Models, seed: int, report: Report, kept: Kept
+    data: Path, names: list[str], models: Models, seed: int, progress: Progress, kept: Kept
 ) -> dict[str, Fidelity]:
     weights = [models.structure.description["sha256"], models.texture.description["sha256"]]
     figures = {}
@@ -134,8 +132,8 @@ def _fidelity(
 
         def measure(name: str = name) -> Fidelity:
             ct = read_scan(data / name)[0]
-            told = lambda done, of: report(f"painting {name}", done, of)  # noqa: E731
-            return measure_fidelity(ct, models, seed, told)
+            progress.stage(f"painting {name}")
+            return measure_fidelity(ct, models, seed, progress)
 
         with suppress(InputError):  # a crop round a mass has no room
             figures[name] = kept(["fidelity", seed, *weights, name], measure)

@@ -8,7 +8,7 @@ scan, and log-odds are centered within the scan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ from sklearn.preprocessing import FunctionTransformer
 from LNGenLib.evaluation.realism.specimens import Specimen
 from LNGenLib.evaluation.realism.tissue_features import tissue_features
 from LNGenLib.image.hu import normalize
+from LNGenLib.progress import Progress
 from LNGenLib.texture.patch import PATCH, SDF_TRUNCATION
 
 FOLDS = 5
@@ -33,7 +34,6 @@ EPOCHS = 20
 BATCH = 32
 
 Pair = tuple[Specimen, Specimen]
-Report = Callable[[int, int], None]  # steps done, steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Judged:
 
 
 def judge(
-    pairs: Sequence[Pair], noise: dict[str, float], judged: set[str], seed: int, report: Report
+    pairs: Sequence[Pair], noise: dict[str, float], judged: set[str], seed: int, progress: Progress
 ) -> Judged:
     """Tell the second of each pair from the first; the scores of those of the scans in `judged`.
 
@@ -64,7 +64,7 @@ def judge(
         stack = _stack(named, inner, seed).fit(table[train], truth[train])
         scores[0, test] = stack.decision_function(table[test])
         scores[1:, test] = _log_odds(stack.transform(table[test])).T
-        report(fold + 1, len(folds))
+        progress.step(fold + 1, len(folds))
     for scan in set(scans):
         here = scans == scan
         scores[:, here] -= scores[:, here].mean(1, keepdims=True)

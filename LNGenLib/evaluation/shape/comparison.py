@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from LNGenLib.evaluation.shape.reference import LEAST, Closeness, Reference
 from LNGenLib.evaluation.shape.surfaces import BINS, Cleaning, Form, RealSurfaces, Surfaces
-
-Report = Callable[[str, int, int], None]  # stage, steps done, steps
+from LNGenLib.progress import SILENT, Progress
 
 
 @dataclass(frozen=True)
@@ -31,12 +29,12 @@ class StructureReport:
 
 
 def compare(
-    real: RealSurfaces, generated: Surfaces, seed: int = 0, report: Report = lambda *_: None
+    real: RealSurfaces, generated: Surfaces, seed: int = 0, progress: Progress = SILENT
 ) -> StructureReport:
     """Score generated surfaces by bins. Of the real ones only single lymph nodes count."""
     bins = {}
     for number, (name, bounds) in enumerate(BINS.items()):
-        report("bins", number, len(BINS))
+        progress.advance("bins", number, len(BINS))
         of_bin = real.where(real.single).within(bounds), generated.within(bounds)
         bins[name] = _bin(*of_bin, seed)
     return StructureReport(seed, Cleaning.of(real), bins)

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.shape.comparison import Report
 from LNGenLib.evaluation.shape.descriptors import has_sound_surface
 from LNGenLib.evaluation.shape.surfaces import RealSurfaces, Surfaces
 from LNGenLib.image.io import read_image, to_array
+from LNGenLib.progress import Progress
 from LNGenLib.structure.corpus import read_surface
 from LNGenLib.structure.frame import GRID
 from LNGenLib.structure.tsdf import tsdf_from_distance
@@ -20,7 +20,7 @@ from LNGenLib.structure.tsdf import tsdf_from_distance
 NO_IMAGE = (".json", ".csv", ".txt", ".md", ".raw", ".raw.gz", ".zraw", ".img")
 
 
-def read_real(path: Path, report: Report) -> RealSurfaces:
+def read_real(path: Path, progress: Progress) -> RealSurfaces:
     """The surfaces of masks: of a data folder as `lngen train structure` takes, of its
     structure.npz, or of a folder of masks that are not split. Raises InputError.
     """
@@ -38,7 +38,7 @@ def read_real(path: Path, report: Report) -> RealSurfaces:
         split = [""] * len(files)
     found = []
     for number, file in enumerate(files):
-        report("real", number, len(files))
+        progress.advance("real", number, len(files))
         found.append(read_surface(file))
     return RealSurfaces(
         np.stack([one.tsdf for one in found]),
@@ -64,13 +64,13 @@ def _prepared(path: Path) -> RealSurfaces:
         raise InputError(f"{path} is not the structure.npz of lngen train: give that") from error
 
 
-def read_generated(folder: Path, report: Report) -> Surfaces:
+def read_generated(folder: Path, progress: Progress) -> Surfaces:
     """Surfaces of a folder of images: signed distances in mm, negative inside, as `lngen
     structures` writes them, or masks. Raises InputError.
     """
     files, shapes, long_axes, sound = images(folder), [], [], []
     for number, file in enumerate(files):
-        report("generated", number, len(files))
+        progress.advance("generated", number, len(files))
         image = read_image(file)
         distance = to_array(image)
         if (distance < 0).any():

@@ -15,7 +15,7 @@ import requests
 import SimpleITK as sitk
 
 from LNGenLib.errors import Canceled, InputError
-from LNGenLib.progress import Progress
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.service.client.connection import PAUSE, Connection, ServiceError
 from LNGenLib.service.client.encoding import Pieces, gzipped, packed
 from LNGenLib.service.protocol import messages as protocol
@@ -50,7 +50,7 @@ class JobClient(Connection):
         """Bytes of an image that the server takes."""
         return self.capabilities().max_upload
 
-    def upload(self, image: sitk.Image, progress: Progress | None = None) -> protocol.Image:
+    def upload(self, image: sitk.Image, progress: Progress = SILENT) -> protocol.Image:
         """The image as jobs name it; its voxels travel unless the server has them.
 
         `progress` may cancel it: `Canceled` is raised then.
@@ -68,7 +68,7 @@ class JobClient(Connection):
                 raise
             headers = {"Content-Type": "application/octet-stream"}
             size = {"size": str(len(content))}
-            body: Any = Pieces(content, progress or Progress())
+            body: Any = Pieces(content, progress)
             if not self.near:
                 headers["Content-Encoding"] = "gzip"
                 body = gzipped(body)
@@ -80,14 +80,13 @@ class JobClient(Connection):
         kind: str,
         request: Any,
         images: Mapping[str, sitk.Image | None] | None = None,
-        progress: Progress | None = None,
+        progress: Progress = SILENT,
     ) -> Status:
         """Queue a job; `request` is the dataclass of its kind. `progress` may cancel the upload of
         its images."""
         given = {name: image for name, image in (images or {}).items() if image is not None}
         uploaded = {name: self.upload(image, progress) for name, image in given.items()}
-        if progress:
-            progress.check()
+        progress.check()
         submission = Submission(kind, asdict(request), uploaded)
         key = {"Idempotency-Key": secrets.token_hex(16)}
         return self._read(Status.from_json, "POST", "/jobs", json=asdict(submission), headers=key)
@@ -148,14 +147,13 @@ class JobClient(Connection):
         kind: str,
         request: Any,
         images: Mapping[str, sitk.Image | None] | None = None,
-        progress: Progress | None = None,
+        progress: Progress = SILENT,
     ) -> tuple[str, Result]:
         """Do a job from beginning to end; its id and result.
 
         `progress` is told its stages and steps, and may cancel it: `Canceled` is raised then, and
         ServiceError where it fails.
         """
-        progress = progress or Progress()
         job = self.submit(kind, request, images, progress).id
         stage = None
         try:

@@ -67,9 +67,7 @@ def structures(work: Work) -> dict[str, Any]:
     progress.stage("structures")
     numbers = range(request.count)
     sizes = [request.sizes.draw(node_rng(request.seed, k, "size")) for k in numbers]
-    samples = model.sample(
-        numbers, sizes, request.seed, on_step=progress.step, shapes=request.shape
-    )
+    samples = model.sample(numbers, sizes, request.seed, progress=progress, shapes=request.shape)
     progress.stage("measuring", request.count)
     rows, distances = [], []
     for k, (structure, size) in enumerate(zip(samples.structures, sizes)):
@@ -104,16 +102,7 @@ def train(work: Work) -> dict[str, Any]:
     request, progress = work.request, work.progress
     data = _of_server(work, "data set", request.dataset)
     progress.stage("preparing")
-    current = "preparing"
-
-    def on_step(stage: str, done: int, steps: int) -> None:
-        nonlocal current
-        if stage != current:
-            current = stage
-            progress.stage(stage, steps)
-        progress.step(done, steps)
-
-    weights = run(request.part, data, work.scratch, request.config, request.seed, on_step)
+    weights = run(request.part, data, work.scratch, request.config, request.seed, progress)
     for file in (weights, weights.with_suffix(".json")):
         file.replace(work.folder / file.name)
     return {"part": request.part, "seconds": progress.seconds}
@@ -140,7 +129,7 @@ def segment(work: Work) -> dict[str, Any]:
     name = work.request.model
     segmentor = load_segmentor(_of_server(work, "model", name, is_model), work.models.device)
     work.progress.stage("segmenting")
-    labels = to_array(segmentor.segment(work.images["ct"], work.progress.step))
+    labels = to_array(segmentor.segment(work.images["ct"], work.progress))
     np.savez_compressed(work.folder / "labels.npz", labels=labels)
     return {"model": name, "voxels": int(labels.sum())}
 
