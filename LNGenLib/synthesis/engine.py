@@ -225,11 +225,14 @@ def _painted(
         images = [beside.submit(like, array, scan.ct) for array in arrays]
         records = make_records(scan, plan, nodes, samples, painting, models.method)
     progress.finish()
+    ct, labels, changed = (marked_synthetic(image.result()) for image in images)
     return SynthesisResult(
-        *(marked_synthetic(image.result()) for image in images),
-        records,
-        provenance(plan, models, measured.hashes.result()),
-        tuple(nodes),
+        ct=ct,
+        nodes=labels,
+        changed=changed,
+        records=records,
+        provenance=provenance(plan, traits.phase, models, measured.hashes.result()),
+        lymph_nodes=tuple(nodes),
     )
 
 

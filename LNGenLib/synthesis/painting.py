@@ -87,7 +87,15 @@ def paint_nodes(
     seeds = [node_seed(seed, number, "texture") for number in numbers]
     tissues = model.sample(hu, nodes, means, seeds, steps, progress=progress)
     return inpaint_all(
-        *(hu.copy(), nodes, tissues, means, seed, traits, numbers, model.inpaint, progress)
+        hu=hu.copy(),
+        nodes=nodes,
+        tissues=tissues,
+        means=means,
+        seed=seed,
+        traits=traits,
+        numbers=numbers,
+        inpaint=model.inpaint,
+        progress=progress,
     )
 
 

@@ -14,6 +14,7 @@ from LNGenLib.placement.anatomy import CandidateRegion, NoPlace
 from LNGenLib.placement.heuristic import place
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
+from LNGenLib.structure.ellipsoids import EllipsoidModel
 from LNGenLib.structure.hilum import has_hilum, with_hila
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.model import Samples, StructureModel
@@ -32,7 +33,7 @@ def make_plan(
     ct: sitk.Image,
     request: SynthesisRequest,
     region: CandidateRegion,
-    model: StructureModel,
+    model: StructureModel | EllipsoidModel,
     progress: Progress,
 ) -> tuple[Plan, Samples]:
     """Draw sizes, structures and places; the plan, and the structures of its lymph nodes.
@@ -50,8 +51,8 @@ def make_plan(
     progress.stage("placement")
     rngs = [node_rng(request.seed, k, "place") for k in numbers]
     placed = place(samples.structures, sizes, region, array_spacing(ct), rngs)
-    kept = [k for k in numbers if placed[k] is not None]
-    refused = tuple(sizes[k] for k in numbers if placed[k] is None)
+    kept = [(k, found) for k, found in enumerate(placed) if found is not None]
+    refused = tuple(_rounded(sizes[k]) for k, found in enumerate(placed) if found is None)
     if not kept or (refused and not request.allow_fewer):
         raise NoPlace(
             f"only {len(kept)} of {request.count} lymph nodes fit; no room for those of "
@@ -60,24 +61,26 @@ def make_plan(
         )
     nodes = tuple(
         PlannedNode(
-            k + 1,
-            _point(index_to_ras(ct, placed[k].node.center)),
-            sizes[k],
-            tuple(map(_point, array_axes(ct) @ placed[k].node.rotation)),
-            placed[k].station,
-            request.short_axis_mm,
-            sizes[k],
-            hila[k],
+            number=k + 1,
+            center_ras_mm=_point(index_to_ras(ct, found.node.center)),
+            long_axis_mm=sizes[k],
+            turn=_axes(array_axes(ct) @ found.node.rotation),
+            station=found.station,
+            short_axis_mm=request.short_axis_mm,
+            shape_mm=sizes[k],
+            hilum=hila[k],
         )
-        for k in kept
+        for k, found in kept
     )
-    plan = Plan(request, nodes, model.description["sha256"], tuple(map(_rounded, refused)))
-    return plan, Samples(
-        *([part[k] for k in kept] for part in (samples.structures, samples.repaired))
+    own = [k for k, _ in kept]
+    return Plan(request, nodes, model.description["sha256"], refused), Samples(
+        [samples.structures[k] for k in own], [samples.repaired[k] for k in own]
     )
 
 
-def draw_structures(plan: Plan, model: StructureModel, progress: Progress) -> Samples:
+def draw_structures(
+    plan: Plan, model: StructureModel | EllipsoidModel, progress: Progress
+) -> Samples:
     """The structures of a plan's lymph nodes; InputError for one that is too small or large, and
     for a plan of other weights, of which the same seeds would give other shapes."""
     if plan.weights != model.description["sha256"]:
@@ -135,8 +138,11 @@ def lymph_nodes(plan: Plan, structures: Sequence[Structure], ct: sitk.Image) -> 
 
 def _overlap(first: LymphNode, second: LymphNode) -> bool:
     """Whether more of two nodes shares voxels than partial volume explains."""
-    boxes = zip(first.box(0), second.box(0))
-    shared = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in boxes)
+    z, y, x = (
+        slice(max(a.start, b.start), min(a.stop, b.stop))
+        for a, b in zip(first.box(0), second.box(0))
+    )
+    shared = (z, y, x)
     if any(part.start >= part.stop for part in shared):
         return False
     common = np.minimum(first.occupancy(shared), second.occupancy(shared)).sum()
@@ -162,4 +168,10 @@ def _rounded(value: float) -> float:
 
 
 def _point(values: np.ndarray) -> Point:
-    return tuple(_rounded(value) for value in values)
+    a, b, c = map(_rounded, values)
+    return a, b, c
+
+
+def _axes(rotation: np.ndarray) -> tuple[Point, Point, Point]:
+    a, b, c = map(_point, rotation)
+    return a, b, c

@@ -156,6 +156,6 @@ def _overlay(distance: np.ndarray, record: LymphNodeRecord, plane: str) -> Image
         points = (line + 0.5) * SUPERSAMPLING  # integers are pixel centers in `line`
         draw.line(points.ravel().tolist(), color, stroke, joint="curve")
     bar = np.array((8, CROP - 11, 8 + SCALE_BAR_MM / pixel_mm, CROP - 9))
-    for box, color in ((bar + (-1, -1, 1, 1), "black"), (bar, "white")):
-        draw.rectangle((box * SUPERSAMPLING).tolist(), color)
+    for box, gray in ((bar + (-1, -1, 1, 1), "black"), (bar, "white")):
+        draw.rectangle((box * SUPERSAMPLING).tolist(), gray)
     return overlay.resize((CROP, CROP), Image.Resampling.BOX)

@@ -21,7 +21,7 @@ from LNGenLib.synthesis.enhancement import draw_uptake, offsets
 from LNGenLib.synthesis.method import Method
 from LNGenLib.synthesis.painting import Painting
 from LNGenLib.synthesis.plan import Plan
-from LNGenLib.synthesis.records import LymphNodeRecord
+from LNGenLib.synthesis.records import LymphNodeRecord, Phase, Point
 from LNGenLib.texture.inpainting import Inpainting, within_reach
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def _record(
     start = np.array([b.start for b in painted.box])
     weights = painted.occupancy
     voxel = float(np.prod(node.spacing))
+    start_ras, end_ras = index_to_ras(ct, node.long_axis_ends())
     return LymphNodeRecord(
         label=planned.number,
         center_ras_mm=_point(index_to_ras(ct, start + _middle(painted))),
@@ -66,7 +67,7 @@ def _record(
         long_axis_mm=round(node.measured_long_axis(), 3),
         short_axis_mm=round(node.structure.short_axis(node.long_axis), 3),
         recist_axis_mm=round(node.recist_axis(), 3),
-        long_axis_ras_mm=tuple(_point(end) for end in index_to_ras(ct, node.long_axis_ends())),
+        long_axis_ras_mm=(_point(start_ras), _point(end_ras)),
         volume_mm3=round(node.structure.volume(node.long_axis), 3),
         grid_volume_mm3=round(float(weights.sum()) * voxel, 3),
         mean_hu=round(float(painted.hu[painted.label].mean()), 2),
@@ -102,18 +103,19 @@ def _middle(painted: Inpainting) -> np.ndarray:
     return voxels[((voxels - middle) ** 2).sum(1).argmin()]
 
 
-def _point(values: Sequence[float]) -> tuple[float, float, float]:
-    return tuple(round(float(v), 3) for v in values)
+def _point(values: np.ndarray) -> Point:
+    r, a, s = (round(float(v), 3) for v in values)
+    return r, a, s
 
 
 def hashes_of(voxels: dict[str, np.ndarray]) -> dict[str, str]:
     """SHA-256 of the voxels of each array, of any shape."""
-    return {name: hashlib.sha256(array).hexdigest() for name, array in voxels.items()}
+    return {name: hashlib.sha256(array.data).hexdigest() for name, array in voxels.items()}
 
 
-def provenance(plan: Plan, models: Models, hashes: dict[str, str]) -> dict[str, Any]:
+def provenance(plan: Plan, phase: Phase, models: Models, hashes: dict[str, str]) -> dict[str, Any]:
     """How a result came about, as JSON takes it: software, weights, what was asked for (`request`),
-    the `plan` that was painted, and the `hashes` of the scan's images (the CT in whole HU)."""
+    the `plan` that was painted in a scan of this `phase`, and the `hashes` of the scan's images (the CT in whole HU)."""
     import monai
 
     planned = dataclasses.asdict(plan)
@@ -134,7 +136,7 @@ def provenance(plan: Plan, models: Models, hashes: dict[str, str]) -> dict[str, 
         },
         "request": request,
         "plan": planned,
-        "enhancement_hu": plan.request.enhancement or offsets(plan.phase),
+        "enhancement_hu": plan.request.enhancement or offsets(phase),
         "input_voxels_sha256": hashes,
         "device": models.texture.device,
         "structure_precision": str(models.structure.precision).removeprefix("torch."),

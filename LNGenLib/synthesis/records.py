@@ -232,8 +232,8 @@ class SynthesisResult:
         file = folder / "nodes.json"
         read = partial(json_field, read_json(file), file=file, make="synthesize anew")
         records = tuple(map(LymphNodeRecord.from_json, read("records")))
-        images = {name: read_image(folder / file) for name, file in cls.IMAGES.items()}
-        return cls(**images, records=records, provenance=read("provenance"))
+        ct, nodes, changed = (read_image(folder / name) for name in cls.IMAGES.values())
+        return cls(ct, nodes, changed, records, read("provenance"))
 
 
 def from_json(kind: type, values: dict[str, Any], parts: dict[str, type] | None = None) -> Any:
