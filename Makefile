@@ -23,6 +23,7 @@ lock: $(INSTALLED)
 
 lists: $(INSTALLED)
 	$(VENV)/bin/python Testing/extension/refresh.py $(if $(BASE),--base $(BASE))
+	$(VENV)/bin/python Testing/layers.py
 
 # -qq: setuptools warns of each editable install
 $(INSTALLED): pyproject.toml constraints.txt

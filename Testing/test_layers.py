@@ -8,39 +8,67 @@ import sys
 from pathlib import Path
 
 import pytest
+from layers import LAYERS, PICTURE, ROOMS, ROOT, drawing
 
-LIBRARY = Path(__file__).parents[1] / "LNGenLib"
-LAYERS = [
-    {"errors", "randomness", "__init__"},
-    {"files", "plain", "ranges", "progress"},
-    {"image", "latent", "models", "phantom"},
-    {"structure"},
-    {"texture", "placement"},
-    {"synthesis"},
-    {"datasets", "evaluation", "dicom"},
-    {"segmentation"},
-    {"training", "benchmark"},
-    {"service", "mrml"},
-    {"cli"},
-]
+LIBRARY = ROOT / "LNGenLib"
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 
 def imports(path: Path) -> set[str]:
-    """Packages of LNGenLib that a file imports anywhere."""
+    """Modules of LNGenLib that a file imports anywhere, as `image.io`; names of a package too."""
     found = set()
     for part in ast.walk(ast.parse(path.read_text())):
         if isinstance(part, ast.ImportFrom) and (part.module or "").startswith("LNGenLib"):
-            names = part.module.split(".")[1:] or [a.name for a in part.names]
-            found.add(names[0])
-    return found
+            own = part.module.removeprefix("LNGenLib").removeprefix(".")
+            for name in part.names:
+                inner = ".".join(filter(None, (own, name.name)))
+                found.add(inner if module_file(inner) else own)
+    return found - {""}
+
+
+def module_file(name: str) -> Path | None:
+    """The file of a module of LNGenLib, None where there is none."""
+    path = LIBRARY.joinpath(*name.split("."))
+    files = path.with_suffix(".py"), path / "__init__.py"
+    return next((file for file in files if file.exists()), None)
+
+
+def modules() -> dict[str, Path]:
+    """The files of LNGenLib by their modules' names."""
+    names = {path: path.relative_to(LIBRARY).with_suffix("") for path in LIBRARY.rglob("*.py")}
+    return {".".join(name.parts).removesuffix(".__init__"): path for path, name in names.items()}
 
 
 def test_imports_point_from_upper_layers_to_lower_ones():
-    for path in LIBRARY.rglob("*.py"):
-        own = path.relative_to(LIBRARY).parts[0].removesuffix(".py")
-        for other in imports(path) - {own, "__version__"}:
+    for name, path in modules().items():
+        own = name.split(".")[0]
+        for other in {each.split(".")[0] for each in imports(path)} - {own}:
             assert RANK[other] < RANK[own], f"{path} imports {other}"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_parts_of_a_room_have_an_order(room):
+    order = ROOMS[room]
+    for part in order:
+        for path in (LIBRARY / room / part).rglob("*.py"):
+            for other in imports(path):
+                if other.startswith(f"{room}."):
+                    rank = order.index(other.split(".")[1])
+                    assert rank <= order.index(part), f"{path} imports {other}"
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    """Not even within functions or for type checkers alone."""
+    waiting = {name: imports(path) - {name} for name, path in modules().items()}
+    while waiting:
+        free = {name for name, needs in waiting.items() if not needs & waiting.keys()}
+        assert free, f"a circle among {sorted(waiting)}"
+        for name in free:
+            del waiting[name]
+
+
+def test_the_picture_shows_the_layers():
+    assert PICTURE.read_text() == drawing(), "make lists"
 
 
 def test_only_mrml_imports_slicer_and_nothing_imports_qt():

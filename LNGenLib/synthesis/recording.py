@@ -114,9 +114,11 @@ def hashes_of(voxels: dict[str, np.ndarray]) -> dict[str, str]:
 
 
 def provenance(plan: Plan, phase: Phase, models: Models, hashes: dict[str, str]) -> dict[str, Any]:
-    """How a result came about, as JSON takes it: software, weights, what was asked for (`request`),
-    the `plan` that was painted in a scan of this `phase`, and the `hashes` of the scan's images (the
-    CT in whole HU)."""
+    """How a result came about, as JSON takes it.
+
+    Software, weights, the request, the `plan` that was painted in a scan of this `phase`, and the
+    `hashes` of the scan's images (the CT in whole HU).
+    """
     import monai
 
     planned = dataclasses.asdict(plan)
