@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("LNGenLib/models/*.md")])
+PAGE = ROOT / "docs/developers.md"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -51,3 +53,31 @@ def test_the_pages_build_without_a_warning(tmp_path):
     assert "WARNING" not in done.stderr
     api = (tmp_path / "site" / "api" / "synthesis" / "index.html").read_text()
     assert "LNGenLib.synthesis.engine.synthesize" in api
+
+
+STEP = re.compile(r"^\| `([\w/.]+\.py)` \| `([\w.`, ]+)` \| ", re.MULTILINE)
+
+
+def defined(path: Path) -> set[str]:
+    """Functions and classes of a file, and methods as `Class.method`."""
+    found = set()
+    for part in ast.parse(path.read_text()).body:
+        if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            inner = part.body if isinstance(part, ast.ClassDef) else []
+            found |= {
+                part.name,
+                *(f"{part.name}.{own.name}" for own in inner if hasattr(own, "name")),
+            }
+    return found
+
+
+@pytest.mark.parametrize("walk", re.split(r"^### ", PAGE.read_text(), flags=re.MULTILINE)[1:4])
+def test_the_walks_lead_through_what_is_there(walk):
+    title, steps = walk.splitlines()[0], STEP.findall(walk)
+    assert len(steps) == walk.count(".py` | ") >= 6, title
+    assert len({file for file, _ in steps}) == len(steps), f"{title}: each step is one file"
+    for file, names in steps:
+        roots = ROOT / "LNGenLib", ROOT / "LNGen"
+        path = next(root / file for root in roots if (root / file).exists())
+        missing = set(names.replace("`", "").split(", ")) - defined(path)
+        assert not missing, f"{file} has no {missing}"
