@@ -13,9 +13,10 @@ from segmentation_data import write_cases
 from test_dataset import check_equal
 
 from LNGenLib.datasets.cases import read_cases
-from LNGenLib.datasets.dataset import DatasetSettings, make_dataset
+from LNGenLib.datasets.dataset import make_dataset
 from LNGenLib.datasets.drawing import make_pool
 from LNGenLib.datasets.running import run_here
+from LNGenLib.datasets.settings import DatasetSettings
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import read_image, write_image
 from LNGenLib.progress import SILENT

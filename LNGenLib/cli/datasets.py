@@ -84,7 +84,8 @@ def dataset(
     found = cases_of(cases, classes)
     law = Sizes(sizes.value, *long_axis)
 
-    from LNGenLib.datasets.dataset import DatasetSettings, make_dataset
+    from LNGenLib.datasets.dataset import make_dataset
+    from LNGenLib.datasets.settings import DatasetSettings
     from LNGenLib.synthesis.engine import Models
 
     settings = DatasetSettings(seed, count, law, steps, layout.value)

@@ -13,8 +13,8 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.image.geometry import array_spacing, index_to_ras, ras_coordinate, ras_to_index
-from LNGenLib.placement.classes import NUMBERS
 from LNGenLib.placement.grid import distance_to, surroundings, voxels_of
+from LNGenLib.placement.totalsegmentator import NUMBERS
 
 RECTUM_TO_SACRUM, RECTUM_TO_MIDLINE = 50.0, 45.0  # mm
 LEAST_SACRUM = 60.0  # mm of its height: where less is in the scan, no rectum is either

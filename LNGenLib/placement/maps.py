@@ -10,9 +10,9 @@ import SimpleITK as sitk
 
 from LNGenLib.image.io import like
 from LNGenLib.placement.anatomy import read_stations, station_region, why_unavailable
-from LNGenLib.placement.classes import LYMPH_NODE
 from LNGenLib.placement.scan import Scan
 from LNGenLib.placement.stations import STATIONS
+from LNGenLib.placement.totalsegmentator import LYMPH_NODE
 
 
 @dataclass(frozen=True, eq=False)

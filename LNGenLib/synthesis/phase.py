@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.noise import local_deviation
-from LNGenLib.placement.classes import NUMBERS
+from LNGenLib.placement.totalsegmentator import NUMBERS
 from LNGenLib.synthesis.records import Phase
 
 BLOOD = 42.0  # HU without contrast
