@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapes import tsdf_from_mask
 
+from LNGenLib.image.components import largest_component
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.surface import node_surface
 from LNGenLib.structure.tsdf import (
     diameter,
-    largest_component,
     mesh_volume,
     surface,
     tsdf_from_distance,

@@ -8,9 +8,9 @@ from functools import cached_property, partial
 
 import numpy as np
 import SimpleITK as sitk
-from scipy import ndimage
 
 from LNGenLib.errors import InputError
+from LNGenLib.image.components import FACES, components
 from LNGenLib.image.geometry import array_spacing, ras_to_index
 from LNGenLib.image.hu import OUTSIDE
 from LNGenLib.image.io import to_array
@@ -264,7 +264,5 @@ def _tissue(
 
 def _compact(fat: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     """Tissue other than fat in pieces of some size: what labels would show."""
-    parts, count = ndimage.label(~fat)
-    sizes = np.bincount(parts.ravel(), minlength=count + 1) * spacing.prod()
-    sizes[0] = 0
-    return (sizes >= LEAST_TISSUE)[parts]
+    parts, sizes = components(~fat, FACES)
+    return (sizes * spacing.prod() >= LEAST_TISSUE)[parts]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from scipy import ndimage
 
 from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.label_values import NODE, label_map
 from LNGenLib.errors import InputError, OutputError
 from LNGenLib.files import whole_file
+from LNGenLib.image.components import components
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras
 from LNGenLib.image.io import like, to_array
 from LNGenLib.progress import Progress
@@ -50,11 +50,10 @@ class Prepared:
     @cached_property
     def nodes(self) -> list[np.ndarray]:
         """Voxels (n, 3) of each lymph node (26-connected), evenly thinned to a bounded number."""
-        labels, count = ndimage.label(np.asarray(self.mask) == NODE, np.ones((3, 3, 3)))
+        labels, sizes = components(np.asarray(self.mask) == NODE)
         voxels = np.argwhere(labels).astype(np.int32)
-        of = labels[tuple(voxels.T)]
-        voxels = voxels[np.argsort(of, kind="stable")]
-        nodes = np.split(voxels, np.cumsum(np.bincount(of, minlength=count + 1)[1:-1]))
+        voxels = voxels[np.argsort(labels[tuple(voxels.T)], kind="stable")]
+        nodes = np.split(voxels, np.cumsum(sizes[1:-1]))
         return [node[:: -(-len(node) // MOST_VOXELS)] for node in nodes if len(node)]
 
 
