@@ -36,7 +36,7 @@ from LNGenLib.image.io import (
 )
 from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.placement.anatomy import find_region
-from LNGenLib.placement.heuristic import place
+from LNGenLib.placement.heuristic import place_nodes
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.shape import Structure
@@ -137,7 +137,7 @@ def _make_scan(
     structures = [_structure(data / "nodes" / file) for file in files]
     long_axes = [part.sizes.draw(rng) for _ in files]
     region = find_region(background, organs, np.ones(background.GetSize()[::-1], bool))
-    placed = place(structures, long_axes, region, spacing, rng.spawn(NODES))
+    placed = place_nodes(structures, long_axes, region, spacing, rng.spawn(NODES))
     kept = [k for k in range(NODES) if placed[k] is not None]
     nodes, scanner = [placed[k].node for k in kept], Scanner.draw(rng)
     hu, labels = scanner.scan(to_array(background), nodes, spacing, rng)

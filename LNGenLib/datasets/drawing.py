@@ -73,7 +73,7 @@ def make_pool(
             "seed": seed,
             "sizes": dataclasses.asdict(sizes),
             "painted": painted,
-            "cases": {one.case.id: one.told() for one in seen},
+            "cases": {one.case.id: one.to_json() for one in seen},
             "left_out": left_out,
             "long_axes_mm": [round(value, 6) for value in long_axes],
         }
@@ -94,7 +94,7 @@ class _Seen:
     traits: ScanTraits
     enhancement: Enhancement | None
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {
             "spacing_mm": self.spacing.tolist(),
             "edge_spread_mm": self.traits.edge_spread,
@@ -131,8 +131,9 @@ def _see(case: Case, anatomy: Path | None, seed: int) -> _Seen:
     traits = measure_scan(hu, spacing, None if scan.anatomy is None else to_array(scan.anatomy))
     enhancement = None
     if real is not None:
-        shown = hu, to_array(real), spacing, traits.edge_spread, traits.phase.muscle_hu
-        enhancement = measure_enhancement(*shown)
+        enhancement = measure_enhancement(
+            hu, to_array(real), spacing, traits.edge_spread, traits.phase.muscle_hu
+        )
     points = index_to_ras(scan.ct, voxels).astype(np.float32)
     return _Seen(case, spacing, voxels, points, traits, enhancement)
 
@@ -155,8 +156,11 @@ def _paint(
             hu = sitk.GetArrayViewFromImage(ct)
             nodes = [
                 LymphNode(
-                    *(structures[k], long_axes[k], np.eye(3), one.voxels[k % SPOTS_A_CASE]),
-                    one.spacing,
+                    structures[k],
+                    long_axes[k],
+                    rotation=np.eye(3),
+                    center=one.voxels[k % SPOTS_A_CASE],
+                    spacing=one.spacing,
                 )
                 for k in own
             ]

@@ -174,8 +174,8 @@ def results(path: Path) -> list[Case] | None:
         patient, _ = _origin(record, folder.name)
         image = _existing(folder / "ct.nii.gz", record)
         meaning = Meaning() if labels is None else read_meaning(labels, (), record)
-        files = case_of(image), image, _existing(label, record), patient
-        cases.append(Case(*files, synthetic=True, meaning=meaning))
+        label = _existing(label, record)
+        cases.append(Case(case_of(image), image, label, patient, synthetic=True, meaning=meaning))
     return cases or None
 
 

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.files import SOFTWARE, whole_file
-from LNGenLib.image.affine import SAME_MM, affine_of, distance, put, right_angled
+from LNGenLib.image.affine import SAME_MM, affine_of, distance, right_angled, set_affine
 from LNGenLib.image.dicom_header import is_dicom
 from LNGenLib.image.metaimage import FIRST_LINE as METAIMAGE
 from LNGenLib.image.metaimage import metaimage_stored
@@ -101,7 +101,7 @@ def _straight(image: sitk.Image, oriented: bool, name: str) -> tuple[sitk.Image,
     affine, size = affine_of(image), image.GetSize()
     straight = right_angled(affine, size, name)
     if distance(affine, straight, size) > SAME_MM:
-        put(image, straight)
+        set_affine(image, straight)
     return image, oriented
 
 

@@ -11,11 +11,9 @@ import numpy as np
 from LNGenLib.errors import InputError
 from LNGenLib.image.stored import Stored
 
-TYPES = {
-    **{"MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2"},
-    **{"MET_INT": "i4", "MET_UINT": "u4", "MET_LONG": "i4", "MET_ULONG": "u4"},
-    **{"MET_LONG_LONG": "i8", "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8"},
-}
+ELEMENTS = "CHAR UCHAR SHORT USHORT INT UINT LONG ULONG LONG_LONG ULONG_LONG FLOAT DOUBLE".split()
+KINDS = "i1 u1 i2 u2 i4 u4 i4 u4 i8 u8 f4 f8".split()  # of numpy
+TYPES = {f"MET_{name}": kind for name, kind in zip(ELEMENTS, KINDS)}
 ORIENTING = {"TransformMatrix", "Rotation", "Orientation"}  # three names of one thing
 DAMAGED = "{} has a MetaImage header that is damaged: copy it again"
 VECTORS = {"Offset", "Position", "Origin", "CenterOfRotation", "ElementSpacing", "ElementSize"}

@@ -25,10 +25,9 @@ TYPES = {
     "f8": ("double",),
 }
 DOMAINS = {"domain", "space", "time", "???", "none"}  # kinds of axes along which voxels lie
-ORIENTED = {  # spaces whose axes are the patient's
-    *("left-posterior-superior", "lps", "right-anterior-superior", "ras"),
-    *("left-anterior-superior", "las"),
-}
+ORIENTED = set(  # spaces whose axes are the patient's
+    "left-posterior-superior lps right-anterior-superior ras left-anterior-superior las".split()
+)
 
 
 def nrrd_stored(path: Path) -> Stored:

@@ -15,12 +15,21 @@ def build(config: SegmentationConfig) -> nn.Module:
     levels = len(config.channels)
     if config.network == "unet":
         return UNet(
-            *(3, 1, CLASSES, config.channels, (2,) * (levels - 1)),
+            spatial_dims=3,
+            in_channels=1,
+            out_channels=CLASSES,
+            channels=config.channels,
+            strides=(2,) * (levels - 1),
             num_res_units=config.residual_units,
         )
     if config.network == "dynunet":
         return DynUNet(
-            *(3, 1, CLASSES, (3,) * levels, (1, *(2,) * (levels - 1)), (2,) * (levels - 1)),
+            spatial_dims=3,
+            in_channels=1,
+            out_channels=CLASSES,
+            kernel_size=(3,) * levels,
+            strides=(1,) + (2,) * (levels - 1),
+            upsample_kernel_size=(2,) * (levels - 1),
             filters=config.channels,
         )
-    return SwinUNETR(1, CLASSES, feature_size=config.feature_size)
+    return SwinUNETR(in_channels=1, out_channels=CLASSES, feature_size=config.feature_size)

@@ -66,7 +66,7 @@ def train(
     """Plan, preprocess and train on cases; the same call resumes from the last whole epoch.
 
     nnU-Net's checkpoint with the best Dice on patches of the validation cases counts. Seeds are set
-    but nnU-Net's training is not deterministic. Returns what is told in `training.json`.
+    but nnU-Net's training is not deterministic. Returns what `training.json` says.
     """
     started, seed = time.monotonic(), whole(seed, "seed")
     device = choose_device(device)

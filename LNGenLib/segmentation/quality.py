@@ -90,7 +90,7 @@ def _write_filtered(case: Case, source: Case, dropped: set[int], writer: Plain) 
 
 
 def _beside(case: Case) -> tuple[Path, Path]:
-    """The instance labels of a synthetic case, and what is told about it."""
+    """The files of a synthetic case's instance labels, and of its record."""
     folder = case.image.parent
     if (folder / "nodes.json").exists():
         return folder / "nodes.nii.gz", folder / "nodes.json"

@@ -74,7 +74,7 @@ def train(
     progress: Progress = SILENT,
     cache: Path | None = None,
 ) -> dict[str, Any]:
-    """Train on cases; `folder` gets `segmentation.safetensors` and what is told in its `.json`.
+    """Train on cases; `folder` gets `segmentation.safetensors` and its description (`.json`).
 
     Interrupted, the same call resumes from the last epoch. Cases that can't be used are left out
     and named in the description, which is returned. Arrays of the cases lie in `cache`, or in
