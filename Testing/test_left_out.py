@@ -43,7 +43,7 @@ def sources(folder: Path) -> list[str]:
 
 def test_a_data_set_goes_on_without_it(cases, crops, models, tmp_path):
     made = make_dataset(read_cases(cases), tmp_path / "d", COUNT, SETTINGS, models)
-    assert made.count == COUNT and list(made.left_out) == ["b"]
+    assert made.cases == COUNT and list(made.left_out) == ["b"]
     assert "b.nii.gz is not in HU" in made.left_out["b"]
     assert json.loads((tmp_path / "d/manifest.json").read_text())["left_out"] == made.left_out
     assert set(sources(tmp_path / "d")) == {"a", "c"}
@@ -53,7 +53,7 @@ def test_a_data_set_goes_on_without_it(cases, crops, models, tmp_path):
     check_equal(tmp_path / "d", tmp_path / "e")
     (cases / "b.nii.gz").unlink()
     told = make_dataset(read_cases(cases), tmp_path / "d", COUNT + 3, SETTINGS, models)
-    assert told.count == 3 and "no longer among the cases" in told.left_out["b"]
+    assert told.cases == 3 and "no longer among the cases" in told.left_out["b"]
     assert len(sources(tmp_path / "d")) == COUNT + 3
 
 

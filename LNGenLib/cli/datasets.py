@@ -96,7 +96,7 @@ def dataset(
         made = make_dataset(found, output, number, settings, models, anatomy, run, progress)
     tell_left_out(made.left_out)
     console.print(
-        f"{made.count} SYNTHETIC cases made, {number - made.count} were there"
+        f"{made.cases} SYNTHETIC cases made, {number - made.cases} were there"
         f"{count_left_out(made.left_out)}: {output}",
         soft_wrap=True,
     )

@@ -148,7 +148,7 @@ def _enhancement(ct: sitk.Image, real: sitk.Image) -> tuple[float, float] | None
 class Made(NamedTuple):
     """How many cases a run made, and why sources were left out whose turn it was."""
 
-    count: int
+    cases: int
     left_out: dict[str, str]
 
 

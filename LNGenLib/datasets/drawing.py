@@ -61,11 +61,12 @@ def make_pool(
     structures = with_hila(structures, seed, numbers, hila)
     seen, left_out = _look(cases, anatomy, seed, progress)
     tissues = _paint(seen, structures, long_axes, seed, models, progress) if painted else None
+    spots: dict[str, Any] = {one.case.id: one.points for one in seen}
     with output_folder(output) as folder:
         np.save(folder / STRUCTURES, np.stack([s.tsdf for s in structures]).astype(np.float16))
         if tissues is not None:
             np.save(folder / TISSUES, tissues)
-        np.savez_compressed(folder / SPOTS, **{one.case.id: one.points for one in seen})
+        np.savez_compressed(folder / SPOTS, **spots)
         content = {
             "synthetic": True,
             "software": f"LNGen {__version__}",

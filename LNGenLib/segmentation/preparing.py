@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.label_values import NODE, label_map
 from LNGenLib.errors import InputError, OutputError
-from LNGenLib.files import whole_file
+from LNGenLib.files import write_npy
 from LNGenLib.image.components import components
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras
 from LNGenLib.image.io import like, to_array
@@ -89,13 +89,12 @@ def _prepare(case: Case, spacing: tuple[float, float, float], folder: Path) -> P
     if not mask_file.exists():  # written last
         loaded = case.load_labeled()
         fine = resampled(loaded.ct, spacing, -1024)
-        nodes, ignored = (_resampled_mask(mask, spacing) for mask in loaded[1:])
-        arrays = {"hu": to_array(fine), "affine": _affine(fine)}
-        arrays["mask"] = label_map(nodes, ignored)
+        nodes = _resampled_mask(loaded.nodes, spacing)
+        ignored = None if loaded.ignored is None else _resampled_mask(loaded.ignored, spacing)
         # runs side by side may prepare the same case: the last one's file stays
-        for name, array in arrays.items():
-            with whole_file(Path(f"{path}.{name}.npy")) as temporary:
-                np.save(temporary, array)
+        write_npy(to_array(fine), Path(f"{path}.hu.npy"))
+        write_npy(_affine(fine), Path(f"{path}.affine.npy"))
+        write_npy(label_map(nodes, ignored), mask_file)
     return Prepared(case.id, path)
 
 
@@ -107,12 +106,8 @@ def _affine(image: sitk.Image) -> np.ndarray:
     return affine
 
 
-def _resampled_mask(
-    mask: sitk.Image | None, spacing: tuple[float, float, float]
-) -> np.ndarray | None:
+def _resampled_mask(mask: sitk.Image, spacing: tuple[float, float, float]) -> np.ndarray:
     """What is not 0, as a mask (z, y, x, bool) on `spacing` (z, y, x; mm)."""
-    if mask is None:
-        return None
     share = like((to_array(mask) > 0).astype(np.float32), mask)
     return to_array(resampled(share, spacing, 0)) >= 0.5
 
