@@ -9,7 +9,6 @@ patients.
 from __future__ import annotations
 
 import csv
-import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +21,7 @@ from scipy import ndimage
 from LNGenLib import __version__
 from LNGenLib.benchmark.scanner import Scanner
 from LNGenLib.errors import InputError
-from LNGenLib.files import whole_file, write_json
+from LNGenLib.files import read_json, whole_file, write_json
 from LNGenLib.image.geometry import array_spacing, index_to_ras
 from LNGenLib.image.hu import FAT
 from LNGenLib.image.io import (
@@ -205,7 +204,7 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> N
 
 def _write_tables(output: Path, cases: list[tuple[Part, int]], seed: int) -> None:
     names = [_id(*case) for case in cases]
-    records = [json.loads((output / "records" / f"{name}.json").read_text()) for name in names]
+    records = [read_json(output / "records" / f"{name}.json") for name in names]
     rows = [
         (f"images/{name}.nii.gz", f"labels/{name}.nii.gz", name, name, part.name)
         for name, (part, _) in zip(names, cases)

@@ -109,11 +109,10 @@ class CaseMaker:
         source: Loaded,
         left_out: dict[str, str],
     ) -> None:
-        nodes, ignored = to_array(result.nodes) > 0, None
+        nodes = to_array(result.nodes) > 0
         if source.nodes is not None:
             nodes |= to_array(source.nodes) > 0
-        if source.ignored is not None:
-            ignored = to_array(source.ignored)
+        ignored = None if source.ignored is None else to_array(source.ignored)
         about = {
             "id": name_of(number),
             "patient": case.patient,

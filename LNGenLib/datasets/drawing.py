@@ -156,14 +156,8 @@ def _paint(
             ct = one.case.load().ct
             hu = sitk.GetArrayViewFromImage(ct)
             nodes = [
-                LymphNode(
-                    structures[k],
-                    long_axes[k],
-                    rotation=np.eye(3),
-                    center=one.voxels[k % SPOTS_A_CASE],
-                    spacing=one.spacing,
-                )
-                for k in own
+                LymphNode(structures[k], long_axes[k], np.eye(3), center, one.spacing)
+                for k, center in zip(own, one.voxels[np.array(own) % SPOTS_A_CASE])
             ]
             means = draw_means(one.traits.phase, own, seed, one.enhancement)
             seeds = [node_seed(seed, k, "texture") for k in own]

@@ -42,21 +42,18 @@ def paint_into(
     nodes = _placed(hu, taken, spacing, pool, chosen, seed, spots)
     if not nodes:
         return None
-    numbers = list(nodes)
+    numbers, placed = list(nodes), list(nodes.values())
     traits = pool.traits(case, spacing) or measure_scan(hu, spacing)
     means = draw_means(traits.phase, numbers, seed, pool.enhancement(case))
     if pool.painted:
         brush = inpaint
-        tissues = [
-            pool.tissue(k, node.rotation, mean) for (k, node), mean in zip(nodes.items(), means)
-        ]
+        drawn = zip(numbers, placed, means)
+        tissues = [pool.tissue(k, node.rotation, mean) for k, node, mean in drawn]
     else:
         seeds = [node_seed(seed, k, "texture") for k in numbers]
         brush = models.texture.inpaint
-        tissues = models.texture.sample(hu, list(nodes.values()), means, seeds)
-    return inpaint_all(
-        hu, list(nodes.values()), tissues, means, seed, traits, numbers, brush, Progress()
-    )
+        tissues = models.texture.sample(hu, placed, means, seeds)
+    return inpaint_all(hu, placed, tissues, means, seed, traits, numbers, brush, Progress())
 
 
 def _inside(points: np.ndarray, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -47,7 +47,7 @@ def read_image(path: str | Path) -> sitk.Image:
     Raises InputError where there is no such image, and where it is damaged, cut or sheared, has NaN
     or infinite values, or lies in two places by its header.
     """
-    return _scalar(_read(Path(path))[0], path)
+    return scalar(_read(Path(path))[0], path)
 
 
 def read_ct(path: str | Path, series: str | None = None) -> sitk.Image:
@@ -62,7 +62,7 @@ def read_ct(path: str | Path, series: str | None = None) -> sitk.Image:
             "0): convert it from DICOM again, or set the orientation once you know it (nibabel: "
             "image.set_sform(affine, 1))"
         )
-    return _scalar(image, path)
+    return scalar(image, path)
 
 
 def read_layers(path: str | Path) -> sitk.Image:
@@ -70,9 +70,10 @@ def read_layers(path: str | Path) -> sitk.Image:
     return _read(Path(path))[0]
 
 
-def _scalar(image: sitk.Image, path: str | Path) -> sitk.Image:
+def scalar(image: sitk.Image, name: str | Path) -> sitk.Image:
+    """The image; InputError, which bears the `name`, where it has several values a voxel."""
     if image.GetNumberOfComponentsPerPixel() > 1 or "complex" in image.GetPixelIDTypeAsString():
-        raise InputError(f"{path} has several values a voxel (RGB?): give a scalar image")
+        raise InputError(f"{name} has several values a voxel (RGB?): give a scalar image")
     return image
 
 

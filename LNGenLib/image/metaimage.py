@@ -40,18 +40,11 @@ def metaimage_stored(path: Path) -> Stored:
     if not whole or not _true(fields, "BinaryData", "True") or skip or count <= 0:
         raise InputError(f"{path} is MetaImage of a rare kind: save it again as one binary .mha")
     big = any(_true(fields, key) for key in ("BinaryDataByteOrderMSB", "ElementByteOrderMSB"))
-    packed = _true(fields, "CompressedData")
-    return Stored(
-        "MetaImageIO",
-        path,
-        path if local else path.parent / name,
-        np.dtype((">" if big else "<") + kind),
-        count,
-        offset if local else 0,
-        bool(ORIENTING & set(fields)),
-        packed,
-        length=length if packed else None,
-    )
+    dtype = np.dtype((">" if big else "<") + kind)
+    file, offset = (path, offset) if local else (path.parent / name, 0)
+    oriented, packed = bool(ORIENTING & set(fields)), _true(fields, "CompressedData")
+    length = length if packed else None
+    return Stored("MetaImageIO", path, file, dtype, count, offset, oriented, packed, length=length)
 
 
 def _check_numbers(fields: dict[str, str], axes: int) -> None:

@@ -128,17 +128,10 @@ def _parsed(path: Path, head: bytes, packed: bool) -> _Nifti:
         raise InputError(f"{path} is NIfTI by its content: let its name end with {ending}")
     file = path if single else _beside(path, ".img")
     packed = file.name.lower().endswith(".gz")
-    stored = Stored(
-        "NiftiImageIO",
-        path,
-        file,
-        dtype,
-        math.prod(shape),
-        offset=0 if packed else start,
-        oriented=bool(header["qform_code"] > 0 or header["sform_code"] > 0),
-        packed=packed,
-        start=start if packed else 0,
-    )
+    oriented = bool(header["qform_code"] > 0 or header["sform_code"] > 0)
+    offset, start = (0, start) if packed else (start, 0)
+    count = math.prod(shape)
+    stored = Stored("NiftiImageIO", path, file, dtype, count, offset, oriented, packed, start)
     return _Nifti(header, stored, shape)
 
 

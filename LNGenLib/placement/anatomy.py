@@ -28,14 +28,7 @@ from LNGenLib.placement.grid import (
     voxels_of,
 )
 from LNGenLib.placement.landmarks import Landmarks, finish, label_landmarks
-from LNGenLib.placement.stations import (
-    PELVIC,
-    STATION_NAMES,
-    STATIONS,
-    StationMap,
-    canonical_names,
-    map_stations,
-)
+from LNGenLib.placement.stations import PELVIC, STATIONS, StationMap, canonical_names, map_stations
 from LNGenLib.structure.lymph_node import Box
 
 MARGIN = 36.0  # mm round the candidate centers: the largest node and its surroundings fit in
@@ -184,13 +177,9 @@ def station_region(anatomy: Anatomy, wanted: Sequence[str] = ()) -> CandidateReg
         slice(part.start // step, -(-part.stop // step))
         for part, step in zip(anatomy.box, anatomy.steps.tolist())
     )
+    wall = known.distance[small]
     return CandidateRegion(
-        anatomy.box,
-        anatomy.forbidden,
-        anatomy.fat,
-        subregions,
-        wall=known.distance[small],
-        steps=anatomy.steps,
+        anatomy.box, anatomy.forbidden, anatomy.fat, subregions, wall=wall, steps=anatomy.steps
     )
 
 
@@ -229,7 +218,8 @@ def _wanted_stations(anatomy: Anatomy, wanted: Sequence[str]) -> CandidateRegion
     if missing:
         kind = "these" if wanted else "the pelvic"
         reasons = why_unavailable(anatomy, region)
-        why = "; ".join(f"{name}: {reasons[name]}" for name in STATION_NAMES if name in missing)
+        names = (station.name for station in STATIONS if station.name in missing)
+        why = "; ".join(f"{name}: {reasons[name]}" for name in names)
         raise NoPlace(
             f"no place for lymph nodes at {kind} stations ({why}): give the anatomy, "
             "other stations, or a box, a mask or points"

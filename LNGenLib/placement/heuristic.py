@@ -188,11 +188,7 @@ def misfit(node: LymphNode, region: CandidateRegion) -> str | None:
 
 
 def _problem(
-    occupancy: np.ndarray,
-    shell: np.ndarray,
-    start: np.ndarray,
-    fat: Fat,
-    forbidden: np.ndarray,
+    occupancy: np.ndarray, shell: np.ndarray, start: np.ndarray, fat: Fat, forbidden: np.ndarray
 ) -> str | None:
     stop = start + occupancy.shape
     if (start < 0).any() or (stop > np.array(fat.shape)).any():

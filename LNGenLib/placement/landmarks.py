@@ -126,7 +126,7 @@ def add_sacrum_heights(marks: Landmarks) -> None:
     marks.heights |= {"promontory": foremost[:, 2].mean(), "coccyx": central[:, 2].min()}
 
 
-def finish(marks: Landmarks) -> Landmarks:
+def finish(marks: Landmarks) -> None:
     """Add what follows: great vessels, the rectum's top and the superior rectal artery."""
     great = [marks.masks[name] for name in ("aorta", "cava") if name in marks.masks]
     if great:
@@ -134,7 +134,6 @@ def finish(marks: Landmarks) -> Landmarks:
     if "rectum" in marks.masks:
         marks.heights["rectum top"] = marks.points("rectum")[:, 2].max()
         marks.put("superior rectal artery", _superior_rectal_artery(marks), estimated=True)
-    return marks
 
 
 def sacrum_front(marks: Landmarks, height: float, lateral: float = 0.0) -> np.ndarray:

@@ -14,7 +14,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.affine import affine_of, right_angled
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import window_of
-from LNGenLib.image.io import as_ct, as_labels, read_ct, read_labels
+from LNGenLib.image.io import as_ct, as_labels, read_ct, read_labels, scalar
 from LNGenLib.placement.checks import check_anatomy
 from LNGenLib.placement.labels import read_anatomy
 
@@ -112,6 +112,4 @@ def _check_volume(image: sitk.Image, name: str) -> None:
     size = image.GetSize()
     if len(size) != 3 or min(size) < 2:
         raise InputError(f"{name} has the size {' x '.join(map(str, size))}: give one 3D volume")
-    if image.GetNumberOfComponentsPerPixel() > 1 or "complex" in image.GetPixelIDTypeAsString():
-        raise InputError(f"{name} has several values a voxel (RGB?): give a scalar image")
-    right_angled(affine_of(image), size, name)
+    right_angled(affine_of(scalar(image, name)), size, name)

@@ -58,10 +58,7 @@ class Prepared:
 
 
 def prepare(
-    cases: Sequence[Case],
-    spacing: tuple[float, float, float],
-    folder: Path,
-    progress: Progress,
+    cases: Sequence[Case], spacing: tuple[float, float, float], folder: Path, progress: Progress
 ) -> tuple[list[Prepared], dict[str, str]]:
     """Write the arrays of `cases` on `spacing` (z, y, x; mm) to `folder`, where they are not yet.
 

@@ -124,11 +124,7 @@ def _trainer(
 ) -> pl.Trainer:
     """Trains for the epochs of a configuration and keeps a checkpoint of the last one."""
     last = ModelCheckpoint(
-        folder,
-        LAST,
-        every_n_epochs=1,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
+        folder, LAST, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
     )
     return pl.Trainer(
         default_root_dir=folder,

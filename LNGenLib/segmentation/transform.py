@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Mapping
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
         self.count = tuple(whole(value, "count") for value in count)
         if not 1 <= self.count[0] <= self.count[1]:
             raise InputError(f"count {count}: give (fewest, most), 1 at least")
-        if not isinstance(prob, Real) or not 0 <= prob <= 1:  # NaN is not, either
+        if not isinstance(prob, float | int | np.number) or not 0 <= prob <= 1:  # NaN is not
             raise InputError(f"prob {prob!r}: give a probability, 0 to 1")
         if not whole(label_value, "label_value"):
             raise InputError("label_value 0 is the background: give another")
@@ -79,14 +78,14 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
             seed = get_seed()
         random = np.random.SeedSequence().entropy % MAX_SEED
         self.seed = random if seed is None else whole(seed, "seed")
-        self._epoch = _Shared()
+        self._epoch = _SharedEpoch()
         self._painted: set[str] = set()  # what this process painted into while no epoch was set
         self._empty: int | None = 0  # cases without room so far, None once one had some
         self._strangers: set[str] = set()  # cases, unknown to the pool, of which it has warned
 
     def set_epoch(self, epoch: int) -> None:
         """Draw anew from now on, in worker processes too."""
-        self._epoch.set(epoch)
+        self._epoch.values[:] = torch.tensor([epoch, 1])
 
     def set_random_state(
         self, seed: int | None = None, state: np.random.RandomState | None = None
@@ -112,8 +111,9 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
         # only seen in another order: to turn all voxels of a scan takes longer than to paint
         hu, labels = (array[0].transpose(order) for array in arrays)
         _check_label(labels, hu, label, image, case, self.label_value)
-        turn = data.get("turn")
-        epoch = self._epoch.number if turn is None else whole(turn, "turn")
+        epoch, is_set = self._epoch.values.tolist()
+        if data.get("turn") is not None:
+            epoch, is_set = whole(data["turn"], "turn"), True
         place = f"{case} at {_field_of_view(affine, hu.shape)}"
         self.randomize((place, epoch))
         if not self._count:
@@ -130,7 +130,7 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
             self._warn_of_nothing()
             return result
         self._empty = None
-        if turn is None and not self._epoch.is_set:
+        if not is_set:
             self._warn_of_repetition(case, place)
         for node in painting.nodes:
             labels[node.box][node.label] = self.label_value
@@ -179,24 +179,13 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
         self._strangers.add(case)
 
 
-class _Shared:
+class _SharedEpoch:
     """The epoch, as worker processes see it, too; copies of a transform keep the same one."""
 
     def __init__(self):
-        self._values = torch.zeros(2, dtype=torch.int64).share_memory_()  # number; whether set
+        self.values = torch.zeros(2, dtype=torch.int64).share_memory_()  # number; whether set
 
-    @property
-    def number(self) -> int:
-        return int(self._values[0])
-
-    @property
-    def is_set(self) -> bool:
-        return bool(self._values[1])
-
-    def set(self, epoch: int) -> None:
-        self._values[0], self._values[1] = epoch, 1
-
-    def __deepcopy__(self, memo: dict) -> _Shared:
+    def __deepcopy__(self, memo: dict) -> _SharedEpoch:
         return self
 
 
