@@ -32,7 +32,7 @@ DROPPED = 0.25  # of each size bin
 
 
 class Filtered(NamedTuple):
-    """How many lymph nodes were judged and taken out, and why cases were left out."""
+    """How many lymph nodes were scored and taken out, and why cases were left out."""
 
     nodes: int
     dropped: int
