@@ -41,9 +41,9 @@ def check_types(kind: type, values: dict[str, Any]) -> None:
     any by itself."""
     for name, wanted in get_type_hints(kind).items():
         if name in values and not _fits(values[name], wanted):
-            told = json.dumps(values[name], default=str)[:99]
+            given = json.dumps(values[name], default=str)[:99]
             called = wanted.__name__ if isinstance(wanted, type) else wanted
-            raise InputError(f"{kind.__name__}: {name} {told} is no {called}: correct it")
+            raise InputError(f"{kind.__name__}: {name} {given} is no {called}: correct it")
 
 
 def _fits(value: Any, kind: Any) -> bool:

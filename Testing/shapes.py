@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from LNGenLib.structure.tsdf import largest_component, signed_distance, tsdf_from_distance
+from LNGenLib.image.components import largest_component
+from LNGenLib.structure.tsdf import signed_distance, tsdf_from_distance
 
 
 def tsdf_from_mask(

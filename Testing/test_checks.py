@@ -14,7 +14,7 @@ from LNGenLib.placement.checks import (
     check_nodes_shown,
     check_shows,
 )
-from LNGenLib.placement.classes import NUMBERS
+from LNGenLib.placement.totalsegmentator import NUMBERS
 
 VERSION_1 = {  # of what the phantom and the real pelvis show, by the number in version 2
     **{29: 20, 28: 19, 27: 18, 30: 21, 31: 22, 32: 23, 33: 24},

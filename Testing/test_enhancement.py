@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from LNGenLib.datasets.cases import read_cases
-from LNGenLib.datasets.dataset import DatasetSettings, make_dataset
+from LNGenLib.datasets.dataset import make_dataset
+from LNGenLib.datasets.settings import DatasetSettings
 from LNGenLib.image.io import read_image, to_array, write_image
 from LNGenLib.placement.scan import Scan
 from LNGenLib.structure.shape_range import ShapeRange

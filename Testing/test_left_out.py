@@ -13,9 +13,10 @@ from segmentation_data import write_cases
 from test_dataset import check_equal
 
 from LNGenLib.datasets.cases import read_cases
-from LNGenLib.datasets.dataset import DatasetSettings, make_dataset
+from LNGenLib.datasets.dataset import make_dataset
 from LNGenLib.datasets.drawing import make_pool
 from LNGenLib.datasets.running import run_here
+from LNGenLib.datasets.settings import DatasetSettings
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import read_image, write_image
 from LNGenLib.progress import SILENT
@@ -42,7 +43,7 @@ def sources(folder: Path) -> list[str]:
 
 def test_a_data_set_goes_on_without_it(cases, crops, models, tmp_path):
     made = make_dataset(read_cases(cases), tmp_path / "d", COUNT, SETTINGS, models)
-    assert made.count == COUNT and list(made.left_out) == ["b"]
+    assert made.cases == COUNT and list(made.left_out) == ["b"]
     assert "b.nii.gz is not in HU" in made.left_out["b"]
     assert json.loads((tmp_path / "d/manifest.json").read_text())["left_out"] == made.left_out
     assert set(sources(tmp_path / "d")) == {"a", "c"}
@@ -52,7 +53,7 @@ def test_a_data_set_goes_on_without_it(cases, crops, models, tmp_path):
     check_equal(tmp_path / "d", tmp_path / "e")
     (cases / "b.nii.gz").unlink()
     told = make_dataset(read_cases(cases), tmp_path / "d", COUNT + 3, SETTINGS, models)
-    assert told.count == 3 and "no longer among the cases" in told.left_out["b"]
+    assert told.cases == 3 and "no longer among the cases" in told.left_out["b"]
     assert len(sources(tmp_path / "d")) == COUNT + 3
 
 

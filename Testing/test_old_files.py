@@ -14,9 +14,10 @@ from segmentation_data import write_cases
 
 from LNGenLib.cli.segmentation import split
 from LNGenLib.datasets.cases import read_cases
-from LNGenLib.datasets.dataset import DatasetSettings, make_dataset
+from LNGenLib.datasets.dataset import make_dataset
 from LNGenLib.datasets.drawing import make_pool
 from LNGenLib.datasets.pool import Pool
+from LNGenLib.datasets.settings import DatasetSettings
 from LNGenLib.errors import InputError
 from LNGenLib.progress import SILENT
 from LNGenLib.structure.sizes import Sizes

@@ -14,7 +14,7 @@ from LNGenLib.image.io import like, to_array
 from LNGenLib.placement import anatomy
 from LNGenLib.placement.anatomy import CandidateRegion, even, without
 from LNGenLib.placement.fat import Fat
-from LNGenLib.placement.heuristic import draw_places, place
+from LNGenLib.placement.heuristic import draw_subregions, place_nodes
 from LNGenLib.placement.nearby import NEAR, place_near
 from LNGenLib.placement.stations import STATIONS
 from LNGenLib.structure.shape import Structure
@@ -57,7 +57,7 @@ def on_the_ct(region, ct, what: np.ndarray) -> np.ndarray:
 def centers(region: CandidateRegion, ct) -> np.ndarray:
     """Where centers may lie, on the CT's grid."""
     where = np.zeros(region.fat.shape, bool)
-    for spot in region.places:
+    for spot in region.subregions:
         where[tuple(spot.candidates[0].T)] = True
     return on_the_ct(region, ct, where)
 
@@ -67,7 +67,7 @@ def rngs(seed: int, count: int = len(SIZES)) -> list[np.random.Generator]:
 
 
 def placed(phantom, region, seed: int = 0):
-    found = place(STRUCTURES, SIZES, region, array_spacing(phantom.ct), rngs(seed))
+    found = place_nodes(STRUCTURES, SIZES, region, array_spacing(phantom.ct), rngs(seed))
     return [one.node for one in found]
 
 
@@ -144,7 +144,7 @@ def test_placed_nodes_do_not_overlap(phantom, region):
 def test_nodes_in_a_crowd_do_not_overlap_either(phantom, central):
     """Many nodes in a small region, where they must be packed."""
     shapes = [SHAPES[k % 3] for k in range(25)]
-    found = place(shapes, [5.0] * 25, central, array_spacing(phantom.ct), rngs(0, 25))
+    found = place_nodes(shapes, [5.0] * 25, central, array_spacing(phantom.ct), rngs(0, 25))
     total = sum(on_grid(one.node, phantom.ct.GetSize()[::-1]) for one in found)
     assert total.max() <= 1.02
 
@@ -172,17 +172,19 @@ def test_same_rng_seeds_give_the_same_places_and_others_others(phantom, region):
 
 
 def test_no_nodes_need_no_room(phantom, region):
-    assert place([], [], region, array_spacing(phantom.ct), []) == []
+    assert place_nodes([], [], region, array_spacing(phantom.ct), []) == []
 
 
 def test_nodes_without_room_are_left_out_and_others_are_not(phantom, central):
     shapes, sizes = [SHAPES[0]] * 3, [5.0, 150.0, 6.0]
-    found = place(shapes, sizes, central, array_spacing(phantom.ct), rngs(0, 3))
+    found = place_nodes(shapes, sizes, central, array_spacing(phantom.ct), rngs(0, 3))
     assert [one is None for one in found] == [False, True, False]
 
 
 def test_a_full_region_takes_no_more(phantom, central):
-    found = place([SHAPES[0]] * 80, [20.0] * 80, central, array_spacing(phantom.ct), rngs(0, 80))
+    found = place_nodes(
+        [SHAPES[0]] * 80, [20.0] * 80, central, array_spacing(phantom.ct), rngs(0, 80)
+    )
     assert 0 < sum(one is not None for one in found) < 80
 
 
@@ -196,7 +198,7 @@ def test_nodes_find_room_where_nothing_is_forbidden(phantom):
         (even(np.argwhere(np.ones(shape, bool))),),
     )
     assert without(free, np.zeros(shape, bool), spacing).forbidden.sum() == 0
-    assert None not in place(STRUCTURES, SIZES, free, spacing, rngs(0))
+    assert None not in place_nodes(STRUCTURES, SIZES, free, spacing, rngs(0))
 
 
 def test_real_nodes_are_avoided(phantom, central):
@@ -205,7 +207,7 @@ def test_real_nodes_are_avoided(phantom, central):
     real[tuple(slice(k - 8, k + 8) for k in middle)] = True
     spacing = array_spacing(phantom.ct)
     shapes = [SHAPES[k % 3] for k in range(15)]
-    found = place(shapes, [8.0] * 15, without(central, real, spacing), spacing, rngs(0, 15))
+    found = place_nodes(shapes, [8.0] * 15, without(central, real, spacing), spacing, rngs(0, 15))
     apart = ndimage.distance_transform_edt(~real, sampling=spacing)
     for one in found:
         assert apart[on_grid(one.node, real.shape) >= 0.5].min() > 2.0
@@ -214,7 +216,9 @@ def test_real_nodes_are_avoided(phantom, central):
 def test_the_long_axis_lies_along_vessels(phantom):
     """The external iliac vessels of the phantom run 28 mm outward, 74 forward and 106 down."""
     region = anatomy.find_region(phantom.ct, phantom.labels, stations=["external iliac"])
-    found = place([SHAPES[1]] * 60, [5.0] * 60, region, array_spacing(phantom.ct), rngs(3, 60))
+    found = place_nodes(
+        [SHAPES[1]] * 60, [5.0] * 60, region, array_spacing(phantom.ct), rngs(3, 60)
+    )
     cosines = []
     for node in (one.node for one in found):
         first, last = index_to_ras(phantom.ct, node.long_axis_ends())
@@ -254,7 +258,7 @@ def test_each_point_gets_its_node(phantom):
     fat = np.argwhere(centers(anatomy.find_region(phantom.ct, phantom.labels), phantom.ct))
     points = index_to_ras(phantom.ct, fat[[1000, 4000, 7000]])
     region = anatomy.find_region(phantom.ct, phantom.labels, points=points.tolist(), tolerance=6.0)
-    found = place(STRUCTURES[:3], [2.5] * 3, region, array_spacing(phantom.ct), rngs(0, 3))
+    found = place_nodes(STRUCTURES[:3], [2.5] * 3, region, array_spacing(phantom.ct), rngs(0, 3))
     for one, point in zip(found, points):
         off = np.linalg.norm(index_to_ras(phantom.ct, one.node.center) - point)
         assert off <= 6.0 + 3 * 3**0.5 / 2  # centers are jittered within a voxel
@@ -266,8 +270,8 @@ def test_a_point_outside_of_the_ct_is_an_error(phantom):
 
 
 def test_stations_are_drawn_by_weight(region):
-    first = [next(draw_places(region, k, rng)).station for k, rng in enumerate(rngs(0, 2000))]
-    weights = {spot.station: spot.weight for spot in region.places}
+    first = [next(draw_subregions(region, k, rng)).station for k, rng in enumerate(rngs(0, 2000))]
+    weights = {spot.station: spot.weight for spot in region.subregions}
     counts = [first.count(name) for name in weights]
     expected = 2000 * np.array(list(weights.values())) / sum(weights.values())
     assert set(weights) == {station.name for station in STATIONS}
@@ -277,7 +281,7 @@ def test_stations_are_drawn_by_weight(region):
 def test_nodes_lie_at_the_station_that_is_asked_for(phantom):
     for name in ("mesorectal", "external iliac"):
         region = anatomy.find_region(phantom.ct, phantom.labels, stations=[name])
-        found = place(STRUCTURES, SIZES, region, array_spacing(phantom.ct), rngs(0))
+        found = place_nodes(STRUCTURES, SIZES, region, array_spacing(phantom.ct), rngs(0))
         assert {one.station for one in found} == {name}
 
 
@@ -292,7 +296,7 @@ def test_region_without_fat_finds_no_room(phantom):
     bone = to_array(phantom.labels) == SACRUM
     region = anatomy.find_region(phantom.ct, phantom.labels, bone)
     assert not centers(region, phantom.ct).any()
-    found = place(STRUCTURES, SIZES, region, array_spacing(phantom.ct), rngs(0))
+    found = place_nodes(STRUCTURES, SIZES, region, array_spacing(phantom.ct), rngs(0))
     assert found == [None] * len(SIZES)
 
 
@@ -339,7 +343,7 @@ def test_room_for_a_small_node_in_thick_slices_is_found_in_little_memory():
     middle = even(np.argwhere(np.pad(np.ones((1, 20, 20), bool), ((2, 2), (20, 20), (20, 20)))))
     region = CandidateRegion(box, np.zeros(shape, bool), fat, (middle,))
     tracemalloc.start()
-    found = place([SHAPES[0]], [1.7], region, spacing, rngs(0, 1))
+    found = place_nodes([SHAPES[0]], [1.7], region, spacing, rngs(0, 1))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found[0] is not None and peak < 30e6

@@ -10,7 +10,8 @@ import pytest
 import SimpleITK as sitk
 
 from LNGenLib.datasets.cases import read_cases
-from LNGenLib.datasets.dataset import DatasetSettings, make_dataset
+from LNGenLib.datasets.dataset import make_dataset
+from LNGenLib.datasets.settings import DatasetSettings
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import ras_to_index
 from LNGenLib.image.hu import window_of

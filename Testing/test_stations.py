@@ -14,12 +14,12 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing, index_to_ras
 from LNGenLib.image.io import as_ct, like, read_image, read_labels, to_array
 from LNGenLib.placement.anatomy import find_region, read_stations
-from LNGenLib.placement.classes import NUMBERS, number_of
 from LNGenLib.placement.grid import distance_to
-from LNGenLib.placement.heuristic import place
+from LNGenLib.placement.heuristic import place_nodes
 from LNGenLib.placement.labels import read_anatomy
 from LNGenLib.placement.points import read_points
-from LNGenLib.placement.stations import NAMES, PELVIC, STATIONS, named
+from LNGenLib.placement.stations import PELVIC, STATION_NAMES, STATIONS, canonical_names
+from LNGenLib.placement.totalsegmentator import NUMBERS, number_of
 from LNGenLib.structure.shape import Structure
 
 GRID = np.linalg.norm(np.mgrid[-12:12.1, -12:12.1, -12:12.1], axis=0)
@@ -71,12 +71,12 @@ def test_internal_iliac_vessels_are_told_from_external_ones(known):
 
 def test_all_stations_are_found_in_the_phantom(known):
     assert known.stations.unavailable == {}
-    assert set(np.unique(known.stations.station)) == set(range(len(NAMES) + 1))
+    assert set(np.unique(known.stations.station)) == set(range(len(STATION_NAMES) + 1))
 
 
-@pytest.mark.parametrize("station", STATIONS, ids=NAMES)
+@pytest.mark.parametrize("station", STATIONS, ids=STATION_NAMES)
 def test_each_station_keeps_to_its_definition(known, station):
-    marks, where = known.landmarks, known.stations.station == 1 + NAMES.index(station.name)
+    marks, where = known.landmarks, known.stations.station == 1 + STATION_NAMES.index(station.name)
     off = distance_to(marks.masks[station.landmark], station.reach + 1, marks.spacing)[where]
     assert off.max() <= station.reach
     assert off == pytest.approx(known.stations.distance[where], abs=1e-3)
@@ -93,7 +93,9 @@ def test_each_station_keeps_to_its_definition(known, station):
 def test_presacral_fat_lies_before_the_sacrum_and_obturator_fat_within_the_hips(known):
     marks = known.landmarks
     points = {
-        name: index_to_ras(marks.grid, np.argwhere(known.stations.station == 1 + NAMES.index(name)))
+        name: index_to_ras(
+            marks.grid, np.argwhere(known.stations.station == 1 + STATION_NAMES.index(name))
+        )
         for name in ("presacral", "obturator")
     }
     sacrum, hips = marks.points("sacrum"), marks.points("hips")
@@ -123,7 +125,7 @@ def test_stations_do_not_depend_on_the_axes(phantom, orientation, labeled):
     for axes in ("LPS", orientation):
         ct, labels = (sitk.DICOMOrient(image, axes) for image in (phantom.ct, phantom.labels))
         found = read_stations(ct, labels if labeled else None).stations.station
-        volumes.append(np.bincount(found.ravel(), minlength=len(NAMES) + 1)[1:])
+        volumes.append(np.bincount(found.ravel(), minlength=len(STATION_NAMES) + 1)[1:])
     assert volumes[1] == pytest.approx(volumes[0], rel=0.15, abs=30)
 
 
@@ -141,12 +143,12 @@ def test_a_scan_above_the_pelvis_is_refused_but_not_para_aortic_nodes(phantom):
     with pytest.raises(InputError, match="no place for lymph nodes at the pelvic stations"):
         find_region(*upper)
     region = find_region(*upper, stations=["para-aortic"])
-    assert [place.station for place in region.places] == ["para-aortic"]
+    assert [place.station for place in region.subregions] == ["para-aortic"]
 
 
 def test_para_aortic_nodes_have_a_place_in_the_real_pelvis(pelvis):
     region = find_region(*pelvis, stations=["para-aortic"])
-    assert len(region.places[0].candidates[0]) * np.prod(array_spacing(pelvis[0])) > 50_000
+    assert len(region.subregions[0].candidates[0]) * np.prod(array_spacing(pelvis[0])) > 50_000
 
 
 def test_real_landmarks_are_found_with_and_without_labels(pelvis):
@@ -161,12 +163,12 @@ def test_real_landmarks_are_found_with_and_without_labels(pelvis):
 
 
 def test_names_of_stations_are_read_as_people_write_them():
-    assert named(["Internal-Iliac", "para aortic", "internal iliac"]) == (
+    assert canonical_names(["Internal-Iliac", "para aortic", "internal iliac"]) == (
         "internal iliac",
         "para-aortic",
     )
     with pytest.raises(InputError, match="no station axillary: there are mesorectal"):
-        named(["axillary"])
+        canonical_names(["axillary"])
 
 
 def test_classes_are_known_by_name_in_any_order_of_words():
@@ -243,7 +245,7 @@ def test_the_command_writes_maps_that_slicer_knows(phantom, tmp_path, run_lngen)
     numbers = to_array(segments)
     assert np.array_equal(numbers > 0, prior > 0)
     summary = json.loads((out / "stations.json").read_text())
-    assert [row["name"] for row in summary["stations"]] == list(NAMES)
+    assert [row["name"] for row in summary["stations"]] == list(STATION_NAMES)
     assert {"rectum", "superior rectal artery"} <= set(summary["estimated"])
     for k, row in enumerate(summary["stations"]):
         assert segments.GetMetaData(f"Segment{k}_Name") == row["name"]
@@ -274,7 +276,7 @@ def test_without_a_pelvis_a_mask_still_works_and_stations_are_refused(shared, na
         find_region(ct, None)
     hu = to_array(ct)
     region = find_region(ct, None, (hu > -150) & (hu < -30))
-    found = place([BALL] * 2, [4.0] * 2, region, array_spacing(ct), RNGS)
+    found = place_nodes([BALL] * 2, [4.0] * 2, region, array_spacing(ct), RNGS)
     for one in found:
         box = one.node.box(0)
         assert -150 < np.average(hu[box], weights=one.node.occupancy(box)) < -30

@@ -17,7 +17,7 @@ from LNGenLib.image.io import as_ct, read_image, read_labels, to_array
 from LNGenLib.placement.anatomy import read_stations
 from LNGenLib.placement.grid import refined
 from LNGenLib.placement.scan import Scan
-from LNGenLib.placement.stations import NAMES
+from LNGenLib.placement.stations import STATION_NAMES
 from LNGenLib.progress import Progress
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
@@ -93,7 +93,7 @@ def test_pelvis_nodes_lie_at_their_stations(pelvis, pelvis_result):
     for node, record in zip(pelvis_result[1], pelvis_result[0].records):
         center = np.round(node.center).astype(int)
         near = stations[tuple(slice(k - 1, k + 2) for k in center)]
-        assert (near == 1 + NAMES.index(record.station)).any()
+        assert (near == 1 + STATION_NAMES.index(record.station)).any()
 
 
 def test_every_node_is_visible_without_labels(abdomen_result):

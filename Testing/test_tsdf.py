@@ -10,7 +10,6 @@ from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.surface import node_surface
 from LNGenLib.structure.tsdf import (
     diameter,
-    largest_component,
     mesh_volume,
     surface,
     tsdf_from_distance,
@@ -184,18 +183,6 @@ def test_diameter_is_that_of_all_pairs(seed, count):
     length, ends = diameter(points)
     assert length == pytest.approx(max(np.linalg.norm(points - p, axis=1).max() for p in points))
     assert np.linalg.norm(ends[0] - ends[1]) == pytest.approx(length)
-
-
-def test_largest_component_counts_corners_as_contact():
-    mask = np.zeros((8, 8, 8), bool)
-    mask[0:2, 0:2, 0:2] = mask[2:4, 2:4, 2:4] = True  # touch at a corner: 16 voxels
-    mask[5:8, 5:7, 5:7] = True  # 12 voxels
-    kept = largest_component(mask)
-    assert kept[0, 0, 0] and kept[3, 3, 3] and kept.sum() == 16
-
-
-def test_largest_component_of_nothing_is_nothing():
-    assert not largest_component(np.zeros((3, 3, 3), bool)).any()
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from slicer.parameterNodeWrapper import (
 
 from LNGenLib.errors import InputError
 from LNGenLib.mrml.markups import to_box, to_points
-from LNGenLib.placement.stations import NAMES
+from LNGenLib.placement.stations import STATION_NAMES
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.sizes import LARGEST, SMALLEST, Sizes
 from LNGenLib.synthesis.records import MOST_NODES, SynthesisRequest
@@ -191,7 +191,7 @@ class LNGenParameterNode:
 
 def stationFields() -> dict[str, str]:
     """The stations of the library by the fields of `StationChoice`."""
-    return dict(zip(StationChoice.allParameters, NAMES, strict=True))
+    return dict(zip(StationChoice.allParameters, STATION_NAMES, strict=True))
 
 
 def sizesOf(nodes: NodesChoice) -> Sizes:

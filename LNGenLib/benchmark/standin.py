@@ -9,7 +9,6 @@ patients.
 from __future__ import annotations
 
 import csv
-import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +21,7 @@ from scipy import ndimage
 from LNGenLib import __version__
 from LNGenLib.benchmark.scanner import Scanner
 from LNGenLib.errors import InputError
-from LNGenLib.files import whole_file, write_json
+from LNGenLib.files import read_json, whole_file, write_json
 from LNGenLib.image.geometry import array_spacing, index_to_ras
 from LNGenLib.image.hu import FAT
 from LNGenLib.image.io import (
@@ -36,7 +35,7 @@ from LNGenLib.image.io import (
 )
 from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.placement.anatomy import find_region
-from LNGenLib.placement.heuristic import place
+from LNGenLib.placement.heuristic import place_nodes
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.shape import Structure
@@ -137,7 +136,7 @@ def _make_scan(
     structures = [_structure(data / "nodes" / file) for file in files]
     long_axes = [part.sizes.draw(rng) for _ in files]
     region = find_region(background, organs, np.ones(background.GetSize()[::-1], bool))
-    placed = place(structures, long_axes, region, spacing, rng.spawn(NODES))
+    placed = place_nodes(structures, long_axes, region, spacing, rng.spawn(NODES))
     kept = [k for k in range(NODES) if placed[k] is not None]
     nodes, scanner = [placed[k].node for k in kept], Scanner.draw(rng)
     hu, labels = scanner.scan(to_array(background), nodes, spacing, rng)
@@ -205,7 +204,7 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> N
 
 def _write_tables(output: Path, cases: list[tuple[Part, int]], seed: int) -> None:
     names = [_id(*case) for case in cases]
-    records = [json.loads((output / "records" / f"{name}.json").read_text()) for name in names]
+    records = [read_json(output / "records" / f"{name}.json") for name in names]
     rows = [
         (f"images/{name}.nii.gz", f"labels/{name}.nii.gz", name, name, part.name)
         for name, (part, _) in zip(names, cases)

@@ -4,7 +4,6 @@ ones, of two sizes, as the networks draw them at first."""
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from LNGenLib.evaluation.shape.descriptors import has_sound_surface
 from LNGenLib.evaluation.shape.reference import LEAST, MOST, Closeness, Reference
 from LNGenLib.evaluation.shape.surfaces import BINS, Form, RealSurfaces, Surfaces
 from LNGenLib.evaluation.tables import FORM, closeness_cells, figure, form_cells
-from LNGenLib.files import keep_settings
+from LNGenLib.files import keep_settings, read_json
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.corpus import prepare
@@ -126,7 +125,7 @@ def trained_explicit(
     or where that holds masks, of a structure training as it is by default."""
     structure = StructureConfig()
     if (data / "settings.json").exists():
-        kept = json.loads((data / "settings.json").read_text())["config"]
+        kept = read_json(data / "settings.json")["config"]
         kept = {name: tuple(v) if isinstance(v, list) else v for name, v in kept.items()}
         structure = StructureConfig(**kept)
     settings = {"data": str(data), "structure": dataclasses.asdict(structure)}

@@ -84,7 +84,8 @@ def dataset(
     found = cases_of(cases, classes)
     law = Sizes(sizes.value, *long_axis)
 
-    from LNGenLib.datasets.dataset import DatasetSettings, make_dataset
+    from LNGenLib.datasets.dataset import make_dataset
+    from LNGenLib.datasets.settings import DatasetSettings
     from LNGenLib.synthesis.engine import Models
 
     settings = DatasetSettings(seed, count, law, steps, layout.value)
@@ -95,7 +96,7 @@ def dataset(
         made = make_dataset(found, output, number, settings, models, anatomy, run, progress)
     tell_left_out(made.left_out)
     console.print(
-        f"{made.count} SYNTHETIC cases made, {number - made.count} were there"
+        f"{made.cases} SYNTHETIC cases made, {number - made.cases} were there"
         f"{count_left_out(made.left_out)}: {output}",
         soft_wrap=True,
     )

@@ -136,7 +136,7 @@ def synthesize(
     from LNGenLib.placement.checks import check_nodes_shown
     from LNGenLib.placement.points import read_points
     from LNGenLib.placement.scan import Scan
-    from LNGenLib.placement.stations import named
+    from LNGenLib.placement.stations import canonical_names
     from LNGenLib.structure.shape_range import ShapeRange
     from LNGenLib.structure.sizes import Sizes
     from LNGenLib.synthesis.plan import Plan
@@ -154,7 +154,7 @@ def synthesize(
         region_box,
         ShapeRange(axis_ratio, irregularity),
         texture_steps=steps,
-        stations=named(stations or ()),
+        stations=canonical_names(stations or ()),
         points=where,
         tolerance_mm=tolerance,
         short_axis_mm=short_axis,

@@ -32,8 +32,17 @@ class Loaded(NamedTuple):
     def mask(self) -> sitk.Image | None:
         """The label map of `label_map` (uint8), where there are labels: 1 in lymph nodes, 2 in what
         is ignored. No lymph node is painted where it is not 0."""
-        if self.nodes is None:
-            return None
+        return None if self.nodes is None else Labeled(*self).mask
+
+
+class Labeled(Loaded):
+    """A case as read whose lymph nodes are labeled."""
+
+    nodes: sitk.Image
+
+    @property
+    def mask(self) -> sitk.Image:
+        """As that of `Loaded`."""
         ignored = None if self.ignored is None else to_array(self.ignored)
         return like(label_map(to_array(self.nodes), ignored), self.ct)
 
@@ -60,11 +69,13 @@ class Case:
     def load(self, as_stored: bool = False) -> Loaded:
         """CT (int16 HU, or of its own type `as_stored`) and labels; InputError, which names the
         file, where they can't be used."""
+        labels: sitk.Image | None = None
         if self.image.suffix == ".npz":
             image, labels = read_npz(self.image)
         else:
             image = read_ct(self.image)
-            labels = None if self.label is None else read_labels(self.label, image)
+            if self.label is not None:
+                labels = read_labels(self.label, image)
         hu = as_ct(image, str(self.image))
         ct = image if as_stored else hu
         if labels is None:
@@ -75,12 +86,12 @@ class Case:
         mask = None if ignored is None else like(ignored.astype(np.uint8), ct)
         return Loaded(ct, lymph_nodes, mask)
 
-    def load_labeled(self) -> Loaded:
+    def load_labeled(self) -> Labeled:
         """As `load`; InputError where there are no labels."""
         loaded = self.load()
         if loaded.nodes is None:
             raise InputError(f"{self.image} has no labels: add them, or leave it out")
-        return loaded
+        return Labeled(*loaded)
 
 
 def scan_of(case: Case, source: Loaded, folder: Path | None) -> Scan:

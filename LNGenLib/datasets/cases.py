@@ -14,8 +14,6 @@ from LNGenLib.datasets.layouts import READERS
 from LNGenLib.errors import InputError
 from LNGenLib.files import read_json
 
-__all__ = ["Case", "by_patient", "read_cases"]
-
 USABLE_ID = re.compile(r"[\w][\w.+-]*")  # a file's name, too
 
 

@@ -16,48 +16,20 @@ from LNGenLib.datasets.case import Case, Loaded, scan_of
 from LNGenLib.datasets.label_values import label_map, written_labels
 from LNGenLib.datasets.manifest import begun, shared_by_all, write_manifest
 from LNGenLib.datasets.running import Runner, run_here
-from LNGenLib.datasets.writing import LAYOUTS, Writer, clear_unfinished
+from LNGenLib.datasets.settings import DatasetSettings
+from LNGenLib.datasets.writing import clear_unfinished
 from LNGenLib.errors import InputError, OutputError
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.placement.anatomy import NoPlace, deep
-from LNGenLib.plain import as_python, whole
+from LNGenLib.plain import whole
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import case_seed
-from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import Models, synthesize
 from LNGenLib.synthesis.painting import enhancement_like
-from LNGenLib.synthesis.records import MOST_NODES, SynthesisRequest, SynthesisResult
+from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
 
 MOST_ENHANCED = 150.0  # HU over muscle that a request takes; real ones of calcium have more
 GONE = "it is no longer among the cases"
-
-
-@dataclass(frozen=True)
-class DatasetSettings:
-    """What makes a synthetic data set; each case depends on it and its number alone.
-
-    A case gets `count` (fewest, most) lymph nodes, fewer where they find no room, as bright as its
-    real ones where they are labeled.
-    """
-
-    seed: int = 0
-    count: tuple[int, int] = (1, 10)
-    sizes: Sizes = Sizes()
-    texture_steps: int = 6
-    layout: str = "nnunet"
-
-    def __post_init__(self):
-        whole(self.seed, "seed")
-        low, high = (whole(value, "count") for value in self.count)
-        as_python(self)
-        if not 1 <= low <= high <= MOST_NODES:
-            raise InputError(f"count {low} to {high}: give MIN <= MAX within 1 to {MOST_NODES}")
-        if self.layout not in LAYOUTS:
-            raise InputError(f"layout {self.layout}: give {' or '.join(LAYOUTS)}")
-
-    def writer(self, folder: Path) -> Writer:
-        """What writes cases of the layout into a folder."""
-        return LAYOUTS[self.layout](folder)
 
 
 @dataclass(frozen=True)
@@ -137,11 +109,10 @@ class CaseMaker:
         source: Loaded,
         left_out: dict[str, str],
     ) -> None:
-        nodes, ignored = to_array(result.nodes) > 0, None
+        nodes = to_array(result.nodes) > 0
         if source.nodes is not None:
             nodes |= to_array(source.nodes) > 0
-        if source.ignored is not None:
-            ignored = to_array(source.ignored)
+        ignored = None if source.ignored is None else to_array(source.ignored)
         about = {
             "id": name_of(number),
             "patient": case.patient,
@@ -176,7 +147,7 @@ def _enhancement(ct: sitk.Image, real: sitk.Image) -> tuple[float, float] | None
 class Made(NamedTuple):
     """How many cases a run made, and why sources were left out whose turn it was."""
 
-    count: int
+    cases: int
     left_out: dict[str, str]
 
 

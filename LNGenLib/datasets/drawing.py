@@ -61,11 +61,12 @@ def make_pool(
     structures = with_hila(structures, seed, numbers, hila)
     seen, left_out = _look(cases, anatomy, seed, progress)
     tissues = _paint(seen, structures, long_axes, seed, models, progress) if painted else None
+    spots: dict[str, Any] = {one.case.id: one.points for one in seen}
     with output_folder(output) as folder:
         np.save(folder / STRUCTURES, np.stack([s.tsdf for s in structures]).astype(np.float16))
         if tissues is not None:
             np.save(folder / TISSUES, tissues)
-        np.savez_compressed(folder / SPOTS, **{one.case.id: one.points for one in seen})
+        np.savez_compressed(folder / SPOTS, **spots)
         content = {
             "synthetic": True,
             "software": f"LNGen {__version__}",
@@ -73,7 +74,7 @@ def make_pool(
             "seed": seed,
             "sizes": dataclasses.asdict(sizes),
             "painted": painted,
-            "cases": {one.case.id: one.told() for one in seen},
+            "cases": {one.case.id: one.to_json() for one in seen},
             "left_out": left_out,
             "long_axes_mm": [round(value, 6) for value in long_axes],
         }
@@ -94,7 +95,7 @@ class _Seen:
     traits: ScanTraits
     enhancement: Enhancement | None
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {
             "spacing_mm": self.spacing.tolist(),
             "edge_spread_mm": self.traits.edge_spread,
@@ -131,8 +132,9 @@ def _see(case: Case, anatomy: Path | None, seed: int) -> _Seen:
     traits = measure_scan(hu, spacing, None if scan.anatomy is None else to_array(scan.anatomy))
     enhancement = None
     if real is not None:
-        shown = hu, to_array(real), spacing, traits.edge_spread, traits.phase.muscle_hu
-        enhancement = measure_enhancement(*shown)
+        enhancement = measure_enhancement(
+            hu, to_array(real), spacing, traits.edge_spread, traits.phase.muscle_hu
+        )
     points = index_to_ras(scan.ct, voxels).astype(np.float32)
     return _Seen(case, spacing, voxels, points, traits, enhancement)
 
@@ -154,11 +156,8 @@ def _paint(
             ct = one.case.load().ct
             hu = sitk.GetArrayViewFromImage(ct)
             nodes = [
-                LymphNode(
-                    *(structures[k], long_axes[k], np.eye(3), one.voxels[k % SPOTS_A_CASE]),
-                    one.spacing,
-                )
-                for k in own
+                LymphNode(structures[k], long_axes[k], np.eye(3), center, one.spacing)
+                for k, center in zip(own, one.voxels[np.array(own) % SPOTS_A_CASE])
             ]
             means = draw_means(one.traits.phase, own, seed, one.enhancement)
             seeds = [node_seed(seed, k, "texture") for k in own]

@@ -10,7 +10,7 @@ from LNGenLib.errors import InputError
 ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 CHANNEL = "_0000"  # nnU-Net's first, here the CT
 CT = "-ct"  # LNQ2023's
-UNNAMED = ("ct", "image")  # files so called are told apart by their folders
+UNNAMED = ("ct", "image")  # files so called are known by their folders
 
 
 def case_of(name: str | Path) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from LNGenLib.errors import InputError
 
 NODE, IGNORED = 1, 2  # in label maps that LNGen writes for training
-CALLED = ("lymphnode", "ln", "node")  # lower case, letters alone, one of them
+LYMPH_NODE_NAMES = ("lymphnode", "ln", "node")  # lower case, letters alone, one of them
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Meaning:
     @property
     def odd(self) -> bool:
         """Whether the lymph nodes have a name that is no lymph node's."""
-        return self.name is not None and _plain(self.name) not in CALLED
+        return self.name is not None and _key(self.name) not in LYMPH_NODE_NAMES
 
     def read(self, labels: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray | None]:
         """Lymph nodes (z, y, x), 0 elsewhere, and what is ignored (z, y, x, bool), or None.
@@ -63,26 +63,27 @@ def read_meaning(labels: Any, wanted: Sequence[str], source: Path) -> Meaning:
     InputError, with the list of classes, where none is.
     """
     classes = _classes(labels, source)
-    ignore = next((classes.pop(name) for name in list(classes) if _plain(name) == "ignore"), None)
+    ignored = next((classes.pop(name) for name in list(classes) if _key(name) == "ignore"), ())
+    ignore = ignored[0] if ignored else None
     if not classes:
         if wanted:
             raise InputError(f"{source} names no class but the background: leave out --class")
-        return Meaning(ignore=ignore and ignore[0])
+        return Meaning(ignore=ignore)
     chosen = _chosen(classes, wanted, source)
     nodes = sorted({value for name in chosen for value in classes[name]})
     others = sorted({value for values in classes.values() for value in values} - set(nodes))
     name = chosen[0] if len(chosen) == 1 else None
-    return Meaning(tuple(nodes), ignore and ignore[0], tuple(others), name)
+    return Meaning(tuple(nodes), ignore, tuple(others), name)
 
 
 def _chosen(classes: dict[str, tuple[int, ...]], wanted: Sequence[str], source: Path) -> list[str]:
     listed = ", ".join(classes)
-    unknown = [name for name in wanted if _plain(name) not in map(_plain, classes)]
+    unknown = [name for name in wanted if _key(name) not in map(_key, classes)]
     if unknown:
         raise InputError(f"{source} has no class {unknown[0]}: it has {listed}")
     if wanted:
-        return [name for name in classes if _plain(name) in map(_plain, wanted)]
-    called = [name for name in classes if _plain(name) in CALLED] or list(classes)
+        return [name for name in classes if _key(name) in map(_key, wanted)]
+    called = [name for name in classes if _key(name) in LYMPH_NODE_NAMES] or list(classes)
     if len(called) > 1:
         raise InputError(
             f"{source} has the classes {listed}: say which are lymph nodes (--class NAME), or give "
@@ -98,15 +99,15 @@ def _classes(labels: Any, source: Path) -> dict[str, tuple[int, ...]]:
         for key, value in (labels or {}).items():
             name, values = (value, int(key)) if isinstance(value, str) else (key, value)
             values = tuple(map(operator.index, values if isinstance(values, list) else [values]))
-            if _plain(name) != "background" and values != (0,):
+            if _key(name) != "background" and values != (0,):
                 classes[name] = values
     except (AttributeError, TypeError, ValueError) as error:
         raise InputError(f'{source}: labels are no {{"lymph node": 1}}: correct them') from error
     return classes
 
 
-def _plain(name: str) -> str:
-    """A name of a class in lower case without spaces, underscores and a plural's s."""
+def _key(name: str) -> str:
+    """How a class's name is compared: in lower case, its letters alone, without a plural's s."""
     return re.sub(r"[\W_]+", "", name.lower()).removesuffix("s")
 
 

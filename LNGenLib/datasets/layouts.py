@@ -42,12 +42,11 @@ def nnunet(path: Path) -> list[Case] | None:
                 continue  # the record is written last: a case in the making
             name, ending = split_ending(image.name)
             label = path / f"labels{suffix}" / (name.removesuffix(CHANNEL) + ending)
-            if not label.exists():
-                if part == "train":
-                    raise InputError(f"{label} is missing: add it, or take {image} away")
-                label = None
+            if part == "train" and not label.exists():
+                raise InputError(f"{label} is missing: add it, or take {image} away")
             patient, synthetic = _origin(record, id) if record.exists() else (id, False)
-            cases.append(Case(id, image, label, patient, part, synthetic))
+            own_label = label if label.exists() else None
+            cases.append(Case(id, image, own_label, patient, part, synthetic))
     return cases
 
 
@@ -174,8 +173,8 @@ def results(path: Path) -> list[Case] | None:
         patient, _ = _origin(record, folder.name)
         image = _existing(folder / "ct.nii.gz", record)
         meaning = Meaning() if labels is None else read_meaning(labels, (), record)
-        files = case_of(image), image, _existing(label, record), patient
-        cases.append(Case(*files, synthetic=True, meaning=meaning))
+        label = _existing(label, record)
+        cases.append(Case(case_of(image), image, label, patient, synthetic=True, meaning=meaning))
     return cases or None
 
 

@@ -7,17 +7,15 @@ import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from LNGenLib import __version__
 from LNGenLib.datasets.case import Case
+from LNGenLib.datasets.settings import DatasetSettings
 from LNGenLib.datasets.writing import Writer
 from LNGenLib.errors import InputError
 from LNGenLib.files import json_field, read_json, write_json
 from LNGenLib.synthesis.engine import Models
-
-if TYPE_CHECKING:
-    from LNGenLib.datasets.dataset import DatasetSettings
 
 MANIFEST = "manifest.json"
 

@@ -10,6 +10,8 @@ import SimpleITK as sitk
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import as_ct, as_labels
 
+KINDS = {"img": "uif", "lbl": "buif", "spacing": "uif"}  # of numbers, by numpy's letters
+
 
 def read_npz(path: Path) -> tuple[sitk.Image, sitk.Image]:
     """CT (int16) and labels (uint16) of a scan: `img`, `lbl` and `spacing` (mm).
@@ -31,18 +33,15 @@ def read_npz(path: Path) -> tuple[sitk.Image, sitk.Image]:
 def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     try:
         with np.load(path) as content:
-            hu, labels, spacing = (content[name] for name in ("img", "lbl", "spacing"))
+            arrays = {name: content[name] for name in KINDS}
     except Exception as error:  # numpy, zipfile and zlib have many kinds for damaged files
         raise InputError(
             f"{path} is no scan of MEPLYv2 (img, lbl, spacing) that can be read: {error}"
         ) from error
-    for name, array, kinds in (
-        ("img", hu, "uif"),
-        ("lbl", labels, "buif"),
-        ("spacing", spacing, "uif"),
-    ):
-        if array.dtype.kind not in kinds:
+    for name, array in arrays.items():
+        if array.dtype.kind not in KINDS[name]:
             raise InputError(f"{path}: {name} holds {array.dtype}: give numbers")
+    hu, labels, spacing = arrays.values()
     if hu.ndim != 3 or min(hu.shape) < 2 or labels.shape != hu.shape or not _lengths(spacing):
         raise InputError(
             f"{path} holds img {hu.shape}, lbl {labels.shape} and spacing {spacing}: give two "

@@ -10,58 +10,57 @@ from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.synthesis.engine import Models
-from LNGenLib.synthesis.enhancement import Enhancement, draw_means
-from LNGenLib.synthesis.painting import (
-    Painting,
-    ScanTraits,
-    inpaint_all,
-    measure_scan,
-)
+from LNGenLib.synthesis.enhancement import draw_means
+from LNGenLib.synthesis.painting import Painting, inpaint_all, measure_scan
 from LNGenLib.texture.inpainting import inpaint
 
 
 def paint_into(
     hu: np.ndarray,
     taken: np.ndarray,
-    spacing: np.ndarray,
+    affine: np.ndarray,
+    case: str,
     pool: Pool,
     count: int,
     seed: int,
     models: Models,
-    spots: np.ndarray | None = None,
-    traits: ScanTraits | None = None,
-    enhancement: Enhancement | None = None,
 ) -> Painting | None:
     """Paint up to `count` lymph nodes of the pool into `hu` (z, y, x), which is modified.
 
-    They keep off what is `taken` (above 0) and are left out where they find no room; None where
-    all are. They lie near `spots` (n, 3; indices), or, without them, in any fat beneath the skin;
-    `traits` are those of `measure_scan`, where they are known, `enhancement` is that of
-    `draw_means`. Equal seeds give equal nodes. `models` generate the tissue where the pool is not
-    painted.
+    `affine` (4, 4) leads from its indices to RAS mm. Lymph nodes keep off what is `taken` (above 0)
+    and are left out where they find no room; None where all are. They lie near the spots that the
+    pool has of the case, or, where it does not know the case, in any fat beneath the skin. Equal
+    seeds give equal nodes. `models` generate the tissue where the pool is not painted.
     """
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
     rng = node_rng(seed, 0, "choice")  # the seed's own numbers may be drawn already, by the caller
     chosen = rng.choice(len(pool), min(count, len(pool)), replace=False).tolist()
-    if spots is None:
+    if pool.knows(case):
+        spots = _inside(pool.spots(case), affine, hu.shape)
+    else:
         spots = free_spots(hu, spacing, taken)
     nodes = _placed(hu, taken, spacing, pool, chosen, seed, spots)
     if not nodes:
         return None
-    numbers = list(nodes)
-    traits = traits or measure_scan(hu, spacing)
-    means = draw_means(traits.phase, numbers, seed, enhancement)
+    numbers, placed = list(nodes), list(nodes.values())
+    traits = pool.traits(case, spacing) or measure_scan(hu, spacing)
+    means = draw_means(traits.phase, numbers, seed, pool.enhancement(case))
     if pool.painted:
         brush = inpaint
-        tissues = [
-            pool.tissue(k, node.rotation, mean) for (k, node), mean in zip(nodes.items(), means)
-        ]
+        drawn = zip(numbers, placed, means)
+        tissues = [pool.tissue(k, node.rotation, mean) for k, node, mean in drawn]
     else:
         seeds = [node_seed(seed, k, "texture") for k in numbers]
         brush = models.texture.inpaint
-        tissues = models.texture.sample(hu, list(nodes.values()), means, seeds)
-    return inpaint_all(
-        hu, list(nodes.values()), tissues, means, seed, traits, numbers, brush, Progress()
-    )
+        tissues = models.texture.sample(hu, placed, means, seeds)
+    return inpaint_all(hu, placed, tissues, means, seed, traits, numbers, brush, Progress())
+
+
+def _inside(points: np.ndarray, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The voxels (n, 3; z, y, x) of RAS points that lie in the image."""
+    index = (points - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T
+    index = np.round(index).astype(int)
+    return index[((index >= 0) & (index < shape)).all(1)]
 
 
 def _placed(

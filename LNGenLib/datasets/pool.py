@@ -103,16 +103,16 @@ class Pool:
 
     def traits(self, case: str, spacing: np.ndarray) -> ScanTraits | None:
         """What was measured of a case, if its CT has this spacing (z, y, x; mm)."""
-        told = self._told(case)
-        if told is None or not np.allclose(told["spacing_mm"], spacing, rtol=1e-3):
+        known = self._known(case)
+        if known is None or not np.allclose(known["spacing_mm"], spacing, rtol=1e-3):
             return None
-        return ScanTraits(told["edge_spread_mm"], from_json(Phase, told["phase"]))
+        return ScanTraits(known["edge_spread_mm"], from_json(Phase, known["phase"]))
 
     def enhancement(self, case: str) -> Enhancement | None:
         """HU over muscle of a case's labeled lymph nodes, where some tell it."""
-        return (self._told(case) or {}).get("enhancement_hu")
+        return (self._known(case) or {}).get("enhancement_hu")
 
-    def _told(self, case: str) -> dict[str, Any] | None:
+    def _known(self, case: str) -> dict[str, Any] | None:
         return self.description["cases"][self._ids[case_of(case)]] if self.knows(case) else None
 
     @cached_property

@@ -20,7 +20,7 @@ QUEUED = 4  # tasks submitted for each that can run: enough to keep workers busy
 
 
 def run_here(task: Task, numbers: Sequence[int], done: Callable[[int], None]) -> None:
-    """Do `task` for all `numbers` in turn; `done` is told how many are done."""
+    """Do `task` for all `numbers` in turn; `done` is called with how many are done."""
     for count, number in enumerate(numbers, 1):
         task(number)
         done(count)

@@ -31,7 +31,7 @@ class NnUNet:
         about: dict[str, Any],
         nodes: sitk.Image | None = None,
     ) -> None:
-        """Write a case: CT, `label` (1 is lymph node), what is told `about` it (JSON; `patient` and
+        """Write a case: CT, `label` (1 is lymph node), its record `about` (JSON; `patient` and
         `synthetic` at least, and `labels` by `written_labels`, where some voxels are ignored), and
         instance labels of synthetic lymph `nodes`."""
         images = {

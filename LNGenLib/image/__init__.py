@@ -1,1 +1,1 @@
-"""Images: reading and writing, geometry, HU, noise and edges of a scan, and the phantom."""
+"""Images: reading and writing, geometry, HU, noise and edges of a scan, components."""

@@ -51,7 +51,7 @@ def right_angled(affine: np.ndarray, size: Sequence[int], name: str) -> np.ndarr
     return straight
 
 
-def put(image: sitk.Image, affine: np.ndarray) -> None:
+def set_affine(image: sitk.Image, affine: np.ndarray) -> None:
     """Give a 3D image a form (4, 4) with right angles."""
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     image.SetSpacing(np.round(spacing, DIGITS).tolist())

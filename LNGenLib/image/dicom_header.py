@@ -25,7 +25,7 @@ OF_IMAGES = re.compile(r"(?<!Non-)Image Storage")  # in names of SOP classes; no
 class Header:
     """Of a file with pixels; `file` may hold several slices (frames).
 
-    `positions` (frames, 3) and `orientation` (row and column, 6 cosines) in LPS mm are None where
+    `positions` (frames, 3) and `orientation` (row and column, 6 cosines) in LPS mm are empty where
     the file does not say them; `grid` is rows, columns, bits a pixel and spacings in mm.
     """
 
@@ -35,13 +35,13 @@ class Header:
     description: str
     localizer: bool
     grid: tuple[float, ...]
-    orientation: tuple[float, ...] | None
-    positions: np.ndarray | None
+    orientation: tuple[float, ...]
+    positions: np.ndarray
 
     @property
     def placed(self) -> bool:
         """Whether the file says where its slices lie."""
-        return self.positions is not None and self.orientation is not None
+        return len(self.positions) > 0 and len(self.orientation) > 0
 
     @property
     def is_ct(self) -> bool:
@@ -94,8 +94,8 @@ def _header(file: Path, dataset: Dataset) -> Header | None:
         str(dataset.get("SeriesDescription", "")),
         "LOCALIZER" in (dataset.get("ImageType") or ()),
         (dataset.Rows, dataset.Columns, dataset.BitsAllocated, *map(float, spacing or ())),
-        None if orientation is None else tuple(np.reshape(orientation, 6).astype(float)),
-        None if None in places else np.reshape(places, (len(frames), 3)).astype(float),
+        () if orientation is None else tuple(np.reshape(orientation, 6).astype(float)),
+        np.empty((0, 3)) if None in places else np.reshape(places, (-1, 3)).astype(float),
     )
 
 

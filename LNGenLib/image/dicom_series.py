@@ -34,9 +34,10 @@ def read_series(folder: Path, series: str | None = None) -> sitk.Image:
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileNames([str(header.file) for header in slices])
     image = as_volume(reader.Execute(), folder)
-    told = np.concatenate([header.positions for header in slices])
+    positions = np.concatenate([header.positions for header in slices])
     _, _, step, origin = affine_of(image)[:3].T
-    off = np.linalg.norm(origin + np.arange(len(told))[:, None] * step - told, axis=1).max()
+    even = origin + np.arange(len(positions))[:, None] * step
+    off = np.linalg.norm(even - positions, axis=1).max()
     if off > TOLERANCE_MM:
         raise InputError(
             f"{folder} holds slices up to {off:.1f} mm off an even grid in their order: give a CT "
@@ -96,7 +97,7 @@ def _check_alike(slices: list[Header]) -> None:
     kinds: dict[str, Callable[[Header], tuple[float, ...]]] = {
         "is a scout (localizer)": lambda header: (header.localizer,),
         "does not say where it lies (Image Position and Orientation)": lambda h: (not h.placed,),
-        "is no slice along the others (a scout?)": lambda header: header.orientation or (),
+        "is no slice along the others (a scout?)": lambda header: header.orientation,
         "has another size or spacing than the others": lambda header: header.grid,
     }
     for what, kind in kinds.items():
@@ -123,7 +124,8 @@ def _check_steps(folder: Path, names: Sequence[str], heights: np.ndarray) -> Non
             "kernels in one series?): give those of one in a folder of their own"
         )
     if double.any():
-        one, other = names[double.argmax()], names[double.argmax() + 1]
+        first = int(double.argmax())
+        one, other = names[first : first + 2]
         raise InputError(f"{folder} holds {one} and {other} at one place: take one out")
     if np.abs(steps - counts * usual).max(initial=0) > EVEN * usual:
         raise InputError(

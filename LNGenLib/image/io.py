@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.files import SOFTWARE, whole_file
-from LNGenLib.image.affine import SAME_MM, affine_of, distance, put, right_angled
+from LNGenLib.image.affine import SAME_MM, affine_of, distance, right_angled, set_affine
 from LNGenLib.image.dicom_header import is_dicom
 from LNGenLib.image.metaimage import FIRST_LINE as METAIMAGE
 from LNGenLib.image.metaimage import metaimage_stored
@@ -47,7 +47,7 @@ def read_image(path: str | Path) -> sitk.Image:
     Raises InputError where there is no such image, and where it is damaged, cut or sheared, has NaN
     or infinite values, or lies in two places by its header.
     """
-    return _scalar(_read(Path(path))[0], path)
+    return scalar(_read(Path(path))[0], path)
 
 
 def read_ct(path: str | Path, series: str | None = None) -> sitk.Image:
@@ -62,7 +62,7 @@ def read_ct(path: str | Path, series: str | None = None) -> sitk.Image:
             "0): convert it from DICOM again, or set the orientation once you know it (nibabel: "
             "image.set_sform(affine, 1))"
         )
-    return _scalar(image, path)
+    return scalar(image, path)
 
 
 def read_layers(path: str | Path) -> sitk.Image:
@@ -70,9 +70,10 @@ def read_layers(path: str | Path) -> sitk.Image:
     return _read(Path(path))[0]
 
 
-def _scalar(image: sitk.Image, path: str | Path) -> sitk.Image:
+def scalar(image: sitk.Image, name: str | Path) -> sitk.Image:
+    """The image; InputError, which bears the `name`, where it has several values a voxel."""
     if image.GetNumberOfComponentsPerPixel() > 1 or "complex" in image.GetPixelIDTypeAsString():
-        raise InputError(f"{path} has several values a voxel (RGB?): give a scalar image")
+        raise InputError(f"{name} has several values a voxel (RGB?): give a scalar image")
     return image
 
 
@@ -101,7 +102,7 @@ def _straight(image: sitk.Image, oriented: bool, name: str) -> tuple[sitk.Image,
     affine, size = affine_of(image), image.GetSize()
     straight = right_angled(affine, size, name)
     if distance(affine, straight, size) > SAME_MM:
-        put(image, straight)
+        set_affine(image, straight)
     return image, oriented
 
 

@@ -11,11 +11,9 @@ import numpy as np
 from LNGenLib.errors import InputError
 from LNGenLib.image.stored import Stored
 
-TYPES = {
-    **{"MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2"},
-    **{"MET_INT": "i4", "MET_UINT": "u4", "MET_LONG": "i4", "MET_ULONG": "u4"},
-    **{"MET_LONG_LONG": "i8", "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8"},
-}
+ELEMENTS = "CHAR UCHAR SHORT USHORT INT UINT LONG ULONG LONG_LONG ULONG_LONG FLOAT DOUBLE".split()
+KINDS = "i1 u1 i2 u2 i4 u4 i4 u4 i8 u8 f4 f8".split()  # of numpy
+TYPES = {f"MET_{name}": kind for name, kind in zip(ELEMENTS, KINDS)}
 ORIENTING = {"TransformMatrix", "Rotation", "Orientation"}  # three names of one thing
 DAMAGED = "{} has a MetaImage header that is damaged: copy it again"
 VECTORS = {"Offset", "Position", "Origin", "CenterOfRotation", "ElementSpacing", "ElementSize"}
@@ -42,18 +40,11 @@ def metaimage_stored(path: Path) -> Stored:
     if not whole or not _true(fields, "BinaryData", "True") or skip or count <= 0:
         raise InputError(f"{path} is MetaImage of a rare kind: save it again as one binary .mha")
     big = any(_true(fields, key) for key in ("BinaryDataByteOrderMSB", "ElementByteOrderMSB"))
-    packed = _true(fields, "CompressedData")
-    return Stored(
-        "MetaImageIO",
-        path,
-        path if local else path.parent / name,
-        np.dtype((">" if big else "<") + kind),
-        count,
-        offset if local else 0,
-        bool(ORIENTING & set(fields)),
-        packed,
-        length=length if packed else None,
-    )
+    dtype = np.dtype((">" if big else "<") + kind)
+    file, offset = (path, offset) if local else (path.parent / name, 0)
+    oriented, packed = bool(ORIENTING & set(fields)), _true(fields, "CompressedData")
+    length = length if packed else None
+    return Stored("MetaImageIO", path, file, dtype, count, offset, oriented, packed, length=length)
 
 
 def _check_numbers(fields: dict[str, str], axes: int) -> None:

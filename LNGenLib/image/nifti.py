@@ -12,7 +12,14 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.affine import SAME_MM, TOLERANCE_MM, affine_of, distance, put, right_angled
+from LNGenLib.image.affine import (
+    SAME_MM,
+    TOLERANCE_MM,
+    affine_of,
+    distance,
+    right_angled,
+    set_affine,
+)
 from LNGenLib.image.stored import (
     Stored,
     as_volume,
@@ -68,7 +75,7 @@ def read_nifti(path: Path, head: bytes, packed: bool) -> tuple[sitk.Image, bool]
     """
     nifti = _parsed(path, head, packed)
     image = as_volume(_read(nifti), path)
-    _place(image, _forms(nifti.header, path), path)
+    _set_affine(image, _forms(nifti.header, path), path)
     return image, nifti.stored.oriented
 
 
@@ -121,9 +128,10 @@ def _parsed(path: Path, head: bytes, packed: bool) -> _Nifti:
         raise InputError(f"{path} is NIfTI by its content: let its name end with {ending}")
     file = path if single else _beside(path, ".img")
     packed = file.name.lower().endswith(".gz")
-    where = {"packed": True, "offset": 0, "start": start} if packed else {"offset": start}
-    oriented = header["qform_code"] > 0 or header["sform_code"] > 0
-    stored = Stored("NiftiImageIO", path, file, dtype, math.prod(shape), oriented=oriented, **where)
+    oriented = bool(header["qform_code"] > 0 or header["sform_code"] > 0)
+    offset, start = (0, start) if packed else (start, 0)
+    count = math.prod(shape)
+    stored = Stored("NiftiImageIO", path, file, dtype, count, offset, oriented, packed, start)
     return _Nifti(header, stored, shape)
 
 
@@ -173,14 +181,14 @@ def _forms(header: Nifti1Header, path: Path) -> list[np.ndarray]:
     return [RAS_TO_LPS @ form for form in forms]
 
 
-def _place(image: sitk.Image, forms: list[np.ndarray], path: Path) -> None:
+def _set_affine(image: sitk.Image, forms: list[np.ndarray], path: Path) -> None:
     """Put the image where its forms say."""
     size, name = image.GetSize(), str(path)
     straight = [right_angled(form, size, name) for form in forms]
-    if len(forms) == 2 and (apart := distance(*straight, size)) > TOLERANCE_MM:
+    if len(forms) == 2 and (apart := distance(straight[0], straight[1], size)) > TOLERANCE_MM:
         raise InputError(
             f"{path} tells two places: its qform and sform are up to {apart:.1f} mm apart; keep "
             "the right one, and set the code of the other one to 0"
         )
     if forms and min(distance(affine_of(image), form, size) for form in straight) > SAME_MM:
-        put(image, straight[0])
+        set_affine(image, straight[0])

@@ -25,7 +25,7 @@ class Noise:
     """Gaussian noise of standard deviation `level` (HU), smoothed by `sigma` (z, y, x) voxels."""
 
     level: float
-    sigma: tuple[float, float, float]
+    sigma: tuple[float, ...]
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         """A field of unit standard deviation with the measured correlation (z, y, x)."""

@@ -25,10 +25,9 @@ TYPES = {
     "f8": ("double",),
 }
 DOMAINS = {"domain", "space", "time", "???", "none"}  # kinds of axes along which voxels lie
-ORIENTED = {  # spaces whose axes are the patient's
-    *("left-posterior-superior", "lps", "right-anterior-superior", "ras"),
-    *("left-anterior-superior", "las"),
-}
+ORIENTED = set(  # spaces whose axes are the patient's
+    "left-posterior-superior lps right-anterior-superior ras left-anterior-superior las".split()
+)
 
 
 def nrrd_stored(path: Path) -> Stored:
@@ -52,18 +51,11 @@ def nrrd_stored(path: Path) -> Stored:
         raise InputError(f"{path} is NRRD of a rare kind: save it again as one raw or gzip .nrrd")
     packed = encoding != "raw"
     little = fields.get("endian", sys.byteorder) == "little"
-    offset = offset if name is None else 0
-    return Stored(
-        "NrrdImageIO",
-        path,
-        path if name is None else path.parent / name,
-        np.dtype(("<" if little else ">") + kind),
-        count,
-        offset if packed else offset + skip,
-        fields.get("space", "").removesuffix("-time") in ORIENTED,
-        packed,
-        skip if packed else 0,
-    )
+    dtype = np.dtype(("<" if little else ">") + kind)
+    file, offset = (path, offset) if name is None else (path.parent / name, 0)
+    offset, start = (offset, skip) if packed else (offset + skip, 0)
+    oriented = fields.get("space", "").removesuffix("-time") in ORIENTED
+    return Stored("NrrdImageIO", path, file, dtype, count, offset, oriented, packed, start)
 
 
 def _fields(path: Path) -> tuple[dict[str, str], int]:

@@ -20,7 +20,7 @@ from LNGenLib.errors import InputError
 
 BLOCK = 1 << 17  # bytes that are read in one go
 PADDING = 1024  # bytes that a writer may leave behind the voxels
-GZIP_OR_ZLIB = 47  # zlib's `wbits`: either, told apart by its first bytes
+GZIP_OR_ZLIB = 47  # zlib's `wbits`: either, by its first bytes
 CUT = "{} is cut, it ends before its last voxel: copy it again"
 GZIP = b"\x1f\x8b"
 

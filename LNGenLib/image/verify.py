@@ -79,7 +79,7 @@ def _same(chunks: Chunks, voxels: np.ndarray) -> bool:
     return done == len(wanted)
 
 
-def _nifti(file: BinaryIO) -> Chunks:
+def _nifti(file: BinaryIO | gzip.GzipFile) -> Chunks:
     start = int(np.frombuffer(file.read(112)[108:], "<f4")[0])
     file.seek(start)
     yield from iter(lambda: file.read(PIECE), b"")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import nn
 
 from LNGenLib import __version__
 from LNGenLib.errors import InputError
-from LNGenLib.files import whole_file, write_json
+from LNGenLib.files import read_json, write_bytes, write_json
 
 SHIPPED = Path(__file__).parent
 
@@ -34,8 +33,7 @@ def save_weights(module: nn.Module, config: Any, path: Path) -> None:
         name: tensor.detach().half().cpu().contiguous()
         for name, tensor in module.state_dict().items()
     }
-    with whole_file(path) as temporary:
-        temporary.write_bytes(save(tensors))
+    write_bytes(save(tensors), path)
     description = {
         "version": __version__,
         "sha256": sha256(path),
@@ -56,9 +54,9 @@ def read_description(path: Path) -> dict[str, Any]:
                 f"no model file {file}: give the .safetensors that `lngen train` wrote"
             )
     try:
-        content = json.loads(description.read_text())
+        content = read_json(description)
         expected, _ = content["sha256"], content["config"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (InputError, KeyError) as error:
         raise InputError(f"{description} is no description of weights: get it again") from error
     if sha256(path) != expected:
         raise InputError(f"{path} does not match the SHA-256 in {description}: get it again")

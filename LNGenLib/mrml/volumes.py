@@ -8,7 +8,7 @@ import slicer
 import vtk
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.affine import affine_of, put, right_angled
+from LNGenLib.image.affine import affine_of, right_angled, set_affine
 from LNGenLib.image.io import to_array
 from LNGenLib.mrml.scene import SCALARS, add_node
 
@@ -84,5 +84,5 @@ def as_image(array: np.ndarray, ijk_to_ras: np.ndarray, name: str) -> sitk.Image
     What little shear there may be is straightened; InputError where there is more.
     """
     image = sitk.GetImageFromArray(array)
-    put(image, right_angled(LPS @ ijk_to_ras, image.GetSize(), name))
+    set_affine(image, right_angled(LPS @ ijk_to_ras, image.GetSize(), name))
     return image

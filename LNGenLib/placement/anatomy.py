@@ -8,9 +8,9 @@ from functools import cached_property, partial
 
 import numpy as np
 import SimpleITK as sitk
-from scipy import ndimage
 
 from LNGenLib.errors import InputError
+from LNGenLib.image.components import FACES, components
 from LNGenLib.image.geometry import array_spacing, ras_to_index
 from LNGenLib.image.hu import OUTSIDE
 from LNGenLib.image.io import to_array
@@ -28,7 +28,7 @@ from LNGenLib.placement.grid import (
     voxels_of,
 )
 from LNGenLib.placement.landmarks import Landmarks, finish, label_landmarks
-from LNGenLib.placement.stations import NAMES, PELVIC, STATIONS, StationMap, map_stations, named
+from LNGenLib.placement.stations import PELVIC, STATIONS, StationMap, canonical_names, map_stations
 from LNGenLib.structure.lymph_node import Box
 
 MARGIN = 36.0  # mm round the candidate centers: the largest node and its surroundings fit in
@@ -41,11 +41,11 @@ class NoPlace(InputError):
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class Subregion:
     """A part of a region in which centers may lie, and the share of nodes that lie here.
 
     `find` gives its voxels (n, 3) of the region's box, and how likely each is (n,); it is called
-    when they are first asked for. `station` names the place, where it is one.
+    when they are first asked for. `station` is its name, where it is one.
     """
 
     find: Callable[[], tuple[np.ndarray, np.ndarray]]
@@ -63,15 +63,15 @@ class CandidateRegion:
     """The part `box` of a CT in which nodes may lie; arrays (z, y, x) are of that part.
 
     `forbidden` (bool) voxels hold a label or lie outside the body; `fat` is what a node should
-    replace. Of the `places` each node takes one by weight, or, where `one_each`, node k the
-    place k. `wall` (float32) is the distance in mm to the landmark of each voxel's station, if
-    there are stations, on a grid thinned out by `steps`.
+    replace. Of the `subregions` each node takes one by weight, or, where `one_each`, node k the
+    k-th. `wall` (float32) is the distance in mm to the landmark of each voxel's station, if there
+    are stations, on a grid thinned out by `steps`.
     """
 
     box: Box
     forbidden: np.ndarray
     fat: Fat
-    places: tuple[Place, ...]
+    subregions: tuple[Subregion, ...]
     one_each: bool = False
     wall: np.ndarray | None = None
     steps: np.ndarray | None = None
@@ -121,11 +121,11 @@ def find_region(
     if not points:
         return CandidateRegion(box, forbidden, fat, (even(voxels),))
     start = np.array([part.start for part in box])
-    places = []
+    near = []
     for point in points:
         off = (voxels + start - ras_to_index(ct, np.array(point))) * spacing
-        places.append(even(voxels[np.linalg.norm(off, axis=1) <= tolerance]))
-    return CandidateRegion(box, forbidden, fat, tuple(places), one_each=True)
+        near.append(even(voxels[np.linalg.norm(off, axis=1) <= tolerance]))
+    return CandidateRegion(box, forbidden, fat, tuple(near), one_each=True)
 
 
 def without(region: CandidateRegion, mask: np.ndarray, spacing: np.ndarray) -> CandidateRegion:
@@ -168,8 +168,8 @@ def read_stations(ct: sitk.Image, anatomy: sitk.Image | None) -> Anatomy:
 def station_region(anatomy: Anatomy, wanted: Sequence[str] = ()) -> CandidateRegion:
     """The region of the stations `wanted`, or of all that are known; some may hold no free fat."""
     known = anatomy.stations
-    places = (
-        Place(partial(_station_voxels, anatomy, number), station.weight, station.name)
+    subregions = tuple(
+        Subregion(partial(_station_voxels, anatomy, number), station.weight, station.name)
         for number, station in enumerate(STATIONS, 1)
         if station.name not in known.unavailable and (not wanted or station.name in wanted)
     )
@@ -177,16 +177,15 @@ def station_region(anatomy: Anatomy, wanted: Sequence[str] = ()) -> CandidateReg
         slice(part.start // step, -(-part.stop // step))
         for part, step in zip(anatomy.box, anatomy.steps.tolist())
     )
+    wall = known.distance[small]
     return CandidateRegion(
-        *(anatomy.box, anatomy.forbidden, anatomy.fat, tuple(places)),
-        wall=known.distance[small],
-        steps=anatomy.steps,
+        anatomy.box, anatomy.forbidden, anatomy.fat, subregions, wall=wall, steps=anatomy.steps
     )
 
 
 def why_unavailable(anatomy: Anatomy, region: CandidateRegion) -> dict[str, str]:
-    """Why stations have no place in the anatomy's `region`, by name."""
-    empty = [place.station for place in region.places if not len(place.candidates[0])]
+    """Why stations hold no room in the anatomy's `region`, by name."""
+    empty = [one.station for one in region.subregions if one.station and not len(one.candidates[0])]
     return anatomy.stations.unavailable | dict.fromkeys(empty, "holds no free fat in this scan")
 
 
@@ -208,9 +207,9 @@ def _free(mask: np.ndarray, part: Box, fat: Fat, forbidden: np.ndarray) -> np.nd
 def _wanted_stations(anatomy: Anatomy, wanted: Sequence[str]) -> CandidateRegion:
     """The region of the stations `wanted`, or of all; NoPlace where one of them is unavailable,
     or all of the pelvis."""
-    wanted = named(wanted)
+    wanted = canonical_names(wanted)
     region = station_region(anatomy, wanted)
-    found = (place.station for place in region.places if len(place.candidates[0]))
+    found = (one.station for one in region.subregions if len(one.candidates[0]))
     missing = set(wanted or PELVIC)
     if wanted:
         missing.difference_update(found)
@@ -219,7 +218,8 @@ def _wanted_stations(anatomy: Anatomy, wanted: Sequence[str]) -> CandidateRegion
     if missing:
         kind = "these" if wanted else "the pelvic"
         reasons = why_unavailable(anatomy, region)
-        why = "; ".join(f"{name}: {reasons[name]}" for name in NAMES if name in missing)
+        names = (station.name for station in STATIONS if station.name in missing)
+        why = "; ".join(f"{name}: {reasons[name]}" for name in names)
         raise NoPlace(
             f"no place for lymph nodes at {kind} stations ({why}): give the anatomy, "
             "other stations, or a box, a mask or points"
@@ -227,9 +227,9 @@ def _wanted_stations(anatomy: Anatomy, wanted: Sequence[str]) -> CandidateRegion
     return region
 
 
-def even(voxels: np.ndarray) -> Place:
-    """A place whose voxels (n, 3) are equally likely."""
-    return Place(lambda: (voxels, np.ones(len(voxels), np.float32)))
+def even(voxels: np.ndarray) -> Subregion:
+    """A subregion whose voxels (n, 3) are equally likely."""
+    return Subregion(lambda: (voxels, np.ones(len(voxels), np.float32)))
 
 
 def _near(ct: sitk.Image, points: Sequence[Sequence[float]], tolerance: float) -> np.ndarray:
@@ -264,7 +264,5 @@ def _tissue(
 
 def _compact(fat: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     """Tissue other than fat in pieces of some size: what labels would show."""
-    parts, count = ndimage.label(~fat)
-    sizes = np.bincount(parts.ravel(), minlength=count + 1) * spacing.prod()
-    sizes[0] = 0
-    return (sizes >= LEAST_TISSUE)[parts]
+    parts, sizes = components(~fat, FACES)
+    return (sizes * spacing.prod() >= LEAST_TISSUE)[parts]

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from LNGenLib.errors import InputError
+from LNGenLib.image.components import FACES, largest_component
 from LNGenLib.placement.grid import distance_to
 
 BELOW_SKIN = 15.0  # mm: no nodes in subcutaneous fat
@@ -19,8 +20,7 @@ def inner_part(outside: np.ndarray, spacing: np.ndarray) -> np.ndarray:
 def outside_of(hu: np.ndarray) -> np.ndarray:
     """Air and everything not connected to the body (table, clothes)."""
     body = ndimage.binary_opening(hu > -250, iterations=1)
-    labels, count = ndimage.label(body)
-    if not count:
+    if not body.any():
         raise InputError("the CT holds no body (no voxels above -250 HU): check its HU")
-    body = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
-    return ~np.stack([ndimage.binary_fill_holes(part) for part in body])
+    filled = [ndimage.binary_fill_holes(part) for part in largest_component(body, FACES)]
+    return ~np.stack(filled)

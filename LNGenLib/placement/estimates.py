@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from LNGenLib.image.components import FACES, largest_component
 from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.hu import FAT
 from LNGenLib.placement.landmarks import (
@@ -21,10 +22,8 @@ HEAD_RADII = (18.0, 32.0)  # mm, with what the joint space lets in
 HEAD_RADIUS = 23.0  # mm
 HEAD_BELOW_BALL = 10.0  # mm: the acetabulum's roof draws the largest ball upward
 HEADS_APART = (130.0, 240.0)  # mm between the femoral heads
-SACRUM, HIPS = (
-    (-43.0, 87.0),
-    (-63.0, 127.0),
-)  # mm above the femoral heads' tops, lower and upper end
+SACRUM = (-43.0, 87.0)  # mm above the femoral heads' tops, lower and upper end
+HIPS = (-63.0, 127.0)  # as the sacrum's
 SACRUM_HALF_WIDTH = 50.0  # mm
 RECTUM_HALF_WIDTH = 35.0  # mm from the midline
 RECTUM_BEFORE_SACRUM = (3.0, 55.0)  # mm
@@ -83,10 +82,7 @@ def _sacrum(marks: Landmarks, bone: np.ndarray) -> np.ndarray:
         return candidates
     # the pubic bones lie before: of the midline's bone the hindmost 90 mm count
     back = index_to_ras(marks.grid, np.argwhere(candidates))[:, 1].min()
-    parts, count = ndimage.label(candidates & (marks.ras[1] < back + 90))
-    if not count:
-        return np.zeros(bone.shape, bool)
-    return parts == 1 + np.bincount(parts.ravel())[1:].argmax()
+    return largest_component(candidates & (marks.ras[1] < back + 90), FACES)
 
 
 def _hips(marks: Landmarks, bone: np.ndarray) -> np.ndarray:
@@ -113,7 +109,4 @@ def _rectum(marks: Landmarks, hu: np.ndarray) -> np.ndarray:
     space = (a > front + near) & (a < front + far) & (s >= bottom) & (s <= top)
     space &= np.abs(r - marks.midline) < RECTUM_HALF_WIDTH
     tube = ndimage.binary_opening(space & ((hu > FAT[1]) | (hu < -300)), iterations=1)
-    parts, count = ndimage.label(tube)
-    if not count:
-        return np.zeros(hu.shape, bool)
-    return parts == 1 + np.bincount(parts.ravel())[1:].argmax()
+    return largest_component(tube, FACES)

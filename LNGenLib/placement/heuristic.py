@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from LNGenLib.placement.anatomy import GAP, CandidateRegion, Place
+from LNGenLib.placement.anatomy import GAP, CandidateRegion, Subregion
 from LNGenLib.placement.fat import Fat
 from LNGenLib.placement.grid import coarse_steps, distance_to
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
@@ -20,58 +20,58 @@ MOST_FORBIDDEN = 0.02  # share of the node's volume on labels, as partial volume
 LEAST_FAT_AROUND = 0.7  # share of the unlabeled voxels within SHELL mm of the node
 SHELL = 3.0  # mm, or one voxel where that is more
 TURNS = 12
-TRIES = 400  # places a turn
+TRIES = 400  # centers a turn
 WALL = 12.0  # mm round a center in which the way of its wall or vessel is seen
 SCATTER = 0.03  # of the long axis about that way: some 20 degrees
 MOST_SLANT = 0.25  # squared sine of the angle between long axis and wall
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
-    """A lymph node at its place, and the station of it, if it is one."""
+class PlacedNode:
+    """A lymph node where it found room, and the station there, if there is one."""
 
     node: LymphNode
     station: str | None
 
 
-def place(
+def place_nodes(
     structures: Sequence[Structure],
     long_axes: Sequence[float],
     region: CandidateRegion,
     spacing: np.ndarray,
     rngs: Sequence[np.random.Generator],
-) -> list[Placed | None]:
-    """A place for each structure at its long axis (mm), or None where it finds no room.
+) -> list[PlacedNode | None]:
+    """A lymph node of each structure at its long axis (mm), or None where it finds no room.
 
-    `spacing` is the CT's in mm (z, y, x).
-
-    The largest are placed first. Stations, turns and places are drawn by the node's own generator
-    until the node fits; sizes are never redrawn.
+    `spacing` is the CT's in mm (z, y, x). The largest are placed first. Stations, turns and centers
+    are drawn by the node's own generator until the node fits; sizes are never redrawn.
     """
     start = np.array([b.start for b in region.box])
     forbidden = region.forbidden.copy()
-    placed: list[Placed | None] = [None] * len(structures)
+    placed: list[PlacedNode | None] = [None] * len(structures)
     for number in np.argsort(-np.asarray(long_axes), kind="stable").tolist():
         structure, long_axis, rng = structures[number], long_axes[number], rngs[number]
         roomy = _roomy(forbidden, 0.8 * _inscribed_radius(structure, long_axis), spacing)
-        for spot in draw_places(region, number, rng):
-            node = _find_room(structure, long_axis, spot, region, forbidden, roomy, spacing, rng)
+        for part in draw_subregions(region, number, rng):
+            node = _find_room(structure, long_axis, part, region, forbidden, roomy, spacing, rng)
             if node is not None:
-                placed[number] = Placed(node.at(node.center + start), spot.station)
+                placed[number] = PlacedNode(node.at(node.center + start), part.station)
                 _occupy(forbidden, node)
                 break
     return placed
 
 
-def draw_places(region: CandidateRegion, number: int, rng: np.random.Generator) -> Iterator[Place]:
-    """The places at which node `number` may lie, in the order in which they are tried: the first
-    is drawn by weight, the next by weight among the others, and so on."""
+def draw_subregions(
+    region: CandidateRegion, number: int, rng: np.random.Generator
+) -> Iterator[Subregion]:
+    """The subregions in which node `number` may lie, in the order in which they are tried: the
+    first is drawn by weight, the next by weight among the others, and so on."""
     if region.one_each:
-        yield region.places[number]
+        yield region.subregions[number]
         return
-    weights = np.array([place.weight for place in region.places], float)
+    weights = np.array([part.weight for part in region.subregions], float)
     order = rng.choice(len(weights), len(weights), replace=False, p=weights / weights.sum())
-    yield from (region.places[k] for k in order)
+    yield from (region.subregions[k] for k in order)
 
 
 def _occupy(forbidden: np.ndarray, node: LymphNode) -> None:
@@ -94,15 +94,15 @@ def _roomy(forbidden: np.ndarray, radius: float, spacing: np.ndarray) -> np.ndar
 def _find_room(
     structure: Structure,
     long_axis: float,
-    spot: Place,
+    part: Subregion,
     region: CandidateRegion,
     forbidden: np.ndarray,
     roomy: np.ndarray,
     spacing: np.ndarray,
     rng: np.random.Generator,
 ) -> LymphNode | None:
-    """The node where it fits at one of the voxels of `spot`."""
-    voxels, density = spot.candidates
+    """The node where it fits at one of the voxels of `part`."""
+    voxels, density = part.candidates
     free = roomy[tuple((voxels // coarse_steps(spacing)).T)] & ~forbidden[tuple(voxels.T)]
     candidates, density = voxels[free], density[free].astype(float)
     if not len(candidates):
@@ -178,7 +178,7 @@ def _shell(inside: np.ndarray, spacing: np.ndarray) -> np.ndarray:
 
 
 def misfit(node: LymphNode, region: CandidateRegion) -> str | None:
-    """What is wrong with the place of a lymph node (on the CT's grid), None where it fits."""
+    """What is wrong with where a lymph node lies (on the CT's grid), None where it fits."""
     start = np.array([part.start for part in region.box])
     box = node.box(float(max(SHELL, node.spacing.max())))
     occupancy = node.occupancy(box)
@@ -188,11 +188,7 @@ def misfit(node: LymphNode, region: CandidateRegion) -> str | None:
 
 
 def _problem(
-    occupancy: np.ndarray,
-    shell: np.ndarray,
-    start: np.ndarray,
-    fat: Fat,
-    forbidden: np.ndarray,
+    occupancy: np.ndarray, shell: np.ndarray, start: np.ndarray, fat: Fat, forbidden: np.ndarray
 ) -> str | None:
     stop = start + occupancy.shape
     if (start < 0).any() or (stop > np.array(fat.shape)).any():

@@ -12,15 +12,17 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
+from LNGenLib.image.components import components
 from LNGenLib.image.geometry import array_spacing, index_to_ras, ras_coordinate, ras_to_index
-from LNGenLib.placement.classes import NUMBERS
 from LNGenLib.placement.grid import distance_to, surroundings, voxels_of
+from LNGenLib.placement.totalsegmentator import NUMBERS
 
 RECTUM_TO_SACRUM, RECTUM_TO_MIDLINE = 50.0, 45.0  # mm
 LEAST_SACRUM = 60.0  # mm of its height: where less is in the scan, no rectum is either
 RECTUM_TOP = 0.6  # of the way from coccyx to promontory: above is the sigmoid
 FORK_ABOVE_PROMONTORY = 5.0  # mm, of the iliac bifurcation where no branch is labeled
 LEAST_BRANCH = 30.0  # mm of labeled internal iliac vessels
+LEAST_PART = 200.0  # mm3 of a piece of them
 SIDES = {"left": -1, "right": 1}  # sign of R
 
 
@@ -124,7 +126,7 @@ def add_sacrum_heights(marks: Landmarks) -> None:
     marks.heights |= {"promontory": foremost[:, 2].mean(), "coccyx": central[:, 2].min()}
 
 
-def finish(marks: Landmarks) -> Landmarks:
+def finish(marks: Landmarks) -> None:
     """Add what follows: great vessels, the rectum's top and the superior rectal artery."""
     great = [marks.masks[name] for name in ("aorta", "cava") if name in marks.masks]
     if great:
@@ -132,7 +134,6 @@ def finish(marks: Landmarks) -> Landmarks:
     if "rectum" in marks.masks:
         marks.heights["rectum top"] = marks.points("rectum")[:, 2].max()
         marks.put("superior rectal artery", _superior_rectal_artery(marks), estimated=True)
-    return marks
 
 
 def sacrum_front(marks: Landmarks, height: float, lateral: float = 0.0) -> np.ndarray:
@@ -219,13 +220,12 @@ def _branch(marks: Landmarks, vessel: np.ndarray) -> np.ndarray:
     )
     radius = inside[tuple(nearest)]
     aside = own & (off > np.maximum(2 * radius, radius + 4))
-    parts, count = ndimage.label(aside, np.ones((3, 3, 3)))
+    parts, sizes = components(aside)
     branch = np.zeros(own.shape, bool)
-    for number in range(1, count + 1):
+    for number in np.flatnonzero(sizes * marks.spacing.prod() > LEAST_PART):
         part = parts == number
         # the stumps at its upper end are those of the other side or of the aorta
-        large = part.sum() * marks.spacing.prod() > 200
-        if large and heights[part].max() < ends.max() - 25:
+        if heights[part].max() < ends.max() - 25:
             branch |= part
     whole = np.zeros(marks.shape, bool)
     whole[box] = branch[1:-1, 1:-1, 1:-1]

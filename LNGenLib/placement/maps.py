@@ -10,9 +10,9 @@ import SimpleITK as sitk
 
 from LNGenLib.image.io import like
 from LNGenLib.placement.anatomy import read_stations, station_region, why_unavailable
-from LNGenLib.placement.classes import LYMPH_NODE
 from LNGenLib.placement.scan import Scan
 from LNGenLib.placement.stations import STATIONS
+from LNGenLib.placement.totalsegmentator import LYMPH_NODE
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +39,11 @@ def placement_maps(scan: Scan) -> PlacementMaps:
     prior, numbers = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
     volumes = {}
     for number, station in enumerate(STATIONS, 1):
-        for place in region.places:
-            voxels, density = place.candidates
-            if place.station == station.name and len(voxels):
+        for one in region.subregions:
+            voxels, density = one.candidates
+            if one.station == station.name and len(voxels):
                 where = tuple((voxels + [part.start for part in region.box]).T)
-                prior[where] = place.weight * density / density.sum()
+                prior[where] = one.weight * density / density.sum()
                 numbers[where] = number
                 volumes[station.name] = len(voxels) * voxel / 1000
     if prior.any():

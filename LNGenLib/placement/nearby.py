@@ -9,18 +9,11 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.hu import FAT, OUTSIDE
-from LNGenLib.placement.anatomy import (
-    GAP,
-    CandidateRegion,
-    NoPlace,
-    deep,
-    even,
-    find_region,
-)
+from LNGenLib.placement.anatomy import GAP, CandidateRegion, NoPlace, deep, even, find_region
 from LNGenLib.placement.body import inner_part, outside_of
 from LNGenLib.placement.fat import Fat
 from LNGenLib.placement.grid import coarse_steps, distance_to
-from LNGenLib.placement.heuristic import place
+from LNGenLib.placement.heuristic import place_nodes
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.shape import Structure
 
@@ -39,13 +32,13 @@ def draw_spots(
         region = find_region(ct, anatomy)
     except NoPlace:
         region = find_region(ct, anatomy, deep(ct))
-    places = [one for one in region.places if len(one.candidates[0])]
-    if not places:
+    parts = [one for one in region.subregions if len(one.candidates[0])]
+    if not parts:
         raise NoPlace("no fat in which lymph nodes may lie: give a CT that shows more")
-    found, densities = zip(*(one.candidates for one in places))
+    found, densities = zip(*(one.candidates for one in parts))
     voxels = np.concatenate(found)
     likely = np.concatenate(
-        [one.weight * part / part.sum(dtype=float) for one, part in zip(places, densities)]
+        [one.weight * part / part.sum(dtype=float) for one, part in zip(parts, densities)]
     )
     chosen = rng.choice(len(voxels), count, p=likely / likely.sum())
     return voxels[chosen] + [part.start for part in region.box]
@@ -88,7 +81,7 @@ def place_near(
         voxels = np.argwhere(fat.whole() & ~forbidden)
         voxels = voxels[np.linalg.norm((voxels + start - spot) * spacing, axis=1) <= NEAR]
         region = CandidateRegion(box, forbidden, fat, (even(voxels),))
-        placed = place([structure], [long_axis], region, spacing, [rng])[0]
+        placed = place_nodes([structure], [long_axis], region, spacing, [rng])[0]
         if placed is not None:
             return placed.node
     return None

@@ -35,26 +35,14 @@ def render_placement(ct: sitk.Image, maps: PlacementMaps) -> Image.Image:
 def _resampled(image: sitk.Image, ct: sitk.Image, interpolator: int, outside: float) -> np.ndarray:
     """The image on an isotropic grid along L, P and S that holds the whole CT."""
     size = np.array(ct.GetSize())
-    corners = np.array(
-        [
-            ct.TransformContinuousIndexToPhysicalPoint(((size - 1) * side).tolist())
-            for side in np.ndindex(2, 2, 2)
-        ]
-    )
+    ends = [((size - 1) * side).tolist() for side in np.ndindex(2, 2, 2)]
+    corners = np.array([ct.TransformContinuousIndexToPhysicalPoint(end) for end in ends])
     low, high = corners.min(0), corners.max(0)
-    grid = np.ceil((high - low) / PIXEL).astype(int) + 1
-    resampled = sitk.Resample(
-        image,
-        grid.tolist(),
-        sitk.Transform(),
-        interpolator,
-        low.tolist(),
-        [PIXEL] * 3,
-        np.eye(3).ravel().tolist(),
-        outside,
-        sitk.sitkFloat32,
-    )
-    return to_array(resampled)
+    grid = sitk.Image((np.ceil((high - low) / PIXEL).astype(int) + 1).tolist(), sitk.sitkUInt8)
+    grid.SetOrigin(low.tolist())
+    grid.SetSpacing([PIXEL] * 3)
+    still = sitk.Transform()
+    return to_array(sitk.Resample(image, grid, still, interpolator, outside, sitk.sitkFloat32))
 
 
 def _colored(hu: np.ndarray, stations: np.ndarray) -> np.ndarray:

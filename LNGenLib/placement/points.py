@@ -110,7 +110,7 @@ def _point(values: list, system: Any, where: str, names: str) -> Point:
         raise ValueError(f"its coordinate system is {system}, not RAS or LPS")
     if len(values) != 3:
         raise ValueError(f"{where} has {len(values)} coordinates, not three")
-    point = []
+    ras = []
     for name, value, sign in zip(names, values, TO_RAS[SYSTEMS[str(system)]]):
         text = str(value).strip()
         try:  # a decimal comma, but no separator of thousands
@@ -119,5 +119,5 @@ def _point(values: list, system: Any, where: str, names: str) -> Point:
             number = math.nan
         if not math.isfinite(number):
             raise ValueError(f"{where}: {name} is '{text}', no number")
-        point.append(sign * number)
-    return tuple(point)
+        ras.append(sign * number)
+    return ras[0], ras[1], ras[2]

@@ -14,11 +14,11 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.affine import affine_of, right_angled
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import window_of
-from LNGenLib.image.io import as_ct, as_labels, read_ct, read_labels
+from LNGenLib.image.io import as_ct, as_labels, read_ct, read_labels, scalar
 from LNGenLib.placement.checks import check_anatomy
 from LNGenLib.placement.labels import read_anatomy
 
-NAMES = {
+IMAGES = {
     "ct": "the CT",
     "anatomy": "the anatomy",
     "region": "the region mask",
@@ -33,7 +33,7 @@ class Scan:
     `ct` is in HU, of any type of voxel; `anatomy` holds TotalSegmentator's labels (0 is
     background; becomes uint16); `region` is not 0 where lymph nodes may lie, `avoid` where they
     must not (real lymph nodes, say; both become masks of 0 and 1, uint8). `names` is how errors
-    call them, where `NAMES` do not do.
+    call them, where `IMAGES` do not do.
 
     Raises InputError where the CT is no 3D scalar image with axes at right angles, is not in HU or
     was cut to a window, where another image lies on another grid, and where the anatomy is not of
@@ -47,7 +47,7 @@ class Scan:
     names: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self):
-        for name in NAMES:
+        for name in IMAGES:
             image = getattr(self, name)
             if not isinstance(image, sitk.Image) and (image is not None or name == "ct"):
                 raise InputError(
@@ -83,17 +83,17 @@ class Scan:
         image = read_ct(ct, series)
         labels = None if anatomy is None else read_anatomy(Path(anatomy), image)
         masks = (None if path is None else read_labels(path, image) for path in (region, avoid))
-        paths = zip(NAMES, (ct, anatomy, region, avoid))
+        paths = zip(IMAGES, (ct, anatomy, region, avoid))
         return cls(image, labels, *masks, names={name: str(path) for name, path in paths})
 
     def name(self, image: str) -> str:
         """How errors call one of the images, "ct", say."""
-        return self.names.get(image, NAMES[image])
+        return self.names.get(image, IMAGES[image])
 
     @property
     def images(self) -> dict[str, sitk.Image]:
         """What there is of `ct` (in whole HU), `anatomy`, `region` and `avoid`."""
-        named = {name: getattr(self, name) for name in NAMES} | {"ct": self.hu}
+        named = {name: getattr(self, name) for name in IMAGES} | {"ct": self.hu}
         return {name: image for name, image in named.items() if image is not None}
 
     @cached_property
@@ -112,6 +112,4 @@ def _check_volume(image: sitk.Image, name: str) -> None:
     size = image.GetSize()
     if len(size) != 3 or min(size) < 2:
         raise InputError(f"{name} has the size {' x '.join(map(str, size))}: give one 3D volume")
-    if image.GetNumberOfComponentsPerPixel() > 1 or "complex" in image.GetPixelIDTypeAsString():
-        raise InputError(f"{name} has several values a voxel (RGB?): give a scalar image")
-    right_angled(affine_of(image), size, name)
+    right_angled(affine_of(scalar(image, name)), size, name)

@@ -39,55 +39,84 @@ class Station:
 
 
 FORK, TOPS = "aortic bifurcation", "femoral tops"
+COCCYX, RECTUM_TOP = "coccyx", "rectum top"
 STATIONS = (
-    Station("mesorectal", "rectum", 25, 0.5, (244, 214, 49), ("coccyx", 0), ("rectum top", 0)),
+    Station("mesorectal", "rectum", 25, 0.5, (244, 214, 49), low=(COCCYX, 0), high=(RECTUM_TOP, 0)),
     Station(
-        *("superior rectal", "superior rectal artery", 15, 0.18, (230, 138, 38)),
-        *(("rectum top", 0), (FORK, 45)),
+        "superior rectal",
+        "superior rectal artery",
+        reach=15,
+        weight=0.18,
+        color=(230, 138, 38),
+        low=(RECTUM_TOP, 0),
+        high=(FORK, 45),
     ),
     Station(
-        *("internal iliac", "internal iliac vessels", 15, 0.12, (216, 101, 79)),
-        *((TOPS, 15), None, None, 65),
+        "internal iliac",
+        "internal iliac vessels",
+        15,
+        0.12,
+        (216, 101, 79),
+        low=(TOPS, 15),
+        half_width=65,
     ),
     Station(
-        *("obturator", "hips", 25, 0.08, (128, 174, 128)),
-        *((TOPS, -15), (TOPS, 40), "inside", 65),
+        "obturator",
+        "hips",
+        reach=25,
+        weight=0.08,
+        color=(128, 174, 128),
+        low=(TOPS, -15),
+        high=(TOPS, 40),
+        facing="inside",
+        half_width=65,
     ),
     Station(
-        *("presacral", "sacrum", 12, 0.06, (111, 184, 210)),
-        *(("coccyx", 0), ("promontory", 0), "front", 40),
+        "presacral",
+        "sacrum",
+        reach=12,
+        weight=0.06,
+        color=(111, 184, 210),
+        low=(COCCYX, 0),
+        high=("promontory", 0),
+        facing="front",
+        half_width=40,
     ),
-    Station("external iliac", "external iliac vessels", 12, 0.02, (0, 151, 206), (TOPS, 0)),
-    Station("common iliac", "common iliac vessels", 12, 0.02, (144, 124, 202), None, (FORK, 0)),
-    Station("para-aortic", "great vessels", 20, 0.01, (200, 84, 156), (FORK, 0), (FORK, 100)),
-    Station("inguinal", "femoral vessels", 20, 0.01, (133, 160, 90), None, (TOPS, 0)),
+    Station("external iliac", "external iliac vessels", 12, 0.02, (0, 151, 206), low=(TOPS, 0)),
+    Station("common iliac", "common iliac vessels", 12, 0.02, (144, 124, 202), high=(FORK, 0)),
+    Station(
+        "para-aortic", "great vessels", 20, 0.01, (200, 84, 156), low=(FORK, 0), high=(FORK, 100)
+    ),
+    Station("inguinal", "femoral vessels", 20, 0.01, (133, 160, 90), high=(TOPS, 0)),
 )
-NAMES = tuple(station.name for station in STATIONS)
-PELVIC = NAMES[:5]  # of which automatic placement wants one at least
+STATION_NAMES = tuple(station.name for station in STATIONS)
+PELVIC = STATION_NAMES[:5]  # of which automatic placement wants one at least
 
 
-def named(names: Sequence[str]) -> tuple[str, ...]:
+def canonical_names(names: Sequence[str]) -> tuple[str, ...]:
     """Stations' names as `STATIONS` has them; hyphens, spaces and case do not matter.
 
     Raises InputError for a name that is none.
     """
-    known = {_plain(name): name for name in NAMES}
-    unknown = [name for name in names if _plain(name) not in known]
+    known = {_key(name): name for name in STATION_NAMES}
+    unknown = [name for name in names if _key(name) not in known]
     if unknown:
-        raise InputError(f"no station {', '.join(unknown)}: there are {', '.join(NAMES)}")
-    return tuple(dict.fromkeys(known[_plain(name)] for name in names))
+        raise InputError(f"no station {', '.join(unknown)}: there are {', '.join(STATION_NAMES)}")
+    return tuple(dict.fromkeys(known[_key(name)] for name in names))
 
 
-def _plain(name: str) -> str:
+def _key(name: str) -> str:
+    """How a station's name is compared."""
     return name.lower().replace("-", " ").replace("_", " ")
 
 
+NO_ILIAC = "no iliac vessels (65-68) with a bifurcation are known"
 MISSING = {
     "rectum": "no rectum is known: it takes the colon (20) before the sacrum (25)",
     "superior rectal artery": "no rectum is known that it could lead to",
-    "internal iliac vessels": "no iliac vessels (65-68) with a bifurcation are known",
-    "external iliac vessels": "no iliac vessels (65-68) with a bifurcation are known",
-    "common iliac vessels": "no iliac vessels (65-68) with a bifurcation are known",
+    "internal iliac vessels": NO_ILIAC,
+    "external iliac vessels": NO_ILIAC,
+    "common iliac vessels": NO_ILIAC,
     "hips": "no hip bones (77, 78) are known",
     "sacrum": "no sacrum (25) is known",
     "great vessels": "neither aorta (52) nor vena cava (63) is known",
@@ -163,7 +192,7 @@ def station_near(known: StationMap, index: np.ndarray, planned: str | None) -> s
     it; None where there is none."""
     low = (index - 1).clip(0)
     beside = known.station[tuple(slice(a, b) for a, b in zip(low, index + 2))]
-    if planned in NAMES and (beside == 1 + NAMES.index(planned)).any():
+    if planned in STATION_NAMES and (beside == 1 + STATION_NAMES.index(planned)).any():
         return planned
     here = int(beside[tuple(index - low)]) if (index < known.station.shape).all() else 0
-    return NAMES[here - 1] if here else None
+    return STATION_NAMES[here - 1] if here else None

@@ -68,14 +68,14 @@ class NetworkSegmentor:
         image = torch.from_numpy(normalize(to_array(fine)))[None, None].to(self.device)
         done = 0
 
-        def told(windows: torch.Tensor) -> torch.Tensor:
+        def counted(windows: torch.Tensor) -> torch.Tensor:
             nonlocal done
             done += len(windows)
             progress.step(done, max(done, _windows(image.shape[2:], self.config.patch)))
             return self.network(windows)
 
         with torch.autocast(self.device, torch.bfloat16):
-            found = slide(told, image, self.config)[0, 1].cpu().numpy()
+            found = slide(counted, image, self.config)[0, 1].cpu().numpy()
         found = like(found, fine)
         if fine is ct:
             return found

@@ -12,15 +12,12 @@ CLASSES = 2
 
 def build(config: SegmentationConfig) -> nn.Module:
     """The network of a configuration, with random weights."""
-    levels = len(config.channels)
+    ends = {"spatial_dims": 3, "in_channels": 1, "out_channels": CLASSES}
+    channels, halving = config.channels, (2,) * (len(config.channels) - 1)
     if config.network == "unet":
-        return UNet(
-            *(3, 1, CLASSES, config.channels, (2,) * (levels - 1)),
-            num_res_units=config.residual_units,
-        )
+        units = config.residual_units
+        return UNet(**ends, channels=channels, strides=halving, num_res_units=units)
     if config.network == "dynunet":
-        return DynUNet(
-            *(3, 1, CLASSES, (3,) * levels, (1, *(2,) * (levels - 1)), (2,) * (levels - 1)),
-            filters=config.channels,
-        )
-    return SwinUNETR(1, CLASSES, feature_size=config.feature_size)
+        kernels = {"kernel_size": (3,) * len(channels), "upsample_kernel_size": halving}
+        return DynUNet(**ends, **kernels, strides=(1, *halving), filters=channels)
+    return SwinUNETR(**ends, feature_size=config.feature_size)

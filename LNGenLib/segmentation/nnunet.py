@@ -66,7 +66,7 @@ def train(
     """Plan, preprocess and train on cases; the same call resumes from the last whole epoch.
 
     nnU-Net's checkpoint with the best Dice on patches of the validation cases counts. Seeds are set
-    but nnU-Net's training is not deterministic. Returns what is told in `training.json`.
+    but nnU-Net's training is not deterministic. Returns what `training.json` says.
     """
     started, seed = time.monotonic(), whole(seed, "seed")
     device = choose_device(device)
@@ -110,10 +110,12 @@ def _write_raw(
             try:
                 if not (raw.folder / RECORDS / f"{id}.json").exists():
                     loaded = case.load_labeled()
-                    mask = loaded.mask
-                    about = {"synthetic": case.synthetic, "patient": case.patient}
-                    about["labels"] = written_labels(loaded.ignored is not None)
-                    mask = marked_synthetic(mask) if case.synthetic else mask
+                    about = {
+                        "synthetic": case.synthetic,
+                        "patient": case.patient,
+                        "labels": written_labels(loaded.ignored is not None),
+                    }
+                    mask = marked_synthetic(loaded.mask) if case.synthetic else loaded.mask
                     raw.write(id, loaded.ct, mask, about)
                 split[name].append(id)
             except OutputError:
@@ -171,6 +173,7 @@ def _trainer(config: SegmentationConfig, seed: int, device: str) -> Any:
 
 def _report_steps(trainer: Any, progress: Progress, config: SegmentationConfig) -> None:
     step = trainer.train_step
+    done = trainer.current_epoch * config.steps_an_epoch
 
     def train_step(batch: dict) -> dict:
         nonlocal done
@@ -179,7 +182,6 @@ def _report_steps(trainer: Any, progress: Progress, config: SegmentationConfig) 
         progress.advance("training", done, config.steps)
         return found
 
-    done = trainer.current_epoch * config.steps_an_epoch
     trainer.train_step = train_step
 
 

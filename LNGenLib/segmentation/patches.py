@@ -38,7 +38,7 @@ class Patches(Dataset):
     batch of two has both, for the loss to weigh what is found where there is none.
 
     `online` is a map transform (`SynthesizeLymphNodesd`) that each patch goes through while it is
-    in HU; it is told the case (`id`), by the affine where the patch lies, and its number (`turn`).
+    in HU; it is given the case (`id`), the patch's affine and its number (`turn`).
     """
 
     def __init__(

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from scipy import ndimage
 
 from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.label_values import NODE, label_map
 from LNGenLib.errors import InputError, OutputError
-from LNGenLib.files import whole_file
+from LNGenLib.files import write_npy
+from LNGenLib.image.components import components
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras
 from LNGenLib.image.io import like, to_array
 from LNGenLib.progress import Progress
@@ -50,19 +50,15 @@ class Prepared:
     @cached_property
     def nodes(self) -> list[np.ndarray]:
         """Voxels (n, 3) of each lymph node (26-connected), evenly thinned to a bounded number."""
-        labels, count = ndimage.label(np.asarray(self.mask) == NODE, np.ones((3, 3, 3)))
+        labels, sizes = components(np.asarray(self.mask) == NODE)
         voxels = np.argwhere(labels).astype(np.int32)
-        of = labels[tuple(voxels.T)]
-        voxels = voxels[np.argsort(of, kind="stable")]
-        nodes = np.split(voxels, np.cumsum(np.bincount(of, minlength=count + 1)[1:-1]))
+        voxels = voxels[np.argsort(labels[tuple(voxels.T)], kind="stable")]
+        nodes = np.split(voxels, np.cumsum(sizes[1:-1]))
         return [node[:: -(-len(node) // MOST_VOXELS)] for node in nodes if len(node)]
 
 
 def prepare(
-    cases: Sequence[Case],
-    spacing: tuple[float, float, float],
-    folder: Path,
-    progress: Progress,
+    cases: Sequence[Case], spacing: tuple[float, float, float], folder: Path, progress: Progress
 ) -> tuple[list[Prepared], dict[str, str]]:
     """Write the arrays of `cases` on `spacing` (z, y, x; mm) to `folder`, where they are not yet.
 
@@ -90,13 +86,12 @@ def _prepare(case: Case, spacing: tuple[float, float, float], folder: Path) -> P
     if not mask_file.exists():  # written last
         loaded = case.load_labeled()
         fine = resampled(loaded.ct, spacing, -1024)
-        nodes, ignored = (_resampled_mask(mask, spacing) for mask in loaded[1:])
-        arrays = {"hu": to_array(fine), "affine": _affine(fine)}
-        arrays["mask"] = label_map(nodes, ignored)
+        nodes = _resampled_mask(loaded.nodes, spacing)
+        ignored = None if loaded.ignored is None else _resampled_mask(loaded.ignored, spacing)
         # runs side by side may prepare the same case: the last one's file stays
-        for name, array in arrays.items():
-            with whole_file(Path(f"{path}.{name}.npy")) as temporary:
-                np.save(temporary, array)
+        write_npy(to_array(fine), Path(f"{path}.hu.npy"))
+        write_npy(_affine(fine), Path(f"{path}.affine.npy"))
+        write_npy(label_map(nodes, ignored), mask_file)
     return Prepared(case.id, path)
 
 
@@ -108,12 +103,8 @@ def _affine(image: sitk.Image) -> np.ndarray:
     return affine
 
 
-def _resampled_mask(
-    mask: sitk.Image | None, spacing: tuple[float, float, float]
-) -> np.ndarray | None:
+def _resampled_mask(mask: sitk.Image, spacing: tuple[float, float, float]) -> np.ndarray:
     """What is not 0, as a mask (z, y, x, bool) on `spacing` (z, y, x; mm)."""
-    if mask is None:
-        return None
     share = like((to_array(mask) > 0).astype(np.float32), mask)
     return to_array(resampled(share, spacing, 0)) >= 0.5
 

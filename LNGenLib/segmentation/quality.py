@@ -32,7 +32,7 @@ DROPPED = 0.25  # of each size bin
 
 
 class Filtered(NamedTuple):
-    """How many lymph nodes were judged and taken out, and why cases were left out."""
+    """How many lymph nodes were scored and taken out, and why cases were left out."""
 
     nodes: int
     dropped: int
@@ -49,12 +49,15 @@ def filter_cases(
     source can't, is left out. Raises InputError where none can be used.
     """
     cases, originals = read_cases(synthetic), {case.id: case for case in real}
-    scores, bins, usable, left_out = {}, {}, [], {}
+    scores: dict[tuple[str, int], float] = {}
+    bins: dict[tuple[str, int], str] = {}
+    usable, left_out = [], {}
     for number, case in enumerate(cases):
         progress.advance("judging", number, len(cases))
         try:
-            ct = case.load().ct
-            original = _source(case, originals).load().ct  # shares are of those that are written
+            ct, record = case.load().ct, _record(case)
+            source = _source(case, record, originals)
+            original = source.load().ct  # shares are of those that are written
             check_same_geometry(original, ct, str(case.image))
             nodes = _nodes(case, ct)
             probability = to_array(segmentor.probability(ct))
@@ -63,34 +66,38 @@ def filter_cases(
             continue
         scores |= {(case.id, k): p for k, p in plausibility(probability, nodes).items()}
         bins |= {(case.id, k): size for k, size in size_bins(nodes, array_spacing(ct)).items()}
-        usable.append(case)
+        usable.append((case, source, record))  # voxels of all cases would fill the memory
     if not usable:
         raise InputError(f"no case can be used; {next(iter(left_out.values()))}")
     dropped = implausible(scores, bins)
-    for number, case in enumerate(usable):
+    for number, (case, source, record) in enumerate(usable):
         progress.advance("writing", number, len(usable))
         if not (output / case.id).exists():
             own = {label for id, label in dropped if id == case.id}
-            _write_filtered(case, _source(case, originals), own, Plain(output))
+            _write_filtered(case, source, record, own, Plain(output))
     return Filtered(len(scores), len(dropped), left_out)
 
 
-def _write_filtered(case: Case, source: Case, dropped: set[int], writer: Plain) -> None:
+def _write_filtered(
+    case: Case, source: Case, record: dict[str, Any], dropped: set[int], writer: Plain
+) -> None:
     started = time.monotonic()
-    original, ct, about = source.load(), case.load().ct, _about(case)
+    original, ct = source.load(), case.load().ct
     hu, nodes = without_nodes(to_array(ct), to_array(original.ct), _nodes(case, ct), dropped)
     real, ignored = (None if image is None else to_array(image) for image in original[1:])
     label = label_map(nodes if real is None else (nodes > 0) | (real > 0), ignored)
-    ct, label, nodes = (marked_synthetic(like(array, ct)) for array in (hu, label, nodes))
-    records = [record for record in about.get("records", []) if record["label"] not in dropped]
-    seconds = round(about.get("seconds", 0) + time.monotonic() - started, 2)
-    about |= {"records": records, "dropped": sorted(dropped), "seconds": seconds}
-    about["labels"] = written_labels(ignored is not None)
-    writer.write(case.id, ct, label, about, nodes)
+    images = [marked_synthetic(like(array, ct)) for array in (hu, label, nodes)]
+    about = record | {
+        "records": [one for one in record.get("records", []) if one["label"] not in dropped],
+        "dropped": sorted(dropped),
+        "seconds": round(record.get("seconds", 0) + time.monotonic() - started, 2),
+        "labels": written_labels(ignored is not None),
+    }
+    writer.write(case.id, images[0], images[1], about, images[2])
 
 
 def _beside(case: Case) -> tuple[Path, Path]:
-    """The instance labels of a synthetic case, and what is told about it."""
+    """The files of a synthetic case's instance labels, and of its record."""
     folder = case.image.parent
     if (folder / "nodes.json").exists():
         return folder / "nodes.nii.gz", folder / "nodes.json"
@@ -102,16 +109,16 @@ def _nodes(case: Case, ct: sitk.Image) -> np.ndarray:
     return to_array(read_labels(_beside(case)[0], ct))
 
 
-def _about(case: Case) -> dict[str, Any]:
+def _record(case: Case) -> dict[str, Any]:
     file = _beside(case)[1]
     if not file.exists():
         raise InputError(f"{case.image} was not written by lngen dataset: {file} is missing")
     return read_json(file)
 
 
-def _source(case: Case, originals: Mapping[str, Case]) -> Case:
+def _source(case: Case, record: Mapping[str, Any], originals: Mapping[str, Case]) -> Case:
     """The real case of which a synthetic one was made."""
-    name = _about(case).get("source", case.patient)
+    name = record.get("source", case.patient)
     if name not in originals:
         raise InputError(f"{case.id} was made of {name}, which is not in the real cases")
     return originals[name]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from LNGenLib.datasets.case import Case, Loaded
+from LNGenLib.datasets.case import Case, Labeled
 from LNGenLib.datasets.identity import found_of
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.segmentation.lesions import ScanScore, score
@@ -44,7 +44,7 @@ def score_cases(cases: Sequence[Case], folders: Sequence[Path]) -> Scored:
     return Scored([list(column) for column in zip(*scans)], left_out)
 
 
-def score_found(case: Case, loaded: Loaded, found: np.ndarray) -> ScanScore:
+def score_found(case: Case, loaded: Labeled, found: np.ndarray) -> ScanScore:
     """The score of a mask `found` (z, y, x, not 0) in a labeled case."""
     if loaded.ignored is not None:
         found = np.where(to_array(loaded.ignored) > 0, 0, found)
@@ -53,11 +53,12 @@ def score_found(case: Case, loaded: Loaded, found: np.ndarray) -> ScanScore:
 
 
 def _score(case: Case, folders: Sequence[Path], files: Sequence[Path | None]) -> list[ScanScore]:
-    missing = next((folder for folder, file in zip(folders, files) if file is None), None)
-    if missing is not None:
+    there = [file for file in files if file is not None]
+    if len(there) < len(files):
+        missing = folders[files.index(None)]
         raise InputError(f"{missing} holds no label image {case.id}.nii.gz")
     loaded, scores = case.load_labeled(), []
-    for file in files:
+    for file in there:
         found = to_array(read_labels(file, loaded.ct))
         if case.meaning.others and found.max() > 1:
             raise InputError(

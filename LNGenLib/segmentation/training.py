@@ -32,6 +32,8 @@ from LNGenLib.segmentation.networks import build
 from LNGenLib.segmentation.patches import InOrder, Patches, Transform, Whole
 from LNGenLib.segmentation.preparing import prepare
 
+LAST = "last"  # the checkpoint from which a training resumes
+
 
 class SegmentationTask(Task):
     """Dice + cross entropy of patches; on validation scans the mean Dice of lymph nodes."""
@@ -74,7 +76,7 @@ def train(
     progress: Progress = SILENT,
     cache: Path | None = None,
 ) -> dict[str, Any]:
-    """Train on cases; `folder` gets `segmentation.safetensors` and what is told in its `.json`.
+    """Train on cases; `folder` gets `segmentation.safetensors` and its description (`.json`).
 
     Interrupted, the same call resumes from the last epoch. Cases that can't be used are left out
     and named in the description, which is returned. Arrays of the cases lie in `cache`, or in
@@ -90,33 +92,8 @@ def train(
         best = ModelCheckpoint(
             folder, "best", monitor="dice", mode="max", enable_version_counter=False
         )
-        last = ModelCheckpoint(
-            folder,
-            "last",
-            every_n_epochs=1,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        )
-        trainer = pl.Trainer(
-            default_root_dir=folder,
-            max_epochs=config.epochs,
-            precision="bf16-mixed",
-            accelerator="auto",
-            gradient_clip_val=1.0,
-            callbacks=[best, last, StepReport("training", progress)],
-            plugins=[WholeCheckpoints()],
-            logger=[
-                CSVLogger(folder, name=None, version=""),
-                TensorBoardLogger(folder, name=None, version="tensorboard"),
-            ],
-            log_every_n_steps=min(10, config.steps_an_epoch),
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-        )
-        patches = Patches(prepared, config, seed, online)
-        resumed = folder / "last.ckpt"
+        trainer = _trainer(folder, config, [best, StepReport("training", progress)])
+        patches, resumed = Patches(prepared, config, seed, online), folder / f"{LAST}.ckpt"
         trainer.fit(
             task,
             DataLoader(patches, config.batch_size, sampler=InOrder(config)),
@@ -140,3 +117,30 @@ def train(
     }
     write_json(description, folder / "training.json")
     return description
+
+
+def _trainer(
+    folder: Path, config: SegmentationConfig, callbacks: Sequence[pl.Callback]
+) -> pl.Trainer:
+    """Trains for the epochs of a configuration and keeps a checkpoint of the last one."""
+    last = ModelCheckpoint(
+        folder, LAST, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
+    )
+    return pl.Trainer(
+        default_root_dir=folder,
+        max_epochs=config.epochs,
+        precision="bf16-mixed",
+        accelerator="auto",
+        gradient_clip_val=1.0,
+        callbacks=[*callbacks, last],
+        plugins=[WholeCheckpoints()],
+        logger=[
+            CSVLogger(folder, name=None, version=""),
+            TensorBoardLogger(folder, name=None, version="tensorboard"),
+        ],
+        log_every_n_steps=min(10, config.steps_an_epoch),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )

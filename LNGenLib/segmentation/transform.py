@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Mapping
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,9 @@ from LNGenLib.errors import InputError
 from LNGenLib.plain import whole
 from LNGenLib.randomness import case_seed
 from LNGenLib.synthesis.engine import Models
-from LNGenLib.synthesis.painting import Painting
 
 SAME = 0.01  # mm, of two affines
-SUSPICIOUS = 100  # cases without room in a row, of which is told
+SUSPICIOUS = 100  # cases without room in a row, of which a warning tells
 MOST_KEPT = 10_000  # places that are remembered, to warn of a repetition
 
 
@@ -67,7 +65,7 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
         self.count = tuple(whole(value, "count") for value in count)
         if not 1 <= self.count[0] <= self.count[1]:
             raise InputError(f"count {count}: give (fewest, most), 1 at least")
-        if not isinstance(prob, Real) or not 0 <= prob <= 1:  # NaN is not, either
+        if not isinstance(prob, float | int | np.number) or not 0 <= prob <= 1:  # NaN is not
             raise InputError(f"prob {prob!r}: give a probability, 0 to 1")
         if not whole(label_value, "label_value"):
             raise InputError("label_value 0 is the background: give another")
@@ -80,14 +78,14 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
             seed = get_seed()
         random = np.random.SeedSequence().entropy % MAX_SEED
         self.seed = random if seed is None else whole(seed, "seed")
-        self._epoch = _Shared()
-        self._painted: set[str] = set()  # what this process painted into, no epoch being told
+        self._epoch = _SharedEpoch()
+        self._painted: set[str] = set()  # what this process painted into while no epoch was set
         self._empty: int | None = 0  # cases without room so far, None once one had some
-        self._strangers: set[str] = set()  # cases of which it told that the pool knows them not
+        self._strangers: set[str] = set()  # cases, unknown to the pool, of which it has warned
 
     def set_epoch(self, epoch: int) -> None:
         """Draw anew from now on, in worker processes too."""
-        self._epoch.tell(epoch)
+        self._epoch.values[:] = torch.tensor([epoch, 1])
 
     def set_random_state(
         self, seed: int | None = None, state: np.random.RandomState | None = None
@@ -113,42 +111,32 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
         # only seen in another order: to turn all voxels of a scan takes longer than to paint
         hu, labels = (array[0].transpose(order) for array in arrays)
         _check_label(labels, hu, label, image, case, self.label_value)
-        turn = data.get("turn")
-        epoch = self._epoch.number if turn is None else whole(turn, "turn")
-        place = f"{case} at {_place(affine, hu.shape)}"
+        epoch, is_set = self._epoch.values.tolist()
+        if data.get("turn") is not None:
+            epoch, is_set = whole(data["turn"], "turn"), True
+        place = f"{case} at {_field_of_view(affine, hu.shape)}"
         self.randomize((place, epoch))
         if not self._count:
             return result
         _check_hu(hu, case)
         arrays = [array.copy() for array in arrays]
         hu, labels = (array[0].transpose(order) for array in arrays)
-        painting = self._paint(case, hu, labels, affine)
+        if not self.pool.knows(case):
+            self._warn_of_stranger(case)
+        painting = paint_into(
+            hu, labels, affine, case, self.pool, self._count, self._case_seed, self.models
+        )
         if painting is None:
             self._warn_of_nothing()
             return result
         self._empty = None
-        if turn is None and not self._epoch.told:
+        if not is_set:
             self._warn_of_repetition(case, place)
         for node in painting.nodes:
             labels[node.box][node.label] = self.label_value
         for key, array, like in zip(self.keys, arrays, (image, label)):
             result[key] = convert_to_dst_type(array, like)[0]
         return result
-
-    def _paint(
-        self, case: str, hu: np.ndarray, labels: np.ndarray, affine: np.ndarray
-    ) -> Painting | None:
-        spacing, spots = np.linalg.norm(affine[:3, :3], axis=0), None
-        if self.pool.knows(case):
-            spots = _inside(self.pool.spots(case), affine, hu.shape)
-        else:
-            self._warn_of_stranger(case)
-        return paint_into(
-            *(hu, labels, spacing, self.pool, self._count, self._case_seed, self.models),
-            spots=spots,
-            traits=self.pool.traits(case, spacing),
-            enhancement=self.pool.enhancement(case),
-        )
 
     def _case(self, data: Mapping[Hashable, Any], image: Any) -> str:
         if self.id_key in data:
@@ -159,7 +147,7 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
         return case_of(str(name))
 
     def _warn_of_repetition(self, case: str, place: str) -> None:
-        """Where one process paints the same twice, and was never told an epoch."""
+        """Where one process paints the same twice, and no epoch was ever set."""
         if place in self._painted:
             warnings.warn(
                 f"case {case} gets the lymph nodes it had before: call set_epoch(epoch) when an "
@@ -186,29 +174,18 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
             warnings.warn(
                 f"the pool {self.pool.folder} does not know the case {case}: lymph nodes lie in "
                 f"any of its fat (the pool is of {known}; data[{self.id_key!r}] names a case)",
-                stacklevel=4,
+                stacklevel=3,
             )
         self._strangers.add(case)
 
 
-class _Shared:
+class _SharedEpoch:
     """The epoch, as worker processes see it, too; copies of a transform keep the same one."""
 
     def __init__(self):
-        self._values = torch.zeros(2, dtype=torch.int64).share_memory_()  # its number; whether told
+        self.values = torch.zeros(2, dtype=torch.int64).share_memory_()  # number; whether set
 
-    @property
-    def number(self) -> int:
-        return int(self._values[0])
-
-    @property
-    def told(self) -> bool:
-        return bool(self._values[1])
-
-    def tell(self, epoch: int) -> None:
-        self._values[0], self._values[1] = epoch, 1
-
-    def __deepcopy__(self, memo: dict) -> _Shared:
+    def __deepcopy__(self, memo: dict) -> _SharedEpoch:
         return self
 
 
@@ -244,8 +221,8 @@ def _check_label(
     if hu.shape != labels.shape:
         raise InputError(f"case {case}: image {hu.shape} and label {labels.shape} differ")
     own = convert_to_numpy(getattr(label, "affine", image.affine))
-    told = not np.array_equal(own, np.eye(4))  # which is what a MetaTensor has unasked
-    if told and not np.allclose(own, convert_to_numpy(image.affine), atol=SAME):
+    stated = not np.array_equal(own, np.eye(4))  # which is what a MetaTensor has by default
+    if stated and not np.allclose(own, convert_to_numpy(image.affine), atol=SAME):
         raise InputError(f"case {case}: image and label lie on different grids: resample one")
     if labels.dtype.kind in "iu" and value > np.iinfo(labels.dtype).max:
         raise InputError(f"label_value {value} is more than a label of {labels.dtype} holds")
@@ -262,16 +239,9 @@ def _check_hu(hu: np.ndarray, case: str) -> None:
         )
 
 
-def _place(affine: np.ndarray, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _field_of_view(affine: np.ndarray, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Where an image lies: middle and extent in RAS (mm / 10), equal for any order of its axes."""
     middle = affine[:3, :3] @ (np.array(shape) - 1) / 2 + affine[:3, 3]
     extent = np.abs(affine[:3, :3]) @ shape
     # round numbers, of which there are many, stay off the border at which rounding errors count
     return tuple(np.floor(np.concatenate([middle, extent]) * 10 + 0.37).astype(int).tolist())
-
-
-def _inside(points: np.ndarray, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The voxels (n, 3; z, y, x) of RAS points that lie in the image."""
-    index = (points - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T
-    index = np.round(index).astype(int)
-    return index[((index >= 0) & (index < shape)).all(1)]

@@ -13,13 +13,14 @@ import numpy as np
 from scipy import ndimage
 
 from LNGenLib.errors import InputError
+from LNGenLib.image.components import largest_component
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.model import Samples
 from LNGenLib.structure.repair import repair
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
-from LNGenLib.structure.tsdf import largest_component, signed_distance, tsdf_from_distance
+from LNGenLib.structure.tsdf import signed_distance, tsdf_from_distance
 
 MASK = 48  # voxels along an ellipsoid's mask
 

@@ -11,7 +11,7 @@ from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import diameter, surface
 
-Box = tuple[slice, slice, slice]
+Box = tuple[slice, ...]  # (z, y, x)
 
 
 def inside_grid(box: Box, shape: tuple[int, ...], pad: np.ndarray | int = 0) -> Box:

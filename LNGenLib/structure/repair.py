@@ -6,8 +6,8 @@ import numpy as np
 from scipy import ndimage
 from skimage import measure
 
+from LNGenLib.image.components import largest_component
 from LNGenLib.structure.frame import SAMPLE
-from LNGenLib.structure.tsdf import largest_component
 
 MOST_TUNNELS = 20  # more are a sponge, not slips: closing them one by one takes seconds
 _FACES = ndimage.generate_binary_structure(3, 1)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage, optimize, spatial
 
+from LNGenLib.image.components import largest_component
 from LNGenLib.structure.repair import repair, whole
 from LNGenLib.structure.tsdf import (
     diameter,
-    largest_component,
     mesh_volume,
     signed_distance,
     surface,

@@ -13,14 +13,6 @@ from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
 DIRECTIONS = 300  # in which a diameter is looked for
 
 
-def largest_component(mask: np.ndarray, neighbors: np.ndarray | None = None) -> np.ndarray:
-    """The largest component of a boolean mask; 26-connected unless `neighbors` (3, 3, 3) says."""
-    labels, count = ndimage.label(mask, np.ones((3, 3, 3)) if neighbors is None else neighbors)
-    if count <= 1:
-        return mask
-    return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
-
-
 def signed_distance(mask: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
     """Euclidean signed distance (mm, negative inside) at the voxel centers of a boolean mask.
 

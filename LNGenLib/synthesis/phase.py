@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from LNGenLib.image.components import components
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.noise import local_deviation
-from LNGenLib.placement.classes import NUMBERS
+from LNGenLib.placement.totalsegmentator import NUMBERS
 from LNGenLib.synthesis.records import Phase
 
 BLOOD = 42.0  # HU without contrast
@@ -100,10 +101,10 @@ def _blocks(hu: np.ndarray, n: int) -> np.ndarray:
 
 def _round(samples: np.ndarray, even: np.ndarray, step: np.ndarray) -> np.ndarray:
     """Those parts of `even` (z, y, x, bool) that are round in their slice and not in bone."""
-    parts, _ = ndimage.label(even, INPLANE)
-    boxes, areas = ndimage.find_objects(parts), np.bincount(parts.ravel())[1:]
+    parts, areas = components(even, INPLANE)
     kept = np.zeros(even.shape, bool)
-    for number, (box, area) in enumerate(zip(boxes, areas.tolist()), 1):
+    for number, box in enumerate(ndimage.find_objects(parts), 1):
+        area = int(areas[number])
         if area < 3:
             continue
         high, wide = ((b.stop - b.start) * s for b, s in zip(box[1:], step[1:].tolist()))

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras, ras_to_index
 from LNGenLib.placement.anatomy import CandidateRegion, NoPlace
-from LNGenLib.placement.heuristic import place
+from LNGenLib.placement.heuristic import place_nodes
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.ellipsoids import EllipsoidModel
@@ -50,7 +50,7 @@ def make_plan(
     samples = _with_hila(samples, request.seed, numbers, hila)
     progress.stage("placement")
     rngs = [node_rng(request.seed, k, "place") for k in numbers]
-    placed = place(samples.structures, sizes, region, array_spacing(ct), rngs)
+    placed = place_nodes(samples.structures, sizes, region, array_spacing(ct), rngs)
     kept = [(k, found) for k, found in enumerate(placed) if found is not None]
     refused = tuple(_rounded(sizes[k]) for k, found in enumerate(placed) if found is None)
     if not kept or (refused and not request.allow_fewer):

@@ -29,9 +29,9 @@ from LNGenLib.image.io import as_ct, read_ct, to_array
 from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.placement.anatomy import CandidateRegion, find_region, read_stations
 from LNGenLib.placement.grid import refined
-from LNGenLib.placement.heuristic import Placed, draw_places, place
+from LNGenLib.placement.heuristic import PlacedNode, draw_subregions, place_nodes
 from LNGenLib.placement.labels import read_anatomy
-from LNGenLib.placement.stations import NAMES
+from LNGenLib.placement.stations import STATION_NAMES
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.model import StructureModel
 from LNGenLib.structure.sizes import Sizes
@@ -44,19 +44,19 @@ console = Console(width=140)
 
 def placed_nodes(
     region: CandidateRegion, structures: StructureModel, spacing: np.ndarray
-) -> list[list[Placed | None]]:
+) -> list[list[PlacedNode | None]]:
     """EACH lymph nodes for each of SEEDS seeds."""
     sets = []
     for seed in range(SEEDS):
         sizes = [Sizes("uniform", 1.7, 12.0).draw(node_rng(seed, k, "size")) for k in range(EACH)]
         shapes = structures.sample(range(EACH), sizes, seed).structures
         rngs = [node_rng(seed, k, "place") for k in range(EACH)]
-        sets.append(place(shapes, sizes, region, spacing, rngs))
+        sets.append(place_nodes(shapes, sizes, region, spacing, rngs))
     return sets
 
 
 def check(
-    sets: list[list[Placed | None]], ct: sitk.Image, labels: np.ndarray, stations: np.ndarray
+    sets: list[list[PlacedNode | None]], ct: sitk.Image, labels: np.ndarray, stations: np.ndarray
 ) -> Counter:
     """How many nodes keep each rule; `stations` is 0 or the number of the station, as labels."""
     kept, spacing, hu = Counter(), array_spacing(ct), to_array(ct)
@@ -81,7 +81,7 @@ def check(
             kept["in fat"] += not shell.any() or fat[box][shell].mean() >= 0.7
             center = tuple(np.round(one.node.center).astype(int))
             near = stations[tuple(slice(max(k - 1, 0), k + 2) for k in center)]
-            kept["at its station"] += bool((near == 1 + NAMES.index(one.station)).any())
+            kept["at its station"] += bool((near == 1 + STATION_NAMES.index(one.station)).any())
     return kept
 
 
@@ -112,12 +112,13 @@ def main(
     console.print(table)
 
     region = find_region(image, labels)
-    weights = np.array([spot.weight for spot in region.places])
+    weights = np.array([spot.weight for spot in region.subregions])
     for seed in range(3):
         drawn = Counter(
-            next(draw_places(region, k, node_rng(seed, k, "place"))).station for k in range(2000)
+            next(draw_subregions(region, k, node_rng(seed, k, "place"))).station
+            for k in range(2000)
         )
-        counts = [drawn[spot.station] for spot in region.places]
+        counts = [drawn[spot.station] for spot in region.subregions]
         p = stats.chisquare(counts, 2000 * weights / weights.sum()).pvalue
         console.print(f"2,000 stations, seed {seed}: chi-square p {p:.3f}")
     for seed in range(5):
@@ -139,7 +140,7 @@ def time_phantom(structures: StructureModel) -> None:
     shapes = structures.sample(range(100), sizes, 0).structures
     spacing, start = array_spacing(large.ct), time.perf_counter()
     rngs = [node_rng(0, k, "place") for k in range(100)]
-    few = place(shapes[:10], sizes[:10], region, spacing, rngs[:10])
+    few = place_nodes(shapes[:10], sizes[:10], region, spacing, rngs[:10])
     sampling = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     console.print(
@@ -147,7 +148,7 @@ def time_phantom(structures: StructureModel) -> None:
         f"({sum(one is not None for one in few)} fit); peak {peak:.2f} GiB, {before:.2f} before"
     )
     start = time.perf_counter()
-    many = place(shapes, sizes, region, spacing, rngs)
+    many = place_nodes(shapes, sizes, region, spacing, rngs)
     refused = count_by_size([size for size, one in zip(sizes, many) if one is None])
     asked = count_by_size(sizes)
     parts = ", ".join(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from LNGenLib.files import whole_file
+from LNGenLib.files import write_bytes
 
 Made = TypeVar("Made")
 
@@ -34,6 +34,5 @@ class Kept:
         if path.exists():
             return pickle.loads(path.read_bytes())
         made = make()
-        with whole_file(path) as temporary:
-            temporary.write_bytes(pickle.dumps(made))
+        write_bytes(pickle.dumps(made), path)
         return made

@@ -15,7 +15,7 @@ from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import FAT, MUSCLE
 from LNGenLib.image.io import to_array
 from LNGenLib.placement.anatomy import find_region
-from LNGenLib.placement.heuristic import place
+from LNGenLib.placement.heuristic import place_nodes
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
@@ -116,7 +116,7 @@ def _painted(
         long_axes = [sizes.draw(rng) for rng in rngs]
         structures = models.structure.sample(range(AT_ONCE), long_axes, turn_seed).structures
         part = slice(count - made)
-        placed = place(structures[part], long_axes[part], region, spacing, rngs[part])
+        placed = place_nodes(structures[part], long_axes[part], region, spacing, rngs[part])
         nodes = [found.node for found in placed if found is not None]
         if not nodes:
             continue

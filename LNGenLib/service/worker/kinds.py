@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from LNGenLib.placement.scan import NAMES
+from LNGenLib.placement.scan import IMAGES
 from LNGenLib.service.protocol.requests import (
     NoRequest,
     PlanRequest,
@@ -16,7 +16,7 @@ from LNGenLib.service.worker import tasks
 from LNGenLib.service.worker.work import HOUR, Kind
 from LNGenLib.synthesis.records import SynthesisRequest
 
-OTHERS = tuple(NAMES)[1:]  # of a scan, besides the CT
+OTHERS = tuple(IMAGES)[1:]  # of a scan, besides the CT
 KINDS: Mapping[str, Kind] = {
     "synthesize": Kind(
         SynthesisRequest.from_json,

@@ -40,10 +40,9 @@ NUMBERS = {
 BACKGROUND, OTHER = 0, 255  # OTHER: any other structure, nodes keep off it
 # Wholes that hold the fat in which lymph nodes lie: no structures to keep off
 WHOLES = (
-    *("body", "body_trunc", "body_extremities", "whole body", "patient", "external", "skin"),
-    *("subcutaneous_fat", "torso_fat", "intermuscular_fat"),
-    *("abdominal_cavity", "thoracic_cavity", "mediastinum"),
-)
+    "body body_trunc body_extremities whole_body patient external skin subcutaneous_fat torso_fat "
+    "intermuscular_fat abdominal_cavity thoracic_cavity mediastinum"
+).split()
 SYNONYMS = {"vena": "vein", "vertebrae": "vertebra", "bone": "", "common": "", "rectum": "colon"}
 LYMPH_NODE = (  # how Slicer codes a segment that is one
     "Segmentation category and type - DICOM master list~SCT^123037004^Anatomical Structure"

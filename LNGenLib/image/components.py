@@ -1,0 +1,24 @@
+"""Connected components of a mask."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+FACES = ndimage.generate_binary_structure(3, 1)  # neighbors that share a face
+CORNERS = ndimage.generate_binary_structure(3, 3)  # all 26 neighbors
+
+
+def components(mask: np.ndarray, neighbors: np.ndarray = CORNERS) -> tuple[np.ndarray, np.ndarray]:
+    """Labels (z, y, x) from 1 up of a mask's components, and how many voxels each label has, none
+    the background; `neighbors` (3, 3, 3) says which voxels are connected."""
+    labels, count = ndimage.label(mask, neighbors)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    sizes[0] = 0
+    return labels, sizes
+
+
+def largest_component(mask: np.ndarray, neighbors: np.ndarray = CORNERS) -> np.ndarray:
+    """The largest component of a mask (z, y, x, bool); nothing of an empty one."""
+    labels, sizes = components(mask, neighbors)
+    return labels == sizes.argmax() if len(sizes) > 2 else mask
