@@ -21,6 +21,7 @@ from service_kinds import Steps
 
 from LNGenLib.errors import Canceled, InputError
 from LNGenLib.progress import Progress
+from LNGenLib.service.client.background import Background
 from LNGenLib.service.client.connection import ServiceError
 from LNGenLib.service.protocol.messages import JobState, UploadedImage
 
@@ -152,6 +153,29 @@ def test_events_are_numbered_and_resumed(client, call):
     late = call("GET", f"/v2/jobs/{job}/events", headers={"Last-Event-ID": "9999"})
     assert late.headers["content-type"].startswith("text/event-stream")
     assert late.text.count("data:") == 1 and '"done"' in late.text
+
+
+def test_what_a_panel_shows_of_a_job_is_what_the_server_says(client, monkeypatch):
+    stated, shown, begin, watch = [], [], threading.Event(), client.watch
+
+    def watched(job):
+        for status in watch(job):
+            yield status  # and shown once it is taken
+            if status:
+                stated.append((status.fraction, status.seconds_left))
+                shown.append((work.progress.fraction, work.progress.seconds_left))
+
+    def run(progress):
+        assert begin.wait(10)
+        client.run("sleep", Steps(20, 0.05), progress=progress)
+
+    monkeypatch.setattr(client, "watch", watched)
+    work = Background(run)
+    begin.set()
+    assert work.over(20)
+    work.outcome()
+    assert shown == stated and shown[-1] == (1.0, None)
+    assert any(0 < fraction < 1 and seconds for fraction, seconds in shown if fraction)
 
 
 def test_a_waiting_job_is_canceled_at_once_and_a_running_one_at_its_next_step(client):

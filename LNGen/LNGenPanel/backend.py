@@ -95,7 +95,7 @@ class BackendSection:
         with self.panel.status.saying():
             choice = self.choice()
             self.show(YELLOW, _("Testing"))
-            self.panel.start("doctor", work, self._tested)
+            self.panel.start(work, self._tested)
 
     def _tested(self, checked: CheckUp) -> None:
         details = "\n".join(f"{each.what}: {each.found}" for each in checked.findings)
