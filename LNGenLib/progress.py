@@ -13,8 +13,8 @@ from LNGenLib.errors import Canceled
 class Progress:
     """Tells `report(stage, step, steps)` what is under way and keeps seconds by stage.
 
-    `canceled()` is asked between steps; where it answers True, `Canceled` is raised. `fraction` (0
-    to 1, done) and `seconds_left` are of all the work, where who does it knows them.
+    `canceled()` is asked between steps; where it answers True, `Canceled` is raised. `fraction`
+    (done, 0 to 1) and `seconds_left` are a server's estimates of its whole job, else None.
     """
 
     report: Callable[[str, int, int], None] | None = None

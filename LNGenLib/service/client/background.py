@@ -13,8 +13,8 @@ from LNGenLib.progress import Progress
 class Background:
     """Does `work`, which is given a `Progress` that `cancel` makes raise `Canceled`.
 
-    `stage`, `step` and `steps` are where it stands; `progress` has the fraction that is done and
-    the seconds left, as far as the server that does the work knows them.
+    `stage`, `step` and `steps` are where it stands; `progress` has the server's estimates of the
+    fraction done and the seconds left.
     """
 
     def __init__(self, work: Callable[[Progress], Any]):

@@ -88,17 +88,13 @@ class JobClient(Connection):
         given = (images or {}).items()
         uploaded = {name: self.upload(image, progress) for name, image in given}
         progress.check()
-        submission = Submission(kind, asdict(request), uploaded)
+        body = asdict(Submission(kind, asdict(request), uploaded))
         key = {"Idempotency-Key": secrets.token_hex(16)}
-        return self._read(
-            JobStatus.from_json, "POST", "/jobs", json=asdict(submission), headers=key
-        )
+        return self._read(JobStatus.from_json, "POST", "/jobs", json=body, headers=key)
 
     def jobs(self) -> list[JobStatus]:
         """This token's jobs, oldest first."""
-        return self._read(
-            lambda found: [JobStatus.from_json(each) for each in found], "GET", "/jobs"
-        )
+        return self._read(lambda found: [*map(JobStatus.from_json, found)], "GET", "/jobs")
 
     def status(self, job: str) -> JobStatus:
         """Where a job stands."""
