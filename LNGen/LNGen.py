@@ -188,7 +188,6 @@ class LNGenWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def start(
         self,
-        kind: str | None,
         work: Callable,
         done: Callable[[Any], None],
         status: Status | None = None,
@@ -197,7 +196,7 @@ class LNGenWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.jobs.check()
         self.shown = status or self.status
         self.shown.say("")
-        self.jobs.start(kind, work, done)
+        self.jobs.start(work, done)
         self.updateButtons()
 
     def jump(self, ras) -> None:
@@ -278,7 +277,7 @@ class LNGenLogic(ScriptedLoadableModuleLogic):
         inputs = Inputs.read(volumeNode, anatomyNode, regionNode)
         jobs = Jobs(self.backend, onProgress, ended)
         work = self.painting(inputs, request or SynthesisRequest(), None, choice or Choice())
-        jobs.start("synthesize", work, lambda outcome: onDone(add_result(volumeNode, *outcome)))
+        jobs.start(work, lambda outcome: onDone(add_result(volumeNode, *outcome)))
         return jobs
 
     def painting(

@@ -13,12 +13,15 @@ from LNGenLib.errors import Canceled
 class Progress:
     """Tells `report(stage, step, steps)` what is under way and keeps seconds by stage.
 
-    `canceled()` is asked between steps; where it answers True, `Canceled` is raised.
+    `canceled()` is asked between steps; where it answers True, `Canceled` is raised. `fraction`
+    (done, 0 to 1) and `seconds_left` are a server's estimates of its whole job, else None.
     """
 
     report: Callable[[str, int, int], None] | None = None
     canceled: Callable[[], bool] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    fraction: float | None = None
+    seconds_left: float | None = None
     _stage: str = ""
     _since: float = 0.0
 

@@ -31,11 +31,11 @@ class Host:
 
     def start(self) -> None:
         """Start it, again if it was killed."""
-        told = json.dumps({"data": str(self.data), **self.settings})
+        given = json.dumps({"data": str(self.data), **self.settings})
         path = os.pathsep.join([str(service_kinds.FOLDER), os.environ.get("PYTHONPATH", "")])
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, __file__, told],
+                [sys.executable, __file__, given],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -90,8 +90,8 @@ def main(data: str, **settings: int) -> None:
     import logging
 
     from LNGenLib.service.protocol.tokens import Tokens
-    from LNGenLib.service.server.dependencies import Settings
-    from LNGenLib.service.server.listening import listen, serve
+    from LNGenLib.service.server.serve import listen, serve
+    from LNGenLib.service.server.service import Settings
 
     logging.basicConfig(level=logging.INFO)
     folder = Path(data)

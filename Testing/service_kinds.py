@@ -13,7 +13,8 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.service.worker import kinds
-from LNGenLib.service.worker.work import Kind, Work
+from LNGenLib.service.worker.kinds import JobKind
+from LNGenLib.service.worker.tasks import Work
 from LNGenLib.synthesis.records import from_json
 
 NAME = "service_kinds:KINDS"
@@ -40,7 +41,7 @@ class Steps:
 
 
 def _sleep(work: Work) -> dict[str, Any]:
-    """Sleeps; tells the sum of an image where one came along, and the process that did it."""
+    """Sleeps; gives the sum of an image where one came along, and the process that did it."""
     request = work.request
     work.progress.stage("sleeping", request.steps)
     for step in range(request.steps):
@@ -84,7 +85,7 @@ def _batches(work: Work) -> dict[str, Any]:
 
 
 def _timed(work: Work) -> dict[str, Any]:
-    """A synthesis that tells in its provenance how long the engine took."""
+    """A synthesis with the engine's seconds in its provenance."""
     from LNGenLib.synthesis import engine
 
     synthesize, spent = engine.synthesize, []
@@ -104,15 +105,15 @@ def _timed(work: Work) -> dict[str, Any]:
     return content
 
 
-SLEEP = Kind(Steps.from_json, _sleep, optional=("image",), stages={"sleeping": 1.0})
+SLEEP = JobKind(Steps.from_json, _sleep, optional=("image",), stages={"sleeping": 1.0})
 KINDS = {
     **kinds.KINDS,
     "synthesize": replace(kinds.KINDS["synthesize"], run=_timed),
     "sleep": SLEEP,
-    "stuck": Kind(Steps.from_json, _stuck),
-    "slow": Kind(Steps.from_json, _stuck, seconds=0.5),
-    "crash": Kind(Steps.from_json, _crash),
-    "fault": Kind(Steps.from_json, _fault),
-    "out of memory": Kind(Steps.from_json, _out_of_memory),
-    "batches": Kind(Steps.from_json, _batches),
+    "stuck": JobKind(Steps.from_json, _stuck),
+    "slow": JobKind(Steps.from_json, _stuck, seconds=0.5),
+    "crash": JobKind(Steps.from_json, _crash),
+    "fault": JobKind(Steps.from_json, _fault),
+    "out of memory": JobKind(Steps.from_json, _out_of_memory),
+    "batches": JobKind(Steps.from_json, _batches),
 }

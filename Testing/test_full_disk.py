@@ -40,7 +40,7 @@ from LNGenLib.segmentation import nnunet
 from LNGenLib.segmentation.config import SegmentationConfig
 from LNGenLib.segmentation.training import train
 from LNGenLib.service.client.connection import ServiceError
-from LNGenLib.service.protocol.messages import State
+from LNGenLib.service.protocol.messages import JobState
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples
 from LNGenLib.structure.sizes import Sizes
@@ -374,7 +374,7 @@ def test_uploads_and_jobs_of_a_server(disk, tmp_path):
         job = client.submit("sleep", Steps(20, 0.05, "x" * 10_000)).id
         disk.fill(0)
         status = [status for status in client.watch(job) if status][-1]
-        assert status.state is State.failed and "the server's disk is full" in status.error
+        assert status.state is JobState.failed and "the server's disk is full" in status.error
         assert not list((host.data / "jobs" / job).glob("*/*"))
         disk.make_room()
         assert client.run("sleep", Steps(), {"image": image})[1]

@@ -17,7 +17,7 @@ from LNGenLib.errors import InputError, OutputError
 from LNGenLib.files import check_output, is_own, keep_settings, output_folder, whole_file
 from LNGenLib.image.io import marked_own, marked_synthetic, write_image, write_picture
 from LNGenLib.image.verify import check_written
-from LNGenLib.service.server.listening import locked
+from LNGenLib.service.server.serve import locked
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.records import SynthesisRequest
 

@@ -110,7 +110,7 @@ def test_data_sets_and_pools_do_not_paint_into_a_window(phantom, tmp_path, run_l
 
 def test_a_server_does_not_paint_into_a_window(phantom, tmp_path):
     """Whatever client sent it."""
-    from LNGenLib.service.worker.work import Work
+    from LNGenLib.service.worker.tasks import Work
 
     images = {"ct": cut(phantom.ct, -135, 215)}
     work = Work(None, images, None, None, tmp_path, tmp_path, tmp_path)

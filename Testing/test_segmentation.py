@@ -32,10 +32,10 @@ from LNGenLib.segmentation.preparing import Prepared, prepare, resampled
 from LNGenLib.segmentation.quality import implausible, plausibility, without_nodes
 from LNGenLib.segmentation.training import SegmentationTask, train
 from LNGenLib.service.client.client import Client
-from LNGenLib.service.protocol.messages import Result
+from LNGenLib.service.protocol.messages import JobResult
 from LNGenLib.service.protocol.requests import SegmentRequest
 from LNGenLib.service.worker.kinds import KINDS
-from LNGenLib.service.worker.work import Work
+from LNGenLib.service.worker.tasks import Work
 
 TINY = {
     "channels": [4, 8],
@@ -404,7 +404,7 @@ def test_a_client_gets_the_labels_on_its_cts_grid(table, monkeypatch):
     content = io.BytesIO()
     np.savez_compressed(content, labels=labels)
     client = Client("http://127.0.0.1:1", "t" * 32)
-    answer = lambda *what: sent.append(what) or ("job", Result({}))  # noqa: E731
+    answer = lambda *what: sent.append(what) or ("job", JobResult({}))  # noqa: E731
     monkeypatch.setattr(client, "run", answer)
     monkeypatch.setattr(client, "_take", lambda *_: content.getvalue())
     found = client.segment(ct, "nodes")

@@ -10,6 +10,7 @@ import pytest
 from LNGenLib.errors import Canceled, InputError
 from LNGenLib.service.client.backend import Backend, Choice
 from LNGenLib.service.client.background import Background
+from LNGenLib.service.worker.kinds import KINDS
 
 
 def test_the_local_worker_is_kept_restarted_when_dead_and_ended_for_a_server():
@@ -40,13 +41,13 @@ def over(job: Background) -> Background:
 
 
 def test_work_gives_its_value_or_its_error():
-    assert over(Background(lambda progress: 7, None)).outcome() == 7
+    assert over(Background(lambda progress: 7)).outcome() == 7
 
     def fail(progress):
         raise InputError("no CT")
 
     with pytest.raises(InputError, match="no CT"):
-        over(Background(fail, None)).outcome()
+        over(Background(fail)).outcome()
 
 
 def test_work_says_where_it_stands():
@@ -57,16 +58,21 @@ def test_work_says_where_it_stands():
         progress.step(5, 10)
         assert go.wait(10)
 
-    job = Background(work, "plan")
+    job = Background(work)
     end = time.monotonic() + 10
     while job.step < 5 and time.monotonic() < end:
         time.sleep(0.01)
     assert (job.stage, job.step, job.steps) == ("structures", 5, 10)
-    assert job.fraction == pytest.approx(0.3 + 0.1 + 0.2)
-    assert 0 <= job.seconds_left < 10
+    assert (job.progress.fraction, job.progress.seconds_left) == (None, None), "nobody knows them"
     assert not job.over()
     go.set()
     over(job).outcome()
+
+
+def test_the_fraction_of_a_job_is_that_of_its_stages():
+    assert KINDS["plan"].fraction("structures", 5, 10) == pytest.approx(0.3 + 0.1 + 0.2)
+    assert KINDS["plan"].fraction("placement", 1, 1) == pytest.approx(1)
+    assert KINDS["doctor"].fraction("self test", 1, 4) == 0.25
 
 
 def test_canceled_work_ends_at_its_next_step_and_gives_nothing():
@@ -77,7 +83,7 @@ def test_canceled_work_ends_at_its_next_step_and_gives_nothing():
         progress.stage("structures")
         return "too late"
 
-    job = Background(work, "plan")
+    job = Background(work)
     job.cancel()
     go.set()
     with pytest.raises(Canceled):

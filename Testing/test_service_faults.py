@@ -31,7 +31,7 @@ from LNGenLib.service.client.client import Client
 from LNGenLib.service.client.connection import ServiceError
 from LNGenLib.service.client.local import LocalService
 from LNGenLib.service.protocol import boxes
-from LNGenLib.service.protocol.messages import State, Submission
+from LNGenLib.service.protocol.messages import JobState, Submission
 from LNGenLib.service.protocol.tokens import Tokens
 from LNGenLib.service.server import runner, store
 from LNGenLib.service.server.store import Store
@@ -142,7 +142,7 @@ def test_a_proxy_that_can_t_reach_the_server_for_a_moment_costs_no_job(host, wir
     client = Client(wire.url, TOKEN)
     job = client.submit("sleep", Steps(10, 0.02)).id
     wire.faults.append((b"GET /v2/jobs/%b/events" % job.encode(), status))
-    assert last_of(client, job).state is State.done
+    assert last_of(client, job).state is JobState.done
     assert not wire.faults
 
 
@@ -154,7 +154,7 @@ def test_a_cancel_is_heard_while_the_connection_is_lost(host, wire):
 
     with ThreadPoolExecutor() as pool:
         done = pool.submit(work)
-        assert soon(lambda: host.client().jobs()[-1].state is State.running, 10)
+        assert soon(lambda: host.client().jobs()[-1].state is JobState.running, 10)
         wire.close()
         time.sleep(0.3)
         begin = time.monotonic()
@@ -261,7 +261,7 @@ def test_a_full_disk_under_a_result_is_said(host, client):
         status = last_of(client, client.submit("sleep", Steps(mark="x" * 1000)).id)
     finally:
         resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, limits)
-    assert status.state is State.failed and "the server's disk is full" in status.error
+    assert status.state is JobState.failed and "the server's disk is full" in status.error
     assert client.run("sleep", Steps(mark="x" * 1000))[1]
 
 
@@ -298,8 +298,8 @@ def test_an_upload_that_can_t_be_removed_hinders_no_other(tmp_path):
 def done_job(jobs: Store, request: dict | None = None):
     job = jobs.add("client", Submission("sleep", request or {}), {})
     (job.folder / "work" / "result.json").write_text('{"content": {}, "files": []}')
-    jobs.publish(job, state=State.running)
-    jobs.finish(job, State.done)
+    jobs.publish(job, state=JobState.running)
+    jobs.finish(job, JobState.done)
     return job
 
 
@@ -367,7 +367,7 @@ def test_a_request_is_dropped_from_memory_too(tmp_path):
 
 def test_a_list_of_jobs_is_made_on_the_thread_that_changes_it(tmp_path, monkeypatch):
     from LNGenLib.service.server.app import create_app
-    from LNGenLib.service.server.dependencies import Settings
+    from LNGenLib.service.server.service import Settings
 
     threads, app = [], create_app(Settings(tmp_path, Tokens((TOKEN,))))
     monkeypatch.setattr(Store, "of", lambda *_: threads.append(threading.current_thread()) or [])
@@ -444,7 +444,7 @@ def test_a_folder_has_one_server_on_windows_too(tmp_path, monkeypatch):
     import fcntl
     from types import SimpleNamespace
 
-    from LNGenLib.service.server.listening import locked
+    from LNGenLib.service.server.serve import locked
 
     def locking(descriptor, mode, size):
         assert (mode, size) == ("no wait", 1)

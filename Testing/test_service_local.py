@@ -227,13 +227,13 @@ def test_the_server_needs_no_torch():
     code = (
         "import sys\n"
         "for name in ('torch', 'monai', 'scipy', 'skimage'): sys.modules[name] = None\n"
-        "import LNGenLib.service.server.listening"
+        "import LNGenLib.service.server.serve"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_no_pickle_is_read_or_written_anywhere():
-    for path in (FOLDER.parent / "LNGenLib" / "service").glob("*.py"):
+    for path in (FOLDER.parent / "LNGenLib" / "service").rglob("*.py"):
         text = path.read_text()
         assert "pickle" not in text.replace("allow_pickle=False", "")
         assert "multiprocessing" not in text
@@ -267,7 +267,7 @@ class Reply:
         (Reply(401, b'{"message": "give a valid token"}'), "give a valid token"),
     ],
 )
-def test_another_server_is_told_apart(monkeypatch, reply, word):
+def test_another_server_is_recognized(monkeypatch, reply, word):
     client = Client("https://example.org", "t" * 32)
     monkeypatch.setattr(client.session, "request", lambda *_, **__: reply)
     with pytest.raises(ServiceError, match=word):

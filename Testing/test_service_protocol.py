@@ -20,12 +20,12 @@ from LNGenLib.service.protocol import boxes
 from LNGenLib.service.protocol import messages as protocol
 from LNGenLib.service.protocol.messages import (
     Capabilities,
-    File,
-    Image,
-    Result,
-    State,
-    Status,
+    JobResult,
+    JobState,
+    JobStatus,
+    ResultFile,
     Submission,
+    UploadedImage,
 )
 from LNGenLib.service.protocol.requests import NoRequest, StructuresRequest, TrainRequest
 from LNGenLib.service.protocol.tokens import Tokens, client_of
@@ -36,7 +36,9 @@ from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.records import SynthesisResult
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-IMAGE = Image("0" * 64, "int16", (5, 4, 3), (0.7, 0.7, 5.0), (-10.0, 20.0, -300.0), IDENTITY)
+IMAGE = UploadedImage(
+    "0" * 64, "int16", (5, 4, 3), (0.7, 0.7, 5.0), (-10.0, 20.0, -300.0), IDENTITY
+)
 TOKEN, OTHER = "a" * 24, "b" * 24
 
 
@@ -47,8 +49,10 @@ def through_json(values):
 @pytest.mark.parametrize(
     "value",
     [
-        Status("1" * 32, "synthesize", State.running, 4, 1.5, 2.5, None, "texture", 1, 3, 0.4, 7.0),
-        Result({"boxes": [[0, 1, 2]]}, (File("boxes.npz", 3, "0" * 64),)),
+        JobStatus(
+            "1" * 32, "synthesize", JobState.running, 4, 1.5, 2.5, None, "texture", 1, 3, 0.4, 7.0
+        ),
+        JobResult({"boxes": [[0, 1, 2]]}, (ResultFile("boxes.npz", 3, "0" * 64),)),
         Capabilities(1, "LNGen", ("synthesize", "train"), 10, 3, None, ("unet", "b")),
         StructuresRequest(3, Sizes("clinical", 2.0, 9.0), 5, ShapeRange((0.5, 1.0))),
         TrainRequest("texture", "mine", {"vae_steps": 3}, 1),
@@ -68,7 +72,7 @@ def test_fields_of_a_newer_server_are_left_out_and_those_that_an_older_one_lacks
 def test_the_protocol_needs_the_standard_library_only():
     code = (
         "import sys; before = set(sys.modules); sys.path.insert(0, 'LNGenLib/service')\n"
-        "import protocol\n"
+        "import protocol.messages\n"
         "new = {name.partition('.')[0] for name in set(sys.modules) - before} - {'protocol'}\n"
         "assert new <= sys.stdlib_module_names, new - sys.stdlib_module_names"
     )
@@ -217,17 +221,17 @@ def job_of(store, state, client="client"):
     job = store.add(client, Submission("sleep", {"steps": 3}, {"image": IMAGE}), {})
     (job.folder / "work" / "result.json").write_text('{"content": {"a": 1}, "files": []}')
     for step in {
-        State.queued: [],
-        State.running: [State.running],
-        State.canceling: [State.running, State.canceling],
-    }.get(state, [State.running]):
+        JobState.queued: [],
+        JobState.running: [JobState.running],
+        JobState.canceling: [JobState.running, JobState.canceling],
+    }.get(state, [JobState.running]):
         store.publish(job, state=step)
     if state.final:
-        store.finish(job, state, "as told" if state is State.failed else None)
+        store.finish(job, state, "a reason" if state is JobState.failed else None)
     return job
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", JobState)
 def test_every_state_outlives_a_restart_or_is_interrupted(tmp_path, state):
     job = job_of(Store(tmp_path), state)
     again = Store(tmp_path).find("client", job.id)
@@ -235,33 +239,33 @@ def test_every_state_outlives_a_restart_or_is_interrupted(tmp_path, state):
     if state.final:
         assert again.status == job.status
     else:
-        assert again.state is State.failed
+        assert again.state is JobState.failed
         assert (
             again.status.error == f"interrupted: the server ended while the job was {state.value}"
         )
-    assert (again.result() is not None) == (state is State.done)
-    kept = {"job.json"} | ({"result"} if state is State.done else set())
+    assert (again.result() is not None) == (state is JobState.done)
+    kept = {"job.json"} | ({"result"} if state is JobState.done else set())
     assert {path.name for path in again.folder.iterdir()} == kept
     assert Store(tmp_path).find("client", job.id).status == again.status
 
 
 def test_no_client_finds_anothers_job(tmp_path):
     store = Store(tmp_path)
-    job = job_of(store, State.done)
+    job = job_of(store, JobState.done)
     assert store.find("another", job.id) is None
     assert store.of("another") == []
 
 
 def test_a_job_has_one_final_state(tmp_path):
     store = Store(tmp_path)
-    job = job_of(store, State.done)
+    job = job_of(store, JobState.done)
     with pytest.raises(AssertionError):
-        store.finish(job, State.canceled)
+        store.finish(job, JobState.canceled)
 
 
 def test_jobs_expire_with_their_files(tmp_path):
     store = Store(tmp_path)
-    old, new, waiting = (job_of(store, s) for s in (State.done, State.done, State.queued))
+    old, new, waiting = (job_of(store, s) for s in (JobState.done, JobState.done, JobState.queued))
     old.status = dataclasses.replace(old.status, ended=time.time() - 100)
     store.expire(50)
     assert {path.name for path in tmp_path.iterdir()} == {new.id, waiting.id}

@@ -21,8 +21,9 @@ from service_kinds import Steps
 
 from LNGenLib.errors import Canceled, InputError
 from LNGenLib.progress import Progress
+from LNGenLib.service.client.background import Background
 from LNGenLib.service.client.connection import ServiceError
-from LNGenLib.service.protocol.messages import Image, State
+from LNGenLib.service.protocol.messages import JobState, UploadedImage
 
 MIB = 1 << 20
 IDENTITY = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
@@ -62,20 +63,20 @@ def test_a_job_is_done_and_its_result_fetched(client):
     stages = []
     image = image_of(np.arange(60).reshape(3, 4, 5))
     job, result = client.run(
-        "sleep", Steps(3, mark="x"), {"image": image}, Progress(lambda *told: stages.append(told))
+        "sleep", Steps(3, mark="x"), {"image": image}, Progress(lambda *step: stages.append(step))
     )
     assert result.content["mark"] == "x"
     assert result.content["sums"] == {"image": sum(range(60))}
     assert stages[0] == ("sleeping", 0, 3)
     assert client.file(job, result.files[0]) == b"x"
     status = client.status(job)
-    assert (status.state, status.fraction, status.error) == (State.done, 1.0, None)
+    assert (status.state, status.fraction, status.error) == (JobState.done, 1.0, None)
     client.remove(job)
     with pytest.raises(ServiceError, match="no such job"):
         client.status(job)
 
 
-def test_the_models_that_a_job_may_name_are_told_as_they_come(host, client):
+def test_the_models_that_a_job_may_name_are_listed_as_they_come(host, client):
     assert client.capabilities().models == ()
     for name, file in (("b", "segmentation.safetensors"), ("a", "nnunet.json"), ("c", "scan.nii")):
         folder = host.data / "datasets" / name
@@ -93,7 +94,7 @@ def test_geometry_arrives_bit_for_bit(host, client):
     image.SetDirection((0.6, -0.8, 0, 0.8, 0.6, 0, 0, 0, -1))
     job = client.submit("sleep", Steps(), {"image": image}).id
     content = json.loads((host.data / "jobs" / job / "job.json").read_text())
-    there = Image.from_json(content["submission"]["images"]["image"])
+    there = UploadedImage.from_json(content["submission"]["images"]["image"])
     assert there.spacing == image.GetSpacing()
     assert there.origin == image.GetOrigin()
     assert there.direction == image.GetDirection()
@@ -144,7 +145,7 @@ def test_events_are_numbered_and_resumed(client, call):
             break  # the connection is lost here
     resumed = [status for status in client.watch(job, seen[-1].event) if status]
     assert resumed[0].event == seen[-1].event + 1
-    assert resumed[-1].state is State.done
+    assert resumed[-1].state is JobState.done
     fractions = [status.fraction for status in seen + resumed if status.fraction is not None]
     assert fractions == sorted(fractions)
     assert any(status.seconds_left for status in seen + resumed)
@@ -154,18 +155,41 @@ def test_events_are_numbered_and_resumed(client, call):
     assert late.text.count("data:") == 1 and '"done"' in late.text
 
 
+def test_what_a_panel_shows_of_a_job_is_what_the_server_says(client, monkeypatch):
+    stated, shown, begin, watch = [], [], threading.Event(), client.watch
+
+    def watched(job):
+        for status in watch(job):
+            yield status  # and shown once it is taken
+            if status:
+                stated.append((status.fraction, status.seconds_left))
+                shown.append((work.progress.fraction, work.progress.seconds_left))
+
+    def run(progress):
+        assert begin.wait(10)
+        client.run("sleep", Steps(20, 0.05), progress=progress)
+
+    monkeypatch.setattr(client, "watch", watched)
+    work = Background(run)
+    begin.set()
+    assert work.over(20)
+    work.outcome()
+    assert shown == stated and shown[-1] == (1.0, None)
+    assert any(0 < fraction < 1 and seconds for fraction, seconds in shown if fraction)
+
+
 def test_a_waiting_job_is_canceled_at_once_and_a_running_one_at_its_next_step(client):
     _, before = client.run("sleep", Steps(1))
     running, waiting = (client.submit("sleep", Steps(1000, 0.05)).id for _ in range(2))
     for status in client.watch(running):
         if status and status.step:
             break
-    assert client.cancel(waiting).state is State.canceled
-    assert client.cancel(running).state is State.canceling
+    assert client.cancel(waiting).state is JobState.canceled
+    assert client.cancel(running).state is JobState.canceling
     begin = time.monotonic()
-    assert last_of(client, running).state is State.canceled
+    assert last_of(client, running).state is JobState.canceled
     assert time.monotonic() - begin < 1
-    assert client.cancel(running).state is State.canceled
+    assert client.cancel(running).state is JobState.canceled
     _, after = client.run("sleep", Steps(1))
     assert after.content["process"] == before.content["process"], "the worker was lost"
     with pytest.raises(ServiceError, match="there is no result"):
@@ -174,10 +198,10 @@ def test_a_waiting_job_is_canceled_at_once_and_a_running_one_at_its_next_step(cl
 
 def test_a_job_that_never_asks_is_killed(client):
     job = client.submit("stuck", Steps()).id
-    while client.status(job).state is not State.running:
+    while client.status(job).state is not JobState.running:
         time.sleep(0.05)
     client.cancel(job)
-    assert last_of(client, job).state is State.canceled
+    assert last_of(client, job).state is JobState.canceled
     assert client.run("sleep", Steps())[1]
 
 
@@ -192,7 +216,7 @@ def test_progress_cancels(client):
             "sleep", Steps(1000, 0.02), progress=Progress(lambda *t: seen.append(t), canceled)
         )
     job = client.jobs()[-1].id
-    assert last_of(client, job).state is State.canceled
+    assert last_of(client, job).state is JobState.canceled
 
 
 FAILURES = {
@@ -209,9 +233,9 @@ def test_a_failure_costs_its_job_alone(host, client, kind, words):
     after = client.submit("sleep", Steps()).id
     with pytest.raises(ServiceError, match=words):
         status = last_of(client, job)
-        assert status.state is State.failed
+        assert status.state is JobState.failed
         raise ServiceError(status.error)
-    assert last_of(client, after).state is State.done
+    assert last_of(client, after).state is JobState.done
     assert {path.name for path in (host.data / "jobs" / job).iterdir()} == {"job.json"}
     assert "secret" not in status.error
 
@@ -250,7 +274,7 @@ def test_a_lost_connection_loses_no_job(host, client):
     job = client.submit("sleep", Steps(20, 0.05)).id
     for _ in client.watch(job):
         break
-    assert last_of(client, job).state is State.done
+    assert last_of(client, job).state is JobState.done
     assert not list((host.data / "uploads").glob("*/.*"))
     assert host.log.read_text().count("Traceback") == faults
 
@@ -260,7 +284,7 @@ def test_a_lost_connection_loses_no_job(host, client):
 
 @pytest.fixture
 def refused(host, call):
-    """Checks that a request is refused: its status, within a second and 200 MB, nothing told."""
+    """Checks that a request is refused: its status, within a second and 200 MB, no secrets."""
 
     def refused(status, method, path, **options):
         processes = host.processes()

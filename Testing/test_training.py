@@ -19,7 +19,7 @@ from LNGenLib.placement.scan import Scan
 from LNGenLib.progress import Progress
 from LNGenLib.service.protocol.requests import TrainRequest
 from LNGenLib.service.worker.kinds import KINDS
-from LNGenLib.service.worker.work import Work
+from LNGenLib.service.worker.tasks import Work
 from LNGenLib.structure.corpus import ENOUGH
 from LNGenLib.structure.descriptors import LOG_SIZE
 from LNGenLib.structure.model import StructureModel

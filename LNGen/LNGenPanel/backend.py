@@ -11,8 +11,7 @@ from slicer.i18n import tr as _
 
 from LNGenLib.errors import Canceled, InputError
 from LNGenLib.service.client.backend import Choice
-from LNGenLib.service.protocol.requests import NoRequest
-from LNGenLib.service.worker.doctor import Report
+from LNGenLib.service.worker.doctor import CheckUp
 from LNGenPanel.packages import install, missing
 from LNGenPanel.parameters import Device, Host
 
@@ -90,18 +89,18 @@ class BackendSection:
         def work(progress):
             client = jobs.backend.client(choice)
             client.capabilities()
-            return Report.from_json(client.run("doctor", NoRequest(), None, progress)[1].content)
+            return client.check_up(progress)
 
         jobs = self.panel.jobs
         with self.panel.status.saying():
             choice = self.choice()
             self.show(YELLOW, _("Testing"))
-            self.panel.start("doctor", work, self._tested)
+            self.panel.start(work, self._tested)
 
-    def _tested(self, report: Report) -> None:
-        details = "\n".join(f"{each.what}: {each.found}" for each in report.findings)
-        bad = [f"{each.what}: {each.found}" for each in report.findings if not each.good]
-        device = next(each.found for each in report.findings if each.what == "device")
+    def _tested(self, checked: CheckUp) -> None:
+        details = "\n".join(f"{each.what}: {each.found}" for each in checked.findings)
+        bad = [f"{each.what}: {each.found}" for each in checked.findings if not each.good]
+        device = next(each.found for each in checked.findings if each.what == "device")
         if bad:
             self.show(RED, "; ".join(bad), details)
         else:

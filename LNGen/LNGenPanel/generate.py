@@ -54,4 +54,4 @@ class GenerateSection:
             inputs = panel.where.inputs()
             request = None if plan else requestOf(parameters)
             work = panel.logic.painting(inputs, request, plan, panel.backend.choice())
-            panel.start("paint" if plan else "synthesize", work, done)
+            panel.start(work, done)

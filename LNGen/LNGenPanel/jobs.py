@@ -17,8 +17,6 @@ from LNGenLib.service.client.background import Background
 EVERY = 50  # ms between two looks
 TURN = 0.015  # seconds that the job's thread is given at each look
 
-Work = Callable[[Progress], Any]
-
 
 class Jobs:
     """`start` gives `work` to a thread and its value to `done`, back on the main thread.
@@ -45,12 +43,12 @@ class Jobs:
         if self.running is not None:
             raise InputError(_("another job is running: wait for it, or cancel it"))
 
-    def start(self, kind: str | None, work: Work, done: Callable[[Any], None]) -> None:
+    def start(self, work: Callable[[Progress], Any], done: Callable[[Any], None]) -> None:
         """Begin; InputError where another job runs."""
         self.check()
         if self.backend.died:
             self.backend.close()  # this job has another worker
-        self.running, self._done = Background(work, kind), done
+        self.running, self._done = Background(work), done
         self._timer.start()
         self.progressed(self.running)
 

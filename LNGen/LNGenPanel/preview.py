@@ -120,7 +120,7 @@ class PreviewSection:
             inputs, request = self.panel.where.inputs(), requestOf(parameters)
             ct, text = parameters.ct, _text(parameters)
             choice = self.panel.backend.choice()
-            self.panel.start("plan", work, done)
+            self.panel.start(work, done)
 
     def _onMoved(self, preview, _event) -> None:
         if not self._filling:
@@ -148,7 +148,7 @@ class PreviewSection:
         with self.panel.status.saying():
             wanted = dataclasses.replace(to_plan(preview), nodes=unknown)
             choice = self.panel.backend.choice()
-            self.panel.start("surfaces", work, done)
+            self.panel.start(work, done)
 
     def _describe(self) -> None:
         """Give the points that the user added the median of the chosen sizes."""

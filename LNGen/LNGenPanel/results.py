@@ -105,4 +105,4 @@ class ResultsSection:
             result = chosen(parameters.result, _("choose a result"))
             folder = parameters.folder
             read, name = result_reader(result), result.GetName()
-            self.panel.start(None, work, done)
+            self.panel.start(work, done)

@@ -76,7 +76,7 @@ class SegmentSection:
 
         with self.status.saying():
             choice = self.panel.backend.choice()
-            self.panel.start(None, work, done, self.status)
+            self.panel.start(work, done, self.status)
 
     def _model(self) -> tuple[str, str]:
         """Name of the chosen model, and where it lies; InputError where there is none."""
@@ -115,7 +115,7 @@ class SegmentSection:
             name, model = self._model()
             inputs, choice = Inputs.read(ct), self.panel.backend.choice()
             source = f"{choice.url}: {name}" if choice.url else model
-            self.panel.start("segment", work, done, self.status)
+            self.panel.start(work, done, self.status)
 
     def _onRemove(self, *_clicked) -> None:
         """Take what a model found out of the scene."""

@@ -24,8 +24,9 @@ class Status:
     def progressed(self, job: Background) -> None:
         """Show where a job stands."""
         self.bar.visible = self.doing.visible = True
-        self.bar.setRange(0, 1000 if job.fraction else 0)  # 0 to 0: busy
-        self.bar.setValue(round(1000 * job.fraction))
+        fraction, seconds = job.progress.fraction, job.progress.seconds_left
+        self.bar.setRange(0, 1000 if fraction else 0)  # 0 to 0: busy
+        self.bar.setValue(round(1000 * (fraction or 0)))
         text = {
             "": _("Sending to the backend"),
             "anatomy": _("Looking at the anatomy"),
@@ -42,10 +43,8 @@ class Status:
             text = _("{stage}, step {step} of {steps}").format(
                 stage=text, step=job.step, steps=job.steps
             )
-        if job.seconds_left is not None:
-            text = _("{stage}, about {seconds:.0f} s left").format(
-                stage=text, seconds=job.seconds_left
-            )
+        if seconds is not None:
+            text = _("{stage}, about {seconds:.0f} s left").format(stage=text, seconds=seconds)
         self.doing.text = text
 
     def idle(self) -> None:

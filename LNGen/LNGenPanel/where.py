@@ -98,7 +98,7 @@ class WhereSection:
         with self.panel.status.saying():
             inputs, choice = self.inputs(), self.panel.backend.choice()
             ct_node = parameters.ct
-            self.panel.start("placement", work, done)
+            self.panel.start(work, done)
 
     def _mark(self, summary: dict) -> None:
         """Say of each station how large it is in this CT, or why it is not available."""

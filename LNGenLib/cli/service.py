@@ -46,9 +46,9 @@ def serve(
     if not tokens.read():
         raise InputError(f"{token_file} holds no token: give a text file with a token a line")
     try:
-        from LNGenLib.service.server.dependencies import Settings
-        from LNGenLib.service.server.listening import listen
-        from LNGenLib.service.server.listening import serve as serve_on
+        from LNGenLib.service.server.serve import listen
+        from LNGenLib.service.server.serve import serve as serve_on
+        from LNGenLib.service.server.service import Settings
     except ModuleNotFoundError as error:
         raise InputError(f'{error.name} is missing: pip install "lngen[serve]"') from error
 
@@ -96,9 +96,7 @@ def doctor(
 
 def _examine_server(url: str, token_file: Path | None):
     from LNGenLib.service.client.client import Client
-    from LNGenLib.service.protocol.requests import NoRequest
     from LNGenLib.service.protocol.tokens import Tokens
-    from LNGenLib.service.worker.doctor import Report
 
     tokens = Tokens(file=token_file).read()
     if not tokens:
@@ -106,6 +104,4 @@ def _examine_server(url: str, token_file: Path | None):
     client = Client(url, tokens[0])
     capabilities = client.capabilities()
     console.print(f"{url}: {capabilities.software}, protocol {capabilities.protocol}")
-    job, result = client.run("doctor", NoRequest())
-    client.remove(job)
-    return Report.from_json(result.content)
+    return client.check_up()

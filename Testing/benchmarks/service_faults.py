@@ -25,7 +25,7 @@ from service_kinds import Steps
 
 from LNGenLib.service.client.client import Client
 from LNGenLib.service.client.connection import ServiceError
-from LNGenLib.service.protocol.messages import State
+from LNGenLib.service.protocol.messages import JobState
 
 
 def reach(client: Client, state: str) -> str:
@@ -37,12 +37,12 @@ def reach(client: Client, state: str) -> str:
     kinds = {"canceling": "stuck", "done": "sleep", "failed": "crash"}
     job = client.submit(kinds.get(state, "sleep"), Steps() if state == "done" else steps).id
     for status in client.watch(job):
-        if status and status.state in (State.running, State.canceling):
+        if status and status.state in (JobState.running, JobState.canceling):
             if state == "running" and status.step > 3:
                 break
-            if state in ("canceling", "canceled") and status.state is State.running:
+            if state in ("canceling", "canceled") and status.state is JobState.running:
                 client.cancel(job)
-            if state == "canceling" and status.state is State.canceling:
+            if state == "canceling" and status.state is JobState.canceling:
                 break
     assert client.status(job).state.value == state
     return job
@@ -74,7 +74,7 @@ def main() -> None:
     table = Table(
         "killed while", "then", "reason", "its files", "earlier result", "worker gone", "left over"
     )
-    for state in State:
+    for state in JobState:
         with tempfile.TemporaryDirectory() as folder:
             host = Host(Path(folder))
             host.wait_for_worker()

@@ -14,7 +14,6 @@ from pathlib import Path
 
 TESTING = Path(__file__).parents[1]
 OURS = ("LNGenLib", "LNGen", "LNGenPanel")
-WITHOUT = {"LNGenLib.service.__main__"}  # runs when imported
 
 
 def check_origin(tree: Path) -> int:
@@ -31,7 +30,7 @@ def load_library() -> None:
     import LNGenLib
 
     names = {m.name for m in pkgutil.walk_packages(LNGenLib.__path__, "LNGenLib.")}
-    for name in names - WITHOUT:
+    for name in names:
         importlib.import_module(name)
 
     from LNGenLib.structure.model import StructureModel

@@ -10,7 +10,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
-from LNGenLib.progress import Progress
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.service.client.client import Client
 from LNGenLib.service.client.local import LocalService
 from LNGenLib.service.protocol.tokens import SHORTEST
@@ -48,7 +48,7 @@ class Backend:
         return self._worker(choice).client
 
     def segment(
-        self, choice: Choice, ct: sitk.Image, model: str, progress: Progress | None = None
+        self, choice: Choice, ct: sitk.Image, model: str, progress: Progress = SILENT
     ) -> sitk.Image:
         """As `Client.segment`; `model` is a name of the chosen server, or for the worker on this
         machine a folder."""

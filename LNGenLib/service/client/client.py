@@ -13,17 +13,18 @@ import SimpleITK as sitk
 
 from LNGenLib.image.io import as_ct, isotropic_image, like
 from LNGenLib.placement.scan import Scan
-from LNGenLib.progress import Progress
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.service.client.connection import ServiceError
 from LNGenLib.service.client.job_client import JobClient
 from LNGenLib.service.protocol.boxes import apply_boxes, read_arrays
-from LNGenLib.service.protocol.messages import Result
+from LNGenLib.service.protocol.messages import JobResult
 from LNGenLib.service.protocol.requests import (
     NoRequest,
     PlanRequest,
     SegmentRequest,
     StructuresRequest,
 )
+from LNGenLib.service.worker.doctor import CheckUp
 from LNGenLib.synthesis.plan import Plan, Surface
 from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisRequest, SynthesisResult
 
@@ -36,12 +37,13 @@ class Client(JobClient):
     """
 
     def synthesize(
-        self, scan: Scan, request: SynthesisRequest, progress: Progress | None = None
+        self, scan: Scan, request: SynthesisRequest, progress: Progress = SILENT
     ) -> SynthesisResult:
         """As `LNGenLib.synthesis.engine.synthesize`, by the server; the result is the same."""
-        return self._painted(scan, *self.run("synthesize", request, scan.images, progress))
+        job, result = self.run("synthesize", request, scan.images, progress)
+        return self._painted(scan, job, result)
 
-    def plan(self, scan: Scan, request: SynthesisRequest, progress: Progress | None = None) -> Plan:
+    def plan(self, scan: Scan, request: SynthesisRequest, progress: Progress = SILENT) -> Plan:
         """As `LNGenLib.synthesis.engine.plan`, by the server."""
         return Plan.from_json(self.run("plan", request, scan.images, progress)[1].content)
 
@@ -50,13 +52,14 @@ class Client(JobClient):
         scan: Scan,
         plan: Plan,
         request: SynthesisRequest | None = None,
-        progress: Progress | None = None,
+        progress: Progress = SILENT,
     ) -> SynthesisResult:
         """As `LNGenLib.synthesis.engine.paint`, by the server."""
-        wanted = plan.painted_as(request)
-        return self._painted(scan, *self.run("paint", PlanRequest(wanted), scan.images, progress))
+        wanted = PlanRequest(plan.painted_as(request))
+        job, result = self.run("paint", wanted, scan.images, progress)
+        return self._painted(scan, job, result)
 
-    def surfaces(self, plan: Plan, progress: Progress | None = None) -> list[Surface]:
+    def surfaces(self, plan: Plan, progress: Progress = SILENT) -> list[Surface]:
         """What the lymph nodes of a plan look like, in its order."""
         job, result = self.run("surfaces", PlanRequest(plan), progress=progress)
         arrays = read_arrays(self._take(job, result), len(plan.nodes) << 22)
@@ -65,23 +68,26 @@ class Client(JobClient):
         ]
 
     def placement(
-        self, scan: Scan, progress: Progress | None = None
+        self, scan: Scan, progress: Progress = SILENT
     ) -> tuple[sitk.Image, sitk.Image, dict[str, Any]]:
         """Prior (float32), stations (uint8) and summary, as `placement_maps` gives them."""
         ct = scan.ct
-        images = {name: scan.images[name] for name in ("ct", "anatomy") if name in scan.images}
+        known = scan.images.items()
+        images = {name: image for name, image in known if name in ("ct", "anatomy")}
         job, result = self.run("placement", NoRequest(), images, progress)
         most = ct.GetNumberOfPixels() * 5 + (1 << 12)
         arrays = read_arrays(self._take(job, result), most)
         return like(arrays["prior"], ct), like(arrays["stations"], ct), result.content
 
-    def _painted(self, scan: Scan, job: str, result: Result) -> SynthesisResult:
+    def _painted(self, scan: Scan, job: str, result: JobResult) -> SynthesisResult:
         content = result.content
         painted = apply_boxes(scan.ct, self._take(job, result), content["boxes"])
         records = tuple(LymphNodeRecord.from_json(values) for values in content["records"])
-        return SynthesisResult(**painted, records=records, provenance=content["provenance"])
+        return SynthesisResult(
+            painted["ct"], painted["nodes"], painted["changed"], records, content["provenance"]
+        )
 
-    def segment(self, ct: sitk.Image, model: str, progress: Progress | None = None) -> sitk.Image:
+    def segment(self, ct: sitk.Image, model: str, progress: Progress = SILENT) -> sitk.Image:
         """Lymph nodes (uint8, 1) in the CT, found by a model that the server has by this name."""
         ct = as_ct(ct)
         job, result = self.run("segment", SegmentRequest(model), {"ct": ct}, progress)
@@ -89,7 +95,7 @@ class Client(JobClient):
         return like(arrays["labels"], ct)
 
     def structures(
-        self, request: StructuresRequest, progress: Progress | None = None
+        self, request: StructuresRequest, progress: Progress = SILENT
     ) -> list[tuple[sitk.Image, dict[str, Any]]]:
         """Shapes drawn: signed distances in mm, negative inside, each with its measures."""
         job, result = self.run("structures", request, progress=progress)
@@ -100,7 +106,13 @@ class Client(JobClient):
             for distance, row in zip(arrays["distances"], rows)
         ]
 
-    def _take(self, job: str, result: Result) -> bytes:
+    def check_up(self, progress: Progress = SILENT) -> CheckUp:
+        """What the server finds of itself: versions, device, weights, one lymph node."""
+        job, result = self.run("doctor", NoRequest(), progress=progress)
+        self.remove(job)
+        return CheckUp.from_json(result.content)
+
+    def _take(self, job: str, result: JobResult) -> bytes:
         """The one file of a result, which the server need not keep any longer."""
         content = self.file(job, result.files[0])
         with contextlib.suppress(ServiceError):

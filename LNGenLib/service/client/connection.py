@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 
 from LNGenLib.errors import InputError
-from LNGenLib.service.protocol.messages import VERSION, Status
+from LNGenLib.service.protocol.messages import VERSION, JobStatus
 
 CONNECT, SILENCE = 10.0, 30.0  # seconds; a stream of events shows life every second
 PAUSE = 0.5  # seconds before a lost connection is taken up
@@ -94,12 +94,12 @@ class Connection:
             raise ServiceError(f"{self.url}: {message}", reply.status_code)
         return reply
 
-    def _stream(self, job: str, after: int) -> Iterator[Status | None]:
+    def _stream(self, job: str, after: int) -> Iterator[JobStatus | None]:
         headers = {"Last-Event-ID": str(after)}
         with self._send("GET", f"/jobs/{job}/events", headers=headers, stream=True) as reply:
             for line in reply.iter_lines(chunk_size=None):
                 if line.startswith(b"data: "):
-                    yield self._made(Status.from_json, line[6:])
+                    yield self._made(JobStatus.from_json, line[6:])
                 elif line.startswith(b":"):
                     yield None
 

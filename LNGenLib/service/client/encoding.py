@@ -11,22 +11,22 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.progress import Progress
-from LNGenLib.service.protocol import messages as protocol
+from LNGenLib.service.protocol.messages import VOXEL_BYTES, UploadedImage
 
 PIECE = 1 << 16  # bytes at a time; each has CONNECT seconds to leave
 
 
-def packed(image: sitk.Image) -> tuple[protocol.Image, memoryview]:
+def packed(image: sitk.Image) -> tuple[UploadedImage, memoryview]:
     """The image as jobs name it, and the bytes of its voxels, shape (bytes,).
 
     Raises InputError for what can't be uploaded.
     """
     voxels = sitk.GetArrayViewFromImage(image)
-    if voxels.dtype.name not in protocol.VOXEL_BYTES or voxels.ndim != 3:
+    if voxels.dtype.name not in VOXEL_BYTES or voxels.ndim != 3:
         raise InputError("an image to upload is a 3D volume of numbers")
     voxels = voxels.astype(voxels.dtype.newbyteorder("<"), copy=False)
-    content = memoryview(np.ascontiguousarray(voxels)).cast("B")
-    described = protocol.Image(
+    content = np.ascontiguousarray(voxels).data.cast("B")
+    described = UploadedImage(
         hashlib.sha256(content).hexdigest(),
         voxels.dtype.name,
         image.GetSize(),

@@ -18,14 +18,15 @@ from LNGenLib.errors import Canceled, InputError
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.service.client.connection import PAUSE, Connection, ServiceError
 from LNGenLib.service.client.encoding import Pieces, gzipped, packed
-from LNGenLib.service.protocol import messages as protocol
 from LNGenLib.service.protocol.messages import (
     VERSION,
     Capabilities,
-    Result,
-    State,
-    Status,
+    JobResult,
+    JobState,
+    JobStatus,
+    ResultFile,
     Submission,
+    UploadedImage,
 )
 
 PATIENCE = 60.0  # seconds for which a lost connection to a running job is taken up again
@@ -50,7 +51,7 @@ class JobClient(Connection):
         """Bytes of an image that the server takes."""
         return self.capabilities().max_upload
 
-    def upload(self, image: sitk.Image, progress: Progress = SILENT) -> protocol.Image:
+    def upload(self, image: sitk.Image, progress: Progress = SILENT) -> UploadedImage:
         """The image as jobs name it; its voxels travel unless the server has them.
 
         `progress` may cancel it: `Canceled` is raised then.
@@ -79,35 +80,35 @@ class JobClient(Connection):
         self,
         kind: str,
         request: Any,
-        images: Mapping[str, sitk.Image | None] | None = None,
+        images: Mapping[str, sitk.Image] | None = None,
         progress: Progress = SILENT,
-    ) -> Status:
+    ) -> JobStatus:
         """Queue a job; `request` is the dataclass of its kind. `progress` may cancel the upload of
         its images."""
-        given = {name: image for name, image in (images or {}).items() if image is not None}
-        uploaded = {name: self.upload(image, progress) for name, image in given.items()}
+        given = (images or {}).items()
+        uploaded = {name: self.upload(image, progress) for name, image in given}
         progress.check()
-        submission = Submission(kind, asdict(request), uploaded)
+        body = asdict(Submission(kind, asdict(request), uploaded))
         key = {"Idempotency-Key": secrets.token_hex(16)}
-        return self._read(Status.from_json, "POST", "/jobs", json=asdict(submission), headers=key)
+        return self._read(JobStatus.from_json, "POST", "/jobs", json=body, headers=key)
 
-    def jobs(self) -> list[Status]:
+    def jobs(self) -> list[JobStatus]:
         """This token's jobs, oldest first."""
-        return self._read(lambda found: [Status.from_json(each) for each in found], "GET", "/jobs")
+        return self._read(lambda found: [*map(JobStatus.from_json, found)], "GET", "/jobs")
 
-    def status(self, job: str) -> Status:
+    def status(self, job: str) -> JobStatus:
         """Where a job stands."""
-        return self._read(Status.from_json, "GET", f"/jobs/{job}")
+        return self._read(JobStatus.from_json, "GET", f"/jobs/{job}")
 
-    def cancel(self, job: str) -> Status:
+    def cancel(self, job: str) -> JobStatus:
         """Ask for a job's end; it is `canceled` soon after, unless it was over."""
-        return self._read(Status.from_json, "POST", f"/jobs/{job}/cancel")
+        return self._read(JobStatus.from_json, "POST", f"/jobs/{job}/cancel")
 
-    def result(self, job: str) -> Result:
+    def result(self, job: str) -> JobResult:
         """What a job that is done left."""
-        return self._read(Result.from_json, "GET", f"/jobs/{job}/result")
+        return self._read(JobResult.from_json, "GET", f"/jobs/{job}/result")
 
-    def file(self, job: str, file: protocol.File) -> bytes:
+    def file(self, job: str, file: ResultFile) -> bytes:
         """A file of a result, checked against its hash."""
         content = self._call("GET", f"/jobs/{job}/files/{file.name}").content
         if hashlib.sha256(content).hexdigest() != file.sha256:
@@ -118,7 +119,7 @@ class JobClient(Connection):
         """Remove a job that is over from the server, with its result."""
         self._call("DELETE", f"/jobs/{job}")
 
-    def watch(self, job: str, after: int = 0) -> Iterator[Status | None]:
+    def watch(self, job: str, after: int = 0) -> Iterator[JobStatus | None]:
         """A job's events numbered above `after`, up to the final one; None while nothing happens.
 
         A lost connection is taken up again where it broke off.
@@ -146,34 +147,32 @@ class JobClient(Connection):
         self,
         kind: str,
         request: Any,
-        images: Mapping[str, sitk.Image | None] | None = None,
+        images: Mapping[str, sitk.Image] | None = None,
         progress: Progress = SILENT,
-    ) -> tuple[str, Result]:
+    ) -> tuple[str, JobResult]:
         """Do a job from beginning to end; its id and result.
 
-        `progress` is told its stages and steps, and may cancel it: `Canceled` is raised then, and
+        `progress` follows the job's status, and may cancel it: `Canceled` is raised then, and
         ServiceError where it fails.
         """
-        job = self.submit(kind, request, images, progress).id
-        stage = None
+        status = self.submit(kind, request, images, progress)
+        job = status.id
         try:
-            for status in self.watch(job):
-                if status is None:
+            for event in self.watch(job):
+                if event is None:
                     progress.check()
-                elif status.state.final:
-                    break
-                elif status.stage and status.stage != stage:
-                    stage = status.stage
-                    progress.stage(stage, status.steps)
-                elif status.stage:
-                    progress.step(status.step, status.steps)
+                    continue
+                status = event
+                progress.fraction, progress.seconds_left = status.fraction, status.seconds_left
+                if status.stage and not status.state.final:
+                    progress.advance(status.stage, status.step, status.steps)
         except BaseException:
             with contextlib.suppress(ServiceError):
                 self.cancel(job)
             raise
         progress.finish()
-        if status.state is State.canceled:
+        if status.state is JobState.canceled:
             raise Canceled
-        if status.state is State.failed:
+        if status.state is JobState.failed:
             raise ServiceError(status.error or "the job failed")
         return job, self.result(job)

@@ -12,14 +12,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from types import TracebackType
+from typing import IO, cast
 
 import LNGenLib
 from LNGenLib.errors import InputError
 from LNGenLib.segmentation.config import check_model
 from LNGenLib.service.client.client import Client
+from LNGenLib.service.worker.kinds import KINDS_NAME
 
-KINDS = "LNGenLib.service.worker.kinds:KINDS"
 ONLY_TRAINING = ("cases", "raw", "preprocessed", "*.ckpt", "tensorboard")  # of a model's folder
 
 
@@ -35,18 +35,21 @@ class LocalService:
         self,
         data: Path | None = None,
         python: str = sys.executable,
-        kinds: str = KINDS,
+        kinds: str = KINDS_NAME,
         cpu: bool = False,
     ):
-        self._temporary = None if data else tempfile.TemporaryDirectory(prefix="lngen-")
-        self.data = data or Path(self._temporary.name)
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        if data is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="lngen-")
+            data = Path(self._temporary.name)
+        self.data = data
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.log = self.data / "log.txt"
         token = secrets.token_urlsafe(32)
         try:
             with self.log.open("w") as log:
                 self.process = subprocess.Popen(
-                    [python, "-m", "LNGenLib.service"],
+                    [python, "-m", "LNGenLib.service.server"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
@@ -55,11 +58,13 @@ class LocalService:
                 )
         except OSError as error:
             raise InputError(f"the local worker did not start: {error}") from error
+        self._stdin = cast(IO[str], self.process.stdin)
+        self._stdout = cast(IO[str], self.process.stdout)
         settings = {"token": token, "data": str(self.data), "kinds": kinds}
         try:
-            self.process.stdin.write(json.dumps(settings) + "\n")
-            self.process.stdin.flush()
-            port = json.loads(self.process.stdout.readline())["port"]
+            self._stdin.write(json.dumps(settings) + "\n")
+            self._stdin.flush()
+            port = json.loads(self._stdout.readline())["port"]
         except (OSError, ValueError) as error:
             last = self.log.read_text(errors="replace").strip().splitlines()[-1:]
             self.close()
@@ -103,25 +108,20 @@ class LocalService:
     def close(self) -> None:
         """End the child and its jobs."""
         with contextlib.suppress(OSError):  # what was not read before the child ended
-            self.process.stdin.close()
+            self._stdin.close()
         try:
             self.process.wait(5)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self.process.stdout.close()
+        self._stdout.close()
         if self._temporary:
             self._temporary.cleanup()
 
     def __enter__(self) -> LocalService:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -7,6 +7,7 @@ import math
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -34,13 +35,11 @@ def changed_boxes(changed: np.ndarray) -> list[Box]:
 
 
 def _trimmed(changed: np.ndarray, blocks: Box) -> Box:
-    box = tuple(slice(b.start * BLOCK, b.stop * BLOCK) for b in blocks)
-    part, trimmed = changed[box], []
-    for axis in range(3):
-        hit = np.flatnonzero(part.any(tuple({0, 1, 2} - {axis})))
-        start = box[axis].start
-        trimmed.append(slice(start + int(hit[0]), start + int(hit[-1]) + 1))
-    return tuple(trimmed)
+    starts = [b.start * BLOCK for b in blocks]
+    part = changed[tuple(slice(b.start * BLOCK, b.stop * BLOCK) for b in blocks)]
+    hits = [np.flatnonzero(part.any(axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    z, y, x = (slice(a + int(hit[0]), a + int(hit[-1]) + 1) for a, hit in zip(starts, hits))
+    return z, y, x
 
 
 def write_boxes(result: SynthesisResult, path: Path) -> list[list[int]]:
@@ -51,14 +50,12 @@ def write_boxes(result: SynthesisResult, path: Path) -> list[list[int]]:
     """
     whole = {name: sitk.GetArrayViewFromImage(getattr(result, name)) for name in TYPES}
     boxes = changed_boxes(whole["changed"])
-    np.savez_compressed(
-        path,
-        **{
-            f"{name}_{k}": whole[name][box].astype(kind)
-            for name, kind in TYPES.items()
-            for k, box in enumerate(boxes)
-        },
-    )
+    arrays: dict[str, Any] = {
+        f"{name}_{k}": whole[name][box].astype(kind)
+        for name, kind in TYPES.items()
+        for k, box in enumerate(boxes)
+    }
+    np.savez_compressed(path, **arrays)
     return [[b.start for b in box] for box in boxes]
 
 
@@ -89,15 +86,13 @@ def apply_boxes(ct: sitk.Image, content: bytes, starts: list[list[int]]) -> dict
     for name, kind in TYPES.items():
         for k, start in enumerate(starts):
             values, changed = (arrays.get(f"{part}_{k}") for part in (name, "changed"))
-            fits = (
-                values is not None
-                and changed is not None
-                and values.dtype == kind
-                and values.shape == changed.shape
-                and values.ndim == len(start) == 3
-            )
-            if not fits or any(
-                not 0 <= a <= a + n <= size for a, n, size in zip(start, values.shape, hu.shape)
+            if (
+                values is None
+                or changed is None
+                or values.dtype != kind
+                or values.shape != changed.shape
+                or not values.ndim == len(start) == 3
+                or any(not 0 <= a <= size - n for a, n, size in zip(start, values.shape, hu.shape))
             ):
                 raise InputError("the server's reply does not fit the CT: ask again")
             box = tuple(slice(a, a + n) for a, n in zip(start, values.shape))

@@ -27,7 +27,7 @@ VOXEL_BYTES = {
 MOST_VOXELS_AN_AXIS = 8192
 
 
-class State(str, Enum):
+class JobState(str, Enum):
     """Of a job. It ends in exactly one of the last three."""
 
     queued = "queued"
@@ -40,11 +40,11 @@ class State(str, Enum):
     @property
     def final(self) -> bool:
         """Whether the job is over."""
-        return self in (State.done, State.failed, State.canceled)
+        return self in (JobState.done, JobState.failed, JobState.canceled)
 
 
 @dataclass(frozen=True)
-class Image:
+class UploadedImage:
     """An uploaded image: its voxels by the SHA-256 of their bytes, and where they lie.
 
     Voxels are little-endian, x running fastest. `size` and `spacing` (mm) are x y z; `origin` (mm)
@@ -59,9 +59,9 @@ class Image:
     direction: tuple[float, float, float, float, float, float, float, float, float]
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Image:
+    def from_json(cls, values: dict[str, Any]) -> UploadedImage:
         """The image of `dataclasses.asdict`'s JSON."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        return cls(**_fields(cls, values))
 
     @property
     def bytes(self) -> int:
@@ -96,17 +96,11 @@ class Submission:
 
     kind: str
     request: dict[str, Any] = field(default_factory=dict)
-    images: dict[str, Image] = field(default_factory=dict)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Submission:
-        """The submission of `dataclasses.asdict`'s JSON."""
-        images = {name: Image.from_json(image) for name, image in values["images"].items()}
-        return cls(values["kind"], values["request"], images)
+    images: dict[str, UploadedImage] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Status:
+class JobStatus:
     """Where a job stands; also each of its events, numbered by `event`.
 
     `fraction` (0 to 1) and `seconds_left` are of the whole job, None where not known. `error` says
@@ -115,7 +109,7 @@ class Status:
 
     id: str
     kind: str
-    state: State
+    state: JobState
     event: int
     created: float
     started: float | None = None
@@ -128,13 +122,13 @@ class Status:
     error: str | None = None
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Status:
+    def from_json(cls, values: dict[str, Any]) -> JobStatus:
         """The status of `dataclasses.asdict`'s JSON."""
-        return cls(**{**_known(cls, values), "state": State(values["state"])})
+        return cls(**_fields(cls, values) | {"state": JobState(values["state"])})
 
 
 @dataclass(frozen=True)
-class File:
+class ResultFile:
     """A file of a result."""
 
     name: str
@@ -143,16 +137,17 @@ class File:
 
 
 @dataclass(frozen=True)
-class Result:
+class JobResult:
     """What a job left: a JSON document, and files to be fetched by name."""
 
     content: dict[str, Any]
-    files: tuple[File, ...] = ()
+    files: tuple[ResultFile, ...] = ()
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Result:
+    def from_json(cls, values: dict[str, Any]) -> JobResult:
         """The result of `dataclasses.asdict`'s JSON."""
-        return cls(values["content"], tuple(File(**_known(File, file)) for file in values["files"]))
+        files = (ResultFile(**_fields(ResultFile, file)) for file in values["files"])
+        return cls(values["content"], tuple(files))
 
 
 @dataclass(frozen=True)
@@ -171,8 +166,7 @@ class Capabilities:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Capabilities:
         """The capabilities of `dataclasses.asdict`'s JSON."""
-        known = _known(cls, values)
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in known.items()})
+        return cls(**_fields(cls, values))
 
 
 @dataclass(frozen=True)
@@ -182,6 +176,8 @@ class Problem:
     message: str
 
 
-def _known(kind: type, values: dict[str, Any]) -> dict[str, Any]:
-    """The fields this side knows: a newer server of the same version may send more."""
-    return {f.name: values[f.name] for f in dataclasses.fields(kind) if f.name in values}
+def _fields(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
+    """The fields this side knows, lists as tuples: a newer server of the same version may send
+    more."""
+    known = {f.name: values[f.name] for f in dataclasses.fields(kind) if f.name in values}
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in known.items()}

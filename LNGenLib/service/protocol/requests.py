@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from LNGenLib.errors import InputError
 from LNGenLib.plain import as_python, whole
@@ -15,9 +15,22 @@ from LNGenLib.synthesis.records import from_json
 MOST_PREVIEWS = 100
 PARTS = ("structure", "texture", "difftumor")
 
+R = TypeVar("R", bound="JobRequest")
+
+
+class JobRequest:
+    """What a job is asked for; `OF_FIELDS` are the classes of fields that are dataclasses."""
+
+    OF_FIELDS: ClassVar[dict[str, type]] = {}
+
+    @classmethod
+    def from_json(cls: type[R], values: dict[str, Any]) -> R:
+        """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
+        return from_json(cls, values, cls.OF_FIELDS)
+
 
 @dataclass(frozen=True)
-class StructuresRequest:
+class StructuresRequest(JobRequest):
     """Shapes to draw for a look at them. Raises InputError for values out of range."""
 
     count: int = 10
@@ -25,20 +38,17 @@ class StructuresRequest:
     seed: int = 0
     shape: ShapeRange = ANY_SHAPE
 
+    OF_FIELDS = {"sizes": Sizes, "shape": ShapeRange}
+
     def __post_init__(self):
         as_python(self)
         whole(self.seed, "seed")
         if not 1 <= whole(self.count, "count") <= MOST_PREVIEWS:
             raise InputError(f"count {self.count}: give a whole number from 1 to {MOST_PREVIEWS}")
 
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> StructuresRequest:
-        """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
-        return from_json(cls, values, {"sizes": Sizes, "shape": ShapeRange})
-
 
 @dataclass(frozen=True)
-class TrainRequest:
+class TrainRequest(JobRequest):
     """A model to train on a data set of the server, by its name there.
 
     `config` holds the fields of the model's configuration to change (docs/training.md).
@@ -57,14 +67,9 @@ class TrainRequest:
             raise InputError("dataset is the name of a data set, config an object of fields")
         whole(self.seed, "seed")
 
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> TrainRequest:
-        """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
-        return from_json(cls, values)
-
 
 @dataclass(frozen=True)
-class SegmentRequest:
+class SegmentRequest(JobRequest):
     """A model of the server, by its name there, that finds the lymph nodes of a CT."""
 
     model: str
@@ -73,14 +78,9 @@ class SegmentRequest:
         if not isinstance(self.model, str):
             raise InputError("model is the name of a model")
 
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> SegmentRequest:
-        """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
-        return from_json(cls, values)
-
 
 @dataclass(frozen=True)
-class PlanRequest:
+class PlanRequest(JobRequest):
     """A plan, edited or not, to be painted, or whose lymph nodes are to be seen before."""
 
     plan: Plan
@@ -94,10 +94,5 @@ class PlanRequest:
 
 
 @dataclass(frozen=True)
-class NoRequest:
+class NoRequest(JobRequest):
     """Of a job in which there is nothing to choose."""
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> NoRequest:
-        """The request of an empty object; InputError for any field."""
-        return from_json(cls, values)

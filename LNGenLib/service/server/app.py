@@ -1,4 +1,4 @@
-"""The ASGI application: the routes, behind the guard. Needs neither torch nor a GPU."""
+"""The ASGI application: the routes, behind the middleware. Needs neither torch nor a GPU."""
 
 from __future__ import annotations
 
@@ -6,32 +6,31 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI
 
 from LNGenLib import __version__
 from LNGenLib.segmentation.config import is_model
 from LNGenLib.service.protocol.messages import VERSION, Capabilities
 from LNGenLib.service.server import job_routes, upload_routes
-from LNGenLib.service.server.dependencies import Service, Settings, service_of
-from LNGenLib.service.server.exceptions import answer_errors, new_router
-from LNGenLib.service.server.middleware import Guard
+from LNGenLib.service.server.dependencies import ServiceDep
+from LNGenLib.service.server.exceptions import HANDLERS, RESPONSES
+from LNGenLib.service.server.middleware import AccessMiddleware
+from LNGenLib.service.server.service import Service, Settings
 
-router = new_router()
+router = APIRouter(prefix=f"/v{VERSION}")
 
 
 @router.get("")
-def capabilities(request: Request) -> Capabilities:
+def capabilities(service: ServiceDep) -> Capabilities:
     """What this server is and does."""
-    service, _ = service_of(request)
-    settings, runner = service.settings, service.runner
     return Capabilities(
-        VERSION,
-        f"LNGen {__version__}",
-        tuple(service.kinds),
-        settings.max_upload,
-        settings.max_jobs,
-        runner.device,
-        tuple(sorted(path.name for path in service.datasets.iterdir() if is_model(path))),
+        protocol=VERSION,
+        software=f"LNGen {__version__}",
+        kinds=tuple(service.kinds),
+        max_upload=service.settings.max_upload,
+        max_jobs=service.settings.max_jobs,
+        device=service.runner.device,
+        models=tuple(sorted(path.name for path in service.datasets.iterdir() if is_model(path))),
     )
 
 
@@ -51,6 +50,8 @@ def create_app(settings: Settings) -> FastAPI:
         title="LNGen",
         version=__version__,
         lifespan=lifespan,
+        responses=RESPONSES,
+        exception_handlers=HANDLERS,
         docs_url=None,
         redoc_url=None,
         openapi_url=f"/v{VERSION}/openapi.json",
@@ -60,6 +61,5 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service = service
     for each in (router, upload_routes.router, job_routes.router):
         app.include_router(each)
-    answer_errors(app)
-    app.add_middleware(Guard, tokens=settings.tokens, max_upload=settings.max_upload)
+    app.add_middleware(AccessMiddleware, tokens=settings.tokens, max_upload=settings.max_upload)
     return app

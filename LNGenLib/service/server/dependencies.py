@@ -1,68 +1,47 @@
-"""What a server is told, and what its routes work on."""
+"""What routes depend on: the service, the client that asks, a job of that client, its result."""
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Annotated
 
-from fastapi import HTTPException, Request
+from fastapi import Depends, HTTPException, Request
 
-from LNGenLib.service.protocol.tokens import Tokens
+from LNGenLib.service.protocol.messages import JobResult
 from LNGenLib.service.server.job import Job
-from LNGenLib.service.server.runner import Runner
-from LNGenLib.service.server.store import Store
-from LNGenLib.service.server.uploads import Uploads
-from LNGenLib.service.worker.work import load_kinds
-
-GIB = 1 << 30
-DAY = 24 * 3600.0
+from LNGenLib.service.server.service import Service
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Of a server. `data` is its folder, `kinds` where its kinds of jobs are found (module:NAME).
-
-    `max_upload` is in bytes, `max_jobs` counts those that wait or run.
-    """
-
-    data: Path
-    tokens: Tokens
-    max_upload: int = GIB
-    max_jobs: int = 32
-    kinds: str = "LNGenLib.service.worker.kinds:KINDS"
-    keep_results: float = 7 * DAY
-    keep_uploads: float = DAY
+async def get_service(request: Request) -> Service:
+    """The service that the application was made for."""
+    return request.app.state.service
 
 
-class Service:
-    """What the routes work on."""
-
-    def __init__(self, settings: Settings):
-        self.settings = settings
-        self.kinds = load_kinds(settings.kinds)
-        self.store = Store(settings.data / "jobs")
-        self.uploads = Uploads(settings.data / "uploads")
-        self.datasets = settings.data / "datasets"
-        self.datasets.mkdir(exist_ok=True)
-        self.runner = Runner(self.store, self.kinds, settings.kinds, self.datasets)
-        self.streams = self.receiving = 0
-
-    async def expire(self) -> None:
-        """Remove what is old, every minute."""
-        while True:
-            self.store.expire(self.settings.keep_results)
-            self.uploads.expire(self.settings.keep_uploads)
-            await asyncio.sleep(60)
-
-    def job(self, client: str, name: str) -> Job:
-        """A client's job; 404 where it has none of this id."""
-        job = self.store.find(client, name)
-        if job is None:
-            raise HTTPException(404, "no such job: it may have expired")
-        return job
+async def get_client(request: Request) -> str:
+    """The client that the middleware found by its token."""
+    return request.state.client
 
 
-def service_of(request: Request) -> tuple[Service, str]:
-    """The service that a request is for, and the client that it is from."""
-    return request.app.state.service, request.state.client
+ServiceDep = Annotated[Service, Depends(get_service)]
+ClientDep = Annotated[str, Depends(get_client)]
+
+
+async def get_job(service: ServiceDep, client: ClientDep, id: str) -> Job:
+    """The client's job; 404 where it has none of this id."""
+    job = service.store.find(client, id)
+    if job is None:
+        raise HTTPException(404, "no such job: it may have expired")
+    return job
+
+
+JobDep = Annotated[Job, Depends(get_job)]
+
+
+async def get_result(job: JobDep) -> JobResult:
+    """What the job left; 409 where it is not done."""
+    result = job.result()
+    if result is None:
+        raise HTTPException(409, f"the job is {job.state.value}: there is no result")
+    return result
+
+
+ResultDep = Annotated[JobResult, Depends(get_result)]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException as AnyHTTPException
+from starlette.exceptions import HTTPException
 
-from LNGenLib.errors import InputError
-from LNGenLib.service.protocol.messages import VERSION, Problem
+from LNGenLib.errors import InputError, OutputError
+from LNGenLib.service.protocol.messages import Problem
 
-ERRORS = {
+RESPONSES: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem, "description": text}
     for code, text in {
         400: "The body can't be read",
@@ -33,45 +35,41 @@ ERRORS = {
 log = logging.getLogger(__name__)
 
 
-def new_router() -> APIRouter:
-    """Of paths of this version of the protocol, whose errors are described."""
-    return APIRouter(prefix=f"/v{VERSION}", responses=ERRORS)
+def problem(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The answer that says what is wrong."""
+    return JSONResponse(asdict(Problem(message)), status, headers)
 
 
-def answer_errors(app: FastAPI) -> None:
-    """Let what routes raise be answered as a `Problem`."""
-    app.add_exception_handler(AnyHTTPException, _problem)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(InputError, _refused)
-    app.add_exception_handler(OSError, _unwritten)
-    app.add_exception_handler(Exception, _fault)
+async def _http(_: Request, error: HTTPException) -> JSONResponse:
+    return problem(error.status_code, str(error.detail), error.headers)
 
 
-def _answer(status: int, message: str) -> JSONResponse:
-    return JSONResponse(asdict(Problem(message)), status)
-
-
-def _problem(_: Request, error: AnyHTTPException) -> Response:
-    response = _answer(error.status_code, str(error.detail))
-    response.headers.update(error.headers or {})
-    return response
-
-
-def _invalid(_: Request, error: RequestValidationError) -> Response:
+async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
     """Where and what, without what was sent."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return _answer(422, f"{where[:100]}: {first['msg'][:200]}")
+    return problem(422, f"{where[:100]}: {first['msg'][:200]}")
 
 
-def _refused(_: Request, error: InputError) -> Response:
-    return _answer(422, str(error)[:1000])
+async def _refused(_: Request, error: InputError) -> JSONResponse:
+    return problem(422, str(error)[:1000])
 
 
-def _unwritten(_: Request, error: OSError) -> Response:
-    log.error("the disk can't be used: %s", error.strerror)  # without names of files
-    return _answer(507, "the server can't write to its disk")
+async def _unwritten(_: Request, error: OSError | OutputError) -> JSONResponse:
+    reason = getattr(error.__cause__ or error, "strerror", None)  # without names of files
+    log.error("the disk can't be used: %s", reason)
+    return problem(507, "the server can't write to its disk")
 
 
-def _fault(_: Request, error: Exception) -> Response:
-    return _answer(500, "a fault of the server: its log has more")
+async def _fault(_: Request, error: Exception) -> JSONResponse:
+    return problem(500, "a fault of the server: its log has more")
+
+
+HANDLERS: dict[int | type[Exception], Any] = {
+    HTTPException: _http,
+    RequestValidationError: _invalid,
+    InputError: _refused,
+    OutputError: _unwritten,
+    OSError: _unwritten,
+    Exception: _fault,
+}

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from LNGenLib.service.protocol.messages import Result, State, Status, Submission
+from LNGenLib.service.protocol.messages import JobResult, JobState, JobStatus, Submission
 
-EVENTS_KEPT = 256  # of a job, to resume from; each tells everything, so that none is missed
+EVENTS_KEPT = 256  # of a job, to resume from; each holds all of the status, so that none is missed
 
 
 @dataclass
@@ -21,12 +21,12 @@ class Job:
     `key` is what the client calls its submission, known until the server ends.
     """
 
-    status: Status
+    status: JobStatus
     client: str
     submission: Submission
     folder: Path
     key: str | None = None
-    events: deque[Status] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+    events: deque[JobStatus] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -35,7 +35,7 @@ class Job:
         return self.status.id
 
     @property
-    def state(self) -> State:
+    def state(self) -> JobState:
         """Its state now."""
         return self.status.state
 
@@ -43,14 +43,14 @@ class Job:
         """Drop what was asked for, up to a megabyte, once it is over."""
         self.submission = replace(self.submission, request={})
 
-    def result(self) -> Result | None:
+    def result(self) -> JobResult | None:
         """What it left, None where it is not done."""
         path = self.folder / "result" / "result.json"
-        if self.state is not State.done or not path.exists():
+        if self.state is not JobState.done or not path.exists():
             return None
-        return Result.from_json(json.loads(path.read_text()))
+        return JobResult.from_json(json.loads(path.read_text()))
 
-    async def watch(self, after: int, alive: float) -> AsyncIterator[Status | None]:
+    async def watch(self, after: int, alive: float) -> AsyncIterator[JobStatus | None]:
         """Its events numbered above `after`, up to the final one; None every `alive` seconds.
 
         The final event comes in any case, so that a watcher from before a restart ends too.

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
-from dataclasses import asdict
-from typing import Any
 
 from fastapi import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from LNGenLib.service.protocol.messages import Problem
 from LNGenLib.service.protocol.tokens import Tokens
+from LNGenLib.service.server.exceptions import problem
 
 JSON_BYTES = 1 << 20
 GZIP_MORE = 1024  # bytes, and a thousandth: more than gzip adds to what it can't make smaller
@@ -22,17 +20,17 @@ LINGER = 0.3  # seconds for which the rest of a refused body is taken, and dropp
 log = logging.getLogger("LNGenLib.service.access")
 
 
-class Guard:
-    """ASGI middleware; a request without a valid token goes no further, its body unread.
+class AccessMiddleware:
+    """A request without a valid token goes no further, its body unread.
 
     The log has method, route, status and the first digits of the client's hash: no names, no hashes
     of images, no addresses.
     """
 
-    def __init__(self, app: Any, tokens: Tokens, max_upload: int):
+    def __init__(self, app: ASGIApp, tokens: Tokens, max_upload: int):
         self.app, self.tokens, self.max_upload = app, tokens, max_upload
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # the server's start and end; there are no web sockets
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
@@ -45,7 +43,7 @@ class Guard:
             most += most // 1000 + GZIP_MORE
         body = _Body(receive, headers, most)
 
-        async def sent(message: dict[str, Any]) -> None:
+        async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -57,20 +55,20 @@ class Guard:
                 ]
             elif body.unread and not message.get("more_body"):
                 # closed at once, the connection would be reset before the client reads the answer
-                await send(message | {"more_body": True})
+                await send({**message, "more_body": True})
                 await body.drain()
                 message = {"type": "http.response.body", "body": b""}
             await send(message)
 
+        app = self.app
+        if client is None:
+            text = "give a valid token: Authorization: Bearer TOKEN"
+            app = problem(401, text, {"www-authenticate": "Bearer"})
+        elif body.announced > most:
+            app = problem(413, f"the body has more than {most} bytes")
         try:
-            if client is None:
-                extra = [(b"www-authenticate", b"Bearer")]
-                await _refuse(sent, 401, "give a valid token: Authorization: Bearer TOKEN", extra)
-            elif body.announced > most:
-                await _refuse(sent, 413, f"the body has more than {most} bytes")
-            else:
-                scope["state"] = {**scope.get("state", {}), "client": client}
-                await self.app(scope, body.receive, sent)
+            scope["state"] = {**scope.get("state", {}), "client": client}
+            await app(scope, body.receive, answer)
         finally:
             route = getattr(scope.get("route"), "path", "-")
             spent = (time.perf_counter() - begin) * 1000
@@ -81,13 +79,13 @@ class Guard:
 class _Body:
     """The body of a request; `receive` is ASGI's and ends one that is too long or too slow."""
 
-    def __init__(self, receive: Any, headers: dict[bytes, str], most: int):
+    def __init__(self, receive: Receive, headers: dict[bytes, str], most: int):
         self._receive, self.most, self.got = receive, most, 0
         length = headers.get(b"content-length", "0")
         self.announced = int(length) if length.isdecimal() else 0
         self.unread = self.announced > 0 or b"transfer-encoding" in headers
 
-    async def receive(self) -> dict[str, Any]:
+    async def receive(self) -> Message:
         if not self.unread:  # it waits for the client to go, which may take as long as it likes
             return await self._receive()
         try:
@@ -109,10 +107,3 @@ class _Body:
             except asyncio.TimeoutError:
                 return
             self.unread = message.get("more_body", False)
-
-
-async def _refuse(send: Any, status: int, message: str, headers: Any = ()) -> None:
-    body = json.dumps(asdict(Problem(message))).encode()
-    kind = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": [*kind, *headers]})
-    await send({"type": "http.response.body", "body": body})

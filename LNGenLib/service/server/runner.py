@@ -7,17 +7,18 @@ import json
 import logging
 import sys
 import time
+from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import PIPE, Process
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from LNGenLib.service.protocol.messages import State
+from LNGenLib.service.protocol.messages import JobState
 from LNGenLib.service.server.job import Job
 from LNGenLib.service.server.store import Store
-from LNGenLib.service.worker.work import Kind
+from LNGenLib.service.worker.kinds import JobKind
 
 GRACE = 5.0  # seconds that a canceled job has to come to its next step, before its worker is killed
 RETRY = 5.0  # seconds
@@ -32,7 +33,7 @@ class Runner:
     until it is up.
     """
 
-    def __init__(self, store: Store, kinds: Mapping[str, Kind], name: str, datasets: Path):
+    def __init__(self, store: Store, kinds: Mapping[str, JobKind], name: str, datasets: Path):
         self.store, self.kinds, self.name, self.datasets = store, kinds, name, datasets
         self.device: str | None = None
         self.waiting: deque[Job] = deque()
@@ -48,40 +49,41 @@ class Runner:
 
     def cancel(self, job: Job) -> None:
         """End a job: at once where it waits, at its next step where it runs."""
-        if job.state is State.queued:
+        if job.state is JobState.queued:
             self.waiting.remove(job)
-            self.store.finish(job, State.canceled)
-        elif job.state is State.running:
-            self.store.publish(job, state=State.canceling)
-            self._send(cancel=job.id)
+            self.store.finish(job, JobState.canceled)
+        elif job.state is JobState.running:
+            self.store.publish(job, state=JobState.canceling)
+            if worker := self._alive():
+                _send(worker, cancel=job.id)
             asyncio.get_running_loop().call_later(GRACE, self._kill, job)
 
     async def run(self) -> None:
         """Work until canceled; the worker and its job end with it."""
         try:
             while True:
-                if self.worker is None or self.worker.returncode is not None:
+                worker = self._alive()
+                if worker is None:
                     await self._start()
                 elif self.waiting:
-                    await self._do(self.waiting.popleft())
+                    await self._do(self.waiting.popleft(), worker)
                 else:
                     self.submitted.clear()
                     await self.submitted.wait()
         finally:
             await self._stop()
 
+    def _alive(self) -> Process | None:
+        """The worker process, None where there is none that runs."""
+        return self.worker if self.worker and self.worker.returncode is None else None
+
     async def _start(self) -> None:
         self.device = None
-        command = [
-            sys.executable,
-            "-m",
-            "LNGenLib.service.worker.process",
-            self.name,
-            str(self.datasets),
-        ]
+        module = "LNGenLib.service.worker"
+        command = [sys.executable, "-m", module, self.name, str(self.datasets)]
         try:
             self.worker = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
-            ready = await self._read()
+            ready = await _read(self.worker)
         except OSError:
             log.exception("the worker can't be started")
             ready = None
@@ -93,14 +95,15 @@ class Runner:
             await self.worker.wait()
         while self.waiting:
             reason = "the server's worker process does not start: its log has more"
-            self.store.finish(self.waiting.popleft(), State.failed, reason)
+            self.store.finish(self.waiting.popleft(), JobState.failed, reason)
         await asyncio.sleep(RETRY)
 
-    async def _do(self, job: Job) -> None:
-        kind = self.kinds[job.submission.kind]
+    async def _do(self, job: Job, worker: Process) -> None:
+        kind, started = self.kinds[job.submission.kind], time.time()
         self.current, self.reason = job, None
-        self.store.publish(job, state=State.running, started=time.time())
-        self._send(
+        self.store.publish(job, state=JobState.running, started=started)
+        _send(
+            worker,
             id=job.id,
             kind=job.submission.kind,
             request=job.submission.request,
@@ -112,44 +115,48 @@ class Runner:
         reason = f"the job took more than {kind.seconds:.0f} s"
         limit = asyncio.get_running_loop().call_later(kind.seconds, self._kill, job, reason)
         try:
-            while (message := await self._read()) is not None and "end" not in message:
-                self._report(job, kind, **message)
+            while (message := await _read(worker)) is not None and "end" not in message:
+                self._report(job, kind, time.time() - started, **message)
         finally:
             limit.cancel()
         self.current = None
-        if job.state is State.canceling:
-            self.store.finish(job, State.canceled)
+        if job.state is JobState.canceling:
+            self.store.finish(job, JobState.canceled)
         elif message is None:
-            code = await self.worker.wait()
+            code = await worker.wait()
             gone = f"the worker process ended ({code}), perhaps for lack of memory: try again"
-            self.store.finish(job, State.failed, self.reason or gone)
+            self.store.finish(job, JobState.failed, self.reason or gone)
         else:
-            self.store.finish(job, State(message["end"]), message.get("error"))
+            self.store.finish(job, JobState(message["end"]), message.get("error"))
 
-    def _report(self, job: Job, kind: Kind, stage: str, step: int, steps: int) -> None:
+    def _report(
+        self, job: Job, kind: JobKind, spent: float, stage: str, step: int, steps: int
+    ) -> None:
+        """Publish where a job stands that runs for `spent` seconds."""
         fraction = round(kind.fraction(stage, step, steps), 4)
-        spent = time.time() - job.status.started
         left = round(spent * (1 - fraction) / fraction, 1) if fraction > 0.01 else None
         self.store.publish(
             job, stage=stage, step=step, steps=steps, fraction=fraction, seconds_left=left
         )
 
-    def _send(self, **message: Any) -> None:
-        self.worker.stdin.write(json.dumps(message).encode() + b"\n")
-
-    async def _read(self) -> dict[str, Any] | None:
-        """The worker's next message, None where it has ended."""
-        line = await self.worker.stdout.readline()
-        return json.loads(line) if line.endswith(b"\n") else None
-
     def _kill(self, job: Job, reason: str | None = None) -> None:
-        if job is self.current and self.worker.returncode is None:
+        if job is self.current and (worker := self._alive()):
             self.reason = reason
-            self.worker.kill()
+            worker.kill()
 
     async def _stop(self) -> None:
-        if self.worker is not None and self.worker.returncode is None:
-            self.worker.kill()
-            await self.worker.wait()
+        if worker := self._alive():
+            worker.kill()
+            await worker.wait()
         for job in [job for job in self.store.jobs.values() if not job.state.final]:
             self.store.interrupt(job)
+
+
+def _send(worker: Process, **message: Any) -> None:
+    cast(StreamWriter, worker.stdin).write(json.dumps(message).encode() + b"\n")
+
+
+async def _read(worker: Process) -> dict[str, Any] | None:
+    """The worker's next message, None where it has ended."""
+    line = await cast(StreamReader, worker.stdout).readline()
+    return json.loads(line) if line.endswith(b"\n") else None

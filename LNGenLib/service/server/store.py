@@ -11,7 +11,6 @@ jobs/ID/result/     work/ under its final name: there when the state is `done`
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import secrets
@@ -25,7 +24,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from LNGenLib.service.protocol.messages import State, Status, Submission
+from LNGenLib.errors import OutputError
+from LNGenLib.files import UNFINISHED, write_json
+from LNGenLib.service.protocol.messages import JobState, JobStatus, Submission
 from LNGenLib.service.server.job import Job
 
 RESUME_SECONDS = 60.0  # for which the events of a job that is over are kept
@@ -35,22 +36,23 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Kept:
+class SavedJob:
     """What job.json holds."""
 
-    status: Status
+    status: JobStatus
     client: str
     submission: Submission
 
 
-KEPT = TypeAdapter(Kept)
+SAVED_JOB = TypeAdapter(SavedJob)
 
 
 class Store:
     """All jobs. Used by the server's event loop only."""
 
     def __init__(self, folder: Path):
-        self.folder, self.jobs = folder, {}
+        self.folder = folder
+        self.jobs: dict[str, Job] = {}
         folder.mkdir(parents=True, exist_ok=True)
         for path in folder.iterdir():
             if path.is_dir() and path.name.startswith("."):
@@ -60,11 +62,11 @@ class Store:
 
     def _load(self, folder: Path) -> None:
         try:
-            kept = KEPT.validate_json((folder / "job.json").read_bytes())
-            status = kept.status
+            saved = SAVED_JOB.validate_json((folder / "job.json").read_bytes())
+            status = saved.status
             if status.id != folder.name or (status.state.final and status.ended is None):
                 raise ValueError(f"{status} is not that of {folder.name}")
-            job = Job(status, kept.client, kept.submission, folder)
+            job = Job(status, saved.client, saved.submission, folder)
         except (OSError, ValueError):
             log.exception("%s holds no job that can be read; it is left alone", folder)
             return
@@ -84,7 +86,7 @@ class Store:
     ) -> Job:
         """A new job, queued, with links to its images' voxels."""
         name, now = secrets.token_hex(16), time.time()
-        status = Status(name, submission.kind, State.queued, event=1, created=now)
+        status = JobStatus(name, submission.kind, JobState.queued, event=1, created=now)
         job = Job(status, client, submission, self.folder / f".{name}", key)
         try:
             for part in ("inputs", "work", "scratch"):
@@ -93,7 +95,7 @@ class Store:
                 _link(path, job.folder / "inputs" / image)
             _save(job)
             job.folder = job.folder.replace(self.folder / name)
-        except OSError:
+        except (OSError, OutputError):
             shutil.rmtree(job.folder, ignore_errors=True)
             raise
         job.events.append(status)
@@ -121,43 +123,41 @@ class Store:
         return sum(not job.state.final for job in self.jobs.values())
 
     def publish(self, job: Job, **changes: Any) -> None:
-        """Change a job's status, tell those who watch, and keep a new state on disk."""
-        before, job.status = (
-            job.status,
-            replace(job.status, **changes, event=job.status.event + 1),
-        )
-        if job.state is not before.state:
+        """Change a job's status, wake those who watch, and keep a new state on disk."""
+        before = job.state
+        job.status = replace(job.status, **changes, event=job.status.event + 1)
+        if job.state is not before:
             try:
                 _save(job)
-            except OSError:  # a full disk; after a restart the job counts as interrupted
+            except OutputError:  # a full disk; after a restart the job counts as interrupted
                 log.exception("the state of job %s can't be written", job.id)
         job.events.append(job.status)
         job.changed.set()
         job.changed = asyncio.Event()
 
-    def finish(self, job: Job, state: State, error: str | None = None) -> None:
+    def finish(self, job: Job, state: JobState, error: str | None = None) -> None:
         """The one step into a final state."""
         assert state.final and not job.state.final, (job.state, state)
-        if state is State.done:
+        if state is JobState.done:
             try:
                 os.replace(job.folder / "work", job.folder / "result")
             except OSError:
                 log.exception("the result of job %s can't be kept", job.id)
-                state, error = State.failed, "the server could not keep the result: try again"
+                state, error = JobState.failed, "the server could not keep the result: try again"
         job.forget_request()
-        done = {"fraction": 1.0} if state is State.done else {}
+        done = {"fraction": 1.0} if state is JobState.done else {}
         self.publish(job, state=state, error=error, ended=time.time(), seconds_left=None, **done)
         self._tidy(job)
 
     def interrupt(self, job: Job) -> None:
         """Fail a job because the server ends, or has ended."""
-        state = job.state.value
-        self.finish(job, State.failed, f"interrupted: the server ended while the job was {state}")
+        reason = f"interrupted: the server ended while the job was {job.state.value}"
+        self.finish(job, JobState.failed, reason)
 
     def _tidy(self, job: Job) -> None:
-        parts = ["inputs", "work", "scratch"] + ["result"] * (job.state is not State.done)
-        for part in parts:
-            shutil.rmtree(job.folder / part, ignore_errors=True)
+        parts = ["inputs", "work", "scratch"] + ["result"] * (job.state is not JobState.done)
+        for path in [*map(job.folder.joinpath, parts), *job.folder.glob(f"{UNFINISHED}*")]:
+            shutil.rmtree(path, ignore_errors=True)
 
     def remove(self, job: Job) -> None:
         """Forget a job that is over, and its files; OSError where they can't be removed."""
@@ -168,13 +168,14 @@ class Store:
 
     def expire(self, seconds: float) -> None:
         """Remove jobs that ended so long ago, and the oldest of a client that has too many."""
-        over = [job for job in self.jobs.values() if job.state.final]
+        jobs = self.jobs.values()
+        over = [(job.status.ended, job) for job in jobs if job.status.ended is not None]
         kept: Counter[str] = Counter()
-        for job in sorted(over, key=lambda job: job.status.ended, reverse=True):
+        for ended, job in sorted(over, key=lambda pair: pair[0], reverse=True):
             kept[job.client] += 1
-            if job.status.ended < time.time() - RESUME_SECONDS:
+            if ended < time.time() - RESUME_SECONDS:
                 job.events.clear()  # the final one is sent in any case
-            if kept[job.client] > JOBS_KEPT or job.status.ended < time.time() - seconds:
+            if kept[job.client] > JOBS_KEPT or ended < time.time() - seconds:
                 try:
                     self.remove(job)
                 except OSError:
@@ -182,13 +183,8 @@ class Store:
 
 
 def _save(job: Job) -> None:
-    content = asdict(Kept(job.status, job.client, job.submission))
-    temporary = job.folder / ".job.json"
-    with temporary.open("w") as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, job.folder / "job.json")
+    saved = SavedJob(job.status, job.client, job.submission)
+    write_json(asdict(saved), job.folder / "job.json")
 
 
 def _link(source: Path, target: Path) -> None:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import Header, HTTPException, Query, Request
+from fastapi import APIRouter, Header, HTTPException, Query, Request
 from starlette.requests import ClientDisconnect
 
-from LNGenLib.service.protocol.messages import SHA256
-from LNGenLib.service.server.dependencies import service_of
-from LNGenLib.service.server.exceptions import new_router
+from LNGenLib.service.protocol.messages import SHA256, VERSION
+from LNGenLib.service.server.dependencies import ClientDep, ServiceDep
 from LNGenLib.service.server.uploads import BadUpload
 
 MOST_RECEIVING = 16  # at a time, of all clients
 
-router = new_router()
+router = APIRouter(prefix=f"/v{VERSION}")
 
 
 def _check_hash(sha256: str) -> None:
@@ -24,9 +23,8 @@ def _check_hash(sha256: str) -> None:
 
 
 @router.get("/uploads/{sha256}", status_code=204)
-def find_upload(request: Request, sha256: str) -> None:
+def find_upload(service: ServiceDep, client: ClientDep, sha256: str) -> None:
     """Whether this client has uploaded bytes of this hash; 404 where it has not."""
-    service, client = service_of(request)
     _check_hash(sha256)
     if service.uploads.path(client, sha256) is None:
         raise HTTPException(404, "no such upload: it may have expired")
@@ -45,12 +43,13 @@ def find_upload(request: Request, sha256: str) -> None:
 )
 async def upload(
     request: Request,
+    service: ServiceDep,
+    client: ClientDep,
     sha256: str,
     size: Annotated[int, Query(ge=1, description="Bytes, before any compression.")],
     content_encoding: Annotated[str, Header()] = "identity",
 ) -> None:
     """Take the voxels of an image: bytes of this SHA-256, or gzip of them."""
-    service, client = service_of(request)
     _check_hash(sha256)
     if content_encoding not in ("identity", "gzip"):
         raise HTTPException(415, "send the bytes as they are, or gzip")

@@ -15,7 +15,6 @@ from pathlib import Path
 PIECE = 1 << 20  # bytes decompressed at a time
 MOST_A_CLIENT = 32  # uploads kept; the one used longest ago makes room
 
-
 log = logging.getLogger(__name__)
 
 
@@ -81,7 +80,7 @@ class Receiver:
     def __enter__(self) -> Receiver:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError):  # a full disk, where something is still to be written
             self.file.close()
         self.temporary.unlink(missing_ok=True)

@@ -26,8 +26,8 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Report:
-    """All findings."""
+class CheckUp:
+    """What was found of a machine."""
 
     findings: tuple[Finding, ...]
 
@@ -37,12 +37,12 @@ class Report:
         return all(finding.good for finding in self.findings)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Report:
-        """The report of `dataclasses.asdict`'s JSON."""
+    def from_json(cls, values: dict[str, Any]) -> CheckUp:
+        """The check-up of `dataclasses.asdict`'s JSON."""
         return cls(tuple(Finding(**finding) for finding in values["findings"]))
 
 
-def examine(models: Any, progress: Progress) -> Report:
+def examine(models: Any, progress: Progress) -> CheckUp:
     """The check-up of this machine; `models` paint the lymph node."""
     progress.stage("versions")
     findings = [Finding("Python", platform.python_version())]
@@ -52,7 +52,7 @@ def examine(models: Any, progress: Progress) -> Report:
     progress.stage("self test")
     findings.append(_self_test(models))
     progress.finish()
-    return Report(tuple(findings))
+    return CheckUp(tuple(findings))
 
 
 def _package(name: str) -> Finding:

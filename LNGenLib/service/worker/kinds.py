@@ -1,8 +1,11 @@
-"""The kinds of jobs. A new kind is an entry of KINDS: its request, its images, its function."""
+"""The kinds of jobs. A new kind is an entry of KINDS: its request, its function, its images."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from LNGenLib.placement.scan import IMAGES
 from LNGenLib.service.protocol.requests import (
@@ -13,12 +16,40 @@ from LNGenLib.service.protocol.requests import (
     TrainRequest,
 )
 from LNGenLib.service.worker import tasks
-from LNGenLib.service.worker.work import HOUR, Kind
 from LNGenLib.synthesis.records import SynthesisRequest
 
+HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """A kind of job.
+
+    `request` makes its request of JSON and raises InputError; `run` does it and returns the JSON
+    document of the result. `images` must come with it, `optional` ones may. `stages` are rough
+    shares of its time, in order, for the fraction done. A job is ended after `seconds`.
+    """
+
+    request: Callable[[dict[str, Any]], Any]
+    run: Callable[[tasks.Work], dict[str, Any]]
+    images: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    stages: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = HOUR
+
+    def fraction(self, stage: str, step: int, steps: int) -> float:
+        """Share of the job that is done; of the stage alone where shares are not known."""
+        done = min(step / max(steps, 1), 1.0)
+        if stage not in self.stages:
+            return done
+        shares, k = list(self.stages.values()), list(self.stages).index(stage)
+        return (sum(shares[:k]) + shares[k] * done) / sum(shares)
+
+
 OTHERS = tuple(IMAGES)[1:]  # of a scan, besides the CT
-KINDS: Mapping[str, Kind] = {
-    "synthesize": Kind(
+KINDS_NAME = f"{__name__}:KINDS"  # as `load_kinds` takes it
+KINDS: Mapping[str, JobKind] = {
+    "synthesize": JobKind(
         SynthesisRequest.from_json,
         tasks.synthesize,
         images=("ct",),
@@ -32,35 +63,43 @@ KINDS: Mapping[str, Kind] = {
             "painting": 0.15,
         },
     ),
-    "placement": Kind(NoRequest.from_json, tasks.placement, images=("ct",), optional=("anatomy",)),
-    "plan": Kind(
+    "placement": JobKind(
+        NoRequest.from_json, tasks.placement, images=("ct",), optional=("anatomy",)
+    ),
+    "plan": JobKind(
         SynthesisRequest.from_json,
         tasks.plan,
         images=("ct",),
         optional=OTHERS,
         stages={"anatomy": 0.3, "models": 0.1, "structures": 0.4, "placement": 0.2},
     ),
-    "paint": Kind(
+    "paint": JobKind(
         PlanRequest.from_json,
         tasks.paint,
         images=("ct",),
         optional=OTHERS,
         stages={"models": 0.1, "structures": 0.3, "texture": 0.4, "painting": 0.2},
     ),
-    "surfaces": Kind(
+    "surfaces": JobKind(
         PlanRequest.from_json, tasks.surfaces, stages={"models": 0.3, "structures": 0.7}
     ),
-    "structures": Kind(
+    "structures": JobKind(
         StructuresRequest.from_json,
         tasks.structures,
         stages={"models": 0.1, "structures": 0.8, "measuring": 0.1},
     ),
-    "train": Kind(TrainRequest.from_json, tasks.train, seconds=30 * 24 * HOUR),
-    "segment": Kind(
+    "train": JobKind(TrainRequest.from_json, tasks.train, seconds=30 * 24 * HOUR),
+    "segment": JobKind(
         SegmentRequest.from_json,
         tasks.segment,
         images=("ct",),
         stages={"models": 0.1, "segmenting": 0.9},
     ),
-    "doctor": Kind(NoRequest.from_json, tasks.doctor),
+    "doctor": JobKind(NoRequest.from_json, tasks.doctor),
 }
+
+
+def load_kinds(name: str) -> Mapping[str, JobKind]:
+    """The kinds that `module:NAME` names."""
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)

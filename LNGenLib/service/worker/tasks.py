@@ -1,16 +1,46 @@
-"""What the kinds of jobs do. The server imports this file, so functions import what they need."""
+"""What the kinds of jobs do: a function each, which `kinds.KINDS` names.
+
+The server imports this file, so functions import what they need.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
+from LNGenLib.placement.scan import Scan
+from LNGenLib.progress import Progress
 from LNGenLib.segmentation.config import is_model
-from LNGenLib.service.worker.work import Work
 from LNGenLib.synthesis.records import SynthesisResult
+
+if TYPE_CHECKING:
+    from LNGenLib.synthesis.engine import Models
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a job's function is given. Files it leaves in `folder` belong to the result; `scratch`
+    is emptied afterwards; `datasets` holds a folder for each data set of the server."""
+
+    request: Any
+    images: dict[str, sitk.Image]
+    progress: Progress
+    models: Models
+    folder: Path
+    scratch: Path
+    datasets: Path
+
+    @property
+    def scan(self) -> Scan:
+        """The images, checked; InputError for unusable ones."""
+        given = self.images.get
+        return Scan(self.images["ct"], given("anatomy"), given("region"), given("avoid"))
 
 
 def synthesize(work: Work) -> dict[str, Any]:
@@ -35,8 +65,8 @@ def placement(work: Work) -> dict[str, Any]:
 
     work.progress.stage("anatomy")
     maps = placement_maps(work.scan)
-    arrays = {"prior": to_array(maps.prior), "stations": to_array(maps.stations)}
-    np.savez_compressed(work.folder / "maps.npz", **arrays)
+    path = work.folder / "maps.npz"
+    np.savez_compressed(path, prior=to_array(maps.prior), stations=to_array(maps.stations))
     return maps.summary
 
 
@@ -87,7 +117,7 @@ def surfaces(work: Work) -> dict[str, Any]:
     plan, progress = work.request.plan, work.progress
     progress.stage("models")
     model = work.models.structure
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for k, structure in enumerate(draw_structures(plan, model, progress).structures):
         arrays[f"vertices_{k}"] = structure.vertices(1.0).astype(np.float32)
         arrays[f"faces_{k}"] = structure.faces().astype(np.int32)

@@ -1,4 +1,4 @@
-"""The process that does the jobs: `python -m LNGenLib.service.worker.process KINDS DATASETS`.
+"""The process that does the jobs: `python -m LNGenLib.service.worker KINDS DATASETS`.
 
 It talks with the server by JSON lines, stdin in and stdout out, keeps the models between jobs, and
 ends when stdin does, that is when the server is gone, however it went.
@@ -24,8 +24,9 @@ from typing import Any
 from LNGenLib.errors import Canceled, InputError, OutputError, is_out_of_memory
 from LNGenLib.files import FULL, write_json
 from LNGenLib.progress import Progress
-from LNGenLib.service.protocol.messages import File, Image, Result
-from LNGenLib.service.worker.work import Kind, Work, load_kinds
+from LNGenLib.service.protocol.messages import JobResult, ResultFile, UploadedImage
+from LNGenLib.service.worker.kinds import JobKind, load_kinds
+from LNGenLib.service.worker.tasks import Work
 
 LONGEST_ERROR = 1000  # characters
 REPORT_SECONDS = 0.1  # between two reports of steps
@@ -80,7 +81,7 @@ def main() -> None:
 
 
 def do(
-    job: dict[str, Any], kind: Kind, models: Any, datasets: Path, channel: Channel
+    job: dict[str, Any], kind: JobKind, models: Any, datasets: Path, channel: Channel
 ) -> dict[str, Any]:
     """Do one job; returns how it ended."""
     last = 0.0
@@ -97,7 +98,7 @@ def do(
 
     def run() -> dict[str, Any]:
         images = {
-            name: read_image(Image.from_json(values), Path(job["inputs"]) / name)
+            name: read_image(UploadedImage.from_json(values), Path(job["inputs"]) / name)
             for name, values in job["images"].items()
         }
         request = kind.request(job["request"])
@@ -106,7 +107,7 @@ def do(
     try:
         content = in_memory(run, models)
         files = tuple(_described(path) for path in sorted(folder.iterdir()))
-        write_json(asdict(Result(content, files)), folder / "result.json")
+        write_json(asdict(JobResult(content, files)), folder / "result.json")
     except Canceled:
         return {"end": "canceled"}
     except Exception as error:
@@ -145,7 +146,7 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def read_image(image: Image, path: Path) -> Any:
+def read_image(image: UploadedImage, path: Path) -> Any:
     """The uploaded image as SimpleITK's."""
     import numpy as np
     import SimpleITK as sitk
@@ -158,13 +159,13 @@ def read_image(image: Image, path: Path) -> Any:
     return read
 
 
-def _described(path: Path) -> File:
+def _described(path: Path) -> ResultFile:
     with path.open("r+b") as file:
         digest = hashlib.sha256()
         while piece := file.read(1 << 20):
             digest.update(piece)
         os.fsync(file.fileno())
-    return File(path.name, path.stat().st_size, digest.hexdigest())
+    return ResultFile(path.name, path.stat().st_size, digest.hexdigest())
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""A server on a socket, alone in its data folder."""
+"""Serving: a listening socket, uvicorn on it, and the data folder for one server alone."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -11,7 +13,7 @@ import uvicorn
 
 from LNGenLib.errors import InputError
 from LNGenLib.service.server.app import create_app
-from LNGenLib.service.server.dependencies import Settings
+from LNGenLib.service.server.service import Settings
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -31,11 +33,11 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(settings: Settings, sock: socket.socket, **tls: Any) -> None:
     """Serve on a socket until SIGINT or SIGTERM; InputError where `data` is another server's."""
     with locked(settings.data):
-        server(settings, **tls).run([sock])
+        uvicorn_server(settings, **tls).run([sock])
 
 
-def server(settings: Settings, **tls: Any) -> uvicorn.Server:
-    """uvicorn with the application; `tls` are its ssl_ options."""
+def uvicorn_server(settings: Settings, **tls: Any) -> uvicorn.Server:
+    """The server of the application; `tls` are uvicorn's ssl_ options."""
     return uvicorn.Server(
         uvicorn.Config(
             create_app(settings),
@@ -51,7 +53,7 @@ def server(settings: Settings, **tls: Any) -> uvicorn.Server:
 
 
 @contextlib.contextmanager
-def locked(data: Path):
+def locked(data: Path) -> Iterator[None]:
     """Hold the data folder, made where it is missing, for one server alone.
 
     Raises InputError where another server does, and where it holds what no server made.
@@ -73,8 +75,7 @@ def _lock(file: TextIO) -> None:
     try:
         import fcntl
     except ImportError:  # Windows
-        import msvcrt
-
+        msvcrt: Any = importlib.import_module("msvcrt")
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
     else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
