@@ -15,10 +15,13 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from LNGenLib import __version__
 from LNGenLib.errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SOFTWARE = f"LNGen {__version__}"
 OWN = b"LNGen"  # in the header of every image and picture that LNGen writes
@@ -128,8 +131,7 @@ def keep_settings(folder: Path, settings: dict[str, Any]) -> None:
     others = sorted(path for end in ("safetensors", "ckpt") for path in folder.glob(f"*.{end}"))
     if others:
         raise InputError(f"{others[0]} is of another training: give a new folder")
-    with whole_file(kept) as temporary:
-        temporary.write_text(json.dumps(settings, indent=1))
+    write_bytes(json.dumps(settings, indent=1).encode(), kept)
 
 
 @contextmanager
@@ -152,10 +154,31 @@ def whole_file(path: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_json(content: Any, path: Path) -> None:
-    """Write JSON whole or not at all."""
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write a file whole or not at all."""
     with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
+        temporary.write_bytes(content)
+
+
+def write_json(content: Any, path: Path) -> None:
+    """As `write_bytes`, of JSON."""
+    write_bytes(json.dumps(content, indent=1).encode() + b"\n", path)
+
+
+def write_npy(array: np.ndarray, path: Path) -> None:
+    """As `write_bytes`, of an array."""
+    import numpy as np  # here: the command line starts without it
+
+    with whole_file(path) as temporary:
+        np.save(temporary, array)
+
+
+def write_npz(arrays: dict[str, Any], path: Path) -> None:
+    """As `write_bytes`, of arrays by name, compressed."""
+    import numpy as np
+
+    with whole_file(path) as temporary:
+        np.savez_compressed(temporary, **arrays)
 
 
 def read_json(path: Path) -> dict[str, Any]:

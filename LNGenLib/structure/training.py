@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch.utils.data import TensorDataset
 
-from LNGenLib.latent.autoencoder import vae_loss
-from LNGenLib.latent.training import Task, fit
+from LNGenLib.latent.training import AutoencoderTask, Stage, Task, fit
 from LNGenLib.models.store import save_weights
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.structure.adapter import adapter_loss
@@ -25,23 +25,11 @@ from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.networks import LATENT_GRID, StructureConfig, StructureNetworks
 
 
-class AutoencoderTask(Task):
-    """The VAE of the TSDFs."""
-
-    def __init__(self, networks: StructureNetworks, steps: int):
-        super().__init__(steps, networks.config.learning_rate)
-        self.config, self.autoencoder = networks.config, networks.autoencoder
-
-    def loss(self, batch: torch.Tensor) -> torch.Tensor:
-        """The VAE's loss, a scalar, of TSDFs (n, 1, 32, 32, 32)."""
-        return vae_loss(self.autoencoder, batch, self.config.kl_weight)
-
-
 class StructureTask(Task):
     """L_total = L_diffusion + lambda L_adapter (eq. 5), with the VAE frozen."""
 
-    def __init__(self, networks: StructureNetworks, steps: int):
-        super().__init__(steps, networks.config.learning_rate)
+    def __init__(self, networks: StructureNetworks):
+        super().__init__(networks.config.joint_steps, networks.config.learning_rate)
         self.networks = networks
         networks.autoencoder.requires_grad_(False)
 
@@ -58,39 +46,46 @@ class StructureTask(Task):
 
 
 def train(
-    arrays: Path,
-    folder: Path,
+    kind: type[StructureNetworks],
     config: StructureConfig,
+    arrays: Path,
+    weights: Path,
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> None:
-    """Train on prepared arrays (`corpus.prepare`); weights and config go to `folder`.
+    """Train networks on prepared arrays (`corpus.prepare`); `weights` and checkpoints go to its
+    folder.
 
     Interrupted, the same call resumes. Needs neither SimpleITK nor vtk.
     """
-    real = real_shapes(arrays, "train")
+    real, folder = real_shapes(arrays, "train"), weights.parent
     corpus = training_shapes(
         folder / "corpus.npz", real, config.copies, config.ovoids, seed, progress
     )
     held_out = described(real_shapes(arrays, "validation"))
     known = [*range(len(real[0])), *range(len(corpus.tsdf) - config.ovoids, len(corpus.tsdf))]
-    config = replace(config, known=len(known))
     torch.manual_seed(seed)
-    networks = StructureNetworks(config)
+    networks = kind(replace(config, known=len(known)))
     networks.prior.table.copy_(torch.from_numpy(corpus.descriptors[known]))
-    validation, batch = Volumes(held_out.tsdf), config.batch_size
+    fit(
+        _stages(networks, corpus, held_out, folder, seed), folder, config.batch_size, seed, progress
+    )
+    save_weights(networks, networks.config, weights)
+
+
+def _stages(
+    networks: StructureNetworks, corpus: Shapes, held_out: Shapes, folder: Path, seed: int
+) -> Iterator[Stage]:
+    config, autoencoder = networks.config, networks.autoencoder
+    validation = Volumes(held_out.tsdf)
     if config.solid_steps:
-        pretraining = AutoencoderTask(networks, config.solid_steps)
-        shapes = Volumes(solid_shapes(folder / "solids.npz", config.solids, seed))
-        fit(pretraining, shapes, validation, folder / "solids", batch, seed, progress)
-    adaptation = AutoencoderTask(networks, config.vae_steps)
-    fit(adaptation, Volumes(corpus.tsdf), validation, folder / "vae", batch, seed, progress)
-    autoencoder = networks.autoencoder.eval()
-    autoencoder.measure_latents(_volumes(corpus))
-    joint = StructureTask(networks, config.joint_steps)
-    data = (_encoded(autoencoder, shapes) for shapes in (corpus, held_out))
-    fit(joint, *data, folder / "joint", batch, seed, progress)
-    save_weights(networks, config, folder / "structure.safetensors")
+        solids = Volumes(solid_shapes(folder / "solids.npz", config.solids, seed))
+        yield Stage("solids", AutoencoderTask(networks, config.solid_steps), solids, validation)
+    shapes = Volumes(corpus.tsdf)
+    yield Stage("vae", AutoencoderTask(networks, config.vae_steps), shapes, validation)
+    autoencoder.eval().measure_latents(_volumes(corpus))
+    encoded, encoded_validation = (_encoded(autoencoder, part) for part in (corpus, held_out))
+    yield Stage("joint", StructureTask(networks), encoded, encoded_validation)
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ from scipy.spatial.transform import Rotation
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
-from LNGenLib.files import whole_file
+from LNGenLib.files import write_npz
 from LNGenLib.image.geometry import array_spacing, extract_patch
 from LNGenLib.image.hu import FAT, SOFT_TISSUE, normalize, window_of
 from LNGenLib.progress import SILENT, Progress
@@ -240,9 +240,7 @@ def prepare(
             arrays["sdf"].append(to_uint8(np.clip(sdf / SDF_TRUNCATION, -1, 1)))
             arrays["split"].append(row["split"])
             arrays["scan"].append(row["file"])
-    stacked = {name: np.stack(values) for name, values in arrays.items()}
-    with whole_file(output) as temporary:
-        np.savez_compressed(temporary, **stacked)
+    write_npz({name: np.stack(values) for name, values in arrays.items()}, output)
 
 
 def to_uint8(values: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_descrip
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.texture.inpainting import inpaint
-from LNGenLib.texture.networks import TextureConfig, TextureNetworks
+from LNGenLib.texture.networks import TextureNetworks
 from LNGenLib.texture.patch import SDF_TRUNCATION, Tissue, patch_distance
 
 BATCH = 8
@@ -29,14 +29,14 @@ SOLVER: Solver = "dpm"
 class TextureModel:
     """The trained texture model; `path` is a .safetensors of `lngen train texture`."""
 
-    CONFIG, NETWORKS = TextureConfig, TextureNetworks
+    NETWORKS = TextureNetworks
     inpaint = staticmethod(inpaint)
 
     def __init__(self, path: Path | None = None, device: str = "cpu"):
         self.path = path or SHIPPED / "texture.safetensors"
         self.description = read_description(self.path)
         self.device, self.batch = device, BATCH
-        networks = self.NETWORKS(config_of(self.CONFIG, self.description))
+        networks = self.NETWORKS(config_of(self.NETWORKS.CONFIG, self.description))
         self.networks = quick_alone(load_weights(networks, self.path, device), device)
 
     def sample(
