@@ -27,11 +27,11 @@ BATCHES_PER_EPOCH = 100
 EMA_DECAY = 0.995
 
 
-# What Lightning says of devices, of loggers to install and of what is meant here: frozen networks,
+# Lightning's messages on devices, on loggers to install and on what is meant here: frozen networks,
 # folders and metrics of a training that goes on, batches drawn in the training's process
 logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
-for said in ("LeafSpec", "in eval mode", "irectory .* exists", "many workers"):
-    warnings.filterwarnings("ignore", f".*{said}")
+for message in ("LeafSpec", "in eval mode", "irectory .* exists", "many workers"):
+    warnings.filterwarnings("ignore", f".*{message}")
 
 
 class _EndlessBatches(torch.utils.data.Sampler):
@@ -121,7 +121,7 @@ class WholeCheckpoints(TorchCheckpointIO):
 
 
 class StepReport(pl.Callback):
-    """Tells of each step; what `progress` raises ends the training."""
+    """Reports each step; what `progress` raises ends the training."""
 
     def __init__(self, stage: str, progress: Progress):
         self.stage, self.progress = stage, progress

@@ -53,7 +53,7 @@ class TextureNetworks(nn.Module):
         )
 
     @property
-    def latent_shape(self) -> tuple[int, int, int, int]:
+    def latent_shape(self) -> tuple[int, ...]:
         """Of the latent of a patch, channels first."""
         return (self.config.latent_channels, *[self.FRAME.size // self.FACTOR] * 3)
 
