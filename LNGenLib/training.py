@@ -20,8 +20,8 @@ from LNGenLib.segmentation.faults import explained_faults
 class TrainableModel:
     """A model that can be trained: what it is, what it consists of, and what it learns from.
 
-    `networks` is a class, with its configuration's class as `CONFIG`, and `training` the module
-    whose `train` trains it: both by name ("module:class"), since to import them takes seconds.
+    `networks` is a class, with its configuration's class as `CONFIG`; `training` is the module of
+    its stages. Both are names ("module:class"), since to import them takes seconds.
     """
 
     description: str
@@ -77,16 +77,21 @@ def run(
     `progress` has a stage for each part of the work.
     """
     model = MODELS[part]
-    networks = model.load_networks()
-    config = _config(part, networks.CONFIG, changes)
+    kind = model.load_networks()
+    config = _config(part, kind.CONFIG, changes)
     arrays, weights = output / f"{part}.npz", output / f"{part}.safetensors"
     nodes = None if arrays.exists() else _check_tables(model.tables, data)
     keep_settings(output, {"part": part, "config": dataclasses.asdict(config), "seed": seed})
     with explained_faults(output, "*/last.ckpt"):
         if nodes is not None:
-            _prepare(networks, data, nodes, arrays, progress)
-        train = import_module(model.training).train
-        train(networks, config, arrays, weights, seed, progress)
+            _prepare(kind, data, nodes, arrays, progress)
+        from LNGenLib.latent.training import fit
+        from LNGenLib.models.store import save_weights
+
+        make = import_module(model.training).networks_and_stages
+        networks, stages = make(kind, config, arrays, seed, progress)
+        fit(stages, output, config.batch_size, seed, progress)
+        save_weights(networks, networks.config, weights)
     return weights
 
 
@@ -122,7 +127,7 @@ def _check_tables(tables: tuple[str, ...], data: Path) -> Path:
     return nodes
 
 
-def _prepare(networks: Any, data: Path, nodes: Path, arrays: Path, progress: Progress) -> None:
+def _prepare(kind: Any, data: Path, nodes: Path, arrays: Path, progress: Progress) -> None:
     """Write the arrays of surfaces, and for a model of CTs those of patches."""
     from LNGenLib.structure import corpus
 
@@ -133,4 +138,4 @@ def _prepare(networks: Any, data: Path, nodes: Path, arrays: Path, progress: Pro
         from LNGenLib.texture import dataset
 
         shapes, _ = corpus.real_shapes(surfaces, "train")
-        dataset.prepare(data, shapes, arrays, networks.FRAME, progress=progress)
+        dataset.prepare(data, shapes, arrays, kind.FRAME, progress=progress)

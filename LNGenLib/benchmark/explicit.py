@@ -125,8 +125,8 @@ def train(
     seed: int,
     progress: Progress,
 ) -> ExplicitModel:
-    """Train on what `structure.training.train` makes of prepared arrays (kept in `corpus`), with
-    as much compute; what is kept in `folder` is not done again."""
+    """Train on what `structure.training` makes of prepared arrays (kept in `corpus`), with as much
+    compute; what is kept in `folder` is not done again."""
     real = real_shapes(arrays, "train")
     shapes = training_shapes(corpus, real, structure.copies, structure.ovoids, seed, progress)
     last = len(shapes.tsdf)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.utils.data import TensorDataset
 
-from LNGenLib.latent.training import AutoencoderTask, Stage, Task, fit
-from LNGenLib.models.store import save_weights
-from LNGenLib.progress import SILENT, Progress
+from LNGenLib.latent.training import AutoencoderTask, Stage, Task
+from LNGenLib.progress import Progress
 from LNGenLib.structure.adapter import adapter_loss
 from LNGenLib.structure.corpus import (
     Shapes,
@@ -45,44 +46,41 @@ class StructureTask(Task):
         return networks.diffusion.loss(z, condition) + config.adapter_weight * adapter
 
 
-def train(
+def networks_and_stages(
     kind: type[StructureNetworks],
     config: StructureConfig,
     arrays: Path,
-    weights: Path,
-    seed: int = 0,
-    progress: Progress = SILENT,
-) -> None:
-    """Train networks on prepared arrays (`corpus.prepare`); `weights` and checkpoints go to its
-    folder.
+    seed: int,
+    progress: Progress,
+) -> tuple[StructureNetworks, Iterator[Stage]]:
+    """New networks, and the stages that train them on prepared arrays (`corpus.prepare`).
 
-    Interrupted, the same call resumes. Needs neither SimpleITK nor vtk.
+    What else they learn from is kept beside the arrays. Needs neither SimpleITK nor vtk.
     """
-    real, folder = real_shapes(arrays, "train"), weights.parent
-    corpus = training_shapes(
-        folder / "corpus.npz", real, config.copies, config.ovoids, seed, progress
-    )
+    real, kept = real_shapes(arrays, "train"), arrays.with_name("corpus.npz")
+    corpus = training_shapes(kept, real, config.copies, config.ovoids, seed, progress)
     held_out = described(real_shapes(arrays, "validation"))
     known = [*range(len(real[0])), *range(len(corpus.tsdf) - config.ovoids, len(corpus.tsdf))]
     torch.manual_seed(seed)
     networks = kind(replace(config, known=len(known)))
     networks.prior.table.copy_(torch.from_numpy(corpus.descriptors[known]))
-    fit(
-        _stages(networks, corpus, held_out, folder, seed), folder, config.batch_size, seed, progress
-    )
-    save_weights(networks, networks.config, weights)
+    solids = partial(solid_shapes, arrays.with_name("solids.npz"), config.solids, seed)
+    return networks, _stages(networks, solids, corpus, held_out)
 
 
 def _stages(
-    networks: StructureNetworks, corpus: Shapes, held_out: Shapes, folder: Path, seed: int
+    networks: StructureNetworks,
+    solids: Callable[[], np.ndarray],
+    corpus: Shapes,
+    held_out: Shapes,
 ) -> Iterator[Stage]:
     config, autoencoder = networks.config, networks.autoencoder
     validation = Volumes(held_out.tsdf)
     if config.solid_steps:
-        solids = Volumes(solid_shapes(folder / "solids.npz", config.solids, seed))
-        yield Stage("solids", AutoencoderTask(networks, config.solid_steps), solids, validation)
-    shapes = Volumes(corpus.tsdf)
-    yield Stage("vae", AutoencoderTask(networks, config.vae_steps), shapes, validation)
+        pretraining = AutoencoderTask(networks, config.solid_steps)
+        yield Stage("solids", pretraining, Volumes(solids()), validation)
+    adaptation = AutoencoderTask(networks, config.vae_steps)
+    yield Stage("vae", adaptation, Volumes(corpus.tsdf), validation)
     autoencoder.eval().measure_latents(_volumes(corpus))
     encoded, encoded_validation = (_encoded(autoencoder, part) for part in (corpus, held_out))
     yield Stage("joint", StructureTask(networks), encoded, encoded_validation)

@@ -13,9 +13,8 @@ from monai.transforms import Compose, RandAxisFlipd, RandRotate90d
 from torch.nn import functional
 
 from LNGenLib.image.hu import WINDOW
-from LNGenLib.latent.training import AutoencoderTask, Stage, Task, fit
-from LNGenLib.models.store import save_weights
-from LNGenLib.progress import SILENT, Progress
+from LNGenLib.latent.training import AutoencoderTask, Stage, Task
+from LNGenLib.progress import Progress
 from LNGenLib.texture.networks import TextureConfig, TextureNetworks
 
 KEYS = ("ct", "sdf")
@@ -62,23 +61,20 @@ class TextureTask(Task):
         return self.networks.diffusion.loss(z, condition, weight / weight.mean())
 
 
-def train(
+def networks_and_stages(
     kind: type[TextureNetworks],
     config: TextureConfig,
     arrays: Path,
-    weights: Path,
-    seed: int = 0,
-    progress: Progress = SILENT,
-) -> None:
-    """Train networks on prepared arrays (`dataset.prepare`); `weights` and checkpoints go to its
-    folder.
+    seed: int,
+    progress: Progress,
+) -> tuple[TextureNetworks, Iterator[Stage]]:
+    """New networks, and the stages that train them on prepared arrays (`dataset.prepare`).
 
-    Interrupted, the same call resumes. Needs torch, monai and Lightning only.
+    Needs torch, monai and Lightning only.
     """
     torch.manual_seed(seed)
     networks = kind(config)
-    fit(_stages(networks, arrays), weights.parent, config.batch_size, seed, progress)
-    save_weights(networks, config, weights)
+    return networks, _stages(networks, arrays)
 
 
 def _stages(networks: TextureNetworks, arrays: Path) -> Iterator[Stage]:
