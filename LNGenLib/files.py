@@ -166,7 +166,7 @@ def write_json(content: Any, path: Path) -> None:
 
 
 def write_npy(array: np.ndarray, path: Path) -> None:
-    """As `write_bytes`, of an array."""
+    """As `write_bytes`, of an array of any shape."""
     import numpy as np  # here: the command line starts without it
 
     with whole_file(path) as temporary:
