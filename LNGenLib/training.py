@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from LNGenLib.errors import InputError
 from LNGenLib.files import keep_settings
@@ -15,10 +15,49 @@ from LNGenLib.plain import check_types
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation.faults import explained_faults
 
-if TYPE_CHECKING:
-    from LNGenLib.texture.networks import TextureNetworks
 
-OF_CTS = ("texture", "difftumor")  # parts trained on patches of CTs
+@dataclass(frozen=True)
+class TrainableModel:
+    """A model that can be trained: what it is, what it consists of, and what it learns from.
+
+    `networks` is a class, with its configuration's class as `CONFIG`; `training` is the module of
+    its stages. Both are names ("module:class"), since to import them takes seconds.
+    """
+
+    description: str
+    networks: str
+    training: str
+    tables: tuple[str, ...] = ("nodes.csv",)  # of its data
+    ships: bool = True  # whether LNGen comes with weights of it
+
+    def load_networks(self) -> Any:
+        """The class of its networks."""
+        module, name = self.networks.split(":")
+        return getattr(import_module(module), name)
+
+
+OF_CTS = ("nodes.csv", "splits.csv")
+MODELS = {
+    "structure": TrainableModel(
+        "What shape lymph nodes have.",
+        networks="LNGenLib.structure.networks:StructureNetworks",
+        training="LNGenLib.structure.training",
+    ),
+    "texture": TrainableModel(
+        "What lymph nodes look like in CT.",
+        networks="LNGenLib.texture.networks:TextureNetworks",
+        training="LNGenLib.texture.training",
+        tables=OF_CTS,
+    ),
+    "difftumor": TrainableModel(
+        "A baseline in DiffTumor's way, for comparison.",
+        networks="LNGenLib.texture.difftumor:DiffTumorNetworks",
+        training="LNGenLib.texture.training",
+        tables=OF_CTS,
+        ships=False,
+    ),
+}
+PARTS = {name: model.description for name, model in MODELS.items()}
 
 
 def run(
@@ -29,70 +68,54 @@ def run(
     seed: int,
     progress: Progress = SILENT,
 ) -> Path:
-    """Train `part` on `data`: structure, texture or difftumor; returns the weights' path.
+    """Train `part`, one of `MODELS`, on `data`; returns the weights' path.
 
-    `data` holds `nodes.csv` or `nodes/nodes.csv` with masks (structure), and `splits.csv`
-    with CTs (texture and difftumor, which draw shapes of the structure data too). The arrays
+    `data` holds `nodes.csv` or `nodes/nodes.csv` with masks, and for texture and difftumor
+    `splits.csv` with CTs, over whose tissue they draw shapes of the masks. The arrays
     prepared from it are kept in `output` (structure.npz, texture.npz, difftumor.npz); where those
     are there already, `data` is not read, so that a machine without SimpleITK can train.
     `progress` has a stage for each part of the work.
     """
-    config = _config(part, changes)
-    arrays = output / (f"{part}.npz" if part in OF_CTS else "structure.npz")
-    nodes = None if arrays.exists() else _check_tables(part, data)
+    model = MODELS[part]
+    kind = model.load_networks()
+    config = _config(part, kind.CONFIG, changes)
+    arrays, weights = output / f"{part}.npz", output / f"{part}.safetensors"
+    nodes = None if arrays.exists() else _check_tables(model.tables, data)
     keep_settings(output, {"part": part, "config": dataclasses.asdict(config), "seed": seed})
-    weights = output / f"{part}.safetensors"
     with explained_faults(output, "*/last.ckpt"):
         if nodes is not None:
-            _prepare(part, data, nodes, output, arrays, progress)
-        if part in OF_CTS:
-            from LNGenLib.texture.training import train as train_texture
+            _prepare(kind, data, nodes, arrays, progress)
+        from LNGenLib.latent.training import fit
+        from LNGenLib.models.store import save_weights
 
-            train_texture(arrays, weights, _networks(part), config, seed, progress)
-        else:
-            from LNGenLib.structure.training import train
-
-            train(arrays, output, config, seed, progress)
+        make = import_module(model.training).networks_and_stages
+        networks, stages = make(kind, config, arrays, seed, progress)
+        fit(stages, output, config.batch_size, seed, progress)
+        save_weights(networks, networks.config, weights)
     return weights
 
 
-def _config(part: str, changes: dict[str, Any]) -> Any:
-    if part == "structure":
-        from LNGenLib.structure.networks import StructureConfig as Config
-    elif part == "difftumor":
-        from LNGenLib.texture.difftumor import DiffTumorConfig as Config
-    else:
-        from LNGenLib.texture.networks import TextureConfig as Config
-    unknown = set(changes) - {field.name for field in dataclasses.fields(Config)}
+def _config(part: str, kind: type, changes: dict[str, Any]) -> Any:
+    """The configuration `kind` of `part` with `changes`; InputError for what it does not have."""
+    known = [field.name for field in dataclasses.fields(kind)]
+    unknown = set(changes) - set(known)
     if unknown:
         raise InputError(
             f"the {part} configuration has no {', '.join(sorted(unknown))}: "
-            f"it has {', '.join(field.name for field in dataclasses.fields(Config))}"
+            f"it has {', '.join(known)}"
         )
     changes = {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()}
-    check_types(Config, changes)
-    return Config(**changes)
+    check_types(kind, changes)
+    return kind(**changes)
 
 
-def _networks(part: str) -> type[TextureNetworks]:
-    if part == "difftumor":
-        from LNGenLib.texture.difftumor import DiffTumorNetworks
-
-        return DiffTumorNetworks
-    from LNGenLib.texture.networks import TextureNetworks
-
-    return TextureNetworks
-
-
-def _check_tables(part: str, data: Path) -> Path:
+def _check_tables(tables: tuple[str, ...], data: Path) -> Path:
     """The folder of `nodes.csv`; InputError where a table or one of its columns is missing."""
     nodes = data if (data / "nodes.csv").exists() else data / "nodes"
-    tables = [nodes / "nodes.csv"] + ([data / "splits.csv"] if part in OF_CTS else [])
-    for table in tables:
+    for name in tables:
+        table = (nodes if name == "nodes.csv" else data) / name
         if not table.exists():
-            raise InputError(
-                f"{data} holds no {table.name} (columns file, split): see docs/training.md"
-            )
+            raise InputError(f"{data} holds no {name} (columns file, split): see docs/training.md")
         with table.open(newline="") as file:
             rows = csv.DictReader(file)
             if not {"file", "split"} <= set(rows.fieldnames or ()):
@@ -104,19 +127,15 @@ def _check_tables(part: str, data: Path) -> Path:
     return nodes
 
 
-def _prepare(
-    part: str, data: Path, nodes: Path, output: Path, arrays: Path, progress: Progress
-) -> None:
+def _prepare(kind: Any, data: Path, nodes: Path, arrays: Path, progress: Progress) -> None:
+    """Write the arrays of surfaces, and for a model of CTs those of patches."""
     from LNGenLib.structure import corpus
 
-    if part not in OF_CTS:
-        corpus.prepare(nodes, arrays, progress)
-        return
-    from LNGenLib.texture import dataset as texture
+    surfaces = arrays.with_name("structure.npz")
+    if not surfaces.exists():
+        corpus.prepare(nodes, surfaces, progress)
+    if arrays != surfaces:
+        from LNGenLib.texture import dataset
 
-    shapes = output / "structure.npz"
-    if not shapes.exists():
-        corpus.prepare(nodes, shapes, progress)
-    with np.load(shapes) as content:
-        train = content["tsdf"][content["split"] == "train"]
-        texture.prepare(data, train, arrays, _networks(part).FRAME, progress=progress)
+        shapes, _ = corpus.real_shapes(surfaces, "train")
+        dataset.prepare(data, shapes, arrays, kind.FRAME, progress=progress)

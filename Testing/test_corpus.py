@@ -48,9 +48,9 @@ def test_masks_become_surfaces_of_their_size_in_mm(tmp_path):
     flat[:, 9:14, 9:14] = BALL[:, 9:14, 9:14]
     masks = {"a.nii.gz": (BALL, "train"), "b.nii.gz": (flat, "validation")}
     write(tmp_path, masks)
-    told = []
-    prepare(tmp_path, tmp_path / "structure.npz", Progress(lambda *what: told.append(what)))
-    assert told == [("masks", 0, 2), ("masks", 1, 2)]
+    seen = []
+    prepare(tmp_path, tmp_path / "structure.npz", Progress(lambda *step: seen.append(step)))
+    assert seen == [("masks", 0, 2), ("masks", 1, 2)]
     with np.load(tmp_path / "structure.npz") as arrays:
         assert arrays["name"].tolist() == ["a.nii.gz", "b.nii.gz"]
         assert arrays["single"].tolist() == [True, True]
@@ -101,22 +101,22 @@ def real() -> tuple[np.ndarray, np.ndarray]:
 def made(real, tmp_path_factory):
     """The corpus of two surfaces, two copies each and five ovoids, and where it is kept."""
     path = tmp_path_factory.mktemp("corpus") / "folder" / "corpus.npz"
-    told = []
+    seen = []
     return (
-        training_shapes(path, real, 2, 5, 3, Progress(lambda *what: told.append(what))),
+        training_shapes(path, real, 2, 5, 3, Progress(lambda *step: seen.append(step))),
         path,
-        told,
+        seen,
     )
 
 
 def test_the_corpus_is_surfaces_then_copies_then_ovoids(made, real):
-    shapes, _, told = made
+    shapes, _, seen = made
     assert shapes.tsdf.shape == (2 + 4 + 5, 32, 32, 32) and shapes.tsdf.dtype == np.float32
     assert np.abs(shapes.tsdf[:2] - real[0]).max() < 1e-3  # kept in half precision
     sizes = 10.0 ** shapes.descriptors[:, LOG_SIZE]
     assert sizes[:6] == pytest.approx([14, 21, 14, 14, 21, 21], rel=1e-3)
     assert ((sizes[6:] >= SMALLEST * 0.999) & (sizes[6:] <= ENOUGH)).all()
-    assert list(dict.fromkeys(stage for stage, _, _ in told)) == [
+    assert list(dict.fromkeys(stage for stage, _, _ in seen)) == [
         "deformations",
         "ovoids",
         "descriptors",

@@ -1,4 +1,4 @@
-"""Deformed shapes: sound, in the frame, moved as far as said, and each by its own seed."""
+"""Deformed shapes: valid, in the frame, moved as far as said, and each by its own seed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ellipsoid(z: float, y: float, x: float) -> Structure:
     st.tuples(*[st.floats(5, 13)] * 2, st.just(13.0)).flatmap(st.permutations),
     st.integers(0, 2**31),
 )
-def test_a_deformed_shape_is_sound_and_in_the_frame(radii, seed):
+def test_a_deformed_shape_is_valid_and_in_the_frame(radii, seed):
     tsdf = deform(ellipsoid(*radii), np.random.default_rng(seed))
     assert tsdf.shape == (GRID,) * 3 and tsdf.dtype == np.float32
     assert not repair(tsdf)[1]

@@ -35,7 +35,7 @@ def test_axis_ratio_of_ellipsoids(ratio):
 
 
 @pytest.mark.parametrize("long_axis", [1.7, 10.0, 30.0])
-def test_the_size_is_told_and_changes_nothing_else(long_axis):
+def test_the_size_is_described_and_changes_nothing_else(long_axis):
     ball = Z**2 + Y**2 + X**2 <= 400
     found = described(ball, long_axis)
     assert found.shape == (DESCRIPTORS,) and found.dtype == np.float32
@@ -65,7 +65,7 @@ def bent() -> np.ndarray:
     return tsdf_from_mask(body, (1.0, 1.0, 1.0))[0]
 
 
-def test_mirror_images_and_turned_shapes_are_told_apart(bent):
+def test_mirror_images_and_turned_shapes_differ(bent):
     """Size, axis ratio and irregularity stay; how the shape lies does not."""
     straight, others = describe(bent, 10.0), []
     for order in itertools.permutations(range(3)):

@@ -15,7 +15,7 @@ from LNGenLib.randomness import node_rng
 from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
 from LNGenLib.structure.hilum import cut_hilum, has_hilum, with_hila
 from LNGenLib.structure.lymph_node import LymphNode
-from LNGenLib.structure.repair import is_sound
+from LNGenLib.structure.repair import is_valid
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis import engine
@@ -63,7 +63,7 @@ def test_a_notch_takes_some_of_the_volume_and_nothing_is_added(cut):
 def test_a_notched_structure_is_whole_and_as_long_as_it_was(cut):
     for whole, notched in cut:
         inside = notched.tsdf < 0
-        assert is_sound(notched.tsdf) and ndimage.label(inside)[1] == 1
+        assert is_valid(notched.tsdf) and ndimage.label(inside)[1] == 1
         assert notched.sample_mm(10) == pytest.approx(whole.sample_mm(10), rel=0.02)
         assert notched.tsdf.dtype == np.float32 and np.abs(notched.tsdf).max() <= np.float32(0.2)
 
@@ -128,7 +128,7 @@ def test_a_rod_too_thin_for_any_notch_is_left_whole():
     tsdf[3:29, 15:17, 15:17] = -SAMPLE / 2
     rod = Structure(tsdf)
     notched = cut_hilum(rod, np.random.default_rng(0))
-    assert is_sound(notched.tsdf) and notched.sample_mm(1) == pytest.approx(
+    assert is_valid(notched.tsdf) and notched.sample_mm(1) == pytest.approx(
         rod.sample_mm(1), rel=0.02
     )
 

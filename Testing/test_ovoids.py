@@ -1,4 +1,4 @@
-"""The prior of small lymph nodes: as round as it says, sound, in the frame, one shape a seed."""
+"""The prior of small lymph nodes: as round as it says, valid, in the frame, one shape a seed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from LNGenLib.evaluation.shape.descriptors import measure_shapes
 from LNGenLib.structure import ovoids
 from LNGenLib.structure.frame import SAMPLE
 from LNGenLib.structure.ovoids import LOBULATED, SMOOTH, _bumps, _ovoid, ovoid
-from LNGenLib.structure.repair import is_sound
+from LNGenLib.structure.repair import is_valid
 from LNGenLib.structure.shape import Structure
 
 
@@ -33,7 +33,7 @@ def asked(monkeypatch):
         return [np.array(column) for column in zip(*calls)]
 
     monkeypatch.setattr(ovoids, "_ovoid", record)
-    monkeypatch.setattr(ovoids, "is_sound", lambda _: True)
+    monkeypatch.setattr(ovoids, "is_valid", lambda _: True)
     return draw
 
 
@@ -77,10 +77,10 @@ def test_an_ovoid_without_harmonics_is_the_ellipsoid():
 
 
 @pytest.mark.parametrize("size", [2.0, 11.0])
-def test_ovoids_are_sound_and_in_the_frame(size):
+def test_ovoids_are_valid_and_in_the_frame(size):
     rng = np.random.default_rng(0)
     tsdfs = np.stack([ovoid(size, rng) for _ in range(20)])
-    assert all(is_sound(tsdf) for tsdf in tsdfs)
+    assert all(is_valid(tsdf) for tsdf in tsdfs)
     assert measure_shapes(tsdfs)["genus 0"].all()
     for tsdf in tsdfs:
         structure = Structure(tsdf)

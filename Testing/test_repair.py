@@ -1,4 +1,4 @@
-"""Repair of unsound TSDFs, on bodies whose faults are known."""
+"""Repair of topologically invalid TSDFs, on bodies whose faults are known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy import ndimage
 from skimage import measure
 
 from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
-from LNGenLib.structure.repair import is_sound, repair, sound
+from LNGenLib.structure.repair import is_valid, repair, valid_body
 from LNGenLib.structure.tsdf import surface
 
 GRID_POINTS = (np.stack(np.meshgrid(*[np.arange(GRID)] * 3, indexing="ij"), -1) - 15.5) * SAMPLE
@@ -34,12 +34,12 @@ def euler(distance: np.ndarray) -> int:
     return len(vertices) - len(edges) + len(faces)
 
 
-def test_a_sound_body_is_left_alone():
+def test_a_valid_body_is_left_alone():
     whole = tsdf(ball(0.8))
     repaired, changed = repair(whole)
     assert not changed
     assert np.array_equal(repaired, whole)
-    assert is_sound(whole)
+    assert is_valid(whole)
 
 
 FAULTS = {
@@ -53,11 +53,11 @@ FAULTS = {
 def test_faults_are_mended(fault):
     faulty = tsdf(FAULTS[fault])
     assert euler(faulty) != 2
-    assert not is_sound(faulty)
+    assert not is_valid(faulty)
     repaired, changed = repair(faulty)
     assert changed
     assert euler(repaired) == 2
-    assert is_sound(repaired)
+    assert is_valid(repaired)
     same = (faulty < 0) == (repaired < 0)
     assert np.array_equal(repaired[same], faulty[same])
     assert np.abs(repaired[~same]).max() <= SAMPLE / 2
@@ -65,7 +65,7 @@ def test_faults_are_mended(fault):
 
 def test_a_body_cut_by_the_border_is_closed():
     cut = tsdf(ball(0.8, (0.9, 0.0, 0.0)))
-    assert not is_sound(cut)
+    assert not is_valid(cut)
     repaired, changed = repair(cut)
     assert changed
     assert repaired[-1].min() > 0
@@ -77,7 +77,7 @@ def test_a_wide_ring_stays_a_ring():
     ring = tsdf(torus(0.7, 0.25))
     repaired, changed = repair(ring)
     assert not changed
-    assert not is_sound(ring)
+    assert not is_valid(ring)
     assert np.array_equal(repaired, ring)
 
 
@@ -85,7 +85,7 @@ def test_random_bodies_become_one_component_without_holes():
     rng = np.random.default_rng(0)
     for _ in range(10):
         noise = ndimage.gaussian_filter(rng.standard_normal((GRID,) * 3), 1.2)
-        body = sound(noise < -ball(0.7))
+        body = valid_body(noise < -ball(0.7))
         if not body.any():
             continue
         assert ndimage.label(body)[1] == 1
@@ -93,5 +93,5 @@ def test_random_bodies_become_one_component_without_holes():
 
 
 def test_no_body_stays_none():
-    assert not sound(np.zeros((GRID,) * 3, bool)).any()
-    assert not is_sound(np.ones((GRID,) * 3))
+    assert not valid_body(np.zeros((GRID,) * 3, bool)).any()
+    assert not is_valid(np.ones((GRID,) * 3))

@@ -1,4 +1,4 @@
-"""Procedural solids: they fill the frame of the TSDFs, are sound, and differ."""
+"""Procedural solids: they fill the frame of the TSDFs, are topologically valid, and differ."""
 
 import numpy as np
 import pytest

@@ -66,14 +66,14 @@ def test_a_structure_depends_on_seed_number_and_size_alone(models, samples):
         assert apart(other, two[:1]) > 0.01
 
 
-def test_batches_change_nothing_and_are_all_told_of(samples):
-    model, told = StructureModel(), []
+def test_batches_change_nothing_and_are_all_reported(samples):
+    model, seen = StructureModel(), []
     model.batch = 3
-    progress = Progress(lambda _, *step: told.append(step))
+    progress = Progress(lambda _, *step: seen.append(step))
     few = model.sample(range(8), SIZES[:8], 3, progress=progress)
     assert apart(few.structures, samples.structures[:8]) < 1e-3
     assert few.repaired == samples.repaired[:8]
-    assert told == [(k, 3 * STEPS) for k in range(1, 3 * STEPS + 1)]
+    assert seen == [(k, 3 * STEPS) for k in range(1, 3 * STEPS + 1)]
 
 
 def test_each_may_be_of_a_range_of_its_own(models):

@@ -10,7 +10,7 @@ from scipy import ndimage
 from shapes import tsdf_from_mask
 
 from LNGenLib.evaluation.shape.descriptors import measure_shapes
-from LNGenLib.structure.repair import is_sound
+from LNGenLib.structure.repair import is_valid
 from LNGenLib.structure.surface import LEAST_SOLIDITY, node_surface
 
 SPACINGS = [(1.0, 0.8, 0.8), (5.0, 0.8, 0.8)]
@@ -41,7 +41,7 @@ def test_an_ellipsoid_keeps_volume_form_and_mask(radii, spacing):
     assert found.solidity >= 0.98
     assert found.single
     assert found.long_axis == pytest.approx(2 * max(radii), abs=max(spacing))
-    assert found.tsdf.shape == (32, 32, 32) and is_sound(found.tsdf)
+    assert found.tsdf.shape == (32, 32, 32) and is_valid(found.tsdf)
 
 
 @settings(max_examples=10, deadline=None)
@@ -53,7 +53,7 @@ def test_volume_stays_at_any_spacing(spacing, radii):
     mask = ellipsoid(radii, spacing)
     found = node_surface(mask, spacing)
     assert found.volume_ratio == pytest.approx(1, abs=0.02)
-    assert found.single and is_sound(found.tsdf)
+    assert found.single and is_valid(found.tsdf)
     volume = mask.sum() * np.prod(spacing)
     inside = (found.tsdf < 0).sum() * (1.2 * found.long_axis / 32) ** 3
     assert inside == pytest.approx(volume, rel=0.03)
@@ -93,7 +93,7 @@ def test_smallest_masks_survive(spacing):
     for mask in (voxel, two):
         found = node_surface(mask, spacing)
         assert found.volume_ratio == pytest.approx(1, abs=0.02)
-        assert found.single and is_sound(found.tsdf)
+        assert found.single and is_valid(found.tsdf)
         assert found.long_axis <= np.linalg.norm(np.ptp(np.argwhere(mask), 0) + 2) * max(spacing)
 
 

@@ -190,7 +190,8 @@ def test_the_documentation_has_configurations_and_figures_as_they_are():
     configs = re.findall(r"> trial-(\w+)\.json <<END\n(.*?)\nEND", page, re.DOTALL)
     assert [part for part, _ in configs] == ["structure", "texture"]
     for part, config in configs:
-        training._config(part, json.loads(config))
+        networks = training.MODELS[part].load_networks()
+        training._config(part, networks.CONFIG, json.loads(config))
     config = StructureConfig()
     stages = config.solid_steps, config.vae_steps, config.joint_steps
     rows = re.findall(r"^\| (solids|vae|joint) .* \| ([\d,]+) \|$", page, re.MULTILINE)
@@ -216,13 +217,14 @@ def test_a_part_without_cases_is_named(data, tmp_path, missing):
     assert not (tmp_path / "out").exists()
 
 
-def test_every_stage_is_told(data, tmp_path):
-    told = []
-    training.run("structure", data, tmp_path, TINY_STRUCTURE, 0, lambda *what: told.append(what))
-    stages = list(dict.fromkeys(stage for stage, _, _ in told))
+def test_every_stage_is_reported(data, tmp_path):
+    seen: list[tuple[str, int, int]] = []
+    progress = Progress(lambda *step: seen.append(step))
+    training.run("structure", data, tmp_path, TINY_STRUCTURE, 0, progress)
+    stages = list(dict.fromkeys(stage for stage, _, _ in seen))
     corpus = ["deformations", "ovoids", "descriptors"]
     assert stages == ["masks", *corpus, "solids", "vae", "joint"]
-    assert [what for what in told if what[0] == "masks"] == [("masks", k, 4) for k in range(4)]
+    assert [step for step in seen if step[0] == "masks"] == [("masks", k, 4) for k in range(4)]
 
 
 def test_folder_without_tables_is_refused(tmp_path):
@@ -245,11 +247,11 @@ def train_job(data, tmp_path):
     return train
 
 
-def test_a_train_job_tells_its_steps_and_leaves_weights(train_job, tmp_path):
-    told = []
-    train_job(Progress(lambda *what: told.append(what)))
-    assert told[0] == ("preparing", 0, 1)
-    assert [what for what in told if what[0] == "joint"][-3:] == [
+def test_a_train_job_reports_its_steps_and_leaves_weights(train_job, tmp_path):
+    seen = []
+    train_job(Progress(lambda *step: seen.append(step)))
+    assert seen[0] == ("preparing", 0, 1)
+    assert [step for step in seen if step[0] == "joint"][-3:] == [
         ("joint", k, 3) for k in (1, 2, 3)
     ]
     files = {path.name for path in (tmp_path / "result").iterdir()}
@@ -258,10 +260,10 @@ def test_a_train_job_tells_its_steps_and_leaves_weights(train_job, tmp_path):
 
 
 def test_a_train_job_is_canceled_at_its_next_step(train_job, tmp_path):
-    told = []
+    seen = []
     with pytest.raises(Canceled):
-        train_job(Progress(lambda *what: told.append(what), lambda: ("joint", 2, 3) in told))
-    assert told[-1] == ("joint", 2, 3)
+        train_job(Progress(lambda *step: seen.append(step), lambda: ("joint", 2, 3) in seen))
+    assert seen[-1] == ("joint", 2, 3)
     assert not list((tmp_path / "result").iterdir())
 
 

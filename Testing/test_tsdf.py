@@ -197,7 +197,7 @@ def repair():
     return repair
 
 
-def test_repair_leaves_a_sound_shape_alone(repair, sphere):
+def test_repair_leaves_a_valid_shape_alone(repair, sphere):
     given = sphere.copy()
     repaired, changed = repair(given)
     assert changed is False

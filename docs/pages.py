@@ -15,7 +15,7 @@ SECTIONS = {
     "Use": ("users", "checks", "slicer", "placement", "dicom", "datasets", "previews"),
     "Train": ("training", "segmentation", "evaluation", "measured"),
     "Serve": ("server",),
-    "Develop": ("developers",),
+    "Develop": ("developers", "paper"),
 }
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "LNGenLib"

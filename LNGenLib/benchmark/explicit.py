@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from LNGenLib.errors import InputError
 from LNGenLib.latent.diffusion import LatentDiffusion, seeded_noise
-from LNGenLib.latent.training import Task, fit
+from LNGenLib.latent.training import Stage, Task, fit
 from LNGenLib.plain import check_types
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_seed
@@ -125,8 +125,8 @@ def train(
     seed: int,
     progress: Progress,
 ) -> ExplicitModel:
-    """Train on what `structure.training.train` makes of prepared arrays (kept in `corpus`), with
-    as much compute; what is kept in `folder` is not done again."""
+    """Train on what `structure.training` makes of prepared arrays (kept in `corpus`), with as much
+    compute; what is kept in `folder` is not done again."""
     real = real_shapes(arrays, "train")
     shapes = training_shapes(corpus, real, structure.copies, structure.ovoids, seed, progress)
     last = len(shapes.tsdf)
@@ -137,8 +137,8 @@ def train(
     steps = equal_steps(structure, config)
     task = ExplicitTask(networks, steps, config.learning_rate)
     held_out = described(real_shapes(arrays, "validation"))
-    data = (_masks(shapes), _masks(held_out))
-    fit(task, *data, folder, config.batch_size, seed, progress)
+    stage = Stage(folder.name, task, _masks(shapes), _masks(held_out))
+    fit([stage], folder.parent, config.batch_size, seed, progress)
     return ExplicitModel(networks, steps * step_tflops(config))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -38,6 +40,7 @@ def quick_alone(networks: nn.Module, device: str) -> nn.Module:
 def quickest_precision(device: str) -> torch.dtype:
     """In which networks convolve fastest on `device`: on a CPU with AMX bfloat16; on other CPUs,
     which take longer in it than in single precision, and on GPUs single."""
-    if device == "cpu" and getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16"):
+    capabilities: Callable[[], dict[str, bool]] = getattr(torch.cpu, "get_capabilities", dict)
+    if device == "cpu" and capabilities().get("amx_bf16"):
         return torch.bfloat16
     return torch.float32

@@ -1,4 +1,4 @@
-"""Denoising diffusion in a latent space (LN-Gen eq. 1, 2 and 6)."""
+"""Denoising diffusion in a latent space (LN-Gen eq. 1, eq. 2 and eq. 6)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Literal
 
 import torch
 from monai.networks.nets import DiffusionModelUNet
-from monai.networks.schedulers import DDPMScheduler
 from torch import nn
 
 from LNGenLib.progress import SILENT, Progress
 
 TRAIN_STEPS = 1000
+BETA = torch.linspace(1e-4, 0.02, TRAIN_STEPS)  # the variance schedule of eq. 1, linear
+ALPHA_BAR = torch.cumprod(1 - BETA, 0)
 
 Solver = Literal["ddim", "dpm"]
 Prediction = Literal["velocity", "sample"]
@@ -25,14 +26,33 @@ def seeded_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> torch.Tensor:
     return torch.stack([torch.randn(shape, generator=generator) for generator in generators])
 
 
+def diffuse(
+    z0: torch.Tensor, noise: torch.Tensor, t: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """z_t of latents z0 and Gaussian `noise` eps (n, c, s, s, s) at time steps t (n,), and its
+    velocity v.
+
+    The steps z_{t-1} -> z_t of the forward process (eq. 1) add up to one: with
+    a_t = prod_{s <= t} (1 - beta_s) it is z_t = sqrt(a_t) z0 + sqrt(1 - a_t) eps. The velocity is
+    v = sqrt(a_t) eps - sqrt(1 - a_t) z0 (Salimans & Ho 2022, https://arxiv.org/abs/2202.00512).
+    """
+    signal, sigma = _levels(t, z0)
+    return signal * z0 + sigma * noise, signal * noise - sigma * z0
+
+
+def _levels(t: torch.Tensor, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """sqrt(a_t) and sqrt(1 - a_t) at time steps t (n,), shaped (n, 1, 1, 1, 1) for latents z."""
+    product = ALPHA_BAR.to(z)[t].view(-1, 1, 1, 1, 1)
+    return product.sqrt(), (1 - product).sqrt()
+
+
 class LatentDiffusion(nn.Module):
     """DDPM over latents z (n, c, s, s, s), optionally conditioned on channels of the same grid.
 
-    The forward process is eq. 1 with a linear variance schedule; the network predicts the
-    velocity v = sqrt(a) eps - sqrt(1 - a) z0 (Salimans & Ho 2022), which is the noise prediction
-    of eq. 2 in a parameterization that stays well conditioned for few sampling steps. Where z0 has
-    more channels than the network is wide it predicts z0 itself ("sample"): the noise in v does not
-    pass through fewer channels. A condition (eq. 6) is concatenated to z_t.
+    The network predicts the velocity (`diffuse`), which is the noise prediction of eq. 2 in a
+    parameterization that stays well conditioned for few sampling steps. Where z0 has more channels
+    than the network is wide it predicts z0 itself ("sample"): the noise in v does not pass through
+    fewer channels. A condition (eq. 6) is concatenated to z_t.
     """
 
     def __init__(
@@ -56,7 +76,6 @@ class LatentDiffusion(nn.Module):
             norm_num_groups=8,
             num_head_channels=channels[0],
         )
-        self.scheduler = DDPMScheduler(TRAIN_STEPS, "linear_beta", prediction_type="v_prediction")
 
     def velocity(
         self, z: torch.Tensor, t: torch.Tensor, condition: torch.Tensor | None
@@ -65,8 +84,8 @@ class LatentDiffusion(nn.Module):
         predicted = self._predicted(z, t, condition)
         if self.prediction == "velocity":
             return predicted
-        product = self.scheduler.alphas_cumprod.to(z)[t].view(-1, 1, 1, 1, 1)
-        return (product.sqrt() * z - predicted) / (1 - product).sqrt()
+        signal, sigma = _levels(t, z)
+        return (signal * z - predicted) / sigma
 
     def _predicted(
         self, z: torch.Tensor, t: torch.Tensor, condition: torch.Tensor | None
@@ -85,9 +104,8 @@ class LatentDiffusion(nn.Module):
         """
         t = torch.randint(TRAIN_STEPS, (len(z0),), device=z0.device)
         noise = torch.randn_like(z0)
-        z_t = self.scheduler.add_noise(z0, noise, t)
-        sample = self.prediction == "sample"
-        target = z0 if sample else self.scheduler.get_velocity(z0, noise, t)
+        z_t, velocity = diffuse(z0, noise, t)
+        target = velocity if self.prediction == "velocity" else z0
         error = self._predicted(z_t, t, condition) - target
         return (error**2 if weight is None else weight * error**2).mean()
 
@@ -109,7 +127,7 @@ class LatentDiffusion(nn.Module):
         standard deviation, DPM keeps it within two hundredths (`Testing/test_diffusion.py`).
         """
         times, z = self._times(steps, solver), noise
-        products = [float(self.scheduler.alphas_cumprod[t]) for t in times] + [1.0]
+        products = [float(ALPHA_BAR[t]) for t in times] + [1.0]
         signal = [math.sqrt(p) for p in products]
         sigma = [math.sqrt(1 - p) for p in products]
         z0_before = None
@@ -129,6 +147,6 @@ class LatentDiffusion(nn.Module):
         """The time steps at which the network is asked, falling; fewer where two would be one."""
         if solver == "ddim":
             return [round(TRAIN_STEPS * (1 - k / steps)) - 1 for k in range(steps)]
-        log_snr = torch.logit(self.scheduler.alphas_cumprod.double())
+        log_snr = torch.logit(ALPHA_BAR.double())
         wanted = torch.linspace(log_snr[-1], log_snr[0], steps)
         return sorted(set((log_snr[:, None] - wanted).abs().argmin(0).tolist()), reverse=True)

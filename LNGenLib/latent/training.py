@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import warnings
 from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -13,20 +16,22 @@ from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from safetensors.torch import load_file, save
+from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from LNGenLib.files import whole_file
+from LNGenLib.files import whole_file, write_bytes
+from LNGenLib.latent.autoencoder import vae_loss
 from LNGenLib.progress import SILENT, Progress
 
 BATCHES_PER_EPOCH = 100
 EMA_DECAY = 0.995
 
 
-# What Lightning says of devices, of loggers to install and of what is meant here: frozen networks,
+# Lightning's messages on devices, on loggers to install and on what is meant here: frozen networks,
 # folders and metrics of a training that goes on, batches drawn in the training's process
 logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
-for said in ("LeafSpec", "in eval mode", "irectory .* exists", "many workers"):
-    warnings.filterwarnings("ignore", f".*{said}")
+for message in ("LeafSpec", "in eval mode", "irectory .* exists", "many workers"):
+    warnings.filterwarnings("ignore", f".*{message}")
 
 
 class _EndlessBatches(torch.utils.data.Sampler):
@@ -77,6 +82,34 @@ class Task(pl.LightningModule):
         }
 
 
+class AutoencoderTask(Task):
+    """The VAE of `networks`, of patches (n, 1, s, s, s) that `patches` makes of a batch."""
+
+    def __init__(
+        self,
+        networks: nn.Module,
+        steps: int,
+        patches: Callable[[Any], torch.Tensor] = lambda batch: batch,
+    ):
+        super().__init__(steps, networks.config.learning_rate)
+        self.autoencoder, self.kl_weight = networks.autoencoder, networks.config.kl_weight
+        self.patches = patches
+
+    def loss(self, batch: Any) -> torch.Tensor:
+        """The VAE's loss, a scalar."""
+        return vae_loss(self.autoencoder, self.patches(batch), self.kl_weight)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of a training: its name, its task, what it learns from and what is held out."""
+
+    name: str
+    task: Task
+    train: Dataset
+    validation: Dataset
+
+
 class WholeCheckpoints(TorchCheckpointIO):
     """Checkpoints that appear whole or not at all: Lightning's own way writes into the last one
     where the temporary folder is on another disk."""
@@ -88,7 +121,7 @@ class WholeCheckpoints(TorchCheckpointIO):
 
 
 class StepReport(pl.Callback):
-    """Tells of each step; what `progress` raises ends the training."""
+    """Reports each step; what `progress` raises ends the training."""
 
     def __init__(self, stage: str, progress: Progress):
         self.stage, self.progress = stage, progress
@@ -99,21 +132,22 @@ class StepReport(pl.Callback):
 
 
 def fit(
-    task: Task,
-    train: Dataset,
-    validation: Dataset,
-    folder: Path,
-    batch_size: int,
-    seed: int,
-    progress: Progress = SILENT,
+    stages: Iterable[Stage], folder: Path, batch_size: int, seed: int, progress: Progress = SILENT
 ) -> None:
-    """Train `task` for its number of steps; afterwards it holds the averaged (EMA) weights.
+    """Train one stage after the other, each in the folder of its name; a generator makes each of
+    what the one before has trained.
 
-    Resumes from `folder/last.ckpt` where a run was interrupted; the weights of a finished run are
-    loaded from `folder/averaged.safetensors`. Losses of each 100 steps since the last start are in
-    `folder/metrics.csv`.
+    Resumes from a stage's `last.ckpt` where a run was interrupted; the weights of a finished one
+    are loaded from its `averaged.safetensors`. Losses of each 100 steps since the last start are in
+    its `metrics.csv`.
     """
-    averaged = folder / "averaged.safetensors"
+    for stage in stages:
+        _fit(stage, folder / stage.name, batch_size, seed, progress)
+
+
+def _fit(stage: Stage, folder: Path, batch_size: int, seed: int, progress: Progress) -> None:
+    """Train the stage for its number of steps; afterwards it holds the averaged (EMA) weights."""
+    task, averaged = stage.task, folder / "averaged.safetensors"
     if averaged.exists():
         task.load_state_dict(load_file(averaged))
         return
@@ -136,7 +170,7 @@ def fit(
             ),
             # begun half-way: an average that starts at the random weights keeps a share of them
             EMAWeightAveraging(decay=EMA_DECAY, update_starting_at_step=task.steps // 2),
-            StepReport(folder.name, progress),
+            StepReport(stage.name, progress),
         ],
         plugins=[WholeCheckpoints()],
         logger=CSVLogger(folder, name=None, version=""),
@@ -147,9 +181,8 @@ def fit(
         check_val_every_n_epoch=5,
     )
     loaders = [
-        DataLoader(train, batch_size, sampler=_EndlessBatches(len(train), batch_size)),
-        DataLoader(validation, batch_size),
+        DataLoader(stage.train, batch_size, sampler=_EndlessBatches(len(stage.train), batch_size)),
+        DataLoader(stage.validation, batch_size),
     ]
     trainer.fit(task, *loaders, ckpt_path=last if last.exists() else None)
-    with whole_file(averaged) as temporary:
-        temporary.write_bytes(save(task.state_dict()))
+    write_bytes(save(task.state_dict()), averaged)

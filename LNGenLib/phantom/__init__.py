@@ -46,9 +46,11 @@ def pelvic_phantom(
     The anatomy depends on the seed only, not on the grid; the grid is centered on the LPS origin,
     and without ``size`` it covers ``FIELD_OF_VIEW``.
     """
-    size = size or tuple(round(length / s) for length, s in zip(FIELD_OF_VIEW, spacing))
+    voxels = size or tuple(round(length / s) for length, s in zip(FIELD_OF_VIEW, spacing))
     anatomy, noise = (np.random.default_rng([seed, stream]) for stream in range(2))
-    canvas = Canvas(size, spacing, anatomy.uniform((0.95, 0.95, 0.96), (1.03, 1.03, 1.04)), anatomy)
+    canvas = Canvas(
+        voxels, spacing, anatomy.uniform((0.95, 0.95, 0.96), (1.03, 1.03, 1.04)), anatomy
+    )
     tissues = Tissues(canvas, anatomy)
     for paint in (
         paint_envelopes,

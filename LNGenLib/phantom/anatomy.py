@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from LNGenLib.phantom.canvas import AIR, GAS, Canvas, Tissues
-from LNGenLib.phantom.solids import bowl, capsule, column, ellipsoid, fan, plate, tube
+from LNGenLib.phantom.solids import Solid, bowl, capsule, column, ellipsoid, fan, plate, tube
 
 SIDES = ((1, 0), (-1, 1))  # sign of x, label offset
 
@@ -18,100 +17,145 @@ AORTA, VENA_CAVA, ILIAC_ARTERY, ILIAC_VENA = 52, 63, 65, 67
 FEMUR, HIP = 75, 77
 GLUTEUS_MAXIMUS, GLUTEUS_MEDIUS, GLUTEUS_MINIMUS, AUTOCHTHON, ILIOPSOAS = 80, 82, 84, 86, 88
 
+# fmt: off
+BODY = (  # its outline: knots (z, y, half axes a, b)
+    (400, 6, 158, 112), (130, 6, 158, 112), (60, 6, 166, 116), (-20, 9, 176, 118),
+    (-80, 10, 178, 115), (-140, 10, 170, 108), (-400, 10, 170, 108),
+)
+CLEFT = fan((0, 165, -60, 14), (0, 160, 20, 8), (0, 124, -12, 0.5), (0, 106, -60, 0.8),
+            (0, 108, -150, 0.8), (0, 170, -150, 16))
+CAVITY = (
+    (130, -20, 125, 70), (80, -20, 122, 70), (40, -16, 112, 70), (0, -4, 84, 72),
+    (-40, -2, 50, 70), (-75, 3, 44, 53), (-104, 12, 14, 32),
+)
+CAVITY_WITH_WALL = (
+    (130, -20, 133, 78), (80, -20, 130, 78), (40, -16, 120, 78), (0, -4, 90, 78),
+    (-40, -2, 55, 75), (-75, 3, 47.5, 56.5), (-107, 12, 17, 35),
+)
+CECUM = (
+    (-90, -50, 30, 14), (-96, -46, 46, 19), (-100, -40, 62, 18), (-104, -30, 80, 21),
+    (-104, -24, 96, 18), (-106, -15, 112, 21), (-106, -10, 150, 19),
+)
+# At the third to eighth vertex of the rectum: a shift backward, and the fat round it
+MESORECTUM = (
+    (0, 0, 0, 2), (0, 3, 0, 9), (0, 7, 0, 17), (0, 7, 0, 17), (0, 7, 0, 15), (0, 5, 0, 8),
+)
+MUSCLES = {  # of each side: label and solids, in the order of painting, those without label first
+    "rectus abdominis": (0, fan((30, -92, 150, 4), (12, -93, 150, 3), (9, -83, 0, 3.5),
+            (8, -70, -66, 4), (24, -72, -60, 4), (54, -84, 40, 3.5), (56, -88, 150, 3.5))),
+    "quadratus lumborum": (0, fan((68, 50, 100, 6), (70, 60, 75, 7), (56, 40, 140, 7),
+            (84, 40, 140, 6))),
+    "obturator internus": (0, fan((54, 4, -62, 6), (57, 6, -32, 4), (55, 34, -48, 6),
+            (52, 28, -100, 7), (44, -36, -96, 4), (52, -34, -70, 4), (57, 6, -32, 4))),
+    "piriformis": (0, tube((30, 66, 8, 7), (52, 66, -10, 10), (84, 56, -34, 10),
+            (130, 28, -66, 4))),
+    "obturator externus": (0, tube((38, -30, -94, 10), (80, 4, -98, 11), (116, 20, -88, 5))),
+    "quadratus femoris": (0, [capsule((76, 30, -106, 9), (122, 26, -104, 9))]),
+    "pectineus": (0, fan((30, -62, -80, 7), (46, -64, -70, 7), (106, -18, -118, 10),
+            (66, -36, -120, 11))),
+    "adductors": (0, tube((18, -46, -98, 9), (46, -30, -116, 20), (60, -20, -150, 26))),
+    "vastus lateralis": (0, tube((146, -8, -84, 10), (144, -14, -108, 18), (138, -12, -150, 23))),
+    "rectus femoris": (0, tube((104, -38, -22, 7), (114, -47, -55, 13), (116, -50, -110, 17),
+            (114, -52, -150, 17))),
+    "sartorius": (0, tube((122, -56, 30, 5), (116, -60, -30, 7), (98, -72, -75, 9),
+            (84, -76, -150, 9))),
+    "tensor fasciae latae": (0, fan((142, -46, -30, 9), (130, -50, 36, 5), (132, -60, -70, 6),
+            (146, -50, -110, 6), (156, -22, -100, 5), (152, -24, -40, 7), (130, -50, 36, 5))),
+    "erector spinae": (AUTOCHTHON, tube((23, 73, 150, 19), (23, 75, 80, 18), (22, 84, 45, 13),
+            (18, 93, 10, 6), (14, 94, -10, 4))
+        + tube((50, 72, 150, 18), (48, 74, 80, 16), (34, 84, 40, 8))),
+    "gluteus minimus": (GLUTEUS_MINIMUS, fan((112, 12, 0, 8), (98, 36, 8, 5), (114, 22, 44, 5),
+            (118, -20, 34, 5), (118, -26, -14, 9), (134, -10, -60, 8), (114, 30, -24, 7),
+            (98, 36, 8, 5))),
+    "gluteus medius": (GLUTEUS_MEDIUS, fan((125, 18, 28, 13), (80, 71, 66, 6), (124, 32, 84, 5),
+            (142, -14, 66, 6), (136, -40, 38, 6), (140, -22, -30, 12), (149, 8, -60, 8),
+            (132, 36, -34, 12), (91, 63, 18, 10), (80, 71, 66, 6))),
+    "gluteus maximus": (GLUTEUS_MAXIMUS, fan((86, 82, -38, 15), (54, 90, 40, 8), (26, 88, 8, 7),
+            (20, 84, -44, 8), (36, 82, -84, 13), (76, 74, -122, 17), (126, 50, -122, 11),
+            (142, 44, -66, 8), (112, 72, -8, 11), (54, 90, 40, 8))),
+    "iliopsoas": (ILIOPSOAS, tube((38, 16, 150, 21), (44, 12, 90, 20), (54, -2, 55, 19),
+            (68, -18, 20, 17), (82, -36, -20, 15), (91, -43, -55, 14), (98, -28, -85, 12),
+            (108, -4, -112, 9))
+        + fan((90, 6, 42, 8), (88, 34, 58, 5), (106, 24, 74, 4), (120, -14, 58, 5),
+            (112, -40, 34, 6), (92, -36, -8, 11), (70, 10, 18, 6), (88, 34, 58, 5))),
+}
+DISKS = (((0, 26, 57), (23, 17, 9)), ((0, 20, 93), (23, 17, 8)))  # center, radii
+FORAMINA = (  # of the sacrum: front, back
+    ((22, 44, 24, 4), (20, 74, 18, 3)),
+    ((20, 58, 6, 4), (17, 75, 2, 3)),
+    ((16, 66, -12, 4), (14, 76, -14, 3)),
+)
+FORK, GROIN, ROOT = (42, 12, 46, 5), (70, -62, -60, 4.8), (45, 30, -22, 2.6)
+CONFLUENCE, GROIN_VEIN = (41, 24, 45, 6), (60, -58, -58, 6)
+TWIGS = (
+    (ROOT, (47, -4, -40, 1.4), (50, -32, -64, 1.2)),
+    (ROOT, (34, 2, -44, 1.2), (22, -24, -58, 1)),
+    (ROOT, (38, 34, -44, 1.3), (20, 40, -54, 1)),
+    (ROOT, (44, 40, -50, 1.4), (40, 44, -90, 1.2)),
+)
+FEMORAL_VEIN = (GROIN_VEIN, (64, -64, -84, 6), (70, -56, -150, 5))
+FEMORAL_ARTERY = (GROIN, (75, -68, -84, 4.8), (78, -62, -150, 4.5))
+ILIAC_VEINS = (  # all but the common one, which begins at the vena cava
+    (CONFLUENCE, (50, 10, 20, 6), (52, -11, -5, 6), (55, -32, -32, 6), GROIN_VEIN),
+    (CONFLUENCE, (47, 42, 22, 5), (49, 51, 0, 4.5), (46, 38, -24, 3.5), (43, 20, -46, 2.5)),
+)
+ILIAC_ARTERIES = (
+    (FORK, (48, -7, 22, 4.6), (53, -28, -5, 4.4), (61, -46, -32, 4.4), GROIN),
+    (FORK, (40, 32, 24, 4), (44, 42, 4, 3.5), ROOT, (42, 12, -46, 1.8)),
+    ((40, 32, 24, 3.5), (56, 56, -4, 3), (84, 60, -10, 2.2)),
+)
+SUPERIOR_RECTAL = (
+    (6, -6, 90, 2), (6, 0, 54, 2), (8, 24, 22, 1.8), (9, 47, -8, 1.6), (8, 54, -36, 1.2),
+)
+URETER = (
+    (36, -8, 150, 2), (36, -13, 100, 2), (35, -14, 62, 2), (36, 1, 46, 2), (40, 20, 10, 2),
+    (38, 8, -30, 2), (18, -16, -54, 2),
+)
+SCIATIC_NERVE = tube((66, 46, -42, 5), (70, 50, -56, 5), (92, 46, -80, 5), (96, 40, -150, 5))
+CORD = tube((72, -58, -20, 2.5), (48, -70, -58, 3), (30, -78, -80, 4), (16, -84, -130, 6))
+# fmt: on
 
-def _wander(rng: np.random.Generator, *vertices: Iterable[float], sd: float = 1.5) -> np.ndarray:
-    """Vertices with all but the ends displaced at random by ``sd`` mm."""
+
+def _wander(rng: np.random.Generator, vertices: ArrayLike, sd: float = 1.5) -> np.ndarray:
+    """Vertices (n, 4) with all but the ends displaced at random by ``sd`` mm."""
     path = np.array(vertices, float)
     path[1:-1, :3] += rng.normal(0, sd, path[1:-1, :3].shape)
     return path
 
 
+def _with_mirror_images(solids: list[Solid]) -> list[Solid]:
+    return solids + [solid.mirrored(-1) for solid in solids]
+
+
 def paint_envelopes(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
     """Skin and subcutaneous fat, gluteal cleft, and the muscular wall of the pelvic cavity."""
     girth = rng.uniform(-8, 3)
-    body = column(
-        *np.transpose(
-            (
-                (400, 6, 158, 112),
-                (130, 6, 158, 112),
-                (60, 6, 166, 116),
-                (-20, 9, 176, 118),
-                (-80, 10, 178, 115),
-                (-140, 10, 170, 108),
-                (-400, 10, 170, 108),
-            )
-        ),
-        2.25,
-    )
-    canvas.paint([body], (girth, 15, 0), (girth - 2, tissues.fat, 0))
-    cleft = fan(
-        (0, 165, -60, 14),
-        (0, 160, 20, 8),
-        (0, 124, -12, 0.5),
-        (0, 106, -60, 0.8),
-        (0, 108, -150, 0.8),
-        (0, 170, -150, 16),
-    )
-    canvas.paint(cleft, (0, AIR, 0))
-    z, y, a, b, wall = np.transpose(
-        (
-            (130, -20, 125, 70, 8),
-            (80, -20, 122, 70, 8),
-            (40, -16, 112, 70, 8),
-            (0, -4, 84, 72, 6),
-            (-40, -2, 50, 70, 5),
-            (-75, 3, 44, 53, 3.5),
-            (-104, 12, 14, 32, 3),
-        )
-    )
-    canvas.paint([column(z - (z < -100) * 3, y, a + wall, b + wall, 2.2)], (0, tissues.muscle, 0))
-    canvas.paint([column(z, y, a, b, 2.2)], (0, tissues.fat, 0))
+    canvas.paint([column(BODY, 2.25)], (girth, 15, 0), (girth - 2, tissues.fat, 0))
+    canvas.paint(CLEFT, (0, AIR, 0))
+    canvas.paint([column(CAVITY_WITH_WALL, 2.2)], (0, tissues.muscle, 0))
+    canvas.paint([column(CAVITY, 2.2)], (0, tissues.fat, 0))
 
 
 def paint_bowel(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
     """Mesorectum, rectum and sigmoid, cecum, small bowel and its mesenteric vessels."""
     radius = rng.uniform(12, 17)
-    rectum = _wander(
-        rng,
-        (0, 52, -125, 11),
-        (0, 46, -104, 11),
-        (0, 30, -84, 12),
-        (2, 37, -65, radius),
-        (-4, 40, -42, radius + 2),
-        (4, 33, -15, radius),
-        (0, 20, 8, radius - 1),
-        (8, 4, 26, 13),
-        (26, -14, 30, 12),
-        (30, -36, 22, 12),
-        (48, -46, 34, 12),
-        (72, -42, 50, 12),
-        (98, -32, 72, 13),
-        (108, -10, 100, 14),
-        (110, 5, 150, 14),
-    )
-    cecum = _wander(
-        rng,
-        (-90, -50, 30, 14),
-        (-96, -46, 46, 19),
-        (-100, -40, 62, 18),
-        (-104, -30, 80, 21),
-        (-104, -24, 96, 18),
-        (-106, -15, 112, 21),
-        (-106, -10, 150, 19),
-    )
-    mesorectum = rectum[2:8] + np.array(  # posterior shift and fat around the rectum
-        [(0, 0, 0, 2), (0, 3, 0, 9), (0, 7, 0, 17), (0, 7, 0, 17), (0, 7, 0, 15), (0, 5, 0, 8)]
-    )
+    # fmt: off
+    rectum = _wander(rng, (
+        (0, 52, -125, 11), (0, 46, -104, 11), (0, 30, -84, 12), (2, 37, -65, radius),
+        (-4, 40, -42, radius + 2), (4, 33, -15, radius), (0, 20, 8, radius - 1), (8, 4, 26, 13),
+        (26, -14, 30, 12), (30, -36, 22, 12), (48, -46, 34, 12), (72, -42, 50, 12),
+        (98, -32, 72, 13), (108, -10, 100, 14), (110, 5, 150, 14),
+    ))
+    # fmt: on
+    cecum = _wander(rng, CECUM)
+    mesorectum = rectum[2:8] + np.array(MESORECTUM)
     canvas.paint(tube(*mesorectum), (0.6, -30, 0), (-0.6, tissues.fat, 0))  # fascia, then fat
-    ileum = _wander(
-        rng,
-        *(
-            (x, rng.uniform(-66, -20), z + rng.uniform(-9, 9), 10.5)
-            for row, z in enumerate(range(24, 134, 21))
-            for x in np.linspace(-62, 50, 6)[:: (-1) ** row]
-        ),
-        sd=4,
-    )
+    loops = [
+        (x, rng.uniform(-66, -20), z + rng.uniform(-9, 9), 10.5)
+        for row, z in enumerate(range(24, 134, 21))
+        for x in np.linspace(-62, 50, 6)[:: (-1) ** row]
+    ]
+    ileum = _wander(rng, loops, sd=4)
     for node in ileum[::3]:
         canvas.paint(tube((8, -14, 118, 1.8), (0, -20, 90, 1.8), (*node[:3], 1)), (0, 115, 0))
     canvas.paint(tube(*ileum), *tissues.organ(75, SMALL_BOWEL), (-2.5, 22, SMALL_BOWEL))
@@ -123,144 +167,24 @@ def paint_bowel(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> N
 
 def paint_muscles(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
     """Muscles of each side, from the deep wall of the pelvis out to thigh and buttock."""
-    rectus = fan(
-        (30, -92, 150, 4),
-        (12, -93, 150, 3),
-        (9, -83, 0, 3.5),
-        (8, -70, -66, 4),
-        (24, -72, -60, 4),
-        (54, -84, 40, 3.5),
-        (56, -88, 150, 3.5),
-    )
-    erector = tube(
-        (23, 73, 150, 19), (23, 75, 80, 18), (22, 84, 45, 13), (18, 93, 10, 6), (14, 94, -10, 4)
-    )
-    erector += tube((50, 72, 150, 18), (48, 74, 80, 16), (34, 84, 40, 8))
-    quadratus_lumborum = fan((68, 50, 100, 6), (70, 60, 75, 7), (56, 40, 140, 7), (84, 40, 140, 6))
-    obturator_internus = fan(
-        (54, 4, -62, 6),
-        (57, 6, -32, 4),
-        (55, 34, -48, 6),
-        (52, 28, -100, 7),
-        (44, -36, -96, 4),
-        (52, -34, -70, 4),
-        (57, 6, -32, 4),
-    )
-    piriformis = tube((30, 66, 8, 7), (52, 66, -10, 10), (84, 56, -34, 10), (130, 28, -66, 4))
-    obturator_externus = tube((38, -30, -94, 10), (80, 4, -98, 11), (116, 20, -88, 5))
-    quadratus_femoris = [capsule((76, 30, -106, 9), (122, 26, -104, 9))]
-    pectineus = fan((30, -62, -80, 7), (46, -64, -70, 7), (106, -18, -118, 10), (66, -36, -120, 11))
-    adductors = tube((18, -46, -98, 9), (46, -30, -116, 20), (60, -20, -150, 26))
-    vastus = tube((146, -8, -84, 10), (144, -14, -108, 18), (138, -12, -150, 23))
-    rectus_femoris = tube(
-        (104, -38, -22, 7), (114, -47, -55, 13), (116, -50, -110, 17), (114, -52, -150, 17)
-    )
-    sartorius = tube((122, -56, 30, 5), (116, -60, -30, 7), (98, -72, -75, 9), (84, -76, -150, 9))
-    tensor = fan(
-        (142, -46, -30, 9),
-        (130, -50, 36, 5),
-        (132, -60, -70, 6),
-        (146, -50, -110, 6),
-        (156, -22, -100, 5),
-        (152, -24, -40, 7),
-        (130, -50, 36, 5),
-    )
-    minimus = fan(
-        (112, 12, 0, 8),
-        (98, 36, 8, 5),
-        (114, 22, 44, 5),
-        (118, -20, 34, 5),
-        (118, -26, -14, 9),
-        (134, -10, -60, 8),
-        (114, 30, -24, 7),
-        (98, 36, 8, 5),
-    )
-    medius = fan(
-        (125, 18, 28, 13),
-        (80, 71, 66, 6),
-        (124, 32, 84, 5),
-        (142, -14, 66, 6),
-        (136, -40, 38, 6),
-        (140, -22, -30, 12),
-        (149, 8, -60, 8),
-        (132, 36, -34, 12),
-        (91, 63, 18, 10),
-        (80, 71, 66, 6),
-    )
-    maximus = fan(
-        (86, 82, -38, 15),
-        (54, 90, 40, 8),
-        (26, 88, 8, 7),
-        (20, 84, -44, 8),
-        (36, 82, -84, 13),
-        (76, 74, -122, 17),
-        (126, 50, -122, 11),
-        (142, 44, -66, 8),
-        (112, 72, -8, 11),
-        (54, 90, 40, 8),
-    )
-    psoas = tube(
-        (38, 16, 150, 21),
-        (44, 12, 90, 20),
-        (54, -2, 55, 19),
-        (68, -18, 20, 17),
-        (82, -36, -20, 15),
-        (91, -43, -55, 14),
-        (98, -28, -85, 12),
-        (108, -4, -112, 9),
-    )
-    iliacus = fan(
-        (90, 6, 42, 8),
-        (88, 34, 58, 5),
-        (106, 24, 74, 4),
-        (120, -14, 58, 5),
-        (112, -40, 34, 6),
-        (92, -36, -8, 11),
-        (70, 10, 18, 6),
-        (88, 34, 58, 5),
-    )
-    unlabeled = (
-        rectus,
-        quadratus_lumborum,
-        obturator_internus,
-        piriformis,
-        obturator_externus,
-        quadratus_femoris,
-        pectineus,
-        adductors,
-        vastus,
-        rectus_femoris,
-        sartorius,
-        tensor,
-    )
-    labeled = (
-        (erector, AUTOCHTHON),
-        (minimus, GLUTEUS_MINIMUS),
-        (medius, GLUTEUS_MEDIUS),
-        (maximus, GLUTEUS_MAXIMUS),
-        (psoas + iliacus, ILIOPSOAS),
-    )
     for side, right in SIDES:
-        for muscle in unlabeled:
-            canvas.paint(muscle, *tissues.organ(tissues.muscle), blend=6, side=side)
-        for muscle, label in labeled:
-            canvas.paint(muscle, *tissues.organ(tissues.muscle, label + right), blend=6, side=side)
+        for label, muscle in MUSCLES.values():
+            layers = tissues.organ(tissues.muscle, label and label + right)
+            canvas.paint(muscle, *layers, blend=6, side=side)
 
 
 def paint_spine(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
     """Disks, L4, L5 and the sacrum with its canal and foramina."""
-    canvas.paint(
-        [ellipsoid((0, 26, 57), (23, 17, 9)), ellipsoid((0, 20, 93), (23, 17, 8))], (0, 85, 0)
-    )
+    canvas.paint([ellipsoid(*disk) for disk in DISKS], (0, 85, 0))
     for z, label in ((75, VERTEBRA_L5), (112, VERTEBRA_L4)):
-        body = column((z - 13, z, z + 13), (23, 22, 21), (26, 23, 26), (18, 16, 18), 2.3)
-        arch = [
+        body = column(((z - 13, 23, 26, 18), (z, 22, 23, 16), (z + 13, 21, 26, 18)), 2.3)
+        half = [
             capsule((14, 34, z + 4, 5), (17, 52, z, 6)),
             capsule((17, 52, z, 6), (0, 66, z - 4, 4)),
             capsule((17, 42, z + 2, 5), (46, 44, z + 2, 3.5)),
         ]
-        arch += [part.mirrored(-1) for part in arch]
         spinous = capsule((0, 66, z - 4, 4), (0, 88, z - 9, 4))
+        arch = _with_mirror_images(half)
         canvas.paint([body, *arch, spinous], *tissues.bone(label, 1.5), blend=3)
     s1, s2, s3, s4 = (0, 35, 43, 15), (0, 53, 21, 11), (0, 67, 0, 9), (0, 75, -22, 7)
     ala, ala2, edge3, edge4 = (42, 48, 40, 13), (40, 59, 18, 11), (34, 69, -2, 8), (24, 76, -22, 6)
@@ -276,17 +200,12 @@ def paint_spine(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> N
     ]
     crest = tube((0, 78, 44, 4), (0, 90, 22, 6), (0, 92, -6, 5))
     coccyx = tube((0, 75, -22, 6), (0, 76, -42, 5), (0, 70, -56, 4), (0, 60, -66, 3))
-    sacrum = half + [part.mirrored(-1) for part in half] + crest + coccyx
-    canvas.paint(sacrum, *tissues.bone(SACRUM), blend=5)
+    canvas.paint(_with_mirror_images(half) + crest + coccyx, *tissues.bone(SACRUM), blend=5)
     above_s2 = canvas.points[2] - 0.8 * canvas.points[1] > -3.5
     canvas.labels[above_s2 & (canvas.labels == SACRUM)] = VERTEBRA_S1
     canal = tube((0, 48, 150, 9), (0, 47, 75, 9), (0, 58, 45, 8), (0, 72, 18, 6), (0, 82, -8, 3))
     canvas.paint(canal, (0, -20, 0), (-2, 20, 0))
-    for front, back in (
-        ((22, 44, 24, 4), (20, 74, 18, 3)),
-        ((20, 58, 6, 4), (17, 75, 2, 3)),
-        ((16, 66, -12, 4), (14, 76, -14, 3)),
-    ):
+    for front, back in FORAMINA:
         for side, _ in SIDES:
             canvas.paint([capsule(front, back)], (0, tissues.fat, 0), (-2, 35, 0), side=side)
 
@@ -336,65 +255,29 @@ def paint_hips(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> No
 
 def paint_vessels(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
     """Great and iliac vessels with their small branches, sciatic nerves, ureters and cords."""
-    fork, groin, root = (42, 12, 46, 5), (70, -62, -60, 4.8), (45, 30, -22, 2.6)
-    confluence, groin_vein = (41, 24, 45, 6), (60, -58, -58, 6)
     trees = [
         (tube((8, -8, 150, 9), (8, -9, 100, 8)), AORTA, tissues.artery, 1),
         (tube((-15, 0, 150, 10), (-14, -3, 84, 9)), VENA_CAVA, tissues.vein, 1),
     ]
     for side, right in SIDES:
-        veins = [
-            ((-14 * side, -3, 84, 8), (24, 8, 62, 6.5), confluence),
-            (confluence, (50, 10, 20, 6), (52, -11, -5, 6), (55, -32, -32, 6), groin_vein),
-            (confluence, (47, 42, 22, 5), (49, 51, 0, 4.5), (46, 38, -24, 3.5), (43, 20, -46, 2.5)),
-        ]
-        arteries = [
-            ((8 * side, -9, 100, 6.5), (20, -7, 80, 5.8), (33, 3, 61, 5.2), fork),
-            (fork, (48, -7, 22, 4.6), (53, -28, -5, 4.4), (61, -46, -32, 4.4), groin),
-            (fork, (40, 32, 24, 4), (44, 42, 4, 3.5), root, (42, 12, -46, 1.8)),
-            ((40, 32, 24, 3.5), (56, 56, -4, 3), (84, 60, -10, 2.2)),
-        ]
-        twigs = [
-            (root, (47, -4, -40, 1.4), (50, -32, -64, 1.2)),
-            (root, (34, 2, -44, 1.2), (22, -24, -58, 1)),
-            (root, (38, 34, -44, 1.3), (20, 40, -54, 1)),
-            (root, (44, 40, -50, 1.4), (40, 44, -90, 1.2)),
-        ]
-        femoral_vein = (groin_vein, (64, -64, -84, 6), (70, -56, -150, 5))
-        femoral_artery = (groin, (75, -68, -84, 4.8), (78, -62, -150, 4.5))
+        common_vein = ((-14 * side, -3, 84, 8), (24, 8, 62, 6.5), CONFLUENCE)
+        common_artery = ((8 * side, -9, 100, 6.5), (20, -7, 80, 5.8), (33, 3, 61, 5.2), FORK)
         for paths, label, hu in (
-            (twigs, 0, tissues.vein),
-            ([femoral_vein], 0, tissues.vein),
-            ([femoral_artery], 0, tissues.artery),
-            (veins, ILIAC_VENA + right, tissues.vein),
-            (arteries, ILIAC_ARTERY + right, tissues.artery),
+            (TWIGS, 0, tissues.vein),
+            ((FEMORAL_VEIN,), 0, tissues.vein),
+            ((FEMORAL_ARTERY,), 0, tissues.artery),
+            ((common_vein, *ILIAC_VEINS), ILIAC_VENA + right, tissues.vein),
+            ((common_artery, *ILIAC_ARTERIES), ILIAC_ARTERY + right, tissues.artery),
         ):
-            parts = [part for path in paths for part in tube(*_wander(rng, *path))]
-            trees.append((parts, label, hu, side))
-        sciatic = tube((66, 46, -42, 5), (70, 50, -56, 5), (92, 46, -80, 5), (96, 40, -150, 5))
-        ureter = tube(
-            *_wander(
-                rng,
-                (36, -8, 150, 2),
-                (36, -13, 100, 2),
-                (35, -14, 62, 2),
-                (36, 1, 46, 2),
-                (40, 20, 10, 2),
-                (38, 8, -30, 2),
-                (18, -16, -54, 2),
-            )
-        )
-        cord = tube((72, -58, -20, 2.5), (48, -70, -58, 3), (30, -78, -80, 4), (16, -84, -130, 6))
-        for parts in (sciatic, ureter, cord):
-            canvas.paint(parts, (0, 38, 0), side=side)
-    superior_rectal = _wander(
-        rng, (6, -6, 90, 2), (6, 0, 54, 2), (8, 24, 22, 1.8), (9, 47, -8, 1.6), (8, 54, -36, 1.2)
-    )
-    trees.append((tube(*superior_rectal), 0, tissues.artery, 1))
-    for parts, _, _, side in trees:  # all sheaths first, so that none cuts into another's lumen
-        canvas.paint(parts, (1, tissues.fat, 0), side=side)
-    for parts, label, hu, side in trees:
-        canvas.paint(parts, (0, hu, label), side=side)
+            solids = [solid for path in paths for solid in tube(*_wander(rng, path))]
+            trees.append((solids, label, hu, side))
+        for solids in (SCIATIC_NERVE, tube(*_wander(rng, URETER)), CORD):
+            canvas.paint(solids, (0, 38, 0), side=side)
+    trees.append((tube(*_wander(rng, SUPERIOR_RECTAL)), 0, tissues.artery, 1))
+    for solids, _, _, side in trees:  # all sheaths first, so that none cuts into another's lumen
+        canvas.paint(solids, (1, tissues.fat, 0), side=side)
+    for solids, label, hu, side in trees:
+        canvas.paint(solids, (0, hu, label), side=side)
 
 
 def paint_bladder(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from LNGenLib.phantom.solids import Part
+from LNGenLib.phantom.solids import Solid
 
 AIR, GAS, FAT, MUSCLE = -1000.0, -950.0, -102.0, 58.0  # HU
 WARP_LIMIT = 6.0  # mm
 
-Layer = tuple[float, "np.ndarray | float", int]  # growth (mm), HU, label
+Layer = tuple[float, np.ndarray | float, int]  # growth (mm), HU, label
 
 
 class Canvas:
@@ -53,40 +53,42 @@ class Canvas:
         return field
 
     def paint(
-        self, parts: Iterable[Part], *layers: Layer, blend: float = 0.0, side: int = 1
+        self, solids: Iterable[Solid], *layers: Layer, blend: float = 0.0, side: int = 1
     ) -> None:
-        """Paint the union of parts as nested layers, outermost first.
+        """Paint the union of solids as nested layers, outermost first.
 
-        ``blend`` is the range in mm over which the parts melt into one another; side -1 paints
+        ``blend`` is the range in mm over which the solids melt into one another; side -1 paints
         the mirror image on the right.
         """
-        parts = [part.mirrored(side) for part in parts]
+        solids = [solid.mirrored(side) for solid in solids]
         # Beyond its reach a distance cannot color a voxel; the field is clamped there.
         reach = max(growth for growth, *_ in layers) + 1.5 * max(self.spacing) + 2
         pad = reach + blend + WARP_LIMIT
         box = self._box(
-            np.min([p.low for p in parts], 0) - pad, np.max([p.high for p in parts], 0) + pad
+            np.min([solid.low for solid in solids], 0) - pad,
+            np.max([solid.high for solid in solids], 0) + pad,
         )
         field = np.full([s.stop - s.start for s in box], reach, np.float32)
         if min(field.shape) < 2:
             return
-        for part in parts:
-            sub = self._box(part.low - pad, part.high + pad)
+        for solid in solids:
+            sub = self._box(solid.low - pad, solid.high + pad)
             local = field[
                 tuple(slice(s.start - b.start, s.stop - b.start) for s, b in zip(sub, box))
             ]
             if local.size:
-                local[...] = _smooth_minimum(local, part.distance(*self._coordinates(sub)), blend)
+                local[...] = _smooth_minimum(local, solid.distance(*self._coordinates(sub)), blend)
         # The distance change over one voxel is the width of the voxel's footprint along the normal.
         width = np.sqrt(sum(g * g for g in np.gradient(field)))
         np.maximum(width, 0.5 * min(self.spacing), out=width)
         hu, labels = self.hu[box], self.labels[box]
-        below = hu.copy()
+        below: np.ndarray = hu.copy()
         for growth, value, label in layers:
-            value = value[box] if isinstance(value, np.ndarray) else np.float32(value)
-            hu += np.clip(0.5 - (field - growth) / width, 0, 1) * (value - below)
+            tissue = np.asarray(value, np.float32)
+            tissue = tissue[box] if tissue.ndim else tissue
+            hu += np.clip(0.5 - (field - growth) / width, 0, 1) * (tissue - below)
             labels[field <= growth] = label
-            below = value
+            below = tissue
 
     def _box(self, low: np.ndarray, high: np.ndarray) -> tuple[slice, ...]:
         """Index box (z, y, x) of the template box low..high (mm)."""
@@ -122,9 +124,9 @@ class Tissues:
         self.stool = 25 + 30 * texture(5.0) - 500 * np.clip(texture(4.0) - 1.2, 0, 1)
         self.artery, self.vein = rng.uniform(140, 175), rng.uniform(116, 134)
 
-    def organ(self, tissue: np.ndarray | float, label: int = 0, plane: float = 1.0) -> tuple:
-        """Layers of an organ of HU ``tissue`` (z, y, x) in a fat plane ``plane`` mm thick."""
-        return (plane, self.fat, 0), (0.0, tissue, label)
+    def organ(self, tissue: np.ndarray | float, label: int = 0) -> tuple[Layer, Layer]:
+        """Layers of an organ of HU ``tissue`` (z, y, x) in a fat plane 1 mm thick."""
+        return (1.0, self.fat, 0), (0.0, tissue, label)
 
     def bone(self, label: int, cortex: float = 1.8) -> tuple[Layer, Layer]:
         """Layers of a bone with a cortical shell ``cortex`` mm thick."""

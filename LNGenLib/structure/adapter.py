@@ -1,4 +1,4 @@
-"""The anatomical adapter A_morph (LN-Gen eq. 3 and 4)."""
+"""The anatomical adapter A_morph (LN-Gen eq. 3 and eq. 4)."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Adapter(nn.Module):
 def adapter_loss(
     adapter: Adapter, autoencoder: Autoencoder, x: torch.Tensor, z: torch.Tensor, noise: float
 ) -> torch.Tensor:
-    """|M - A_morph(D(z + G))| (eq. 3, 4), a scalar, of TSDFs x (n, 1, 32, 32, 32) in [-1, 1] and
-    their latents z; G is Gaussian, at a level uniform up to `noise` per shape."""
+    """|M - A_morph(D(z + G))| (eq. 3 and eq. 4), a scalar, of TSDFs x (n, 1, 32, 32, 32) in [-1, 1]
+    and their latents z; G is Gaussian, at a level uniform up to `noise` per shape."""
     with torch.no_grad():
         level = noise * torch.rand(len(z), 1, 1, 1, 1, device=z.device)
         noisy = autoencoder.decode(z + level * torch.randn_like(z))

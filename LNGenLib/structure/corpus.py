@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import Dataset
 
 from LNGenLib.errors import InputError
-from LNGenLib.files import whole_file
+from LNGenLib.files import write_npz
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.deformation import deform
@@ -53,17 +53,16 @@ def prepare(data: Path, output: Path, progress: Progress = SILENT) -> None:
                 f"{data}: every mask of the split {split} reaches the border of its image, as if "
                 "cut off there: leave background round the lymph nodes"
             )
-    with whole_file(output) as temporary:
-        np.savez_compressed(
-            temporary,
-            tsdf=np.stack([one.tsdf for one in surfaces]).astype(np.float16),
-            long_axis_mm=np.array([one.long_axis for one in surfaces]),
-            dice=np.array([one.dice for one in surfaces]),
-            volume_ratio=np.array([one.volume_ratio for one in surfaces]),
-            single=np.array([one.single for one in surfaces]),
-            split=np.array([row["split"] for row in rows]),
-            name=np.array([row["file"] for row in rows]),
-        )
+    arrays = {
+        "tsdf": np.stack([one.tsdf for one in surfaces]).astype(np.float16),
+        "long_axis_mm": np.array([one.long_axis for one in surfaces]),
+        "dice": np.array([one.dice for one in surfaces]),
+        "volume_ratio": np.array([one.volume_ratio for one in surfaces]),
+        "single": np.array([one.single for one in surfaces]),
+        "split": np.array([row["split"] for row in rows]),
+        "name": np.array([row["file"] for row in rows]),
+    }
+    write_npz(arrays, output)
 
 
 def read_surface(path: Path) -> NodeSurface:
@@ -166,7 +165,8 @@ def _described(shapes, sizes, progress: Progress = SILENT) -> np.ndarray:
 
 
 def _turned(tsdf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return np.flip(tsdf.transpose(rng.permutation(3)), np.flatnonzero(rng.random(3) < 0.5))
+    turned = tsdf.transpose(rng.permutation(3))
+    return np.flip(turned, tuple(np.flatnonzero(rng.random(3) < 0.5)))
 
 
 def _small_size(rng: np.random.Generator) -> float:
@@ -180,8 +180,6 @@ def _small_size(rng: np.random.Generator) -> float:
 def _kept(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Arrays kept in `path`, made where they are not."""
     if not path.exists():
-        made = make()
-        with whole_file(path) as temporary:
-            np.savez_compressed(temporary, **made)
+        write_npz(make(), path)
     with np.load(path) as arrays:
         return dict(arrays)

@@ -22,7 +22,8 @@ SPREAD = 0.7  # samples, standard deviation of the displacement along each axis,
 
 
 def deform(structure: Structure, rng: np.random.Generator) -> np.ndarray:
-    """A TSDF (32, 32, 32) float32 deformed at random, scaled and centered anew, and sound.
+    """A TSDF (32, 32, 32) float32 deformed at random, scaled and centered anew, and topologically
+    valid.
 
     The structure must lie in the frame, with its margin: what leaves the cube is drawn again.
     """

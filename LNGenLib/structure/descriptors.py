@@ -20,7 +20,7 @@ def describe(tsdf: np.ndarray, long_axis: float) -> np.ndarray:
     The decimal logarithm of the long axis; what a clinician says of a shape: axis ratio (short
     axis / long axis) and irregularity (1 - volume / convex hull's volume); then the inside's center
     of mass (z, y, x) and second moments (zz, yy, xx, zy, zx, yx) in half long axes, which say how
-    the shape lies, so that mirror images are told apart.
+    the shape lies, so that mirror images differ.
     """
     structure = Structure(tsdf)
     hull = spatial.ConvexHull(structure.vertices(1.0)).volume

@@ -12,7 +12,7 @@ import numpy as np
 
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
-from LNGenLib.structure.repair import is_sound
+from LNGenLib.structure.repair import is_valid
 from LNGenLib.structure.shape import Structure
 
 SHARES = ((5.0, 0.05), (10.0, 0.25), (np.inf, 0.45))  # so many of the nodes below so many mm
@@ -59,7 +59,7 @@ def cut_hilum(structure: Structure, rng: np.random.Generator) -> Structure:
         notch = _notch(ends, vertices, SHALLOWER**k, rng)
         tsdf = _without(structure.tsdf, notch).clip(-TRUNCATION, TRUNCATION)
         cut = Structure(tsdf.astype(np.float32))
-        if is_sound(tsdf) and cut.sample_mm(unit) < (1 + MOST_SHORTENED) * SAMPLE:
+        if is_valid(tsdf) and cut.sample_mm(unit) < (1 + MOST_SHORTENED) * SAMPLE:
             return cut
     return structure
 

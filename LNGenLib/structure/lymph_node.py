@@ -16,10 +16,12 @@ Box = tuple[slice, ...]  # (z, y, x)
 
 def inside_grid(box: Box, shape: tuple[int, ...], pad: np.ndarray | int = 0) -> Box:
     """The part of `box`, with `pad` voxels more on each side, that lies in a grid of `shape`."""
-    return tuple(
+    pads = np.broadcast_to(pad, 3).tolist()
+    z, y, x = (
         slice(max(b.start - p, 0), min(b.stop + p, n))
-        for b, p, n in zip(box, np.broadcast_to(pad, 3).tolist(), shape, strict=True)
+        for b, p, n in zip(box, pads, shape, strict=True)
     )
+    return z, y, x
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +64,8 @@ class LymphNode:
         may leave the grid."""
         low, high = self._bounds(margin)
         ends = zip(np.floor(low), np.ceil(high) + 1, strict=True)
-        return tuple(slice(int(a), int(b)) for a, b in ends)
+        z, y, x = (slice(int(a), int(b)) for a, b in ends)
+        return z, y, x
 
     def occupancy(self, box: Box) -> np.ndarray:
         """Share of each voxel of `box` (z, y, x) that lies inside the node, 0 to 1, float32.

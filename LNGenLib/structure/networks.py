@@ -44,6 +44,8 @@ class StructureConfig:
 class StructureNetworks(nn.Module):
     """TSDFs (n, 1, 32, 32, 32), scaled to [-1, 1], to and from an 8^3 latent grid."""
 
+    CONFIG = StructureConfig
+
     def __init__(self, config: StructureConfig):
         super().__init__()
         self.config = config

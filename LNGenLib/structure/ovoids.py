@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from scipy.special import sph_harm_y
 
 from LNGenLib.structure.frame import GRID, SAMPLE
-from LNGenLib.structure.repair import is_sound
+from LNGenLib.structure.repair import is_valid
 from LNGenLib.structure.tsdf import tsdf_from_distance
 
 RATIO_SD = 0.09
@@ -35,7 +35,7 @@ def ovoid(long_axis: float, rng: np.random.Generator) -> np.ndarray:
         rms = rng.uniform(*(LOBULATED if rng.random() < share else SMOOTH))
         turn = Rotation.random(rng=rng).as_matrix()
         tsdf = _ovoid(np.array([1.0, middle, thin]), rms, turn, rng)
-        if is_sound(tsdf):
+        if is_valid(tsdf):
             return tsdf
 
 

@@ -15,21 +15,21 @@ _EDGES = ndimage.generate_binary_structure(3, 2)
 
 
 def repair(tsdf: np.ndarray) -> tuple[np.ndarray, bool]:
-    """A TSDF (32, 32, 32) with a sound inside, and whether that changed the inside.
+    """A TSDF (32, 32, 32) with a topologically valid inside, and whether that changed the inside.
 
-    Sound: one component connected by faces, no holes, tunnels and handles closed where a closing
+    Valid: one component connected by faces, no holes, tunnels and handles closed where a closing
     or an opening does it, and a border that is outside. Values change at the changed samples only,
     to half a sample from the surface.
     """
     inside = tsdf < 0
-    body = sound(inside)
+    body = valid_body(inside)
     repaired = tsdf.copy()
     repaired[body & ~inside] = -SAMPLE / 2
     repaired[inside & ~body] = SAMPLE / 2
     return repaired, bool((body != inside).any())
 
 
-def is_sound(tsdf: np.ndarray) -> bool:
+def is_valid(tsdf: np.ndarray) -> bool:
     """Whether a TSDF (32, 32, 32) has an inside of one component without holes, tunnels or a part
     at the border: quick, where `repair` takes long to close something."""
     inside = tsdf < 0
@@ -37,8 +37,8 @@ def is_sound(tsdf: np.ndarray) -> bool:
     return bool(inside.any() and (body == inside).all() and not _tunnels(body))
 
 
-def sound(inside: np.ndarray) -> np.ndarray:
-    """The sound body of a boolean volume (z, y, x); see `repair`."""
+def valid_body(inside: np.ndarray) -> np.ndarray:
+    """The topologically valid body of a boolean volume (z, y, x); see `repair`."""
     body = whole(inside)
     return _close_tunnels(body) if body.any() else body
 

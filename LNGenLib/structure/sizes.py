@@ -46,14 +46,13 @@ class Sizes:
         if self.low_mm == self.high_mm:
             size = self.low_mm
             return float(low_mm <= size < high_mm or size == high_mm == LARGEST)
-        ends = (
-            self.low_mm,
-            self.high_mm,
-            *(min(max(end, self.low_mm), self.high_mm) for end in (low_mm, high_mm)),
-        )
-        if self.law == "clinical":
-            ends = [CLINICAL.cdf(math.log(end)) for end in ends]
-        return (ends[3] - ends[2]) / (ends[1] - ends[0])
+        drawn = self._cumulative(self.high_mm) - self._cumulative(self.low_mm)
+        return (self._cumulative(high_mm) - self._cumulative(low_mm)) / drawn
+
+    def _cumulative(self, size_mm: float) -> float:
+        """What the law's draws are even in, at a long axis, or at the bound that it lies beyond."""
+        size = min(max(size_mm, self.low_mm), self.high_mm)
+        return CLINICAL.cdf(math.log(size)) if self.law == "clinical" else size
 
     def draw(self, rng: np.random.Generator) -> float:
         """A long axis in mm, from one number of `rng`."""
@@ -63,6 +62,6 @@ class Sizes:
         """The long axis in mm below which this share of those drawn lies."""
         if self.law == "uniform":
             return self.low_mm + (self.high_mm - self.low_mm) * share
-        low, high = (CLINICAL.cdf(math.log(end)) for end in (self.low_mm, self.high_mm))
+        low, high = self._cumulative(self.low_mm), self._cumulative(self.high_mm)
         size = math.exp(CLINICAL.inv_cdf(low + (high - low) * share))
         return min(max(size, self.low_mm), self.high_mm)  # rounding may pass a bound

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.utils.data import TensorDataset
 
-from LNGenLib.latent.autoencoder import vae_loss
-from LNGenLib.latent.training import Task, fit
-from LNGenLib.models.store import save_weights
-from LNGenLib.progress import SILENT, Progress
+from LNGenLib.latent.training import AutoencoderTask, Stage, Task
+from LNGenLib.progress import Progress
 from LNGenLib.structure.adapter import adapter_loss
 from LNGenLib.structure.corpus import (
     Shapes,
@@ -25,23 +26,11 @@ from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.networks import LATENT_GRID, StructureConfig, StructureNetworks
 
 
-class AutoencoderTask(Task):
-    """The VAE of the TSDFs."""
-
-    def __init__(self, networks: StructureNetworks, steps: int):
-        super().__init__(steps, networks.config.learning_rate)
-        self.config, self.autoencoder = networks.config, networks.autoencoder
-
-    def loss(self, batch: torch.Tensor) -> torch.Tensor:
-        """The VAE's loss, a scalar, of TSDFs (n, 1, 32, 32, 32)."""
-        return vae_loss(self.autoencoder, batch, self.config.kl_weight)
-
-
 class StructureTask(Task):
     """L_total = L_diffusion + lambda L_adapter (eq. 5), with the VAE frozen."""
 
-    def __init__(self, networks: StructureNetworks, steps: int):
-        super().__init__(steps, networks.config.learning_rate)
+    def __init__(self, networks: StructureNetworks):
+        super().__init__(networks.config.joint_steps, networks.config.learning_rate)
         self.networks = networks
         networks.autoencoder.requires_grad_(False)
 
@@ -57,40 +46,44 @@ class StructureTask(Task):
         return networks.diffusion.loss(z, condition) + config.adapter_weight * adapter
 
 
-def train(
-    arrays: Path,
-    folder: Path,
+def networks_and_stages(
+    kind: type[StructureNetworks],
     config: StructureConfig,
-    seed: int = 0,
-    progress: Progress = SILENT,
-) -> None:
-    """Train on prepared arrays (`corpus.prepare`); weights and config go to `folder`.
+    arrays: Path,
+    seed: int,
+    progress: Progress,
+) -> tuple[StructureNetworks, Iterator[Stage]]:
+    """New networks, and the stages that train them on prepared arrays (`corpus.prepare`).
 
-    Interrupted, the same call resumes. Needs neither SimpleITK nor vtk.
+    What else they learn from is kept beside the arrays. Needs neither SimpleITK nor vtk.
     """
-    real = real_shapes(arrays, "train")
-    corpus = training_shapes(
-        folder / "corpus.npz", real, config.copies, config.ovoids, seed, progress
-    )
+    real, kept = real_shapes(arrays, "train"), arrays.with_name("corpus.npz")
+    corpus = training_shapes(kept, real, config.copies, config.ovoids, seed, progress)
     held_out = described(real_shapes(arrays, "validation"))
     known = [*range(len(real[0])), *range(len(corpus.tsdf) - config.ovoids, len(corpus.tsdf))]
-    config = replace(config, known=len(known))
     torch.manual_seed(seed)
-    networks = StructureNetworks(config)
+    networks = kind(replace(config, known=len(known)))
     networks.prior.table.copy_(torch.from_numpy(corpus.descriptors[known]))
-    validation, batch = Volumes(held_out.tsdf), config.batch_size
+    solids = partial(solid_shapes, arrays.with_name("solids.npz"), config.solids, seed)
+    return networks, _stages(networks, solids, corpus, held_out)
+
+
+def _stages(
+    networks: StructureNetworks,
+    solids: Callable[[], np.ndarray],
+    corpus: Shapes,
+    held_out: Shapes,
+) -> Iterator[Stage]:
+    config, autoencoder = networks.config, networks.autoencoder
+    validation = Volumes(held_out.tsdf)
     if config.solid_steps:
         pretraining = AutoencoderTask(networks, config.solid_steps)
-        shapes = Volumes(solid_shapes(folder / "solids.npz", config.solids, seed))
-        fit(pretraining, shapes, validation, folder / "solids", batch, seed, progress)
+        yield Stage("solids", pretraining, Volumes(solids()), validation)
     adaptation = AutoencoderTask(networks, config.vae_steps)
-    fit(adaptation, Volumes(corpus.tsdf), validation, folder / "vae", batch, seed, progress)
-    autoencoder = networks.autoencoder.eval()
-    autoencoder.measure_latents(_volumes(corpus))
-    joint = StructureTask(networks, config.joint_steps)
-    data = (_encoded(autoencoder, shapes) for shapes in (corpus, held_out))
-    fit(joint, *data, folder / "joint", batch, seed, progress)
-    save_weights(networks, config, folder / "structure.safetensors")
+    yield Stage("vae", adaptation, Volumes(corpus.tsdf), validation)
+    autoencoder.eval().measure_latents(_volumes(corpus))
+    encoded, encoded_validation = (_encoded(autoencoder, part) for part in (corpus, held_out))
+    yield Stage("joint", StructureTask(networks), encoded, encoded_validation)
 
 
 @torch.no_grad()

@@ -61,7 +61,7 @@ def diameter(points: np.ndarray) -> tuple[float, np.ndarray]:
 @cache
 def _directions(dimensions: int) -> np.ndarray:
     """Unit vectors (n, dimensions), even over half the circle or sphere (Fibonacci lattice)."""
-    k = np.arange(DIRECTIONS) + 0.5
+    k: np.ndarray = np.arange(DIRECTIONS) + 0.5
     if dimensions == 2:
         angle = np.pi * k / DIRECTIONS
         return np.stack([np.cos(angle), np.sin(angle)], 1)

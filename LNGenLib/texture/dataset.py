@@ -21,10 +21,11 @@ from scipy.spatial.transform import Rotation
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
-from LNGenLib.files import whole_file
+from LNGenLib.files import write_npz
 from LNGenLib.image.geometry import array_spacing, extract_patch
 from LNGenLib.image.hu import FAT, SOFT_TISSUE, normalize, window_of
 from LNGenLib.progress import SILENT, Progress
+from LNGenLib.structure.lymph_node import Box, inside_grid
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import signed_distance
 from LNGenLib.texture.patch import RIM, SDF_TRUNCATION, SIZED_TO_NODE, Frame, patch_distance
@@ -52,16 +53,16 @@ class LabeledScan:
 
 @dataclass(frozen=True)
 class Body:
-    """A compact body in a scan: its mask in a box, the box's start index, its long axis in mm."""
+    """A compact body in a scan: its mask in a box of it, and its long axis in mm."""
 
     mask: np.ndarray
-    start: tuple[int, int, int]
+    box: Box
     long_axis: float
 
     @property
-    def box(self) -> tuple[slice, slice, slice]:
-        """Where the mask lies in the scan."""
-        return tuple(slice(s, s + n) for s, n in zip(self.start, self.mask.shape))
+    def start(self) -> tuple[int, ...]:
+        """The first index (z, y, x) of the box."""
+        return tuple(part.start for part in self.box)
 
 
 def find_bodies(scan: LabeledScan, smallest: float = 5.0, largest: float = 40.0) -> list[Body]:
@@ -92,12 +93,11 @@ def find_bodies(scan: LabeledScan, smallest: float = 5.0, largest: float = 40.0)
             continue
         if extent.max() > 3 * extent.min():
             continue
-        around = tuple(slice(b.start - 1, b.stop + 1) for b in box)
+        around = inside_grid(box, soft.shape, 1)
         mask = basins[around] == label
         shell = ndimage.binary_dilation(mask, np.ones((3, 3, 3))) & ~mask
         if fat[around][shell].mean() >= 0.4 and mask.sum() >= 0.3 * size.prod():
-            start = tuple(int(b.start) for b in around)
-            bodies.append(Body(mask, start, float(extent.max())))
+            bodies.append(Body(mask, around, float(extent.max())))
     return bodies
 
 
@@ -181,14 +181,14 @@ def _drawn_patch(
 
 def _lesions(scan: LabeledScan) -> Iterator[Body]:
     """The given lesions of up to 60 mm, one a label."""
-    boxes = [] if scan.lesions is None else ndimage.find_objects(scan.lesions)
-    for label, box in enumerate(boxes, 1):
+    if scan.lesions is None:
+        return
+    for label, box in enumerate(ndimage.find_objects(scan.lesions), 1):
         if box is None:
             continue
         extent = max((b.stop - b.start) * s for b, s in zip(box, scan.spacing, strict=True))
         if extent <= 60:
-            start = tuple(int(b.start) for b in box)
-            yield Body(scan.lesions[box] == label, start, float(extent))
+            yield Body(scan.lesions[box] == label, box, float(extent))
 
 
 def _patches(
@@ -240,9 +240,7 @@ def prepare(
             arrays["sdf"].append(to_uint8(np.clip(sdf / SDF_TRUNCATION, -1, 1)))
             arrays["split"].append(row["split"])
             arrays["scan"].append(row["file"])
-    stacked = {name: np.stack(values) for name, values in arrays.items()}
-    with whole_file(output) as temporary:
-        np.savez_compressed(temporary, **stacked)
+    write_npz({name: np.stack(values) for name, values in arrays.items()}, output)
 
 
 def to_uint8(values: np.ndarray) -> np.ndarray:

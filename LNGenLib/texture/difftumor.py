@@ -46,6 +46,7 @@ class DiffTumorConfig(TextureConfig):
 class DiffTumorNetworks(TextureNetworks):
     """CT patches (n, 1, 64, 64, 64) at 1 mm, and their 16^3 latent grid."""
 
+    CONFIG = DiffTumorConfig
     FRAME = FRAME
     FACTOR = 4
     SHAPE_CHANNELS = 1
@@ -68,7 +69,7 @@ class DiffTumorNetworks(TextureNetworks):
 class DiffTumorModel(TextureModel):
     """A texture model of `lngen train difftumor`; its weights do not ship."""
 
-    CONFIG, NETWORKS = DiffTumorConfig, DiffTumorNetworks
+    NETWORKS = DiffTumorNetworks
 
     def __init__(self, path: Path | None = None, device: str = "cpu"):
         if path is None:

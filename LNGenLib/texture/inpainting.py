@@ -48,7 +48,7 @@ def blur_mm(spread: float, spacing: np.ndarray, own: float = 0.0) -> float:
 
 def own_spread(occupancy: np.ndarray, spread: float, spacing: np.ndarray) -> float:
     """The spread (mm) that a node's occupancy (z, y, x) has before any blur, by voxels and by the
-    tilt and raggedness of its surface within them; 0 where too little of its border tells.
+    tilt and raggedness of its surface within them; 0 where too little of its border shows it.
 
     `spread` (mm) is that of the scan's edges, `spacing` in mm (z, y, x).
     """

@@ -17,7 +17,7 @@ from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_descrip
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.texture.inpainting import inpaint
-from LNGenLib.texture.networks import TextureConfig, TextureNetworks
+from LNGenLib.texture.networks import TextureNetworks
 from LNGenLib.texture.patch import SDF_TRUNCATION, Tissue, patch_distance
 
 BATCH = 8
@@ -29,14 +29,14 @@ SOLVER: Solver = "dpm"
 class TextureModel:
     """The trained texture model; `path` is a .safetensors of `lngen train texture`."""
 
-    CONFIG, NETWORKS = TextureConfig, TextureNetworks
+    NETWORKS = TextureNetworks
     inpaint = staticmethod(inpaint)
 
     def __init__(self, path: Path | None = None, device: str = "cpu"):
         self.path = path or SHIPPED / "texture.safetensors"
         self.description = read_description(self.path)
         self.device, self.batch = device, BATCH
-        networks = self.NETWORKS(config_of(self.CONFIG, self.description))
+        networks = self.NETWORKS(config_of(self.NETWORKS.CONFIG, self.description))
         self.networks = quick_alone(load_weights(networks, self.path, device), device)
 
     def sample(
@@ -61,7 +61,16 @@ class TextureModel:
             tissues += self._batch(hu, nodes[part], means[part], seeds[part], steps, solver, own)
         return tissues
 
-    def _batch(self, hu, nodes, means, seeds, steps, solver, progress) -> list[Tissue]:
+    def _batch(
+        self,
+        hu: np.ndarray,
+        nodes: Sequence[LymphNode],
+        means: Sequence[float],
+        seeds: Sequence[int],
+        steps: int,
+        solver: Solver,
+        progress: Progress,
+    ) -> list[Tissue]:
         frame = self.networks.FRAME
         distances = [frame.step(node.long_axis) for node in nodes]
         ct, sdf = [], []
@@ -75,14 +84,12 @@ class TextureModel:
                 torch.from_numpy(np.stack(sdf))[:, None].to(self.device),
                 torch.from_numpy(normalize(np.array(means))).to(self.device),
             )
-            z = self.networks.diffusion.sample(
-                seeded_noise(seeds, self.networks.latent_shape).to(self.device),
-                *(condition, steps, progress, solver),
-            )
+            noise = seeded_noise(seeds, self.networks.latent_shape).to(self.device)
+            z = self.networks.diffusion.sample(noise, condition, steps, progress, solver)
             patches = self.networks.autoencoder.decode(z).float().cpu().numpy()[:, 0]
         return [
-            Tissue(self._finished(denormalize(patch), *of_node), step)
-            for patch, step, *of_node in zip(patches, distances, sdf, means, strict=True)
+            Tissue(self._finished(denormalize(patch), shape, mean), step)
+            for patch, step, shape, mean in zip(patches, distances, sdf, means, strict=True)
         ]
 
     def _finished(self, hu: np.ndarray, sdf: np.ndarray, mean: float) -> np.ndarray:

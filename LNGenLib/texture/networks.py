@@ -36,6 +36,7 @@ class TextureNetworks(nn.Module):
     hole cut out (4), and the wanted mean inside (1).
     """
 
+    CONFIG = TextureConfig
     FRAME = SIZED_TO_NODE
     FACTOR = 2
     SHAPE_CHANNELS = FACTOR**3 + 1  # of the condition, besides the latent
@@ -52,7 +53,7 @@ class TextureNetworks(nn.Module):
         )
 
     @property
-    def latent_shape(self) -> tuple[int, int, int, int]:
+    def latent_shape(self) -> tuple[int, ...]:
         """Of the latent of a patch, channels first."""
         return (self.config.latent_channels, *[self.FRAME.size // self.FACTOR] * 3)
 

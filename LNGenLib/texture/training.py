@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,8 @@ from monai.transforms import Compose, RandAxisFlipd, RandRotate90d
 from torch.nn import functional
 
 from LNGenLib.image.hu import WINDOW
-from LNGenLib.latent.autoencoder import vae_loss
-from LNGenLib.latent.training import Task, fit
-from LNGenLib.models.store import save_weights
-from LNGenLib.progress import SILENT, Progress
+from LNGenLib.latent.training import AutoencoderTask, Stage, Task
+from LNGenLib.progress import Progress
 from LNGenLib.texture.networks import TextureConfig, TextureNetworks
 
 KEYS = ("ct", "sdf")
@@ -30,24 +30,18 @@ def _augmented(batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tens
     return (ct + offset).clamp(-1, 1), sdf
 
 
-class AutoencoderTask(Task):
-    """Stage 1: the VAE of CT patches; half of them with the hole, as in the condition."""
-
-    def __init__(self, networks: TextureNetworks):
-        super().__init__(networks.config.vae_steps, networks.config.learning_rate)
-        self.config, self.autoencoder = networks.config, networks.autoencoder
-        self.cut_hole = networks.cut_hole
-
-    def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """The VAE's loss, a scalar, of patches (n, 1, s, s, s)."""
-        ct, sdf = _augmented(batch)
-        half = len(ct) // 2
-        ct[:half] = self.cut_hole(ct[:half], sdf[:half])
-        return vae_loss(self.autoencoder, ct, self.config.kl_weight)
+def _half_without_bodies(
+    networks: type[TextureNetworks], batch: dict[str, torch.Tensor]
+) -> torch.Tensor:
+    """CT patches; half of them with the hole, as in the condition."""
+    ct, sdf = _augmented(batch)
+    half = len(ct) // 2
+    ct[:half] = networks.cut_hole(ct[:half], sdf[:half])
+    return ct
 
 
 class TextureTask(Task):
-    """Stage 2: the diffusion loss of eq. 6, most of its weight in the hole."""
+    """The diffusion loss of eq. 6, most of its weight in the hole."""
 
     def __init__(self, networks: TextureNetworks):
         super().__init__(networks.config.diffusion_steps, networks.config.learning_rate)
@@ -67,18 +61,23 @@ class TextureTask(Task):
         return self.networks.diffusion.loss(z, condition, weight / weight.mean())
 
 
-def train(
-    arrays: Path,
-    weights: Path,
+def networks_and_stages(
     kind: type[TextureNetworks],
     config: TextureConfig,
-    seed: int = 0,
-    progress: Progress = SILENT,
-) -> None:
-    """Train on prepared arrays (`dataset.prepare`); `weights` and checkpoints go to its folder.
+    arrays: Path,
+    seed: int,
+    progress: Progress,
+) -> tuple[TextureNetworks, Iterator[Stage]]:
+    """New networks, and the stages that train them on prepared arrays (`dataset.prepare`).
 
-    Interrupted, the same call resumes. Needs torch, monai and Lightning only.
+    Needs torch, monai and Lightning only.
     """
+    torch.manual_seed(seed)
+    networks = kind(config)
+    return networks, _stages(networks, arrays)
+
+
+def _stages(networks: TextureNetworks, arrays: Path) -> Iterator[Stage]:
     with np.load(arrays) as data:
         ct, sdf = (torch.from_numpy(data[name])[:, None] for name in ("hu", "sdf"))
         split = data["split"]
@@ -88,13 +87,9 @@ def train(
 
     turns = Compose([*[RandAxisFlipd(KEYS, 0.75)] * 2, RandRotate90d(KEYS, 0.75, 3, (1, 2))])
     patches, validation = Dataset(items("train"), turns), Dataset(items("validation"))
-
-    torch.manual_seed(seed)
-    networks = kind(config)
-    folder, batch = weights.parent, config.batch_size
-    fit(AutoencoderTask(networks), patches, validation, folder / "vae", batch, seed, progress)
-    networks.autoencoder.eval()
+    half = partial(_half_without_bodies, type(networks))
+    vae = AutoencoderTask(networks, networks.config.vae_steps, half)
+    yield Stage("vae", vae, patches, validation)
     sample = torch.from_numpy(np.flatnonzero(split == "train"))[:: max(1, len(ct) // 1000)]
-    networks.autoencoder.measure_latents(ct[sample].float() / 127.5 - 1)
-    fit(TextureTask(networks), patches, validation, folder / "ddpm", batch, seed, progress)
-    save_weights(networks, config, weights)
+    networks.autoencoder.eval().measure_latents(ct[sample].float() / 127.5 - 1)
+    yield Stage("ddpm", TextureTask(networks), patches, validation)

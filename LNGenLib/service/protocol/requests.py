@@ -11,9 +11,9 @@ from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.records import from_json
+from LNGenLib.training import PARTS
 
 MOST_PREVIEWS = 100
-PARTS = ("structure", "texture", "difftumor")
 
 R = TypeVar("R", bound="JobRequest")
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from LNGenLib.errors import InputError
 from LNGenLib.progress import Progress
+from LNGenLib.training import MODELS
 
 PACKAGES = ("lngen", "torch", "monai", "numpy", "scipy", "scikit-image", "SimpleITK", "safetensors")
 SELF_TEST = "self test: one lymph node"
-WEIGHTS = ("structure", "texture")
+WEIGHTS = [name for name, model in MODELS.items() if model.ships]
 
 
 @dataclass(frozen=True)
