@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,6 +123,10 @@ def test_texture_trains_and_loads(data, tmp_path, monkeypatch):
         assert set(arrays["split"]) == {"train", "validation"}
         assert arrays["hu"].shape[1:] == (32, 32, 32)
     assert TextureModel(weights).networks.config.vae_channels == 8
+    (tmp_path / "again").mkdir()
+    shutil.copy(tmp_path / "texture.npz", tmp_path / "again")
+    again = training.run("texture", data, tmp_path / "again", TINY_TEXTURE, seed=0)
+    assert again.read_bytes() == weights.read_bytes()  # the seed says all
 
 
 def test_every_labeled_lesion_of_a_scan_is_learned_from(tmp_path):

@@ -74,10 +74,10 @@ def networks_and_stages(
     """
     torch.manual_seed(seed)
     networks = kind(config)
-    return networks, _stages(networks, arrays)
+    return networks, _stages(networks, arrays, seed)
 
 
-def _stages(networks: TextureNetworks, arrays: Path) -> Iterator[Stage]:
+def _stages(networks: TextureNetworks, arrays: Path, seed: int) -> Iterator[Stage]:
     with np.load(arrays) as data:
         ct, sdf = (torch.from_numpy(data[name])[:, None] for name in ("hu", "sdf"))
         split = data["split"]
@@ -86,6 +86,7 @@ def _stages(networks: TextureNetworks, arrays: Path) -> Iterator[Stage]:
         return [{"ct": ct[i], "sdf": sdf[i]} for i in np.flatnonzero(split == part)]
 
     turns = Compose([*[RandAxisFlipd(KEYS, 0.75)] * 2, RandRotate90d(KEYS, 0.75, 3, (1, 2))])
+    turns.set_random_state(seed)
     patches, validation = Dataset(items("train"), turns), Dataset(items("validation"))
     half = partial(_half_without_bodies, type(networks))
     vae = AutoencoderTask(networks, networks.config.vae_steps, half)
