@@ -76,8 +76,8 @@ def data(source, tmp_path_factory):
 def test_the_standin_holds_what_it_says(data):
     cases = read_cases(data / "cases.csv")
     assert [case.part for case in cases].count("train") == 4 and len(cases) == 6
-    told = json.loads((data / "standin.json").read_text())
-    assert told["synthetic"] and told["stand_in"].startswith("STAND-IN")
+    about = json.loads((data / "standin.json").read_text())
+    assert about["synthetic"] and about["stand_in"].startswith("STAND-IN")
     sources = set()
     for case in cases:
         ct, labels, _ = case.load()

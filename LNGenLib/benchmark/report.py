@@ -9,7 +9,6 @@ from rich.table import Table
 from LNGenLib.benchmark.arms import Arm
 from LNGenLib.benchmark.standin import MARK
 from LNGenLib.benchmark.table1 import Benchmark, Result, Run
-from LNGenLib.cli.segmentation import interval
 from LNGenLib.evaluation.segmentation.lesions import BINS, ScanScore
 from LNGenLib.evaluation.segmentation.metrics import estimate, paired
 
@@ -48,7 +47,7 @@ def table(bench: Benchmark, cells: Sequence[Run], parts: Sequence[str], baseline
             continue
         scores = _pooled(results, parts)
         found = estimate(scores)
-        row += [interval(found[name]) for name in FIGURES[:2]]
+        row += [str(found[name]) for name in FIGURES[:2]]
         # the seeds that both arms have, so that the difference is that of the arms alone
         reference = _results(bench, cells, network, baseline)
         same = results.keys() & reference.keys()
@@ -57,9 +56,9 @@ def table(bench: Benchmark, cells: Sequence[Run], parts: Sequence[str], baseline
         else:
             ours, theirs = ({k: own[k] for k in same} for own in (results, reference))
             apart = paired(_pooled(ours, parts), _pooled(theirs, parts))
-            row += [interval(apart[name]) for name in FIGURES[:2]]
-        row += [interval(found[name]) for name in FIGURES[2:]]
-        row += [interval(found[f"lesion sensitivity {size}"]) for size in BINS]
+            row += [str(apart[name]) for name in FIGURES[:2]]
+        row += [str(found[name]) for name in FIGURES[2:]]
+        row += [str(found[f"lesion sensitivity {size}"]) for size in BINS]
         for cost in ("training_seconds", "synthesis_seconds"):
             total = sum(getattr(result, cost) for result in results.values())
             row.append(f"{total / 60 / len(results):.1f}")

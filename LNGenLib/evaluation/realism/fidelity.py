@@ -44,8 +44,7 @@ class Fidelity:
     `edge` is the spread of the nodes' borders over that of the scan's own. Both are taken over the
     pairs and profiles of all nodes together: in thick slices one node alone has too few. `mean` and
     `deviation` are of the nodes' mean HU. `slope` is that of the change of HU regressed on the one
-    predicted from occupancy, in-plane blur and wanted HU, over nodes of 2 mm. None: too few voxels
-    to tell.
+    predicted from occupancy, in-plane blur and wanted HU, over nodes of 2 mm. None: too few voxels.
     """
 
     nodes: int

@@ -66,10 +66,10 @@ def score(
         counts["detected"][size] += number in detected
     for _, size in _sizes(findings, spacing, but=true):
         counts["false"][size] += 1
-    mask = truth > 0, found > 0
-    return ScanScore(
-        id, patient, int((mask[0] & mask[1]).sum()), *(int(part.sum()) for part in mask), **counts
+    shared_voxels, truth_voxels, found_voxels = (
+        int(mask.sum()) for mask in (both, nodes > 0, findings > 0)
     )
+    return ScanScore(id, patient, shared_voxels, truth_voxels, found_voxels, **counts)
 
 
 def _sizes(

@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from LNGenLib.evaluation.distribution import Estimate, closeness
 from LNGenLib.evaluation.shape.features import SYMMETRIES, Features, turned
+from LNGenLib.evaluation.shape.precision_recall import Closeness, closeness
 from LNGenLib.evaluation.shape.surfaces import RealSurfaces
 from LNGenLib.randomness import node_rng
 
 LEAST, MOST = 20, 100  # surfaces that are compared with as many others
 DRAWS = 20
-
-
-@dataclass(frozen=True)
-class Closeness:
-    """Mean and 2.5 to 97.5 % of the draws, each of `number` surfaces against as many others."""
-
-    number: int
-    precision: Estimate
-    recall: Estimate
-    coverage: Estimate
-
-    @classmethod
-    def of(cls, number: int, draws: list[tuple[float, float, float]]) -> Closeness:
-        """Of precision, recall and coverage of each draw."""
-        values = np.array(draws)
-        ends = np.percentile(values, [2.5, 97.5], axis=0)
-        return cls(number, *(Estimate(*map(float, e)) for e in zip(values.mean(0), *ends)))
 
 
 class Reference:
