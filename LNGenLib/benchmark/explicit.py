@@ -97,7 +97,8 @@ class ExplicitModel:
     @torch.inference_mode()
     def draw(self, numbers: Sequence[int], long_axes: Sequence[float], seed: int) -> np.ndarray:
         """TSDFs (n, 32, 32, 32) float32 of the masks drawn, nothing repaired."""
-        prior, drawn = self.networks.prior, []
+        prior = self.networks.prior
+        drawn: list[np.ndarray] = []
         for start in range(0, len(numbers), BATCH):
             part = slice(start, start + BATCH)
             each = zip(numbers[part], long_axes[part])

@@ -20,7 +20,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib import __version__
-from LNGenLib.benchmark.scanner import Scanner
+from LNGenLib.benchmark.scanner import SimulatedScanner
 from LNGenLib.errors import InputError
 from LNGenLib.files import whole_file, write_json
 from LNGenLib.image.geometry import array_spacing, index_to_ras
@@ -52,7 +52,7 @@ MARK = "STAND-IN: procedural phantoms and crops of real CTs with simulated lymph
 
 
 @dataclass(frozen=True)
-class Part:
+class StandinPart:
     """A part of the stand-in: its number of scans, the law of its nodes' long axes, and the split
     of the real data from which its shapes and CTs come."""
 
@@ -61,12 +61,16 @@ class Part:
     sizes: Sizes
     split: str
 
+    def id(self, number: int) -> str:
+        """The id of a scan."""
+        return f"{self.name.replace(' ', '_')}_{number:02d}"
+
 
 PARTS = (
-    Part("train", 20, Sizes("clinical"), "train"),
-    Part("validation", 5, Sizes("clinical"), "validation"),
-    Part("test uniform", 20, Sizes("uniform"), "test"),
-    Part("test skewed", 20, Sizes("clinical"), "test"),
+    StandinPart("train", 20, Sizes("clinical"), "train"),
+    StandinPart("validation", 5, Sizes("clinical"), "validation"),
+    StandinPart("test uniform", 20, Sizes("uniform"), "test"),
+    StandinPart("test skewed", 20, Sizes("clinical"), "test"),
 )
 
 
@@ -75,7 +79,7 @@ def make_standin(
     output: Path,
     seed: int,
     progress: Progress,
-    parts: tuple[Part, ...] = PARTS,
+    parts: tuple[StandinPart, ...] = PARTS,
     size: tuple[int, int, int] = SIZE,
 ) -> None:
     """Write the scans, `cases.csv` (image, label, id, patient, part), `standin.json`, and the
@@ -92,7 +96,7 @@ def make_standin(
     cases = [(part, number) for part in parts for number in range(part.scans)]
     for done, (part, number) in enumerate(cases):
         progress.advance("stand-in", done, len(cases))
-        if not (output / "records" / f"{_id(part, number)}.json").exists():
+        if not (output / "records" / f"{part.id(number)}.json").exists():
             _make_scan(data, output, seed, part, number, shapes[part.split], cts[part.split], size)
     _write_tables(output, cases, seed)
     _write_splits(data, output, cases, shapes)
@@ -109,21 +113,17 @@ def _rows(table: Path, split: str, prefix: str = "") -> list[str]:
     return rows
 
 
-def _id(part: Part, number: int) -> str:
-    return f"{part.name.replace(' ', '_')}_{number:02d}"
-
-
 def _make_scan(
     data: Path,
     output: Path,
     seed: int,
-    part: Part,
+    part: StandinPart,
     number: int,
     shapes: list[str],
     cts: list[str],
     size: tuple[int, int, int],
 ) -> None:
-    started, name = time.perf_counter(), _id(part, number)
+    started, name = time.perf_counter(), part.id(number)
     rng = node_rng(seed, number, f"stand-in {part.name}")
     if number % REAL_EVERY == REAL_EVERY - 1:
         source = cts[number // REAL_EVERY % len(cts)]
@@ -139,7 +139,8 @@ def _make_scan(
     region = find_region(background, organs, np.ones(background.GetSize()[::-1], bool))
     placed = place(structures, long_axes, region, spacing, rng.spawn(NODES))
     kept = [k for k in range(NODES) if placed[k] is not None]
-    nodes, scanner = [placed[k].node for k in kept], Scanner.draw(rng)
+    nodes = [found.node for found in placed if found is not None]
+    scanner = SimulatedScanner.draw(rng)
     hu, labels = scanner.scan(to_array(background), nodes, spacing, rng)
     write_image(marked_synthetic(like(hu, background)), output / "images" / f"{name}.nii.gz")
     write_image(marked_synthetic(like(labels, background)), output / "labels" / f"{name}.nii.gz")
@@ -186,11 +187,11 @@ def _crop(ct: sitk.Image, size: tuple[int, int, int], rng: np.random.Generator) 
 
 
 def _write_splits(
-    data: Path, output: Path, cases: list[tuple[Part, int]], shapes: dict[str, list[str]]
+    data: Path, output: Path, cases: list[tuple[StandinPart, int]], shapes: dict[str, list[str]]
 ) -> None:
     """`splits.csv` and `nodes/nodes.csv` (docs/training.md); the masks stay where they are."""
     used = ("train", "validation")
-    names = [(_id(*case), case[0].split) for case in cases if case[0].split in used]
+    names = [(part.id(k), part.split) for part, k in cases if part.split in used]
     scans = [(f"images/{name}.nii.gz", split, f"labels/{name}.nii.gz") for name, split in names]
     masks = data.resolve() / "nodes"
     nodes = [(masks / file, split) for split in used for file in shapes.get(split, [])]
@@ -203,8 +204,8 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> N
         csv.writer(file).writerows([header, *rows])
 
 
-def _write_tables(output: Path, cases: list[tuple[Part, int]], seed: int) -> None:
-    names = [_id(*case) for case in cases]
+def _write_tables(output: Path, cases: list[tuple[StandinPart, int]], seed: int) -> None:
+    names = [part.id(k) for part, k in cases]
     records = [json.loads((output / "records" / f"{name}.json").read_text()) for name in names]
     rows = [
         (f"images/{name}.nii.gz", f"labels/{name}.nii.gz", name, name, part.name)

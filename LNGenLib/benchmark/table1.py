@@ -11,20 +11,25 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from LNGenLib.benchmark.arms import Arm
-from LNGenLib.benchmark.painters import CLINICAL, NODES, SIZES, Painter, copier, synthesizer
+import SimpleITK as sitk
+from rich.table import Table
+
+from LNGenLib.benchmark.arms import NODES, Arm
+from LNGenLib.benchmark.augmentation import Augmentation, copier, synthesizer
+from LNGenLib.benchmark.standin import MARK
 from LNGenLib.datasets.case import Case, Loaded
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.label_values import label_map, written_labels
 from LNGenLib.datasets.writing import Plain, clear_unfinished
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.segmentation.lesions import ScanScore
+from LNGenLib.evaluation.segmentation.lesions import BINS, ScanScore
+from LNGenLib.evaluation.segmentation.metrics import estimate, paired
 from LNGenLib.files import json_field, read_json, write_json
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.models.store import SHIPPED, sha256
@@ -38,6 +43,9 @@ from LNGenLib.segmentation.training import train
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.method import Method
 
+NOT_RUN = "not run"
+FIGURES = ("dice", "sensitivity", "lesion sensitivity", "precision", "false positives a scan")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -49,7 +57,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Result:
+class RunResult:
     """What a run left: scores of each test part, and its costs in seconds."""
 
     steps: int
@@ -59,7 +67,7 @@ class Result:
     scores: dict[str, list[ScanScore]]
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Result:
+    def from_json(cls, values: dict[str, Any]) -> RunResult:
         """The result of `dataclasses.asdict`'s JSON."""
         scores = {
             part: [ScanScore.from_json(row) for row in rows]
@@ -107,14 +115,20 @@ class Benchmark:
         """Whether the arm has all it needs."""
         return arm != Arm.difftumor or self.difftumor is not None
 
-    def result(self, run: Run) -> Result | None:
+    @cached_property
+    def _models(self) -> dict[Arm, Models]:
+        """The models of the arms that paint by some."""
+        own = dict.fromkeys((Arm.lngen, Arm.clinical, Arm.filtered), self.models)
+        return own if self.difftumor is None else own | {Arm.difftumor: self.difftumor}
+
+    def result(self, run: Run) -> RunResult | None:
         """What the run left, or None where it has not run."""
         if not self.runnable(run.arm):
             return None
         path = self._run_folder(run) / "result.json"
-        return Result.from_json(json.loads(path.read_text())) if path.exists() else None
+        return RunResult.from_json(json.loads(path.read_text())) if path.exists() else None
 
-    def do(self, run: Run, progress: Progress) -> Result:
+    def do(self, run: Run, progress: Progress) -> RunResult:
         """Do a run, or what is left of it."""
         folder, parts = self._run_folder(run), self.cases
         training, painted = list(parts["train"]), 0.0
@@ -123,8 +137,9 @@ class Benchmark:
             training += more
         folder.mkdir(parents=True, exist_ok=True)
         write_json(self._key(run), folder / "run.json")
-        told = self._train(run, training, folder / "model", progress)
-        segmentor, scores = load_segmentor(folder / "model", self.models.device), {}
+        trained = self._train(run, training, folder / "model", progress)
+        segmentor = load_segmentor(folder / "model", self.models.device)
+        scores: dict[str, list[ScanScore]] = {}
         for part in list(parts)[2:]:
             scores[part] = []
             for number, case in enumerate(parts[part]):
@@ -132,26 +147,38 @@ class Benchmark:
                 loaded = case.load_labeled()
                 found = to_array(segmentor.segment(loaded.ct))
                 scores[part].append(score_found(case, loaded, found))
-        seconds = told["seconds"]
-        result = Result(told["steps"], told["validation_dice"], seconds, painted, scores)
+        result = RunResult(
+            steps=trained["steps"],
+            validation_dice=trained["validation_dice"],
+            training_seconds=trained["seconds"],
+            synthesis_seconds=painted,
+            scores=scores,
+        )
         write_json(dataclasses.asdict(result), folder / "result.json")
         return result
 
     def _train(
         self, run: Run, training: list[Case], folder: Path, progress: Progress
     ) -> dict[str, Any]:
-        arguments = training, self.cases["validation"], folder, run.config, run.seed
         done = folder / "training.json"
         if done.exists():  # written last, here or on another machine
-            told = read_json(done)
+            trained = read_json(done)
+            again = "remove its folder, and it is trained again"
             for name in ("steps", "validation_dice", "seconds"):
-                json_field(told, name, file=done, make="remove its folder, and it is trained again")
-            return told
+                json_field(trained, name, file=done, make=again)
+            return trained
+        validation = self.cases["validation"]
         if run.config.network == "nnunet":
             from LNGenLib.segmentation.nnunet import train as train_nnunet
 
-            return train_nnunet(*arguments, progress, self.models.device)
-        return train(*arguments, progress=progress, cache=self.folder / "cases")
+            device = self.models.device
+            return train_nnunet(
+                training, validation, folder, run.config, run.seed, progress, device
+            )
+        cache = self.folder / "cases"
+        return train(
+            training, validation, folder, run.config, run.seed, progress=progress, cache=cache
+        )
 
     def _run_folder(self, run: Run) -> Path:
         return self.folder / "runs" / _hash(self._key(run))
@@ -171,15 +198,13 @@ class Benchmark:
         if run.arm == Arm.real:
             return {}
         recipe: dict[str, Any] = {"arm": run.arm.value, "seed": run.seed, "nodes": NODES}
-        if run.arm in (Arm.lngen, Arm.clinical, Arm.filtered):
-            recipe["sizes"], recipe["enhancement"] = _sizes(run.arm), "as the real ones"
-            recipe["weights"] = [
-                sha256(getattr(self.models, f"{name}_weights") or SHIPPED / f"{name}.safetensors")
-                for name in ("structure", "texture")
-            ]
-        if run.arm == Arm.difftumor and self.difftumor is not None:
-            recipe["sizes"] = _sizes(run.arm)
-            recipe["weights"] = sha256(self.difftumor.texture_weights)
+        if models := self._models.get(run.arm):
+            recipe["sizes"], texture = run.arm.sizes, _hash_of_weights(models, "texture")
+            if run.arm == Arm.difftumor:
+                recipe["weights"] = texture
+            else:
+                recipe["enhancement"] = "as the real ones"
+                recipe["weights"] = [_hash_of_weights(models, "structure"), texture]
         if run.arm == Arm.filtered:
             recipe["filtered by"] = dataclasses.asdict(run.config)
         return recipe
@@ -198,7 +223,7 @@ class Benchmark:
         return read_cases(folder), seconds
 
     def _paint(self, run: Run, writer: Plain, progress: Progress) -> None:
-        painter = self._painter(run.arm)
+        augment = self._augmentation(run.arm)
         training = self.cases["train"]
         for number, case in enumerate(training):
             progress.advance("painting", number, len(training))
@@ -207,13 +232,13 @@ class Benchmark:
             started = time.monotonic()
             loaded = case.load_labeled()
             seed = node_seed(run.seed, number, run.arm.value)
-            painted, nodes = painter(loaded.ct, loaded.nodes, seed)
+            painted, nodes = augment(loaded.ct, loaded.nodes, seed)
             _write(writer, case, painted, nodes, loaded, time.monotonic() - started)
 
-    def _painter(self, arm: Arm) -> Painter:
+    def _augmentation(self, arm: Arm) -> Augmentation:
         if arm == Arm.copies:
             return copier(self.cases["train"])
-        return synthesizer(self.difftumor if arm == Arm.difftumor else self.models, _sizes(arm))
+        return synthesizer(self._models[arm], arm.sizes)
 
     def _filter(self, run: Run, writer: Plain, progress: Progress) -> None:
         """The scans of LN-Gen without what the segmentor of `real only` finds implausible."""
@@ -226,12 +251,9 @@ class Benchmark:
         filter_cases(folder, self.cases["train"], segmentor, writer.folder, progress)
 
 
-def _sizes(arm: Arm) -> dict[str, int]:
-    """How many lymph nodes a scan of an arm gets of each law of long axes."""
-    return CLINICAL if arm == Arm.clinical else SIZES
-
-
-def _write(writer: Plain, case: Case, ct, nodes, source: Loaded, seconds: float) -> None:
+def _write(
+    writer: Plain, case: Case, ct: sitk.Image, nodes: sitk.Image, source: Loaded, seconds: float
+) -> None:
     ignored = None if source.ignored is None else to_array(source.ignored)
     label = label_map((to_array(nodes) > 0) | (to_array(source.nodes) > 0), ignored)
     about = {"synthetic": True, "patient": case.patient, "source": case.id}
@@ -242,6 +264,10 @@ def _write(writer: Plain, case: Case, ct, nodes, source: Loaded, seconds: float)
 def _seconds(folder: Path) -> float:
     record = folder / "nodes.json"
     return json_field(read_json(record), "seconds", file=record, make="remove the synthetic scans")
+
+
+def _hash_of_weights(models: Models, name: str) -> str:
+    return sha256(getattr(models, f"{name}_weights") or SHIPPED / f"{name}.safetensors")
 
 
 def _hash(content: Any) -> str:
@@ -261,3 +287,63 @@ def difftumor_models(weights: Path | None, device: str) -> Models | None:
     if weights is None:
         return None
     return Models(device, None, weights, Method.difftumor)
+
+
+def title(bench: Benchmark, cells: Sequence[Run], baseline: Arm) -> str:
+    """What the table is of."""
+    steps = sorted({run.config.steps for run in cells})
+    counts = {part: len(cases) for part, cases in bench.cases.items()}
+    return "\n".join(
+        [
+            MARK if bench.standin else f"data: {bench.data}",
+            f"scans: {counts}; real : synthetic 1 : 1 by scan; {steps} optimizer steps in every "
+            "arm; checkpoints chosen on the validation scans; intervals: 95 %, bootstrap over "
+            f"patients, seeds pooled; differences: to {baseline.value}, paired",
+        ]
+    )
+
+
+def table(bench: Benchmark, cells: Sequence[Run], parts: Sequence[str], baseline: Arm) -> Table:
+    """A row for each network and arm: figures over the scans of some test parts, and differences to
+    the arm `baseline`."""
+    columns = ["network", "arm", "seeds", *FIGURES[:2], "Dice difference", "sensitivity difference"]
+    columns += [*FIGURES[2:], *(f"found {size}" for size in BINS), "minutes: training", "synthesis"]
+    shown = Table(*columns, title=" and ".join(parts))
+    for network, arm in dict.fromkeys((run.config.network, run.arm) for run in cells):
+        results = _results(bench, cells, network, arm)
+        row = [network, arm.value, f"{len(results)}/{max(run.seed for run in cells) + 1}"]
+        if not results:
+            shown.add_row(*row, *[NOT_RUN] * (len(columns) - len(row)))
+            continue
+        scores = _pooled(results, parts)
+        found = estimate(scores)
+        row += [str(found[name]) for name in FIGURES[:2]]
+        # the seeds that both arms have, so that the difference is that of the arms alone
+        reference = _results(bench, cells, network, baseline)
+        same = results.keys() & reference.keys()
+        if arm == baseline or not same:
+            row += ["-" if arm == baseline else NOT_RUN] * 2
+        else:
+            ours, theirs = ({k: own[k] for k in same} for own in (results, reference))
+            apart = paired(_pooled(ours, parts), _pooled(theirs, parts))
+            row += [str(apart[name]) for name in FIGURES[:2]]
+        row += [str(found[name]) for name in FIGURES[2:]]
+        row += [str(found[f"lesion sensitivity {size}"]) for size in BINS]
+        for cost in ("training_seconds", "synthesis_seconds"):
+            total = sum(getattr(result, cost) for result in results.values())
+            row.append(f"{total / 60 / len(results):.1f}")
+        shown.add_row(*row)
+    return shown
+
+
+def _results(
+    bench: Benchmark, cells: Sequence[Run], network: str, arm: Arm
+) -> dict[int, RunResult]:
+    """The results of a network and an arm, by seed."""
+    own = [run for run in cells if (run.config.network, run.arm) == (network, arm)]
+    results = {run.seed: bench.result(run) for run in own}
+    return {seed: result for seed, result in results.items() if result is not None}
+
+
+def _pooled(results: dict[int, RunResult], parts: Sequence[str]) -> list[ScanScore]:
+    return [score for result in results.values() for part in parts for score in result.scores[part]]

@@ -152,7 +152,7 @@ def table2(
 
 
 def _print(bench: Benchmark, cells: list[Run], baseline: Arm) -> None:
-    from LNGenLib.benchmark.report import table, title
+    from LNGenLib.benchmark.table1 import table, title
 
     console.print(title(bench, cells, baseline), soft_wrap=True)
     parts = list(bench.cases)[2:]

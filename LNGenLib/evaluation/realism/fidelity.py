@@ -154,7 +154,8 @@ def _differences(hu: np.ndarray, where: np.ndarray, lag: int) -> np.ndarray:
     """|Differences| of voxels `lag` apart in-plane, both in `where`."""
     found = []
     for axis in (1, 2):
-        values, known = (np.moveaxis(x, axis, 0) for x in (hu.astype(np.float32), where))
+        values = np.moveaxis(hu.astype(np.float32), axis, 0)
+        known = np.moveaxis(where, axis, 0)
         found.append(np.abs(values[lag:] - values[:-lag])[known[lag:] & known[:-lag]])
     return np.concatenate(found)
 

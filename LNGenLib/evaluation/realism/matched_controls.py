@@ -31,11 +31,6 @@ class MatchedControl:
     body: Specimen
     start: np.ndarray
 
-    @property
-    def box(self) -> tuple[slice, slice, slice]:
-        """Where the body's box lies in the scan after the move; may leave the grid."""
-        return tuple(slice(s, s + n) for s, n in zip(self.start, self.body.mask.shape))
-
     def lymph_node(self, spread: float) -> tuple[LymphNode, float]:
         """What in a scan of this edge spread (mm) shows as the body does, at the new place, and its
         mean HU."""
