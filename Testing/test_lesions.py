@@ -105,4 +105,4 @@ def test_what_is_nowhere_has_no_figure():
 
 def test_a_score_survives_json():
     scored = score("a", "p", scan(A), scan(A) > 0, SPACING)
-    assert type(scored).from_json(dataclasses.asdict(scored)) == scored
+    assert type(scored)(**dataclasses.asdict(scored)) == scored

@@ -65,7 +65,6 @@ class Cutting:
 
     hu: np.ndarray
     mask: np.ndarray
-    spacing: np.ndarray
 
 
 def copier(cases: Sequence[Case]) -> Augmentation:
@@ -87,22 +86,21 @@ def copier(cases: Sequence[Case]) -> Augmentation:
                 continue
             number += 1
             paste(hu, labels, number, cutting.hu, cutting.mask, start, spacing)
-            new = ndimage.distance_transform_edt(labels != number, sampling=spacing) <= GAP
-            taken |= new
+            taken |= ndimage.distance_transform_edt(labels != number, sampling=spacing) <= GAP
         return marked_synthetic(like(hu, ct)), marked_synthetic(like(labels, ct))
 
     return paint
 
 
 def _cut(case: Loaded) -> list[Cutting]:
-    hu, nodes, spacing = to_array(case.ct), to_array(case.nodes), array_spacing(case.ct)
-    pad = np.ceil(GAP / spacing).astype(int)
+    hu, nodes = to_array(case.ct), to_array(case.nodes)
+    pad = np.ceil(GAP / array_spacing(case.ct)).astype(int)
     cuttings = []
     for label, box in enumerate(ndimage.find_objects(nodes), 1):
         if box is None:
             continue
         wide = tuple(slice(max(b.start - p, 0), b.stop + p) for b, p in zip(box, pad))
-        cuttings.append(Cutting(hu[wide], nodes[wide] == label, spacing))
+        cuttings.append(Cutting(hu[wide], nodes[wide] == label))
     return cuttings
 
 
@@ -110,7 +108,7 @@ def _turned(cutting: Cutting, rng: np.random.Generator) -> Cutting:
     axes = tuple(axis for axis in range(3) if rng.random() < 0.5)
     turns = int(rng.integers(4))
     hu, mask = (np.rot90(np.flip(a, axes), turns, (1, 2)) for a in (cutting.hu, cutting.mask))
-    return Cutting(hu, mask, cutting.spacing)
+    return Cutting(hu, mask)
 
 
 def _room(

@@ -51,8 +51,7 @@ class ExplicitConfig:
         """The default with `changes`; InputError for a field that it has not, and for a
         value of another type."""
         known = [field.name for field in fields(cls)]
-        unknown = sorted(set(changes) - set(known))
-        if unknown:
+        if unknown := sorted(set(changes) - set(known)):
             raise InputError(
                 f"the explicit configuration has no {', '.join(unknown)}: it has {', '.join(known)}"
             )

@@ -20,8 +20,7 @@ def gallery(sets: dict[str, np.ndarray]) -> Image.Image:
     picture = Image.new("RGB", (LABEL + COLUMNS * PIXELS, len(sets) * PIXELS), "white")
     drawing, font = ImageDraw.Draw(picture), ImageFont.load_default(18)
     for row, (name, shapes) in enumerate(sets.items()):
-        middle = (8, int((row + 0.5) * PIXELS))
-        drawing.text(middle, name, "black", font, anchor="lm")
+        drawing.text((8, int((row + 0.5) * PIXELS)), name, "black", font, anchor="lm")
         for column, tsdf in enumerate(shapes[:COLUMNS]):
             picture.paste(shaded(tsdf), (LABEL + column * PIXELS, row * PIXELS))
     return picture

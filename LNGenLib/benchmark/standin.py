@@ -9,7 +9,6 @@ patients.
 from __future__ import annotations
 
 import csv
-import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +21,7 @@ from scipy import ndimage
 from LNGenLib import __version__
 from LNGenLib.benchmark.scanner import SimulatedScanner
 from LNGenLib.errors import InputError
-from LNGenLib.files import whole_file, write_json
+from LNGenLib.files import read_json, whole_file, write_json
 from LNGenLib.image.geometry import array_spacing, index_to_ras
 from LNGenLib.image.hu import FAT
 from LNGenLib.image.io import (
@@ -30,7 +29,6 @@ from LNGenLib.image.io import (
     like,
     marked_synthetic,
     read_ct,
-    read_image,
     to_array,
     write_image,
 )
@@ -39,9 +37,9 @@ from LNGenLib.placement.anatomy import find_region
 from LNGenLib.placement.heuristic import place
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng, node_seed
+from LNGenLib.structure.corpus import read_surface
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.structure.surface import node_surface
 
 SPACING = (0.7, 0.7, 1.25)  # mm (x, y, z)
 SIZE = (160, 160, 80)  # voxels (x, y, z)
@@ -134,7 +132,7 @@ def _make_scan(
         background, organs, source = phantom.ct, phantom.labels, f"phantom of seed {own}"
     spacing = array_spacing(background)
     files = [shapes[k] for k in rng.integers(len(shapes), size=NODES)]
-    structures = [_structure(data / "nodes" / file) for file in files]
+    structures = [Structure(read_surface(data / "nodes" / file).tsdf) for file in files]
     long_axes = [part.sizes.draw(rng) for _ in files]
     region = find_region(background, organs, np.ones(background.GetSize()[::-1], bool))
     placed = place(structures, long_axes, region, spacing, rng.spawn(NODES))
@@ -162,11 +160,6 @@ def _make_scan(
         "seconds": round(time.perf_counter() - started, 2),
     }
     write_json(record, output / "records" / f"{name}.json")
-
-
-def _structure(path: Path) -> Structure:
-    image = read_image(path)
-    return Structure(node_surface(to_array(image) > 0, image.GetSpacing()[::-1]).tsdf)
 
 
 def _crop(ct: sitk.Image, size: tuple[int, int, int], rng: np.random.Generator) -> sitk.Image:
@@ -206,7 +199,7 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> N
 
 def _write_tables(output: Path, cases: list[tuple[StandinPart, int]], seed: int) -> None:
     names = [part.id(k) for part, k in cases]
-    records = [json.loads((output / "records" / f"{name}.json").read_text()) for name in names]
+    records = [read_json(output / "records" / f"{name}.json") for name in names]
     rows = [
         (f"images/{name}.nii.gz", f"labels/{name}.nii.gz", name, name, part.name)
         for name, (part, _) in zip(names, cases)

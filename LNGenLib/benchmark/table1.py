@@ -11,9 +11,9 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import SimpleITK as sitk
 from rich.table import Table
 
 from LNGenLib.benchmark.arms import NODES, Arm
-from LNGenLib.benchmark.augmentation import Augmentation, copier, synthesizer
+from LNGenLib.benchmark.augmentation import copier, synthesizer
 from LNGenLib.benchmark.standin import MARK
 from LNGenLib.datasets.case import Case, Loaded
 from LNGenLib.datasets.cases import read_cases
@@ -43,6 +43,7 @@ from LNGenLib.segmentation.training import train
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.method import Method
 
+TRAINED = ("steps", "validation_dice", "seconds")  # of training.json
 NOT_RUN = "not run"
 FIGURES = ("dice", "sensitivity", "lesion sensitivity", "precision", "false positives a scan")
 
@@ -70,8 +71,7 @@ class RunResult:
     def from_json(cls, values: dict[str, Any]) -> RunResult:
         """The result of `dataclasses.asdict`'s JSON."""
         scores = {
-            part: [ScanScore.from_json(row) for row in rows]
-            for part, rows in values["scores"].items()
+            part: [ScanScore(**row) for row in rows] for part, rows in values["scores"].items()
         }
         return cls(**values | {"scores": scores})
 
@@ -105,11 +105,6 @@ class Benchmark:
                 "train, validation and test, as a CSV's column part tells (docs/segmentation.md)"
             )
         return {part: parts[part] for part in ("train", "validation", *sorted(tests))}
-
-    @property
-    def standin(self) -> bool:
-        """Whether the data are those of `lngen benchmark standin`."""
-        return (self.data / "standin.json").exists()
 
     def runnable(self, arm: Arm) -> bool:
         """Whether the arm has all it needs."""
@@ -147,13 +142,8 @@ class Benchmark:
                 loaded = case.load_labeled()
                 found = to_array(segmentor.segment(loaded.ct))
                 scores[part].append(score_found(case, loaded, found))
-        result = RunResult(
-            steps=trained["steps"],
-            validation_dice=trained["validation_dice"],
-            training_seconds=trained["seconds"],
-            synthesis_seconds=painted,
-            scores=scores,
-        )
+        steps, dice, seconds = (trained[name] for name in TRAINED)
+        result = RunResult(steps, dice, seconds, painted, scores)
         write_json(dataclasses.asdict(result), folder / "result.json")
         return result
 
@@ -164,21 +154,18 @@ class Benchmark:
         if done.exists():  # written last, here or on another machine
             trained = read_json(done)
             again = "remove its folder, and it is trained again"
-            for name in ("steps", "validation_dice", "seconds"):
+            for name in TRAINED:
                 json_field(trained, name, file=done, make=again)
             return trained
         validation = self.cases["validation"]
+        trainer: Callable[..., dict[str, Any]]
         if run.config.network == "nnunet":
             from LNGenLib.segmentation.nnunet import train as train_nnunet
 
-            device = self.models.device
-            return train_nnunet(
-                training, validation, folder, run.config, run.seed, progress, device
-            )
-        cache = self.folder / "cases"
-        return train(
-            training, validation, folder, run.config, run.seed, progress=progress, cache=cache
-        )
+            trainer = partial(train_nnunet, device=self.models.device)
+        else:
+            trainer = partial(train, cache=self.folder / "cases")
+        return trainer(training, validation, folder, run.config, run.seed, progress=progress)
 
     def _run_folder(self, run: Run) -> Path:
         return self.folder / "runs" / _hash(self._key(run))
@@ -223,8 +210,11 @@ class Benchmark:
         return read_cases(folder), seconds
 
     def _paint(self, run: Run, writer: Plain, progress: Progress) -> None:
-        augment = self._augmentation(run.arm)
         training = self.cases["train"]
+        if run.arm == Arm.copies:
+            augment = copier(training)
+        else:
+            augment = synthesizer(self._models[run.arm], run.arm.sizes)
         for number, case in enumerate(training):
             progress.advance("painting", number, len(training))
             if (writer.folder / case.id).exists():
@@ -234,11 +224,6 @@ class Benchmark:
             seed = node_seed(run.seed, number, run.arm.value)
             painted, nodes = augment(loaded.ct, loaded.nodes, seed)
             _write(writer, case, painted, nodes, loaded, time.monotonic() - started)
-
-    def _augmentation(self, arm: Arm) -> Augmentation:
-        if arm == Arm.copies:
-            return copier(self.cases["train"])
-        return synthesizer(self._models[arm], arm.sizes)
 
     def _filter(self, run: Run, writer: Plain, progress: Progress) -> None:
         """The scans of LN-Gen without what the segmentor of `real only` finds implausible."""
@@ -274,12 +259,9 @@ def _hash(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def runs(configs: Iterable[SegmentationConfig], arms: Iterable[Arm], seeds: int) -> Iterator[Run]:
+def runs(configs: Sequence[SegmentationConfig], arms: Sequence[Arm], seeds: int) -> list[Run]:
     """The cells in the order in which they are done: a seed of all arms before the next seed."""
-    for config in configs:
-        for seed in range(seeds):
-            for arm in arms:
-                yield Run(config, arm, seed)
+    return [Run(config, arm, k) for config in configs for k in range(seeds) for arm in arms]
 
 
 def difftumor_models(weights: Path | None, device: str) -> Models | None:
@@ -293,13 +275,11 @@ def title(bench: Benchmark, cells: Sequence[Run], baseline: Arm) -> str:
     """What the table is of."""
     steps = sorted({run.config.steps for run in cells})
     counts = {part: len(cases) for part, cases in bench.cases.items()}
-    return "\n".join(
-        [
-            MARK if bench.standin else f"data: {bench.data}",
-            f"scans: {counts}; real : synthetic 1 : 1 by scan; {steps} optimizer steps in every "
-            "arm; checkpoints chosen on the validation scans; intervals: 95 %, bootstrap over "
-            f"patients, seeds pooled; differences: to {baseline.value}, paired",
-        ]
+    data = MARK if (bench.data / "standin.json").exists() else f"data: {bench.data}"
+    return (
+        f"{data}\nscans: {counts}; real : synthetic 1 : 1 by scan; {steps} optimizer steps in "
+        "every arm; checkpoints chosen on the validation scans; intervals: 95 %, bootstrap over "
+        f"patients, seeds pooled; differences: to {baseline.value}, paired"
     )
 
 

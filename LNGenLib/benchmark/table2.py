@@ -4,7 +4,6 @@ ones, of two sizes, as the networks draw them at first."""
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,8 @@ from LNGenLib.evaluation.shape.precision_recall import CLOSENESS
 from LNGenLib.evaluation.shape.reference import LEAST, MOST, Closeness, Reference
 from LNGenLib.evaluation.shape.surfaces import BINS, Form, RealSurfaces, Surfaces
 from LNGenLib.evaluation.shape.tables import FORM_COLUMNS, closeness_cells, form_cells
-from LNGenLib.files import keep_settings
+from LNGenLib.files import keep_settings, read_json
+from LNGenLib.models.store import config_of
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.corpus import prepare
@@ -127,9 +127,7 @@ def trained_explicit(
     or where that holds masks, of a structure training as it is by default."""
     structure = StructureConfig()
     if (data / "settings.json").exists():
-        kept = json.loads((data / "settings.json").read_text())["config"]
-        kept = {name: tuple(v) if isinstance(v, list) else v for name, v in kept.items()}
-        structure = StructureConfig(**kept)
+        structure = config_of(StructureConfig, read_json(data / "settings.json"))
     settings = {"data": str(data), "structure": dataclasses.asdict(structure)}
     keep_settings(folder, settings | {"explicit": dataclasses.asdict(config), "seed": seed})
     arrays, corpus = prepared(data, folder, progress), data / "corpus.npz"

@@ -37,9 +37,8 @@ class AucEstimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better a second class is discriminated from real bodies than a first: difference of
-    AUC over the `bodies` with room for a control, and its 95 % interval, by bootstrap over
-    these."""
+    """AUC of a second class less that of a first, over the `bodies` with room for a control, and
+    its 95 % interval, by bootstrap over these."""
 
     bodies: int
     value: float
@@ -60,8 +59,7 @@ class ClassScores:
         found = bootstrap(self._aucs, drawn_counts(len(self.room), RESAMPLES, seed))
         above = [_above(scores) for scores in self._scores]
         seen, features, cnn = (float(one.mean()) if one.size else None for one in above)
-        pairs = int(self._seen.sum())
-        missed = len(self.room) - pairs
+        pairs, missed = int(self._seen.sum()), int((~self._seen).sum())
         return AucEstimate(pairs, missed, found.value, found.low, found.high, seen, features, cnn)
 
     def difference(self, second: ClassScores, seed: int) -> Difference:

@@ -71,16 +71,9 @@ def measure_fidelity(ct: sitk.Image, models: Models, seed: int, progress: Progre
             noise[lag].append(found)
         profiles.append(_profiles(painting, k, spacing, reach))
         means.append(painting.hu[painting.labels == k + 1].mean())
-    changes = np.concatenate(
-        [
-            _changes(hu, painting, k, node, traits.edge_spread)
-            for painting, k, node in _painted(
-                ct, traits, SMALL_SIZES, SMALL_NODES, models, seed + 1, progress
-            )
-        ],
-        axis=1,
-    )
-    predicted, found = changes
+    small = _painted(ct, traits, SMALL_SIZES, SMALL_NODES, models, seed + 1, progress)
+    changes = [_changes(hu, painting, k, node, traits.edge_spread) for painting, k, node in small]
+    predicted, found = np.concatenate(changes, axis=1)
     pairs = {lag: np.concatenate(ratios) for lag, ratios in noise.items()}
     borders = np.concatenate(profiles)
     enough = len(borders) >= FEWEST_OF_NODES

@@ -40,10 +40,6 @@ class PaintedControls:
     found: list[tuple[int, Specimen]]
     painted: int
 
-    def pairs(self, bodies: Sequence[Specimen]) -> list[Pair]:
-        """Each body with its control."""
-        return [(bodies[place], control) for place, control in self.found]
-
 
 def real_bodies(data: Path, name: str) -> tuple[list[Specimen], float]:
     """The bodies of the CT `name` of `data` off its lesion, and the noise of its muscle in HU."""

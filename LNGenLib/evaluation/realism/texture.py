@@ -85,16 +85,15 @@ def evaluate_texture(
 
     def scores(key: list, pairs: list[Pair]) -> PairScores:
         progress.stage(f"two-sample test of {key[0]}")
-        test = partial(score_pairs, pairs, noise, tested, seed, progress)
-        return cache(["scores", seed, *key], test)
+        make = partial(score_pairs, pairs, noise, tested, seed, progress)
+        return cache(["scores", seed, *key], make)
 
-    weights = {"LN-Gen": models.texture, "constant": models.texture}
-    weights |= {} if baseline is None else {"DiffTumor": baseline}
+    weights = {"LN-Gen": models.texture, "constant": models.texture, "DiffTumor": baseline}
     classes: dict[str, ClassScores] = {}
     found: dict[str, float] = {}
     hu: dict[str, float | None] = {}
     for kind, paint in painters(models.texture, baseline).items():
-        key = [kind, weights[kind].description["sha256"] if kind in weights else ""]
+        key = [kind, model.description["sha256"] if (model := weights.get(kind)) else ""]
         pairs, found[kind] = _painted_pairs(data, real, paint, key, seed, progress, cache)
         classes[kind] = ClassScores(scores(key, pairs), room)
         hu[kind] = _hu_distance(pairs, tested)
@@ -130,7 +129,7 @@ def _painted_pairs(
         progress.advance(f"painting {key[0]}", number, len(real))
         make = partial(paint_controls, data, name, bodies, paint, seed)
         controls = cache(["controls", seed, *key, name], make)
-        pairs += controls.pairs(bodies)
+        pairs += [(bodies[place], control) for place, control in controls.found]
         painted += controls.painted
     return pairs, len(pairs) / max(painted, 1)
 

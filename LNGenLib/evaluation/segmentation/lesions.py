@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -33,11 +32,6 @@ class ScanScore:
     nodes: dict[str, int]
     detected: dict[str, int]
     false: dict[str, int]
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> ScanScore:
-        """The score of `dataclasses.asdict`'s JSON."""
-        return cls(**values)
 
 
 def score(

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 from LNGenLib.evaluation.shape.precision_recall import Closeness
 from LNGenLib.evaluation.shape.reference import LEAST, MOST, Reference
 from LNGenLib.evaluation.shape.surfaces import BINS, Cleaning, Form, RealSurfaces, Surfaces
 from LNGenLib.progress import SILENT, Progress
-
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -62,5 +59,5 @@ def _bin(real: RealSurfaces, generated: Surfaces, seed: int) -> BinReport:
     return BinReport(forms[0], forms[1], _there(found), _there(novelty))
 
 
-def _there(found: dict[str, Found | None]) -> dict[str, Found]:
+def _there(found: dict) -> dict:
     return {name: value for name, value in found.items() if value is not None}

@@ -19,20 +19,17 @@ DRAWS = 20
 class Reference:
     """Real surfaces of a bin, at least 20, and how close others come to them.
 
-    Surfaces to compare are given by their `points` (48, n, k), one an orientation, without unit.
-    Those of a draw are taken at random, each in a random one of 48 orientations.
+    Surfaces to compare are given by their `points` (48, n, k), one an orientation, without unit:
+    those of `Features.of` TSDFs (n, 32, 32, 32). Those of a draw are taken at random, each in a
+    random one of 48 orientations.
     """
 
     def __init__(self, real: RealSurfaces, seed: int):
         self.real, self.seed = real, seed
-        self.features = Features.fit(real.tsdf, node_rng(seed, 0, "orientations"))
+        self.points = Features.fit(real.tsdf, node_rng(seed, 0, "orientations")).of
         self._real = self.points(real.tsdf)
         self._train, self._test = (self._real[:, real.split == s] for s in ("train", "test"))
         self._held_out = self._real[:, (real.split != "train") & (real.split != "")]
-
-    def points(self, tsdf: np.ndarray) -> np.ndarray:
-        """Points (48, n, k), one an orientation, of TSDFs (n, 32, 32, 32)."""
-        return self.features.of(tsdf)
 
     def closeness(self, points: np.ndarray) -> Closeness | None:
         """To all real surfaces; None for fewer than 20."""

@@ -33,12 +33,8 @@ def structure_tables(report: StructureReport) -> list[Table]:
                 name, kind, *(["-"] * len(FORM_COLUMNS) if form is None else form_cells(form))
             )
         for kind in dict.fromkeys([*found.closeness, *found.memorization]):
-            close.add_row(
-                name,
-                kind,
-                *closeness_cells(found.closeness.get(kind)),
-                shown(found.memorization.get(kind)),
-            )
+            cells = closeness_cells(found.closeness.get(kind))
+            close.add_row(name, kind, *cells, shown(found.memorization.get(kind)))
     return [look, close]
 
 
