@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib.benchmark.arms import NODES
-from LNGenLib.datasets.case import Case, Loaded
+from LNGenLib.datasets.case import Case
 from LNGenLib.evaluation.realism.painters import paste
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import FAT, SOFT_TISSUE
@@ -69,7 +69,8 @@ class Cutting:
 
 def copier(cases: Sequence[Case]) -> Augmentation:
     """Copies of the real nodes of `cases`, mirrored and turned at random, in fat."""
-    cuttings = [cutting for case in cases for cutting in _cut(case.load_labeled())]
+    loaded = (case.load_labeled() for case in cases)
+    cuttings = [cutting for case in loaded for cutting in _cut(case.ct, case.nodes)]
 
     def paint(ct: sitk.Image, real: sitk.Image, seed: int) -> tuple[sitk.Image, sitk.Image]:
         rng, spacing = np.random.default_rng(seed), array_spacing(ct)
@@ -92,9 +93,9 @@ def copier(cases: Sequence[Case]) -> Augmentation:
     return paint
 
 
-def _cut(case: Loaded) -> list[Cutting]:
-    hu, nodes = to_array(case.ct), to_array(case.nodes)
-    pad = np.ceil(GAP / array_spacing(case.ct)).astype(int)
+def _cut(ct: sitk.Image, labels: sitk.Image) -> list[Cutting]:
+    hu, nodes = to_array(ct), to_array(labels)
+    pad = np.ceil(GAP / array_spacing(ct)).astype(int)
     cuttings = []
     for label, box in enumerate(ndimage.find_objects(nodes), 1):
         if box is None:

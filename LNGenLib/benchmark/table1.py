@@ -17,13 +17,12 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import SimpleITK as sitk
 from rich.table import Table
 
 from LNGenLib.benchmark.arms import NODES, Arm
 from LNGenLib.benchmark.augmentation import copier, synthesizer
 from LNGenLib.benchmark.standin import MARK
-from LNGenLib.datasets.case import Case, Loaded
+from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.label_values import label_map, written_labels
 from LNGenLib.datasets.writing import Plain, clear_unfinished
@@ -222,8 +221,13 @@ class Benchmark:
             started = time.monotonic()
             loaded = case.load_labeled()
             seed = node_seed(run.seed, number, run.arm.value)
-            painted, nodes = augment(loaded.ct, loaded.nodes, seed)
-            _write(writer, case, painted, nodes, loaded, time.monotonic() - started)
+            ct, nodes = augment(loaded.ct, loaded.nodes, seed)
+            about: dict[str, Any] = {"synthetic": True, "patient": case.patient, "source": case.id}
+            about["seconds"] = round(time.monotonic() - started, 2)
+            ignored = None if loaded.ignored is None else to_array(loaded.ignored)
+            label = label_map((to_array(nodes) > 0) | (to_array(loaded.nodes) > 0), ignored)
+            about["labels"] = written_labels(ignored is not None)
+            writer.write(case.id, ct, marked_synthetic(like(label, ct)), about, nodes)
 
     def _filter(self, run: Run, writer: Plain, progress: Progress) -> None:
         """The scans of LN-Gen without what the segmentor of `real only` finds implausible."""
@@ -234,16 +238,6 @@ class Benchmark:
         painted, _ = self._synthetic(unfiltered, progress)
         folder = painted[0].image.parents[1]
         filter_cases(folder, self.cases["train"], segmentor, writer.folder, progress)
-
-
-def _write(
-    writer: Plain, case: Case, ct: sitk.Image, nodes: sitk.Image, source: Loaded, seconds: float
-) -> None:
-    ignored = None if source.ignored is None else to_array(source.ignored)
-    label = label_map((to_array(nodes) > 0) | (to_array(source.nodes) > 0), ignored)
-    about = {"synthetic": True, "patient": case.patient, "source": case.id}
-    about |= {"seconds": round(seconds, 2), "labels": written_labels(ignored is not None)}
-    writer.write(case.id, ct, marked_synthetic(like(label, ct)), about, nodes)
 
 
 def _seconds(folder: Path) -> float:

@@ -29,9 +29,8 @@ def structure_tables(report: StructureReport) -> list[Table]:
     )
     for name, found in report.bins.items():
         for kind, form in (("real", found.real), ("generated", found.generated)):
-            look.add_row(
-                name, kind, *(["-"] * len(FORM_COLUMNS) if form is None else form_cells(form))
-            )
+            cells = ["-"] * len(FORM_COLUMNS) if form is None else form_cells(form)
+            look.add_row(name, kind, *cells)
         for kind in dict.fromkeys([*found.closeness, *found.memorization]):
             cells = closeness_cells(found.closeness.get(kind))
             close.add_row(name, kind, *cells, shown(found.memorization.get(kind)))
