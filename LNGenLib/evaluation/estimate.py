@@ -38,13 +38,13 @@ def bootstrap(figure: Callable[[np.ndarray], np.ndarray], draws: np.ndarray) -> 
 
 
 def drawn_indices(count: int, resamples: int, seed: int) -> np.ndarray:
-    """Draws (1 + resamples, count) as the indices of the units."""
+    """Draws (m, count) of the whole and its resamples, as the indices of the units."""
     drawn = np.random.default_rng(seed).integers(count, size=(resamples, count))
     return np.vstack([np.arange(count), drawn])
 
 
 def drawn_counts(count: int, resamples: int, seed: int) -> np.ndarray:
-    """Draws (1 + resamples, count) as how often each unit is drawn."""
+    """The same (m, count) as how often each unit is drawn, by another stream of the seed."""
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), resamples)
     return np.vstack([np.ones(count, int), drawn])
 
