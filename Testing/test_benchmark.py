@@ -12,9 +12,9 @@ from shapes import tsdf_from_mask
 
 from LNGenLib import training
 from LNGenLib.benchmark import standin
-from LNGenLib.benchmark.painters import copier
-from LNGenLib.benchmark.scanner import Scanner
-from LNGenLib.benchmark.standin import Part, make_standin
+from LNGenLib.benchmark.augmentation import copier
+from LNGenLib.benchmark.scanner import SimulatedScanner
+from LNGenLib.benchmark.standin import StandinPart, make_standin
 from LNGenLib.benchmark.table1 import Benchmark
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.errors import Canceled, InputError
@@ -31,9 +31,9 @@ from LNGenLib.texture.dataset import scan_rows
 SIZE = (56, 56, 28)
 SMALL = Sizes("clinical", 3.0, 8.0)
 PARTS = (
-    Part("train", 4, SMALL, "train"),
-    Part("validation", 1, SMALL, "validation"),
-    Part("test uniform", 1, Sizes("uniform", 5.0, 12.0), "test"),
+    StandinPart("train", 4, SMALL, "train"),
+    StandinPart("validation", 1, SMALL, "validation"),
+    StandinPart("test uniform", 1, Sizes("uniform", 5.0, 12.0), "test"),
 )
 CONFIG = {
     "channels": [4, 8],
@@ -76,8 +76,8 @@ def data(source, tmp_path_factory):
 def test_the_standin_holds_what_it_says(data):
     cases = read_cases(data / "cases.csv")
     assert [case.part for case in cases].count("train") == 4 and len(cases) == 6
-    told = json.loads((data / "standin.json").read_text())
-    assert told["synthetic"] and told["stand_in"].startswith("STAND-IN")
+    about = json.loads((data / "standin.json").read_text())
+    assert about["synthetic"] and about["stand_in"].startswith("STAND-IN")
     sources = set()
     for case in cases:
         ct, labels, _ = case.load()
@@ -142,7 +142,7 @@ def test_a_simulated_node_has_the_scanners_hu_edge_and_noise():
     spacing = np.array([1.25, 0.7, 0.7])
     node = LymphNode(Structure(tsdf), 7.0, np.eye(3), np.array([20, 40, 40]), spacing)
     behind = np.full((40, 80, 80), -100.0)
-    scanner = Scanner((0.8, 0.8), 10.0, 0.5, 0.5, 70.0)
+    scanner = SimulatedScanner((0.8, 0.8), 10.0, 0.5, 0.5, 70.0)
     levels = []
     for seed in range(6):
         hu, labels = scanner.scan(behind, [node], spacing, np.random.default_rng(seed))

@@ -11,10 +11,10 @@ from prdc import compute_prdc
 from scipy import ndimage
 from shapes import tsdf_from_mask
 
-from LNGenLib.evaluation.distribution import closeness
 from LNGenLib.evaluation.shape.comparison import compare
 from LNGenLib.evaluation.shape.descriptors import FORM, TOPOLOGY, measure_shapes
 from LNGenLib.evaluation.shape.features import Features, turned
+from LNGenLib.evaluation.shape.precision_recall import closeness
 from LNGenLib.evaluation.shape.reference import Reference
 from LNGenLib.evaluation.shape.surfaces import BINS, RealSurfaces, Surfaces
 from LNGenLib.image.io import read_image, to_array, write_image
@@ -64,7 +64,7 @@ def as_real(tsdf: np.ndarray, long_axis: float, split: np.ndarray) -> RealSurfac
     return RealSurfaces(
         tsdf,
         np.full(count, long_axis),
-        sound=np.full(count, True),
+        valid=np.full(count, True),
         single=np.full(count, True),
         split=split,
         dice=np.linspace(0.8, 1, count),
@@ -91,7 +91,7 @@ def measures(distance: np.ndarray) -> dict:
     return {name: values[0] for name, values in measure_shapes(clamped(distance)[None]).items()}
 
 
-def test_a_ball_is_sound_and_round():
+def test_a_ball_is_valid_and_round():
     found = measures(ball(0.9))
     assert all(found[name] for name in TOPOLOGY)
     assert [found[name] for name in FORM] == pytest.approx([1] * 4, abs=0.03)
@@ -212,7 +212,7 @@ def test_more_surfaces_of_the_same_kind_are_as_new_as_the_held_out(real):
         assert drawn == pytest.approx(training, abs=0.15)
 
 
-def test_balls_are_told_from_ellipsoids():
+def test_balls_and_ellipsoids_are_apart():
     real = as_real(ellipsoids(60, 0, 0.35, 0.5), 17.0, np.full(60, ""))
     balls = ellipsoids(60, 1, 0.97, 1.0)
     found = compare(real, as_drawn(balls, 17.0)).bins["14-20 mm"]
@@ -223,10 +223,10 @@ def test_balls_are_told_from_ellipsoids():
     assert found.generated.thin_long > 0.95
     assert found.real.sphericity < 0.9
     assert 0.3 < found.real.thin_long_5 < found.real.thin_long < found.real.mid_long < 0.52
-    assert (found.real.sound, found.generated.sound) == (1, 0.75)
+    assert (found.real.valid, found.generated.valid) == (1, 0.75)
 
 
-def test_the_seed_alone_tells_which_surfaces_are_taken(real, reference):
+def test_the_seed_alone_decides_which_surfaces_are_taken(real, reference):
     points = reference.points(blobs(40, 1))
     assert reference.closeness(points) == Reference(real, 0).closeness(points)
     other = Reference(real, 3)
@@ -247,7 +247,7 @@ def test_what_is_no_single_node_and_what_is_rare_is_left_out(real):
     assert not enough.memorization
 
 
-def test_the_report_tells_what_cleaning_did(real):
+def test_the_report_says_what_cleaning_did(real):
     single = np.arange(80) >= 3
     some = replace(real, single=single)
     found = compare(some, as_drawn(real.tsdf[:1], 17.0)).cleaning
@@ -359,7 +359,7 @@ def test_the_command_prints_tables_and_writes_the_figures(evaluate, tmp_path):
         None,
         None,
     ]
-    assert bins["14-20 mm"]["generated"]["sound"] == 0.95
+    assert bins["14-20 mm"]["generated"]["valid"] == 0.95
     assert bins["14-20 mm"]["real"]["count"] == 80 and bins["up to 15 mm"]["real"] is None
     assert set(bins["14-20 mm"]["closeness"]["generated"]["recall"]) == {"value", "low", "high"}
     assert bins["14-20 mm"]["memorization"]["mirrored training"] == pytest.approx(0, abs=1e-3)

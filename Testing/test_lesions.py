@@ -29,24 +29,24 @@ A, B, C = ((2, 2, 2), (3, 3, 3)), ((2, 10, 10), (3, 4, 5)), ((14, 4, 4), (8, 8, 
 def test_each_node_counts_once_in_its_size_bin():
     truth = scan(A, B, C)
     found = scan(A, C, ((25, 25, 25), (2, 2, 2))) > 0
-    told = score("a", "p", truth, found, SPACING)
-    assert (told.truth, told.found, told.shared) == (27 + 60 + 512, 27 + 512 + 8, 27 + 512)
-    assert told.nodes == {SMALL: 1, MIDDLE: 1, LARGE: 1}
-    assert told.detected == {SMALL: 1, MIDDLE: 0, LARGE: 1}
-    assert told.false == {SMALL: 1, MIDDLE: 0, LARGE: 0}
+    scored = score("a", "p", truth, found, SPACING)
+    assert (scored.truth, scored.found, scored.shared) == (27 + 60 + 512, 27 + 512 + 8, 27 + 512)
+    assert scored.nodes == {SMALL: 1, MIDDLE: 1, LARGE: 1}
+    assert scored.detected == {SMALL: 1, MIDDLE: 0, LARGE: 1}
+    assert scored.false == {SMALL: 1, MIDDLE: 0, LARGE: 0}
 
 
 def test_one_finding_over_two_touching_nodes_finds_one_of_them():
     pair = ((2, 2, 2), (4, 4, 4)), ((2, 2, 6), (4, 4, 3))
-    told = score("a", "p", scan(*pair), scan(*pair) > 0, SPACING)
-    assert sum(told.nodes.values()) == 2 and sum(told.detected.values()) == 1
+    scored = score("a", "p", scan(*pair), scan(*pair) > 0, SPACING)
+    assert sum(scored.nodes.values()) == 2 and sum(scored.detected.values()) == 1
     merged = score("a", "p", scan(*pair, value=1), scan(*pair) > 0, SPACING)
     assert sum(merged.nodes.values()) == sum(merged.detected.values()) == 1
 
 
 def test_a_touch_is_no_finding():
-    told = score("a", "p", scan(C), scan(((14, 4, 4), (1, 3, 3))) > 0, SPACING)
-    assert sum(told.detected.values()) == 0 and sum(told.false.values()) == 1
+    scored = score("a", "p", scan(C), scan(((14, 4, 4), (1, 3, 3))) > 0, SPACING)
+    assert sum(scored.detected.values()) == 0 and sum(scored.false.values()) == 1
 
 
 def test_the_long_axis_is_measured_in_mm():
@@ -55,7 +55,7 @@ def test_the_long_axis_is_measured_in_mm():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_bin_told_by_the_box_is_that_of_the_long_axis(seed):
+def test_a_bin_known_by_the_box_is_that_of_the_long_axis(seed):
     rng = np.random.default_rng(seed)
     for _ in range(40):
         blob = ndimage.gaussian_filter(rng.standard_normal((9, 9, 9)), rng.uniform(0, 2))
@@ -104,5 +104,5 @@ def test_what_is_nowhere_has_no_figure():
 
 
 def test_a_score_survives_json():
-    told = score("a", "p", scan(A), scan(A) > 0, SPACING)
-    assert type(told).from_json(dataclasses.asdict(told)) == told
+    scored = score("a", "p", scan(A), scan(A) > 0, SPACING)
+    assert type(scored)(**dataclasses.asdict(scored)) == scored

@@ -101,22 +101,22 @@ def test_the_explicit_loss_falls_where_one_shape_is_learned():
 
 
 def test_the_explicit_variant_trains_once_and_draws_by_seed_and_number(training, tmp_path):
-    told = []
+    stages = []
 
     def trained():
         config = ExplicitConfig.from_json(TINY_EXPLICIT)
         return table2.trained_explicit(
-            training, tmp_path, config, 0, Progress(lambda *a: told.append(a[0]))
+            training, tmp_path, config, 0, Progress(lambda *a: stages.append(a[0]))
         )
 
     model = trained()
     drawn = model.draw(range(3), [17.0, 17.0, 25.0], 1)
     assert drawn.shape == (3, GRID, GRID, GRID) and drawn.dtype == np.float32
-    assert "explicit" in told and (tmp_path / "corpus.npz").exists()
+    assert "explicit" in stages and (tmp_path / "corpus.npz").exists()
     assert model.tflops == pytest.approx(training_tflops(TINY), rel=0.05)
-    told.clear()
+    stages.clear()
     again = trained()
-    assert "explicit" not in told
+    assert "explicit" not in stages
     np.testing.assert_allclose(again.draw([2], [25.0], 1)[0], drawn[2], atol=1e-4)
     other = ExplicitConfig.from_json(TINY_EXPLICIT | {"batch_size": 3})
     with pytest.raises(InputError, match="made by other settings"):
@@ -162,41 +162,41 @@ def few(monkeypatch):
     monkeypatch.setattr(table2, "COUNT", 24)
 
 
-def test_the_rows_tell_good_shapes_from_bad(training, few):
+def test_the_rows_set_good_shapes_apart_from_bad(training, few):
     real = RealSurfaces(
         ovoids(80, 0),
         np.repeat([17.0, 25.0], 40),
-        sound=np.full(80, True),
+        valid=np.full(80, True),
         single=np.full(80, True),
         split=np.full(80, "train"),
         dice=np.ones(80),
         volume_ratio=np.ones(80),
     )
-    sound = lambda numbers, *_: ovoids(len(numbers), 5)  # noqa: E731
-    variants = {"sound": sound, "islands": draw(0), "plates": plates}
+    valid = lambda numbers, *_: ovoids(len(numbers), 5)  # noqa: E731
+    variants = {"valid": valid, "islands": draw(0), "plates": plates}
     found = table2.compare(real, variants, 0, SILENT)
     assert list(found) == ["14-20 mm", "20-31 mm"]
     rows = found["14-20 mm"].scores
     assert list(rows) == [
         "real (halves)",
         "real, as masks",
-        "sound",
+        "valid",
         "islands",
         "plates",
         "Gaussian in PCA space",
         "half-SD noise",
         "elastic ellipsoids",
     ]
-    assert rows["sound"].form.sound == 1
-    assert rows["islands"].form.sound == pytest.approx(2 / 3)
-    halves, close = rows["real (halves)"].closeness, rows["sound"].closeness
+    assert rows["valid"].form.valid == 1
+    assert rows["islands"].form.valid == pytest.approx(2 / 3)
+    halves, close = rows["real (halves)"].closeness, rows["valid"].closeness
     assert (halves.number, close.number) == (20, 24)
     bad = rows["plates"].closeness  # not its precision: the wide ball of one outlier may hold them
     assert bad.recall.value < 0.1 and close.recall.value > 0.8
     assert bad.coverage.value < 0.1 and close.coverage.value > 0.7
     assert close.precision.value == pytest.approx(halves.precision.value, abs=0.2)
     assert rows["real, as masks"].form.sphericity < rows["real (halves)"].form.sphericity - 0.05
-    assert found["20-31 mm"].shapes["sound"].shape == (24, GRID, GRID, GRID)
+    assert found["20-31 mm"].shapes["valid"].shape == (24, GRID, GRID, GRID)
     with pytest.raises(InputError, match="0 training surfaces of 14-20 mm are too few"):
         table2.compare(real.where(real.long_axis > 20), {}, 0, SILENT)
     empty = {"untrained": lambda numbers, *_: np.ones((len(numbers), GRID, GRID, GRID))}

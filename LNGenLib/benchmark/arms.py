@@ -2,6 +2,9 @@
 
 from enum import Enum
 
+NODES = 11  # painted into each scan, as many as a scan of the paper's cohort has
+SIZES = {"uniform": 6, "clinical": 5}  # laws of the long axis, and how many nodes follow each
+
 
 class Arm(str, Enum):
     """What the training set holds besides the real scans."""
@@ -12,3 +15,8 @@ class Arm(str, Enum):
     lngen = "LN-Gen"
     clinical = "LN-Gen, clinical sizes"
     filtered = "LN-Gen filtered"
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many lymph nodes a scan gets of each law of long axes."""
+        return {"clinical": NODES} if self is Arm.clinical else SIZES

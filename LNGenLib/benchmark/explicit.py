@@ -51,8 +51,7 @@ class ExplicitConfig:
         """The default with `changes`; InputError for a field that it has not, and for a
         value of another type."""
         known = [field.name for field in fields(cls)]
-        unknown = sorted(set(changes) - set(known))
-        if unknown:
+        if unknown := sorted(set(changes) - set(known)):
             raise InputError(
                 f"the explicit configuration has no {', '.join(unknown)}: it has {', '.join(known)}"
             )
@@ -97,7 +96,8 @@ class ExplicitModel:
     @torch.inference_mode()
     def draw(self, numbers: Sequence[int], long_axes: Sequence[float], seed: int) -> np.ndarray:
         """TSDFs (n, 32, 32, 32) float32 of the masks drawn, nothing repaired."""
-        prior, drawn = self.networks.prior, []
+        prior = self.networks.prior
+        drawn: list[np.ndarray] = []
         for start in range(0, len(numbers), BATCH):
             part = slice(start, start + BATCH)
             each = zip(numbers[part], long_axes[part])

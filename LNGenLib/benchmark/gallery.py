@@ -20,8 +20,7 @@ def gallery(sets: dict[str, np.ndarray]) -> Image.Image:
     picture = Image.new("RGB", (LABEL + COLUMNS * PIXELS, len(sets) * PIXELS), "white")
     drawing, font = ImageDraw.Draw(picture), ImageFont.load_default(18)
     for row, (name, shapes) in enumerate(sets.items()):
-        middle = (8, int((row + 0.5) * PIXELS))
-        drawing.text(middle, name, "black", font, anchor="lm")
+        drawing.text((8, int((row + 0.5) * PIXELS)), name, "black", font, anchor="lm")
         for column, tsdf in enumerate(shapes[:COLUMNS]):
             picture.paste(shaded(tsdf), (LABEL + column * PIXELS, row * PIXELS))
     return picture
@@ -38,10 +37,10 @@ def shaded(tsdf: np.ndarray) -> Image.Image:
     across = np.linspace(-0.5, 0.5, PIXELS) * GRID
     depth = np.arange(-0.8 * GRID, 0.8 * GRID, 0.5)
     field = at(np.stack(np.meshgrid(depth, across, across, indexing="ij")))
-    hit = field < 0
+    hit, visible = field < 0, field.min(0) < 0
     first = hit.argmax(0).clip(1)
     before, after = (np.take_along_axis(field, k[None], 0)[0] for k in (first - 1, first))
-    fraction = before / np.where(hit.any(0), before - after, 1)
+    fraction = before / np.where(visible, before - after, 1)
     surface = np.stack(
         [depth[first - 1] + 0.5 * fraction, *np.meshgrid(across, across, indexing="ij")]
     )
@@ -50,4 +49,4 @@ def shaded(tsdf: np.ndarray) -> Image.Image:
     normal /= np.linalg.norm(normal, axis=0) + 1e-9
     light = np.tensordot(LIGHT / np.linalg.norm(LIGHT), normal, 1).clip(0)
     colored = COLOR * (0.35 + 0.75 * light)[..., None]
-    return Image.fromarray(np.where(hit.any(0)[..., None], colored, 255).clip(0, 255).astype("u1"))
+    return Image.fromarray(np.where(visible[..., None], colored, 255).clip(0, 255).astype("u1"))

@@ -21,7 +21,7 @@ RIM = (8.0, 0.15)  # the same of a rim that enhances
 
 
 @dataclass(frozen=True)
-class Scanner:
+class SimulatedScanner:
     """One scan's point spread (sigma, mm; in-plane and along z), its noise (HU), where the noise's
     spectrum falls off (cycles a mm) and how far it reaches along z (slices), and the mean HU of
     lymph nodes in it."""
@@ -33,7 +33,7 @@ class Scanner:
     node_hu: float
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> Scanner:
+    def draw(cls, rng: np.random.Generator) -> SimulatedScanner:
         """A scanner of the ranges of the stand-in."""
         return cls(
             spread=(rng.uniform(0.5, 0.9), rng.uniform(0.4, 1.0)),

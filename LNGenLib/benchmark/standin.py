@@ -19,7 +19,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib import __version__
-from LNGenLib.benchmark.scanner import Scanner
+from LNGenLib.benchmark.scanner import SimulatedScanner
 from LNGenLib.errors import InputError
 from LNGenLib.files import read_json, whole_file, write_json
 from LNGenLib.image.geometry import array_spacing, index_to_ras
@@ -29,7 +29,6 @@ from LNGenLib.image.io import (
     like,
     marked_synthetic,
     read_ct,
-    read_image,
     to_array,
     write_image,
 )
@@ -38,9 +37,9 @@ from LNGenLib.placement.anatomy import find_region
 from LNGenLib.placement.heuristic import place_nodes
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng, node_seed
+from LNGenLib.structure.corpus import read_surface
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.structure.surface import node_surface
 
 SPACING = (0.7, 0.7, 1.25)  # mm (x, y, z)
 SIZE = (160, 160, 80)  # voxels (x, y, z)
@@ -51,7 +50,7 @@ MARK = "STAND-IN: procedural phantoms and crops of real CTs with simulated lymph
 
 
 @dataclass(frozen=True)
-class Part:
+class StandinPart:
     """A part of the stand-in: its number of scans, the law of its nodes' long axes, and the split
     of the real data from which its shapes and CTs come."""
 
@@ -60,12 +59,16 @@ class Part:
     sizes: Sizes
     split: str
 
+    def id(self, number: int) -> str:
+        """The id of a scan."""
+        return f"{self.name.replace(' ', '_')}_{number:02d}"
+
 
 PARTS = (
-    Part("train", 20, Sizes("clinical"), "train"),
-    Part("validation", 5, Sizes("clinical"), "validation"),
-    Part("test uniform", 20, Sizes("uniform"), "test"),
-    Part("test skewed", 20, Sizes("clinical"), "test"),
+    StandinPart("train", 20, Sizes("clinical"), "train"),
+    StandinPart("validation", 5, Sizes("clinical"), "validation"),
+    StandinPart("test uniform", 20, Sizes("uniform"), "test"),
+    StandinPart("test skewed", 20, Sizes("clinical"), "test"),
 )
 
 
@@ -74,7 +77,7 @@ def make_standin(
     output: Path,
     seed: int,
     progress: Progress,
-    parts: tuple[Part, ...] = PARTS,
+    parts: tuple[StandinPart, ...] = PARTS,
     size: tuple[int, int, int] = SIZE,
 ) -> None:
     """Write the scans, `cases.csv` (image, label, id, patient, part), `standin.json`, and the
@@ -91,7 +94,7 @@ def make_standin(
     cases = [(part, number) for part in parts for number in range(part.scans)]
     for done, (part, number) in enumerate(cases):
         progress.advance("stand-in", done, len(cases))
-        if not (output / "records" / f"{_id(part, number)}.json").exists():
+        if not (output / "records" / f"{part.id(number)}.json").exists():
             _make_scan(data, output, seed, part, number, shapes[part.split], cts[part.split], size)
     _write_tables(output, cases, seed)
     _write_splits(data, output, cases, shapes)
@@ -108,21 +111,17 @@ def _rows(table: Path, split: str, prefix: str = "") -> list[str]:
     return rows
 
 
-def _id(part: Part, number: int) -> str:
-    return f"{part.name.replace(' ', '_')}_{number:02d}"
-
-
 def _make_scan(
     data: Path,
     output: Path,
     seed: int,
-    part: Part,
+    part: StandinPart,
     number: int,
     shapes: list[str],
     cts: list[str],
     size: tuple[int, int, int],
 ) -> None:
-    started, name = time.perf_counter(), _id(part, number)
+    started, name = time.perf_counter(), part.id(number)
     rng = node_rng(seed, number, f"stand-in {part.name}")
     if number % REAL_EVERY == REAL_EVERY - 1:
         source = cts[number // REAL_EVERY % len(cts)]
@@ -133,12 +132,13 @@ def _make_scan(
         background, organs, source = phantom.ct, phantom.labels, f"phantom of seed {own}"
     spacing = array_spacing(background)
     files = [shapes[k] for k in rng.integers(len(shapes), size=NODES)]
-    structures = [_structure(data / "nodes" / file) for file in files]
+    structures = [Structure(read_surface(data / "nodes" / file).tsdf) for file in files]
     long_axes = [part.sizes.draw(rng) for _ in files]
     region = find_region(background, organs, np.ones(background.GetSize()[::-1], bool))
     placed = place_nodes(structures, long_axes, region, spacing, rng.spawn(NODES))
     kept = [k for k in range(NODES) if placed[k] is not None]
-    nodes, scanner = [placed[k].node for k in kept], Scanner.draw(rng)
+    nodes = [found.node for found in placed if found is not None]
+    scanner = SimulatedScanner.draw(rng)
     hu, labels = scanner.scan(to_array(background), nodes, spacing, rng)
     write_image(marked_synthetic(like(hu, background)), output / "images" / f"{name}.nii.gz")
     write_image(marked_synthetic(like(labels, background)), output / "labels" / f"{name}.nii.gz")
@@ -162,11 +162,6 @@ def _make_scan(
     write_json(record, output / "records" / f"{name}.json")
 
 
-def _structure(path: Path) -> Structure:
-    image = read_image(path)
-    return Structure(node_surface(to_array(image) > 0, image.GetSpacing()[::-1]).tsdf)
-
-
 def _crop(ct: sitk.Image, size: tuple[int, int, int], rng: np.random.Generator) -> sitk.Image:
     """The crop with most fat of some drawn at random, on the stand-in's spacing."""
     spacing = np.array(ct.GetSpacing())
@@ -185,11 +180,11 @@ def _crop(ct: sitk.Image, size: tuple[int, int, int], rng: np.random.Generator) 
 
 
 def _write_splits(
-    data: Path, output: Path, cases: list[tuple[Part, int]], shapes: dict[str, list[str]]
+    data: Path, output: Path, cases: list[tuple[StandinPart, int]], shapes: dict[str, list[str]]
 ) -> None:
     """`splits.csv` and `nodes/nodes.csv` (docs/training.md); the masks stay where they are."""
     used = ("train", "validation")
-    names = [(_id(*case), case[0].split) for case in cases if case[0].split in used]
+    names = [(part.id(k), part.split) for part, k in cases if part.split in used]
     scans = [(f"images/{name}.nii.gz", split, f"labels/{name}.nii.gz") for name, split in names]
     masks = data.resolve() / "nodes"
     nodes = [(masks / file, split) for split in used for file in shapes.get(split, [])]
@@ -202,8 +197,8 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> N
         csv.writer(file).writerows([header, *rows])
 
 
-def _write_tables(output: Path, cases: list[tuple[Part, int]], seed: int) -> None:
-    names = [_id(*case) for case in cases]
+def _write_tables(output: Path, cases: list[tuple[StandinPart, int]], seed: int) -> None:
+    names = [part.id(k) for part, k in cases]
     records = [read_json(output / "records" / f"{name}.json") for name in names]
     rows = [
         (f"images/{name}.nii.gz", f"labels/{name}.nii.gz", name, name, part.name)

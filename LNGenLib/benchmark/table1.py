@@ -11,20 +11,24 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from LNGenLib.benchmark.arms import Arm
-from LNGenLib.benchmark.painters import CLINICAL, NODES, SIZES, Painter, copier, synthesizer
-from LNGenLib.datasets.case import Case, Loaded
+from rich.table import Table
+
+from LNGenLib.benchmark.arms import NODES, Arm
+from LNGenLib.benchmark.augmentation import copier, synthesizer
+from LNGenLib.benchmark.standin import MARK
+from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.label_values import label_map, written_labels
 from LNGenLib.datasets.writing import Plain, clear_unfinished
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.segmentation.lesions import ScanScore
+from LNGenLib.evaluation.segmentation.lesions import BINS, ScanScore
+from LNGenLib.evaluation.segmentation.metrics import estimate, paired
 from LNGenLib.files import json_field, read_json, write_json
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.models.store import SHIPPED, sha256
@@ -38,6 +42,10 @@ from LNGenLib.segmentation.training import train
 from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.method import Method
 
+TRAINED = ("steps", "validation_dice", "seconds")  # of training.json
+NOT_RUN = "not run"
+FIGURES = ("dice", "sensitivity", "lesion sensitivity", "precision", "false positives a scan")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -49,7 +57,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Result:
+class RunResult:
     """What a run left: scores of each test part, and its costs in seconds."""
 
     steps: int
@@ -59,11 +67,10 @@ class Result:
     scores: dict[str, list[ScanScore]]
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Result:
+    def from_json(cls, values: dict[str, Any]) -> RunResult:
         """The result of `dataclasses.asdict`'s JSON."""
         scores = {
-            part: [ScanScore.from_json(row) for row in rows]
-            for part, rows in values["scores"].items()
+            part: [ScanScore(**row) for row in rows] for part, rows in values["scores"].items()
         }
         return cls(**values | {"scores": scores})
 
@@ -98,23 +105,24 @@ class Benchmark:
             )
         return {part: parts[part] for part in ("train", "validation", *sorted(tests))}
 
-    @property
-    def standin(self) -> bool:
-        """Whether the data are those of `lngen benchmark standin`."""
-        return (self.data / "standin.json").exists()
-
     def runnable(self, arm: Arm) -> bool:
         """Whether the arm has all it needs."""
         return arm != Arm.difftumor or self.difftumor is not None
 
-    def result(self, run: Run) -> Result | None:
+    @cached_property
+    def _models(self) -> dict[Arm, Models]:
+        """The models of the arms that paint by some."""
+        own = dict.fromkeys((Arm.lngen, Arm.clinical, Arm.filtered), self.models)
+        return own if self.difftumor is None else own | {Arm.difftumor: self.difftumor}
+
+    def result(self, run: Run) -> RunResult | None:
         """What the run left, or None where it has not run."""
         if not self.runnable(run.arm):
             return None
         path = self._run_folder(run) / "result.json"
-        return Result.from_json(json.loads(path.read_text())) if path.exists() else None
+        return RunResult.from_json(json.loads(path.read_text())) if path.exists() else None
 
-    def do(self, run: Run, progress: Progress) -> Result:
+    def do(self, run: Run, progress: Progress) -> RunResult:
         """Do a run, or what is left of it."""
         folder, parts = self._run_folder(run), self.cases
         training, painted = list(parts["train"]), 0.0
@@ -123,8 +131,9 @@ class Benchmark:
             training += more
         folder.mkdir(parents=True, exist_ok=True)
         write_json(self._key(run), folder / "run.json")
-        told = self._train(run, training, folder / "model", progress)
-        segmentor, scores = load_segmentor(folder / "model", self.models.device), {}
+        trained = self._train(run, training, folder / "model", progress)
+        segmentor = load_segmentor(folder / "model", self.models.device)
+        scores: dict[str, list[ScanScore]] = {}
         for part in list(parts)[2:]:
             scores[part] = []
             for number, case in enumerate(parts[part]):
@@ -132,26 +141,30 @@ class Benchmark:
                 loaded = case.load_labeled()
                 found = to_array(segmentor.segment(loaded.ct))
                 scores[part].append(score_found(case, loaded, found))
-        seconds = told["seconds"]
-        result = Result(told["steps"], told["validation_dice"], seconds, painted, scores)
+        steps, dice, seconds = (trained[name] for name in TRAINED)
+        result = RunResult(steps, dice, seconds, painted, scores)
         write_json(dataclasses.asdict(result), folder / "result.json")
         return result
 
     def _train(
         self, run: Run, training: list[Case], folder: Path, progress: Progress
     ) -> dict[str, Any]:
-        arguments = training, self.cases["validation"], folder, run.config, run.seed
         done = folder / "training.json"
         if done.exists():  # written last, here or on another machine
-            told = read_json(done)
-            for name in ("steps", "validation_dice", "seconds"):
-                json_field(told, name, file=done, make="remove its folder, and it is trained again")
-            return told
+            trained = read_json(done)
+            again = "remove its folder, and it is trained again"
+            for name in TRAINED:
+                json_field(trained, name, file=done, make=again)
+            return trained
+        validation = self.cases["validation"]
+        trainer: Callable[..., dict[str, Any]]
         if run.config.network == "nnunet":
             from LNGenLib.segmentation.nnunet import train as train_nnunet
 
-            return train_nnunet(*arguments, progress, self.models.device)
-        return train(*arguments, progress=progress, cache=self.folder / "cases")
+            trainer = partial(train_nnunet, device=self.models.device)
+        else:
+            trainer = partial(train, cache=self.folder / "cases")
+        return trainer(training, validation, folder, run.config, run.seed, progress=progress)
 
     def _run_folder(self, run: Run) -> Path:
         return self.folder / "runs" / _hash(self._key(run))
@@ -171,15 +184,13 @@ class Benchmark:
         if run.arm == Arm.real:
             return {}
         recipe: dict[str, Any] = {"arm": run.arm.value, "seed": run.seed, "nodes": NODES}
-        if run.arm in (Arm.lngen, Arm.clinical, Arm.filtered):
-            recipe["sizes"], recipe["enhancement"] = _sizes(run.arm), "as the real ones"
-            recipe["weights"] = [
-                sha256(getattr(self.models, f"{name}_weights") or SHIPPED / f"{name}.safetensors")
-                for name in ("structure", "texture")
-            ]
-        if run.arm == Arm.difftumor and self.difftumor is not None:
-            recipe["sizes"] = _sizes(run.arm)
-            recipe["weights"] = sha256(self.difftumor.texture_weights)
+        if models := self._models.get(run.arm):
+            recipe["sizes"], texture = run.arm.sizes, _hash_of_weights(models, "texture")
+            if run.arm == Arm.difftumor:
+                recipe["weights"] = texture
+            else:
+                recipe["enhancement"] = "as the real ones"
+                recipe["weights"] = [_hash_of_weights(models, "structure"), texture]
         if run.arm == Arm.filtered:
             recipe["filtered by"] = dataclasses.asdict(run.config)
         return recipe
@@ -198,8 +209,11 @@ class Benchmark:
         return read_cases(folder), seconds
 
     def _paint(self, run: Run, writer: Plain, progress: Progress) -> None:
-        painter = self._painter(run.arm)
         training = self.cases["train"]
+        if run.arm == Arm.copies:
+            augment = copier(training)
+        else:
+            augment = synthesizer(self._models[run.arm], run.arm.sizes)
         for number, case in enumerate(training):
             progress.advance("painting", number, len(training))
             if (writer.folder / case.id).exists():
@@ -207,13 +221,13 @@ class Benchmark:
             started = time.monotonic()
             loaded = case.load_labeled()
             seed = node_seed(run.seed, number, run.arm.value)
-            painted, nodes = painter(loaded.ct, loaded.nodes, seed)
-            _write(writer, case, painted, nodes, loaded, time.monotonic() - started)
-
-    def _painter(self, arm: Arm) -> Painter:
-        if arm == Arm.copies:
-            return copier(self.cases["train"])
-        return synthesizer(self.difftumor if arm == Arm.difftumor else self.models, _sizes(arm))
+            ct, nodes = augment(loaded.ct, loaded.nodes, seed)
+            about: dict[str, Any] = {"synthetic": True, "patient": case.patient, "source": case.id}
+            about["seconds"] = round(time.monotonic() - started, 2)
+            ignored = None if loaded.ignored is None else to_array(loaded.ignored)
+            label = label_map((to_array(nodes) > 0) | (to_array(loaded.nodes) > 0), ignored)
+            about["labels"] = written_labels(ignored is not None)
+            writer.write(case.id, ct, marked_synthetic(like(label, ct)), about, nodes)
 
     def _filter(self, run: Run, writer: Plain, progress: Progress) -> None:
         """The scans of LN-Gen without what the segmentor of `real only` finds implausible."""
@@ -226,34 +240,22 @@ class Benchmark:
         filter_cases(folder, self.cases["train"], segmentor, writer.folder, progress)
 
 
-def _sizes(arm: Arm) -> dict[str, int]:
-    """How many lymph nodes a scan of an arm gets of each law of long axes."""
-    return CLINICAL if arm == Arm.clinical else SIZES
-
-
-def _write(writer: Plain, case: Case, ct, nodes, source: Loaded, seconds: float) -> None:
-    ignored = None if source.ignored is None else to_array(source.ignored)
-    label = label_map((to_array(nodes) > 0) | (to_array(source.nodes) > 0), ignored)
-    about = {"synthetic": True, "patient": case.patient, "source": case.id}
-    about |= {"seconds": round(seconds, 2), "labels": written_labels(ignored is not None)}
-    writer.write(case.id, ct, marked_synthetic(like(label, ct)), about, nodes)
-
-
 def _seconds(folder: Path) -> float:
     record = folder / "nodes.json"
     return json_field(read_json(record), "seconds", file=record, make="remove the synthetic scans")
+
+
+def _hash_of_weights(models: Models, name: str) -> str:
+    return sha256(getattr(models, f"{name}_weights") or SHIPPED / f"{name}.safetensors")
 
 
 def _hash(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def runs(configs: Iterable[SegmentationConfig], arms: Iterable[Arm], seeds: int) -> Iterator[Run]:
+def runs(configs: Sequence[SegmentationConfig], arms: Sequence[Arm], seeds: int) -> list[Run]:
     """The cells in the order in which they are done: a seed of all arms before the next seed."""
-    for config in configs:
-        for seed in range(seeds):
-            for arm in arms:
-                yield Run(config, arm, seed)
+    return [Run(config, arm, k) for config in configs for k in range(seeds) for arm in arms]
 
 
 def difftumor_models(weights: Path | None, device: str) -> Models | None:
@@ -261,3 +263,61 @@ def difftumor_models(weights: Path | None, device: str) -> Models | None:
     if weights is None:
         return None
     return Models(device, None, weights, Method.difftumor)
+
+
+def title(bench: Benchmark, cells: Sequence[Run], baseline: Arm) -> str:
+    """What the table is of."""
+    steps = sorted({run.config.steps for run in cells})
+    counts = {part: len(cases) for part, cases in bench.cases.items()}
+    data = MARK if (bench.data / "standin.json").exists() else f"data: {bench.data}"
+    return (
+        f"{data}\nscans: {counts}; real : synthetic 1 : 1 by scan; {steps} optimizer steps in "
+        "every arm; checkpoints chosen on the validation scans; intervals: 95 %, bootstrap over "
+        f"patients, seeds pooled; differences: to {baseline.value}, paired"
+    )
+
+
+def table(bench: Benchmark, cells: Sequence[Run], parts: Sequence[str], baseline: Arm) -> Table:
+    """A row for each network and arm: figures over the scans of some test parts, and differences to
+    the arm `baseline`."""
+    columns = ["network", "arm", "seeds", *FIGURES[:2], "Dice difference", "sensitivity difference"]
+    columns += [*FIGURES[2:], *(f"found {size}" for size in BINS), "minutes: training", "synthesis"]
+    shown = Table(*columns, title=" and ".join(parts))
+    for network, arm in dict.fromkeys((run.config.network, run.arm) for run in cells):
+        results = _results(bench, cells, network, arm)
+        row = [network, arm.value, f"{len(results)}/{max(run.seed for run in cells) + 1}"]
+        if not results:
+            shown.add_row(*row, *[NOT_RUN] * (len(columns) - len(row)))
+            continue
+        scores = _pooled(results, parts)
+        found = estimate(scores)
+        row += [str(found[name]) for name in FIGURES[:2]]
+        # the seeds that both arms have, so that the difference is that of the arms alone
+        reference = _results(bench, cells, network, baseline)
+        same = results.keys() & reference.keys()
+        if arm == baseline or not same:
+            row += ["-" if arm == baseline else NOT_RUN] * 2
+        else:
+            ours, theirs = ({k: own[k] for k in same} for own in (results, reference))
+            apart = paired(_pooled(ours, parts), _pooled(theirs, parts))
+            row += [str(apart[name]) for name in FIGURES[:2]]
+        row += [str(found[name]) for name in FIGURES[2:]]
+        row += [str(found[f"lesion sensitivity {size}"]) for size in BINS]
+        for cost in ("training_seconds", "synthesis_seconds"):
+            total = sum(getattr(result, cost) for result in results.values())
+            row.append(f"{total / 60 / len(results):.1f}")
+        shown.add_row(*row)
+    return shown
+
+
+def _results(
+    bench: Benchmark, cells: Sequence[Run], network: str, arm: Arm
+) -> dict[int, RunResult]:
+    """The results of a network and an arm, by seed."""
+    own = [run for run in cells if (run.config.network, run.arm) == (network, arm)]
+    results = {run.seed: bench.result(run) for run in own}
+    return {seed: result for seed, result in results.items() if result is not None}
+
+
+def _pooled(results: dict[int, RunResult], parts: Sequence[str]) -> list[ScanScore]:
+    return [score for result in results.values() for part in parts for score in result.scores[part]]

@@ -15,12 +15,14 @@ from rich.table import Table
 from LNGenLib.benchmark.baselines import ShapeSpace, ellipsoids
 from LNGenLib.benchmark.explicit import ExplicitConfig, ExplicitModel, as_mask, train
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.distribution import CLOSENESS
-from LNGenLib.evaluation.shape.descriptors import has_sound_surface
+from LNGenLib.evaluation.estimate import shown
+from LNGenLib.evaluation.shape.descriptors import has_valid_surface
+from LNGenLib.evaluation.shape.precision_recall import CLOSENESS
 from LNGenLib.evaluation.shape.reference import LEAST, MOST, Closeness, Reference
 from LNGenLib.evaluation.shape.surfaces import BINS, Form, RealSurfaces, Surfaces
-from LNGenLib.evaluation.tables import FORM, closeness_cells, figure, form_cells
+from LNGenLib.evaluation.shape.tables import FORM_COLUMNS, closeness_cells, form_cells
 from LNGenLib.files import keep_settings, read_json
+from LNGenLib.models.store import config_of
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.corpus import prepare
@@ -35,7 +37,7 @@ Draw = Callable[[Sequence[int], Sequence[float], int], np.ndarray]  # as `Struct
 
 @dataclass(frozen=True)
 class Row:
-    """Scores of a set of shapes, each scaled and centered by its own long axis; `form.sound` is of
+    """Scores of a set of shapes, each scaled and centered by its own long axis; `form.valid` is of
     the shapes as they were drawn."""
 
     form: Form
@@ -96,11 +98,11 @@ def table(bin_: str, rows: Rows) -> Table:
         f"{bin_}, drawn at {SIZES[bin_]:g} mm, as the networks draw at first; closeness of n to n "
         "surfaces: mean and 2.5-97.5 % of the draws"
     )
-    shown = Table("shapes", "n", *CLOSENESS, "memorization", *FORM, title=title)
+    printed = Table("shapes", "n", *CLOSENESS, "memorization", *FORM_COLUMNS, title=title)
     for name, row in rows.scores.items():
         close = closeness_cells(row.closeness)
-        shown.add_row(name, *close, figure(row.memorization), *form_cells(row.form))
-    return shown
+        printed.add_row(name, *close, shown(row.memorization), *form_cells(row.form))
+    return printed
 
 
 def figures(found: dict[str, Rows]) -> dict[str, dict[str, Any]]:
@@ -112,10 +114,10 @@ def figures(found: dict[str, Rows]) -> dict[str, dict[str, Any]]:
 
 
 def _surfaces(drawn: np.ndarray, size: float) -> Surfaces:
-    """Shapes scaled and centered by their own long axes, and whether they were sound before."""
+    """Shapes scaled and centered by their own long axes, and whether they were valid before."""
     scaled = np.stack([tsdf_from_distance(tsdf, (1.0, 1.0, 1.0))[0] for tsdf in drawn])
-    sound = np.array([has_sound_surface(tsdf) for tsdf in drawn])
-    return Surfaces(scaled, np.full(len(drawn), size), sound)
+    valid = np.array([has_valid_surface(tsdf) for tsdf in drawn])
+    return Surfaces(scaled, np.full(len(drawn), size), valid)
 
 
 def trained_explicit(
@@ -125,9 +127,7 @@ def trained_explicit(
     or where that holds masks, of a structure training as it is by default."""
     structure = StructureConfig()
     if (data / "settings.json").exists():
-        kept = read_json(data / "settings.json")["config"]
-        kept = {name: tuple(v) if isinstance(v, list) else v for name, v in kept.items()}
-        structure = StructureConfig(**kept)
+        structure = config_of(StructureConfig, read_json(data / "settings.json"))
     settings = {"data": str(data), "structure": dataclasses.asdict(structure)}
     keep_settings(folder, settings | {"explicit": dataclasses.asdict(config), "seed": seed})
     arrays, corpus = prepared(data, folder, progress), data / "corpus.npz"

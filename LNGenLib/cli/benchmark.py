@@ -86,7 +86,7 @@ def table1(
     check_output(output)
     models = Models(device, structure_weights, texture_weights)
     bench = Benchmark(data, output, models, difftumor_models(difftumor_weights, device))
-    cells = list(runs(configs, arms or list(Arm), seeds))
+    cells = runs(configs, arms or list(Arm), seeds)
     waiting = [run for run in cells if bench.runnable(run.arm) and bench.result(run) is None]
     for run in waiting[:most]:
         console.print(f"{run.config.network}, {run.arm.value}, seed {run.seed}")
@@ -152,7 +152,7 @@ def table2(
 
 
 def _print(bench: Benchmark, cells: list[Run], baseline: Arm) -> None:
-    from LNGenLib.benchmark.report import table, title
+    from LNGenLib.benchmark.table1 import table, title
 
     console.print(title(bench, cells, baseline), soft_wrap=True)
     parts = list(bench.cases)[2:]

@@ -201,7 +201,7 @@ def evaluate_structures(
     """Compare generated lymph-node surfaces with real ones, by bins of the long axis."""
     from LNGenLib.evaluation.shape.comparison import compare
     from LNGenLib.evaluation.shape.loading import read_generated, read_real
-    from LNGenLib.evaluation.tables import cleaning_line, structure_tables
+    from LNGenLib.evaluation.shape.tables import cleaning_line, structure_tables
 
     check_figures(output, (real, generated), overwrite)
     with shown_progress() as progress:
@@ -233,9 +233,9 @@ def evaluate_texture(
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Paint the CTs and let a judge tell painted lymph nodes from the real bodies in them."""
+    """Paint the CTs; compare the nodes with real bodies by a classifier two-sample test."""
+    from LNGenLib.evaluation.realism.tables import fidelity_table, texture_table
     from LNGenLib.evaluation.realism.texture import evaluate_texture
-    from LNGenLib.evaluation.tables import fidelity_table, texture_table
     from LNGenLib.synthesis.engine import Models
 
     check_figures(output, (data,), overwrite)
@@ -255,7 +255,7 @@ def evaluate_texture(
             f"over {report.difference.bodies} bodies"
         )
     console.print(
-        f"real bodies told from each other: AUC {report.real:.3f} (0.45 to 0.55 is valid), "
+        f"halves of the real bodies: AUC {report.real:.3f} (0.45 to 0.55 is valid), "
         f"HU (KS) {report.hu['real']:.3f}"
     )
     console.print(fidelity_table(report.fidelity))

@@ -21,7 +21,6 @@ from LNGenLib.plain import whole
 
 if TYPE_CHECKING:
     from LNGenLib.datasets.case import Case
-    from LNGenLib.evaluation.distribution import Estimate
 
 OWN_FILES = ("settings.json", "training.json", "segmentation.json", "nnunet.json")
 HELD_OUT = 0.2  # of the patients, where the data set names none for validation
@@ -188,7 +187,7 @@ def evaluate_segmentation(
         figures["difference"] = paired(scores, others[0], seed)
     table = Table("figure", *("value (95 % interval)", "difference")[: len(figures)])
     for name in figures["figures"]:
-        table.add_row(name, *(interval(column[name]) for column in figures.values()))
+        table.add_row(name, *(str(column[name]) for column in figures.values()))
     console.print(table)
     tell_left_out(scored.left_out)
     console.print(
@@ -202,10 +201,3 @@ def evaluate_segmentation(
         }
         columns["scans"] = [dataclasses.asdict(score) for score in scores]
         write_figures(columns | {"left_out": scored.left_out}, output)
-
-
-def interval(estimate: Estimate) -> str:
-    """A figure and its interval, or a dash where there is nothing to count."""
-    if estimate.value != estimate.value:
-        return "-"
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"

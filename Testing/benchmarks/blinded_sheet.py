@@ -1,4 +1,4 @@
-"""A blinded sheet: real bodies of scans, and painted twins of such, in random order; the answers.
+"""A blinded sheet: real bodies and painted matched controls in random order, and the answers.
 
 Axial planes through the middle, window -175 to 250 HU.
 
@@ -15,7 +15,7 @@ import SimpleITK as sitk
 import typer
 from PIL import Image, ImageDraw, ImageFont
 
-from LNGenLib.evaluation.realism.matched_controls import depth_in_fat, place_twins
+from LNGenLib.evaluation.realism.matched_controls import depth_in_fat, place_controls
 from LNGenLib.evaluation.realism.painters import paint_by
 from LNGenLib.evaluation.realism.specimens import Specimen, find_specimens
 from LNGenLib.image.geometry import array_spacing, index_to_ras
@@ -70,14 +70,14 @@ def blinded(cts: dict[str, sitk.Image], models: Models, seed: int):
         scan = LabeledScan(hu, spacing, None)
         bodies, rng = node_like(name, scan), node_rng(seed, 0, name)
         real = [bodies[k] for k in rng.permutation(len(bodies))[:each]]
-        twins = place_twins(depth_in_fat(scan), bodies, rng)
-        twins = [twins[k] for k in rng.permutation(len(twins))[:each]]
+        controls = place_controls(depth_in_fat(scan), bodies, rng)
+        controls = [controls[k] for k in rng.permutation(len(controls))[:each]]
         traits = measure_scan(hu, spacing)
-        painted = like(paint_by(hu, traits, twins, models.texture, seed)[0], ct)
+        painted = like(paint_by(models.texture, hu, traits, controls, seed)[0], ct)
         for body in real:
             found.append(("real", name, crop(ct, middle(body), FIELD)))
-        for twin in twins:
-            index = np.argwhere(twin.body.mask).mean(0) + twin.start
+        for control in controls:
+            index = np.argwhere(control.body.mask).mean(0) + control.start
             found.append(("synthetic", name, crop(painted, index, FIELD)))
     return [found[k] for k in node_rng(seed, 0, "order").permutation(len(found))]
 

@@ -1,6 +1,6 @@
 """Do painted lymph nodes have the noise, the edges and the partial volume of their scan?
 
-The part of `lngen evaluate texture` that needs one CT and no judge.
+The part of `lngen evaluate texture` that needs one CT and no classifier.
 
     python Testing/benchmarks/fidelity.py CT CT ...
 """
@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from LNGenLib.evaluation.realism.fidelity import measure_fidelity
-from LNGenLib.evaluation.tables import fidelity_table
+from LNGenLib.evaluation.realism.tables import fidelity_table
 from LNGenLib.image.io import as_ct, read_ct
 from LNGenLib.progress import SILENT
 from LNGenLib.synthesis.engine import Models

@@ -1,1 +1,1 @@
-"""Whether painted lymph nodes can be told from real bodies, and how they fit their scan."""
+"""Whether painted lymph nodes can be discriminated from real bodies, and fit their scan."""

@@ -16,7 +16,7 @@ Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
-class Kept:
+class Cache:
     """Results by their keys, pickled in a folder of one's own; without a folder nothing is kept.
 
     A key holds all that a result depends on but the code and the data: another version of LNGen

@@ -44,8 +44,7 @@ class Fidelity:
     `edge` is the spread of the nodes' borders over that of the scan's own. Both are taken over the
     pairs and profiles of all nodes together: in thick slices one node alone has too few. `mean` and
     `deviation` are of the nodes' mean HU. `slope` is that of the change of HU regressed on the one
-    predicted from occupancy, in-plane blur and wanted HU, over nodes of 2 mm. None: too few voxels
-    to tell.
+    predicted from occupancy, in-plane blur and wanted HU, over nodes of 2 mm. None: too few voxels.
     """
 
     nodes: int
@@ -72,16 +71,9 @@ def measure_fidelity(ct: sitk.Image, models: Models, seed: int, progress: Progre
             noise[lag].append(found)
         profiles.append(_profiles(painting, k, spacing, reach))
         means.append(painting.hu[painting.labels == k + 1].mean())
-    changes = np.concatenate(
-        [
-            _changes(hu, painting, k, node, traits.edge_spread)
-            for painting, k, node in _painted(
-                ct, traits, SMALL_SIZES, SMALL_NODES, models, seed + 1, progress
-            )
-        ],
-        axis=1,
-    )
-    predicted, found = changes
+    small = _painted(ct, traits, SMALL_SIZES, SMALL_NODES, models, seed + 1, progress)
+    changes = [_changes(hu, painting, k, node, traits.edge_spread) for painting, k, node in small]
+    predicted, found = np.concatenate(changes, axis=1)
     pairs = {lag: np.concatenate(ratios) for lag, ratios in noise.items()}
     borders = np.concatenate(profiles)
     enough = len(borders) >= FEWEST_OF_NODES
@@ -155,7 +147,8 @@ def _differences(hu: np.ndarray, where: np.ndarray, lag: int) -> np.ndarray:
     """|Differences| of voxels `lag` apart in-plane, both in `where`."""
     found = []
     for axis in (1, 2):
-        values, known = (np.moveaxis(x, axis, 0) for x in (hu.astype(np.float32), where))
+        values = np.moveaxis(hu.astype(np.float32), axis, 0)
+        known = np.moveaxis(where, axis, 0)
         found.append(np.abs(values[lag:] - values[:-lag])[known[lag:] & known[:-lag]])
     return np.concatenate(found)
 

@@ -1,5 +1,5 @@
-"""Twins of real bodies: the same shape and mean HU at another place of the scan, for painters to
-fill, so that nothing but the tissue tells them from the real ones."""
+"""Matched controls of real bodies: the same shape and mean HU at another place of the scan, for
+painters to fill, so that nothing but the tissue distinguishes them from the real ones."""
 
 from __future__ import annotations
 
@@ -25,16 +25,11 @@ TRIES = 600
 
 
 @dataclass(frozen=True, eq=False)
-class Twin:
+class MatchedControl:
     """A real body and the voxel (z, y, x) at which the box of its mask starts elsewhere."""
 
     body: Specimen
     start: np.ndarray
-
-    @property
-    def box(self) -> tuple[slice, slice, slice]:
-        """Where the body's box lies in the scan after the move; may leave the grid."""
-        return tuple(slice(s, s + n) for s, n in zip(self.start, self.body.mask.shape))
 
     def lymph_node(self, spread: float) -> tuple[LymphNode, float]:
         """What in a scan of this edge spread (mm) shows as the body does, at the new place, and its
@@ -43,7 +38,7 @@ class Twin:
         return node.at(self.start + node.center), mean
 
 
-@lru_cache(4096)  # a body's twins are painted at one place after the other
+@lru_cache(4096)  # a body's controls are painted at one place after the other
 def shown_as(body: Specimen, spread: float) -> tuple[LymphNode, float]:
     """What in a scan of this edge spread (mm) shows as the body does: a lymph node of the mask's
     shape, somewhat larger, in the body's box; and its mean HU.
@@ -75,14 +70,14 @@ def depth_in_fat(scan: LabeledScan) -> np.ndarray:
     return ndimage.distance_transform_edt(fat, sampling=scan.spacing).clip(max=SURROUNDINGS)
 
 
-def place_twins(
+def place_controls(
     depth: np.ndarray, bodies: Sequence[Specimen], rng: np.random.Generator
-) -> list[Twin]:
-    """A twin of each body, the largest first, where there is room as deep in fat and with as much
-    fat round it; those without such a place have none. `depth` (z, y, x) is that of
+) -> list[MatchedControl]:
+    """A control of each body, the largest first, where there is room as deep in fat and with as
+    much fat round it; those without such a place have none. `depth` (z, y, x) is that of
     `depth_in_fat`."""
     fat = depth > 0
-    places, taken, twins = np.argwhere(fat), np.zeros(fat.shape, bool), []
+    places, taken, controls = np.argwhere(fat), np.zeros(fat.shape, bool), []
     for body in sorted(bodies, key=lambda body: -body.mask.sum()):
         inside = np.argwhere(body.mask)
         shell = np.argwhere(ndimage.binary_dilation(body.mask, np.ones((3, 3, 3))) & ~body.mask)
@@ -106,20 +101,20 @@ def place_twins(
         best = np.max(likeness, axis=1).argmin()
         if np.max(likeness[best]) > 1:
             continue
-        twins.append(Twin(body, roomy[best]))
-        _take(taken, twins[-1])
-    return twins
+        controls.append(MatchedControl(body, roomy[best]))
+        _take(taken, controls[-1])
+    return controls
 
 
 def _at(voxels: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, ...]:
     return tuple((voxels + start).T)
 
 
-def _take(taken: np.ndarray, twin: Twin) -> None:
-    """Where painting another twin could change the CT where painting this one may."""
-    pad = np.ceil(2 * REACH / twin.body.spacing).astype(int) + 1
-    mask = np.pad(twin.body.mask, [(p, p) for p in pad])
-    near = within_reach(within_reach(mask, twin.body.spacing), twin.body.spacing)
-    voxels = np.argwhere(near) + twin.start - pad
+def _take(taken: np.ndarray, control: MatchedControl) -> None:
+    """Where painting another control could change the CT where painting this one may."""
+    pad = np.ceil(2 * REACH / control.body.spacing).astype(int) + 1
+    mask = np.pad(control.body.mask, [(p, p) for p in pad])
+    near = within_reach(within_reach(mask, control.body.spacing), control.body.spacing)
+    voxels = np.argwhere(near) + control.start - pad
     voxels = voxels[((voxels >= 0) & (voxels < taken.shape)).all(1)]
     taken[tuple(voxels.T)] = True

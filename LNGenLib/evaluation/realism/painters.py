@@ -1,49 +1,69 @@
-"""Ways to fill the twins of real bodies, which the judge compares: a texture model, the copy of the
-body, and a constant HU.
+"""Ways to fill the matched controls of real bodies: a texture model, the copy of the body, and a
+constant HU.
 
-Each takes HU (z, y, x) and gives new ones, with labels of the twins from 1 on.
+Each takes HU (z, y, x) and gives new ones, with labels of the controls from 1 on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from scipy import ndimage
 
-from LNGenLib.evaluation.realism.matched_controls import Twin
+from LNGenLib.evaluation.realism.matched_controls import MatchedControl
 from LNGenLib.synthesis.painting import ScanTraits, paint_nodes
 from LNGenLib.texture.model import TextureModel
 
 Painted = tuple[np.ndarray, np.ndarray]
+# of HU, traits of the scan, controls to fill, and a seed
+ControlPainter = Callable[[np.ndarray, ScanTraits, Sequence[MatchedControl], int], Painted]
 SMALLEST_BAND = 1.0  # mm round a copy over which it passes into what was there
 
 
+def painters(model: TextureModel, baseline: TextureModel | None) -> dict[str, ControlPainter]:
+    """Ways to fill controls, by class."""
+    by_model: dict[str, ControlPainter] = {"LN-Gen": partial(paint_by, model)}
+    if baseline is not None:
+        by_model["DiffTumor"] = partial(paint_by, baseline)
+    return by_model | {
+        "copies": lambda hu, traits, controls, seed: paint_copies(hu, controls),
+        "constant": lambda hu, traits, controls, seed: paint_constants(
+            hu, paint_by(model, hu, traits, controls, seed)
+        ),
+    }
+
+
 def paint_by(
-    hu: np.ndarray, traits: ScanTraits, twins: Sequence[Twin], model: TextureModel, seed: int
+    model: TextureModel,
+    hu: np.ndarray,
+    traits: ScanTraits,
+    controls: Sequence[MatchedControl],
+    seed: int,
 ) -> Painted:
     """A texture model at its defaults, of the body's shape and (where it can) mean HU."""
-    nodes, means = zip(*(twin.lymph_node(traits.edge_spread) for twin in twins))
+    nodes, means = zip(*(control.lymph_node(traits.edge_spread) for control in controls))
     painting = paint_nodes(hu, nodes, seed, model, means=means, traits=traits)
     return painting.hu, painting.labels
 
 
 def paint_constants(hu: np.ndarray, painted: Painted) -> Painted:
-    """The twins painted into `hu` (z, y, x), but as their mean HU without noise or edge.
+    """The controls painted into `hu` (z, y, x), but as their mean HU without noise or edge.
 
-    A judge that does not see these sees nothing.
+    A two-sample test that does not see these sees nothing.
     """
     new, labels = painted
     means = ndimage.mean(new, labels, range(1, labels.max() + 1))
     return np.where(labels > 0, np.append(0, means)[labels].round(), hu).astype(hu.dtype), labels
 
 
-def paint_copies(hu: np.ndarray, twins: Sequence[Twin]) -> Painted:
+def paint_copies(hu: np.ndarray, controls: Sequence[MatchedControl]) -> Painted:
     """`hu` (z, y, x) with the bodies as they are, and a band round them."""
     new, labels = hu.copy(), np.zeros(hu.shape, np.uint16)
-    for number, twin in enumerate(twins, 1):
-        body = twin.body
-        paste(new, labels, number, body.hu, body.mask, twin.start, body.spacing)
+    for number, control in enumerate(controls, 1):
+        body = control.body
+        paste(new, labels, number, body.hu, body.mask, control.start, body.spacing)
     return new, labels
 
 

@@ -1,4 +1,4 @@
-"""Bodies in CT as the judge of texture sees them: real ones and painted ones, found alike."""
+"""Bodies in CT as the two-sample test sees them: real ones and painted ones, found alike."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Specimen:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What tells the body from all others, in another process too."""
+        """What distinguishes the body from all others, in another process too."""
         return self.scan, *self.start.tolist(), *np.argwhere(self.mask)[0].tolist()
 
     @cached_property
@@ -73,8 +73,8 @@ def find_specimens(name: str, scan: LabeledScan, off: np.ndarray | None = None) 
 def find_painted(name: str, scan: LabeledScan, labels: np.ndarray) -> dict[int, Specimen]:
     """The bodies of a painted scan that were painted, by their label in `labels` (z, y, x).
 
-    A painted node counts as the finder sees it, with the finder's mask: it would be told apart by
-    its exact label alone.
+    A painted node counts as the finder sees it, with the finder's mask: its exact label
+    alone would give it away.
     """
     sizes = np.bincount(labels.ravel())
     found = {}

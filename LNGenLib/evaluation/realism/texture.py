@@ -1,22 +1,23 @@
-"""Can painted lymph nodes be told from real bodies of the same scan?"""
+"""Can painted lymph nodes be discriminated from real bodies of the same scan?"""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.stats import ks_2samp
 
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.realism.auc import Difference, Judgment, Verdict
-from LNGenLib.evaluation.realism.cache import Kept
+from LNGenLib.evaluation.realism.auc import AucEstimate, ClassScores, Difference
+from LNGenLib.evaluation.realism.cache import Cache
 from LNGenLib.evaluation.realism.fidelity import Fidelity, measure_fidelity
-from LNGenLib.evaluation.realism.pairs import halves, painters, placed, real_bodies, twins_of
+from LNGenLib.evaluation.realism.painters import ControlPainter, painters
+from LNGenLib.evaluation.realism.pairs import halves, paint_controls, placed, real_bodies
 from LNGenLib.evaluation.realism.specimens import Specimen
-from LNGenLib.evaluation.realism.two_sample_test import Judged, Pair, judge
+from LNGenLib.evaluation.realism.two_sample_test import Pair, PairScores, score_pairs
 from LNGenLib.files import keep_settings
 from LNGenLib.progress import Progress
 from LNGenLib.synthesis.engine import Models
@@ -28,20 +29,20 @@ HALVINGS = 4
 
 @dataclass(frozen=True)
 class TextureReport:
-    """Verdicts by class: `LN-Gen`, `DiffTumor` where there is such a model, `copies` of real
-    bodies, and the judge's own tests, `constant` (valid where those seen are told at 0.95 or more)
-    and `real` (0.45 to 0.55): the mean over random halves of the real bodies. `difference` is
-    DiffTumor's AUC less LN-Gen's. `hu` is how far the HU in the cores of real bodies and of what
-    they were told from are apart, by class and for the `real` halves: Kolmogorov-Smirnov distance
-    over the judged scans, None without pairs there.
+    """AUC by class: `LN-Gen`, `DiffTumor` where there is such a model, `copies` of real bodies, and
+    the tests of the test itself, `constant` (valid where those seen have 0.95 or more) and `real`
+    (0.45 to 0.55): the mean over random halves of the real bodies. `difference` is DiffTumor's AUC
+    less LN-Gen's. `hu` is how far the HU in the cores of real bodies and of the others of their
+    pairs are apart, by class and for the `real` halves: Kolmogorov-Smirnov distance over the test
+    scans, None without pairs there.
 
-    `bodies` are the real bodies of each scan; `found` is the share of painted twins that the finder
-    sees as bodies like the real one, by class. `fidelity` is of each scan of the test part that has
-    room enough.
+    `bodies` are the real bodies of each scan; `found` is the share of painted controls that the
+    finder sees as bodies like the real one, by class. `fidelity` is of each scan of the test part
+    that has room enough.
     """
 
     seed: int
-    verdicts: dict[str, Verdict]
+    auc: dict[str, AucEstimate]
     difference: Difference | None
     hu: dict[str, float | None]
     real: float
@@ -58,90 +59,100 @@ def evaluate_texture(
     baseline: TextureModel | None = None,
     work: Path | None = None,
 ) -> TextureReport:
-    """Paint the scans of `data/splits.csv` and judge those of the test part.
+    """Paint the scans of `data/splits.csv` and test those of the test part.
 
     `baseline` is a model of DiffTumor's kind to compare with. The classifiers are trained on the
     other scans of each fold, whatever their part. What is done is kept in the folder `work`, where
     one is given: the same call goes on from there. Raises InputError where the test scans have no
     bodies to compare with, and where `work` is of other data.
     """
-    rows, kept = scan_rows(data), Kept(work)
+    rows, cache = scan_rows(data), Cache(work)
     if work is not None:
         keep_settings(work, {"data": str(data.resolve())})
-    names = [row["file"] for row in rows]
-    judged = {row["file"] for row in rows if row["split"] == "test"}
+    tested = {row["file"] for row in rows if row["split"] == "test"}
     real: dict[str, list[Specimen]] = {}
     noise: dict[str, float] = {}
-    for number, name in enumerate(names):
-        progress.advance("looking for bodies", number, len(names))
-        real[name], noise[name] = kept(["bodies", name], lambda name=name: real_bodies(data, name))
+    for number, name in enumerate(row["file"] for row in rows):
+        progress.advance("looking for bodies", number, len(rows))
+        real[name], noise[name] = cache(["bodies", name], partial(real_bodies, data, name))
     room: list[Specimen] = []
-    for number, name in enumerate(sorted(judged)):
-        progress.advance("looking for room", number, len(judged))
-        places = kept(
-            ["placed", seed, name], lambda name=name: placed(data, name, real[name], seed)
-        )
+    for number, name in enumerate(sorted(tested)):
+        progress.advance("looking for room", number, len(tested))
+        places = cache(["placed", seed, name], partial(placed, data, name, real[name], seed))
         room += [real[name][place] for place in places]
     if not room:
         raise InputError(f"{data}: no scan of the part test shows bodies in fat to compare with")
 
-    def judged_as(key: list[Any], pairs: list[Pair]) -> Judged:
-        progress.stage(f"judging {key[0]}")
-        return kept(["judged", seed, *key], lambda: judge(pairs, noise, judged, seed, progress))
+    def scores(key: list, pairs: list[Pair]) -> PairScores:
+        progress.stage(f"two-sample test of {key[0]}")
+        make = partial(score_pairs, pairs, noise, tested, seed, progress)
+        return cache(["scores", seed, *key], make)
 
-    of_model = {"LN-Gen": models.texture, "DiffTumor": baseline, "constant": models.texture}
-    pairs: dict[str, list[Pair]] = {}
+    weights = {"LN-Gen": models.texture, "constant": models.texture, "DiffTumor": baseline}
+    classes: dict[str, ClassScores] = {}
     found: dict[str, float] = {}
-    told: dict[str, Judgment] = {}
+    hu: dict[str, float | None] = {}
     for kind, paint in painters(models.texture, baseline).items():
-        key = [kind, of_model[kind].description["sha256"] if kind in of_model else ""]
-        pairs[kind], painted = [], 0
-        for number, name in enumerate(names):
-            progress.advance(f"painting {kind}", number, len(names))
-            twins = kept(
-                ["twins", seed, *key, name],
-                lambda name=name, paint=paint: twins_of(data, name, real[name], paint, seed),
-            )
-            pairs[kind] += twins.pairs(real[name])
-            painted += twins.painted
-        found[kind] = len(pairs[kind]) / max(painted, 1)
-        told[kind] = Judgment(judged_as(key, pairs[kind]), room)
-    everything = [body for name in names for body in real[name]]
+        key = [kind, model.description["sha256"] if (model := weights.get(kind)) else ""]
+        pairs, found[kind] = _painted_pairs(data, real, paint, key, seed, progress, cache)
+        classes[kind] = ClassScores(scores(key, pairs), room)
+        hu[kind] = _hu_distance(pairs, tested)
+    everything = [body for bodies in real.values() for body in bodies]
     split = [halves(everything, np.random.default_rng([seed, k])) for k in range(HALVINGS)]
-    apart = [judged_as(["real", k], half) for k, half in enumerate(split)]
-    hu = {kind: _hu_distance(of_kind, judged) for kind, of_kind in pairs.items()}
-    hu["real"] = float(np.mean([_hu_distance(half, judged) for half in split]))
+    apart = [scores(["real", k], half) for k, half in enumerate(split)]
+    hu["real"] = float(np.mean([_hu_distance(half, tested) for half in split]))
     return TextureReport(
         seed,
-        {kind: judgment.verdict(seed) for kind, judgment in told.items()},
-        told["LN-Gen"].difference(told["DiffTumor"], seed) if baseline else None,
+        {kind: one.auc(seed) for kind, one in classes.items()},
+        classes["LN-Gen"].difference(classes["DiffTumor"], seed) if baseline else None,
         hu,
-        float(np.mean([Judgment(half, half.bodies).verdict(seed).auc for half in apart])),
-        {name: len(real[name]) for name in names},
+        float(np.mean([ClassScores(half, half.bodies).auc(seed).auc for half in apart])),
+        {name: len(bodies) for name, bodies in real.items()},
         found,
-        _fidelity(data, sorted(judged), models, seed, progress, kept),
+        _fidelity(data, sorted(tested), models, seed, progress, cache),
     )
 
 
+def _painted_pairs(
+    data: Path,
+    real: dict[str, list[Specimen]],
+    paint: ControlPainter,
+    key: list[str],
+    seed: int,
+    progress: Progress,
+    cache: Cache,
+) -> tuple[list[Pair], float]:
+    """Real bodies with their controls, and the share of painted ones that these are."""
+    pairs: list[Pair] = []
+    painted = 0
+    for number, (name, bodies) in enumerate(real.items()):
+        progress.advance(f"painting {key[0]}", number, len(real))
+        make = partial(paint_controls, data, name, bodies, paint, seed)
+        controls = cache(["controls", seed, *key, name], make)
+        pairs += [(bodies[place], control) for place, control in controls.found]
+        painted += controls.painted
+    return pairs, len(pairs) / max(painted, 1)
+
+
 def _fidelity(
-    data: Path, names: list[str], models: Models, seed: int, progress: Progress, kept: Kept
+    data: Path, names: list[str], models: Models, seed: int, progress: Progress, cache: Cache
 ) -> dict[str, Fidelity]:
     weights = [models.structure.description["sha256"], models.texture.description["sha256"]]
+
+    def measure(name: str) -> Fidelity:
+        ct = read_scan(data / name)[0]
+        progress.stage(f"painting {name}")
+        return measure_fidelity(ct, models, seed, progress)
+
     figures = {}
     for name in names:
-
-        def measure(name: str = name) -> Fidelity:
-            ct = read_scan(data / name)[0]
-            progress.stage(f"painting {name}")
-            return measure_fidelity(ct, models, seed, progress)
-
         with suppress(InputError):  # a crop round a mass has no room
-            figures[name] = kept(["fidelity", seed, *weights, name], measure)
+            figures[name] = cache(["fidelity", seed, *weights, name], partial(measure, name))
     return figures
 
 
-def _hu_distance(pairs: list[Pair], judged: set[str]) -> float | None:
-    pairs = [pair for pair in pairs if pair[0].scan in judged]
+def _hu_distance(pairs: list[Pair], tested: set[str]) -> float | None:
+    pairs = [pair for pair in pairs if pair[0].scan in tested]
     if not pairs:
         return None
     cores = [np.concatenate([s.hu[s.core] for s in kind]) for kind in zip(*pairs)]

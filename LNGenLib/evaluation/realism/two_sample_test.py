@@ -1,8 +1,9 @@
-"""The judge of texture: can real bodies be told from others?
+"""Classifier two-sample test (Lopez-Paz and Oquab 2017, https://arxiv.org/abs/1610.06545): can
+real bodies be discriminated from others?
 
 A random forest on named features and a small CNN on patches, stacked (Wolpert 1992,
 https://doi.org/10.1016/S0893-6080(05)80023-1): how far each is believed is learned from scans it
-has not seen. All is cross-validated over scans, so that no body is judged by what has seen its
+has not seen. All is cross-validated over scans, so that no body is scored by what has seen its
 scan, and log-odds are centered within the scan.
 """
 
@@ -37,18 +38,18 @@ Pair = tuple[Specimen, Specimen]
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
-    """The real bodies of the judged pairs, and scores (3, n, 2) of each body and of what was judged
-    against it: by both classifiers, by the features and by the CNN alone."""
+class PairScores:
+    """The real bodies of pairs, and scores (3, n, 2) of each body and of the other of its pair: by
+    both classifiers, by the features and by the CNN alone."""
 
     bodies: list[Specimen]
     scores: np.ndarray
 
 
-def judge(
-    pairs: Sequence[Pair], noise: dict[str, float], judged: set[str], seed: int, progress: Progress
-) -> Judged:
-    """Tell the second of each pair from the first; the scores of those of the scans in `judged`.
+def score_pairs(
+    pairs: Sequence[Pair], noise: dict[str, float], tested: set[str], seed: int, progress: Progress
+) -> PairScores:
+    """Discriminate the second of each pair from the first; scores of the scans in `tested`.
 
     `noise` is the noise of each scan in HU. Pairs of other scans help to train the classifiers.
     """
@@ -68,9 +69,9 @@ def judge(
     for scan in set(scans):
         here = scans == scan
         scores[:, here] -= scores[:, here].mean(1, keepdims=True)
-    kept = np.isin(scans[::2], list(judged))
+    kept = np.isin(scans[::2], list(tested))
     bodies = [real for (real, _), wanted in zip(pairs, kept) if wanted]
-    return Judged(bodies, scores.reshape(3, -1, 2)[:, kept])
+    return PairScores(bodies, scores.reshape(3, -1, 2)[:, kept])
 
 
 def _folds(truth: np.ndarray, scans: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, ...]]:
@@ -136,5 +137,5 @@ class _Cnn(ClassifierMixin, BaseEstimator):
     def predict_proba(self, rows: np.ndarray) -> np.ndarray:
         """Shares (n, 2) of belief in either class."""
         patches = torch.from_numpy(rows).view(-1, 2, *[PATCH] * 3)
-        told = torch.cat([self.network_(part)[:, 0] for part in patches.split(64)]).sigmoid()
-        return torch.stack([1 - told, told], 1).numpy()
+        shares = torch.cat([self.network_(part)[:, 0] for part in patches.split(64)]).sigmoid()
+        return torch.stack([1 - shares, shares], 1).numpy()

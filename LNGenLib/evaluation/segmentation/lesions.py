@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -34,11 +33,6 @@ class ScanScore:
     detected: dict[str, int]
     false: dict[str, int]
 
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> ScanScore:
-        """The score of `dataclasses.asdict`'s JSON."""
-        return cls(**values)
-
 
 def score(
     id: str, patient: str, truth: np.ndarray, found: np.ndarray, spacing: np.ndarray
@@ -66,10 +60,10 @@ def score(
         counts["detected"][size] += number in detected
     for _, size in _sizes(findings, spacing, but=true):
         counts["false"][size] += 1
-    mask = truth > 0, found > 0
-    return ScanScore(
-        id, patient, int((mask[0] & mask[1]).sum()), *(int(part.sum()) for part in mask), **counts
+    shared_voxels, truth_voxels, found_voxels = (
+        int(mask.sum()) for mask in (both, nodes > 0, findings > 0)
     )
+    return ScanScore(id, patient, shared_voxels, truth_voxels, found_voxels, **counts)
 
 
 def _sizes(

@@ -6,12 +6,13 @@ differences between two segmentations of the same patients.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.distribution import Estimate
+from LNGenLib.evaluation.estimate import Estimate, bootstrap, drawn_indices
 from LNGenLib.evaluation.segmentation.lesions import BINS, ScanScore
 
 RESAMPLES = 1000
@@ -28,7 +29,7 @@ def ratios(score: ScanScore) -> dict[str, Ratio]:
     nodes, detected, false = (
         {"": sum(by_bin.values())} | by_bin for by_bin in (score.nodes, score.detected, score.false)
     )
-    found = {
+    found: dict[str, Ratio] = {
         "dice": (2 * score.shared / max(score.truth + score.found, 1), 1),
         "sensitivity": (score.shared / max(score.truth, 1), min(score.truth, 1)),
     }
@@ -41,9 +42,9 @@ def ratios(score: ScanScore) -> dict[str, Ratio]:
 
 def estimate(scores: Iterable[ScanScore], seed: int = 0) -> dict[str, Estimate]:
     """Each figure over scans, and its 95 % interval; NaN where nothing is to be counted."""
-    _, table = _table(scores)
-    drawn = _drawn(len(next(iter(table.values()))), seed)
-    return {name: _estimate(*_ratio(sums, drawn)) for name, sums in table.items()}
+    patients, table = _table(scores)
+    draws = drawn_indices(len(patients), RESAMPLES, seed)
+    return {name: bootstrap(partial(_ratio, sums), draws) for name, sums in table.items()}
 
 
 def paired(
@@ -56,12 +57,12 @@ def paired(
     (patients, table), (same, other) = _table(scores), _table(others)
     if patients != same:
         raise InputError("the two segmentations are of other patients: give those of the same")
-    drawn = _drawn(len(patients), seed)
-    found = {}
-    for name in table:
-        pairs = zip(_ratio(table[name], drawn), _ratio(other[name], drawn))
-        found[name] = _estimate(*(ours - theirs for ours, theirs in pairs))
-    return found
+    draws = drawn_indices(len(patients), RESAMPLES, seed)
+
+    def difference(name: str, drawn: np.ndarray) -> np.ndarray:
+        return _ratio(table[name], drawn) - _ratio(other[name], drawn)
+
+    return {name: bootstrap(partial(difference, name), draws) for name in table}
 
 
 def _table(scores: Iterable[ScanScore]) -> tuple[list[str], dict[str, np.ndarray]]:
@@ -72,26 +73,15 @@ def _table(scores: Iterable[ScanScore]) -> tuple[list[str], dict[str, np.ndarray
     if not by_patient:
         raise InputError("there is no scan to evaluate: give labeled ones")
     patients = sorted(by_patient)
-    names: Sequence[str] = list(by_patient[patients[0]][0])
     sums = {
         name: np.array([np.sum([r[name] for r in by_patient[p]], axis=0) for p in patients])
-        for name in names
+        for name in by_patient[patients[0]][0]
     }
     return patients, sums
 
 
-def _drawn(count: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).integers(count, size=(RESAMPLES, count))
-
-
-def _ratio(sums: np.ndarray, drawn: np.ndarray) -> tuple[float, np.ndarray]:
-    """The ratio over all patients, and over each drawn set."""
+def _ratio(sums: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """The ratio (m,) of patients `drawn` (m, n)."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        whole, parts = sums.sum(0), sums[drawn].sum(1)
-        return whole[0] / whole[1], parts[:, 0] / parts[:, 1]
-
-
-def _estimate(value: float, resampled: np.ndarray) -> Estimate:
-    if np.isnan(value):
-        return Estimate(*[float("nan")] * 3)
-    return Estimate(float(value), *map(float, np.nanpercentile(resampled, [2.5, 97.5])))
+        numerator, denominator = sums[drawn].sum(1).T
+        return numerator / denominator

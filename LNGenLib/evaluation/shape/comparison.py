@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from LNGenLib.evaluation.shape.reference import LEAST, Closeness, Reference
+from LNGenLib.evaluation.shape.precision_recall import Closeness
+from LNGenLib.evaluation.shape.reference import LEAST, MOST, Reference
 from LNGenLib.evaluation.shape.surfaces import BINS, Cleaning, Form, RealSurfaces, Surfaces
 from LNGenLib.progress import SILENT, Progress
 
@@ -41,23 +42,21 @@ def compare(
 
 
 def _bin(real: RealSurfaces, generated: Surfaces, seed: int) -> BinReport:
-    enough = [len(surfaces.tsdf) >= LEAST for surfaces in (real, generated)]
-    forms = (Form.of(s) if e else None for s, e in zip((real, generated), enough))
-    if not all(enough):
-        return BinReport(*forms, {}, {})
+    forms = [Form.of(s) if len(s.tsdf) >= LEAST else None for s in (real, generated)]
+    if None in forms:
+        return BinReport(forms[0], forms[1], {}, {})
     reference = Reference(real, seed)
     points = reference.points(generated.tsdf)
-    close = reference.closeness(points)
     found = {
-        "generated": close,
-        "real halves": reference.halves(close.number),
+        "generated": reference.closeness(points),
+        "real halves": reference.halves(min(MOST, len(real.tsdf), len(generated.tsdf))),
         "generated, to test": reference.closeness_to_test(points),
         "training, to test": reference.training_to_test(),
     }
     novelty = {"generated": reference.memorization(points)}
     if novelty["generated"] is not None:
         novelty["mirrored training"] = reference.memorization(reference.mirrored())
-    return BinReport(*forms, _there(found), _there(novelty))
+    return BinReport(forms[0], forms[1], _there(found), _there(novelty))
 
 
 def _there(found: dict) -> dict:

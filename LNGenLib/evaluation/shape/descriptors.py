@@ -1,4 +1,4 @@
-"""Measures of single shapes: is the surface sound, and what form does it have?"""
+"""Measures of single shapes: is the surface topologically valid, and what form does it have?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def measure_shapes(tsdf: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.array([row[name] for row in rows]) for name in TOPOLOGY + FORM}
 
 
-def has_sound_surface(distance: np.ndarray) -> bool:
+def has_valid_surface(distance: np.ndarray) -> bool:
     """Whether a signed distance (z, y, x) has one component, no holes and genus 0; ValueError where
     it is empty."""
     padded = np.pad(distance, 1, constant_values=TRUNCATION)

@@ -50,9 +50,8 @@ class Features:
 
 def turned(tsdf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """TSDFs (n, 32, 32, 32), each by one of 48 symmetries at random."""
-    return np.stack(
-        [
-            np.flip(one.transpose(rng.permutation(3)), np.flatnonzero(rng.random(3) < 0.5))
-            for one in tsdf
-        ]
-    )
+    shapes = []
+    for one in tsdf:
+        permuted = one.transpose(rng.permutation(3))
+        shapes.append(np.flip(permuted, tuple(np.flatnonzero(rng.random(3) < 0.5))))
+    return np.stack(shapes)

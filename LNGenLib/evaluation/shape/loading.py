@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.shape.descriptors import has_sound_surface
+from LNGenLib.evaluation.shape.descriptors import has_valid_surface
 from LNGenLib.evaluation.shape.surfaces import RealSurfaces, Surfaces
 from LNGenLib.image.io import read_image, to_array
 from LNGenLib.progress import Progress
@@ -43,7 +43,7 @@ def read_real(path: Path, progress: Progress) -> RealSurfaces:
     return RealSurfaces(
         np.stack([one.tsdf for one in found]),
         np.array([one.long_axis for one in found]),
-        np.array([has_sound_surface(one.tsdf) for one in found]),
+        np.array([has_valid_surface(one.tsdf) for one in found]),
         single=np.array([one.single for one in found]),
         split=np.array(split),
         dice=np.array([one.dice for one in found]),
@@ -58,8 +58,8 @@ def _prepared(path: Path) -> RealSurfaces:
             if tsdf.shape != (len(tsdf), GRID, GRID, GRID):
                 raise ValueError(f"TSDFs of the shape {tsdf.shape}")
             rest = {name: arrays[name] for name in ("single", "split", "dice", "volume_ratio")}
-            sound = np.array([has_sound_surface(one) for one in tsdf])
-            return RealSurfaces(tsdf, arrays["long_axis_mm"], sound, **rest)
+            valid = np.array([has_valid_surface(one) for one in tsdf])
+            return RealSurfaces(tsdf, arrays["long_axis_mm"], valid, **rest)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is not the structure.npz of lngen train: give that") from error
 
@@ -68,7 +68,7 @@ def read_generated(folder: Path, progress: Progress) -> Surfaces:
     """Surfaces of a folder of images: signed distances in mm, negative inside, as `lngen
     structures` writes them, or masks. Raises InputError.
     """
-    files, shapes, long_axes, sound = images(folder), [], [], []
+    files, shapes, long_axes, valid = images(folder), [], [], []
     for number, file in enumerate(files):
         progress.advance("generated", number, len(files))
         image = read_image(file)
@@ -84,8 +84,8 @@ def read_generated(folder: Path, progress: Progress) -> Surfaces:
             long_axis = surface.long_axis
         shapes.append(tsdf)
         long_axes.append(long_axis)
-        sound.append(has_sound_surface(distance))  # to sample it anew could change that
-    return Surfaces(np.stack(shapes), np.array(long_axes), np.array(sound))
+        valid.append(has_valid_surface(distance))  # to sample it anew could change that
+    return Surfaces(np.stack(shapes), np.array(long_axes), np.array(valid))
 
 
 def images(folder: Path) -> list[Path]:

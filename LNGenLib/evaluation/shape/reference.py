@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from LNGenLib.evaluation.distribution import Estimate, closeness
 from LNGenLib.evaluation.shape.features import SYMMETRIES, Features, turned
+from LNGenLib.evaluation.shape.precision_recall import Closeness, closeness
 from LNGenLib.evaluation.shape.surfaces import RealSurfaces
 from LNGenLib.randomness import node_rng
 
@@ -17,40 +16,20 @@ LEAST, MOST = 20, 100  # surfaces that are compared with as many others
 DRAWS = 20
 
 
-@dataclass(frozen=True)
-class Closeness:
-    """Mean and 2.5 to 97.5 % of the draws, each of `number` surfaces against as many others."""
-
-    number: int
-    precision: Estimate
-    recall: Estimate
-    coverage: Estimate
-
-    @classmethod
-    def of(cls, number: int, draws: list[tuple[float, float, float]]) -> Closeness:
-        """Of precision, recall and coverage of each draw."""
-        values = np.array(draws)
-        ends = np.percentile(values, [2.5, 97.5], axis=0)
-        return cls(number, *(Estimate(*map(float, e)) for e in zip(values.mean(0), *ends)))
-
-
 class Reference:
     """Real surfaces of a bin, at least 20, and how close others come to them.
 
-    Surfaces to compare are given by their `points` (48, n, k), one an orientation, without unit.
-    Those of a draw are taken at random, each in a random one of 48 orientations.
+    Surfaces to compare are given by their `points` (48, n, k), one an orientation, without unit:
+    those of `Features.of` TSDFs (n, 32, 32, 32). Those of a draw are taken at random, each in a
+    random one of 48 orientations.
     """
 
     def __init__(self, real: RealSurfaces, seed: int):
         self.real, self.seed = real, seed
-        self.features = Features.fit(real.tsdf, node_rng(seed, 0, "orientations"))
+        self.points = Features.fit(real.tsdf, node_rng(seed, 0, "orientations")).of
         self._real = self.points(real.tsdf)
         self._train, self._test = (self._real[:, real.split == s] for s in ("train", "test"))
         self._held_out = self._real[:, (real.split != "train") & (real.split != "")]
-
-    def points(self, tsdf: np.ndarray) -> np.ndarray:
-        """Points (48, n, k), one an orientation, of TSDFs (n, 32, 32, 32)."""
-        return self.features.of(tsdf)
 
     def closeness(self, points: np.ndarray) -> Closeness | None:
         """To all real surfaces; None for fewer than 20."""

@@ -25,15 +25,15 @@ Some = TypeVar("Some", bound="Surfaces")
 
 @dataclass(frozen=True, eq=False)
 class Surfaces:
-    """TSDFs (n, 32, 32, 32) float32, their long axes (n,) in mm, and whether each is `sound` as it
-    was given (n,): one component, no holes, genus 0."""
+    """TSDFs (n, 32, 32, 32) float32, their long axes (n,) in mm, and whether each is topologically
+    `valid` as it was given (n,): one component, no holes, genus 0."""
 
     tsdf: np.ndarray
     long_axis: np.ndarray
-    sound: np.ndarray
+    valid: np.ndarray
 
     def where(self: Some, which: np.ndarray) -> Some:
-        """Those that `which` (n,) tells."""
+        """Those of `which` (n, bool)."""
         return replace(self, **{f.name: getattr(self, f.name)[which] for f in fields(self)})
 
     def within(self: Some, bounds: tuple[float, float]) -> Some:
@@ -87,7 +87,7 @@ class Form:
     mid_long: float
     thin_long: float
     thin_long_5: float  # 5 % quantile
-    sound: float  # share
+    valid: float  # share
 
     @classmethod
     def of(cls, surfaces: Surfaces) -> Form:
@@ -100,5 +100,5 @@ class Form:
             float(np.median(found["elongation"])),
             float(np.median(found["flatness"])),
             float(np.quantile(found["flatness"], 0.05)),
-            float(surfaces.sound.mean()),
+            float(surfaces.valid.mean()),
         )

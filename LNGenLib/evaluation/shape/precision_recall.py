@@ -1,4 +1,4 @@
-"""How alike two samples of points are, and figures with intervals."""
+"""Precision, recall and coverage: how alike two samples of points are."""
 
 from __future__ import annotations
 
@@ -7,17 +7,27 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from LNGenLib.evaluation.estimate import Estimate
+
 NEIGHBORS = 3
 CLOSENESS = ("precision", "recall", "coverage")
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A figure and its 95 % interval."""
+class Closeness:
+    """Mean and 2.5 to 97.5 % of the draws, each of `number` surfaces against as many others."""
 
-    value: float
-    low: float
-    high: float
+    number: int
+    precision: Estimate
+    recall: Estimate
+    coverage: Estimate
+
+    @classmethod
+    def of(cls, number: int, draws: list[tuple[float, float, float]]) -> Closeness:
+        """Of CLOSENESS of each draw."""
+        values = np.array(draws)
+        means = values.mean(0)
+        return cls(number, *(Estimate.of(means[k], values[:, k]) for k in range(len(CLOSENESS))))
 
 
 def closeness(real: np.ndarray, generated: np.ndarray) -> tuple[float, float, float]:
@@ -30,8 +40,8 @@ def closeness(real: np.ndarray, generated: np.ndarray) -> tuple[float, float, fl
     distances = cdist(real, generated)
     in_real = distances < _radii(real)[:, None]
     in_generated = distances < _radii(generated)
-    found = in_real.any(0), in_generated.any(1), in_real.any(1)
-    return tuple(float(inside.mean()) for inside in found)
+    precision, recall, coverage = in_real.any(0), in_generated.any(1), in_real.any(1)
+    return float(precision.mean()), float(recall.mean()), float(coverage.mean())
 
 
 def _radii(points: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The judge of texture: what it is shown, and that it sees."""
+"""The two-sample test of texture: what it is shown, and that it sees."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from typer.testing import CliRunner
 from LNGenLib.cli.main import app
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.realism import fidelity, pairs, texture
-from LNGenLib.evaluation.realism import two_sample_test as judging
-from LNGenLib.evaluation.realism.auc import Judgment
-from LNGenLib.evaluation.realism.matched_controls import depth_in_fat, place_twins
+from LNGenLib.evaluation.realism import two_sample_test as two_sample
+from LNGenLib.evaluation.realism.auc import ClassScores
+from LNGenLib.evaluation.realism.matched_controls import depth_in_fat, place_controls
 from LNGenLib.evaluation.realism.painters import paint_by, paint_constants, paint_copies
 from LNGenLib.evaluation.realism.specimens import alike, find_painted, find_specimens, match
 from LNGenLib.evaluation.realism.tissue_features import tissue_features
-from LNGenLib.evaluation.realism.two_sample_test import judge
+from LNGenLib.evaluation.realism.two_sample_test import score_pairs
 from LNGenLib.models.store import save_weights
 from LNGenLib.progress import SILENT
 from LNGenLib.synthesis.engine import Models
@@ -105,17 +105,19 @@ def test_features_of_a_noisy_and_of_a_constant_ball():
     assert abs(noisy["correlation in-plane"]) < 0.4
 
 
-def test_judge_tells_constants_and_not_balls_of_the_same_kind(monkeypatch):
-    monkeypatch.setattr(judging, "EPOCHS", 2)
-    monkeypatch.setattr(judging, "INNER_FOLDS", 2)
-    monkeypatch.setattr(judging, "TREES", 50)
+def test_constants_are_discriminated_and_balls_of_the_same_kind_are_not(monkeypatch):
+    monkeypatch.setattr(two_sample, "EPOCHS", 2)
+    monkeypatch.setattr(two_sample, "INNER_FOLDS", 2)
+    monkeypatch.setattr(two_sample, "TREES", 50)
     names = "abcd"
     noise = dict.fromkeys(names, NOISE)
     real = [s for k, name in enumerate(names) for s in specimens(name, k)]
     alike = [s for k, name in enumerate(names) for s in specimens(name, 100 + k)]
     flat = [s for k, name in enumerate(names) for s in specimens(name, 100 + k, quiet=True)]
-    judged = [judge(match(real, found), noise, {*"abc"}, 0, SILENT) for found in (alike, flat)]
-    same, other = (Judgment(one, one.bodies).verdict(0) for one in judged)
+    scored = [
+        score_pairs(match(real, found), noise, {*"abc"}, 0, SILENT) for found in (alike, flat)
+    ]
+    same, other = (ClassScores(one, one.bodies).auc(0) for one in scored)
     assert same.pairs <= 3 * 9
     assert 0.25 < same.auc < 0.75
     assert other.auc > 0.95
@@ -123,38 +125,42 @@ def test_judge_tells_constants_and_not_balls_of_the_same_kind(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def twins():
-    """HU of a scan of nine balls, and their twins in the fat beside them."""
+def controls():
+    """HU of a scan of nine balls, and their matched controls in the fat beside them."""
     hu = with_free_fat(scan_of_balls(0)[0])
     scan = LabeledScan(hu, np.array(SPACING), None)
-    return hu, place_twins(depth_in_fat(scan), find_specimens("a", scan), np.random.default_rng(0))
+    return hu, place_controls(
+        depth_in_fat(scan), find_specimens("a", scan), np.random.default_rng(0)
+    )
 
 
-def test_twins_lie_in_fat_apart_from_each_other_as_deep_as_their_bodies(twins):
-    hu, placed = twins
+def test_controls_lie_in_fat_apart_from_each_other_as_deep_as_their_bodies(controls):
+    hu, placed = controls
     assert len(placed) >= 6
     taken = np.zeros(hu.shape, int)
-    for twin in placed:
+    for control in placed:
         part = np.zeros(hu.shape, bool)
-        part[tuple((np.argwhere(twin.body.mask) + twin.start).T)] = True
+        part[tuple((np.argwhere(control.body.mask) + control.start).T)] = True
         assert hu[part].mean() < -80
         taken += within_reach(part, np.array(SPACING))
     assert taken.max() == 1
 
 
-def test_copies_keep_tissue_and_change_nothing_else(twins):
-    hu, placed = twins
+def test_copies_keep_tissue_and_change_nothing_else(controls):
+    hu, placed = controls
     new, labels = paint_copies(hu, placed)
-    for number, twin in enumerate(placed, 1):
-        assert np.array_equal(new[labels == number], twin.body.hu[twin.body.mask].astype(np.int16))
+    for number, control in enumerate(placed, 1):
+        assert np.array_equal(
+            new[labels == number], control.body.hu[control.body.mask].astype(np.int16)
+        )
     far = ndimage.distance_transform_edt(labels == 0, sampling=SPACING) > 4
     assert np.array_equal(new[far], hu[far])
 
 
-def test_lngen_paints_twins_that_are_seen_as_their_bodies_are(twins):
-    hu, placed = twins
+def test_lngen_paints_controls_that_are_seen_as_their_bodies_are(controls):
+    hu, placed = controls
     traits = measure_scan(hu, np.array(SPACING))
-    painted = paint_by(hu, traits, placed, Models().texture, 0)
+    painted = paint_by(Models().texture, hu, traits, placed, 0)
     found = find_painted("a", LabeledScan(painted[0], np.array(SPACING), None), painted[1])
     bodies = {label: placed[label - 1].body for label in found}
     assert len(found) >= 0.8 * len(placed)
@@ -185,12 +191,12 @@ def data(tmp_path):
     return tmp_path
 
 
-def test_blinded_sheet_is_half_real_and_half_painted(twins, monkeypatch):
+def test_blinded_sheet_is_half_real_and_half_painted(controls, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parent / "benchmarks")
     import blinded_sheet
 
     monkeypatch.setattr(blinded_sheet, "BLINDED", 4)
-    ct = sitk.GetImageFromArray(twins[0])
+    ct = sitk.GetImageFromArray(controls[0])
     ct.SetSpacing(SPACING[::-1])
     found = blinded_sheet.blinded({"a": ct}, Models("cpu"), 0)
     assert sorted(kind for kind, *_ in found) == ["real"] * 2 + ["synthetic"] * 2
@@ -198,11 +204,11 @@ def test_blinded_sheet_is_half_real_and_half_painted(twins, monkeypatch):
     assert min(middles) > 80  # soft tissue: fat is at 45
 
 
-def test_command_judges_the_test_scans(data, monkeypatch):
-    monkeypatch.setattr(judging, "EPOCHS", 1)
-    monkeypatch.setattr(judging, "TREES", 20)
-    monkeypatch.setattr(judging, "FOLDS", 2)
-    monkeypatch.setattr(judging, "INNER_FOLDS", 2)
+def test_command_compares_the_test_scans(data, monkeypatch):
+    monkeypatch.setattr(two_sample, "EPOCHS", 1)
+    monkeypatch.setattr(two_sample, "TREES", 20)
+    monkeypatch.setattr(two_sample, "FOLDS", 2)
+    monkeypatch.setattr(two_sample, "INNER_FOLDS", 2)
     monkeypatch.setattr(pairs, "ROUNDS", 1)
     monkeypatch.setattr(texture, "HALVINGS", 1)
     monkeypatch.setattr(fidelity, "NODES", 2)
@@ -215,8 +221,8 @@ def test_command_judges_the_test_scans(data, monkeypatch):
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     figures = json.loads(written.read_text())
-    for done in ("real_bodies", "placed", "twins_of", "judge", "measure_fidelity"):  # kept
-        monkeypatch.delattr(texture, done)
+    for done in ("real_bodies", "placed", "paint_controls", "score_pairs", "measure_fidelity"):
+        monkeypatch.setattr(texture, done, lambda *_: pytest.fail("done again"))
     again = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert again.exit_code == 0, again.output
     assert json.loads(written.read_text()) == figures
@@ -225,9 +231,9 @@ def test_command_judges_the_test_scans(data, monkeypatch):
         other.mkdir()
         (other / "splits.csv").write_text((data / "splits.csv").read_text())
         texture.evaluate_texture(other, Models(), 0, SILENT, work=data / "work")
-    assert set(figures["verdicts"]) == {"LN-Gen", "DiffTumor", "copies", "constant"}
-    assert all(0 <= v["low"] <= v["high"] <= 1 for v in figures["verdicts"].values())
-    with_room = {v["pairs"] + v["missed"] for v in figures["verdicts"].values()}
+    assert set(figures["auc"]) == {"LN-Gen", "DiffTumor", "copies", "constant"}
+    assert all(0 <= v["low"] <= v["high"] <= 1 for v in figures["auc"].values())
+    with_room = {v["pairs"] + v["missed"] for v in figures["auc"].values()}
     assert with_room == {figures["difference"]["bodies"]}  # the same for all
     assert set(figures["fidelity"]) == {"ct/2.nii.gz", "ct/3.nii.gz"}
     assert all(0 <= figures["hu"][kind] <= 1 for kind in ("LN-Gen", "copies", "real"))
@@ -241,11 +247,11 @@ def test_bodies_with_room_are_those_of_the_first_round_whoever_paints(data, monk
     bodies, _ = pairs.real_bodies(data, "ct/2.nii.gz")
     painted: list[int] = []
 
-    def blank(hu, _, twins, __):
-        painted.extend(bodies.index(twin.body) for twin in twins)
+    def blank(hu, _, controls, __):
+        painted.extend(bodies.index(control.body) for control in controls)
         return hu, np.zeros(hu.shape, int)
 
-    found = pairs.twins_of(data, "ct/2.nii.gz", bodies, blank, 3).found
+    found = pairs.paint_controls(data, "ct/2.nii.gz", bodies, blank, 3).found
     assert not found
     assert len(painted) >= 6
     assert pairs.placed(data, "ct/2.nii.gz", bodies, 3) == sorted(painted)

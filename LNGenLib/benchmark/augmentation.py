@@ -1,19 +1,19 @@
 """Ways to put more lymph nodes into a training scan: LN-Gen, DiffTumor's way, copies of real ones.
 
-A painter takes a CT, the instance labels of its real nodes, and a seed; it gives the CT with more
-nodes off the real ones, and the instance labels of the new ones alone.
+An augmentation takes a CT, the instance labels of its real nodes, and a seed; it gives the CT with
+more nodes off the real ones, and the instance labels of the new ones alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
+from LNGenLib.benchmark.arms import NODES
 from LNGenLib.datasets.case import Case
 from LNGenLib.evaluation.realism.painters import paste
 from LNGenLib.image.geometry import array_spacing
@@ -28,23 +28,15 @@ from LNGenLib.synthesis.engine import Models, synthesize
 from LNGenLib.synthesis.painting import enhancement_like
 from LNGenLib.synthesis.records import SynthesisRequest
 
-NODES = 11  # painted into each scan, as many as a scan of the paper's cohort has
-SIZES = {"uniform": 6, "clinical": 5}  # laws of the long axis, and how many of them follow each
-CLINICAL = {"clinical": NODES}
 TRIES = 400  # places looked at for each copy
 
 
-class Painter(Protocol):
-    """See above."""
-
-    def __call__(
-        self, ct: sitk.Image, real: sitk.Image, seed: int
-    ) -> tuple[sitk.Image, sitk.Image]: ...
+Augmentation = Callable[[sitk.Image, sitk.Image, int], tuple[sitk.Image, sitk.Image]]
 
 
-def synthesizer(models: Models, sizes: dict[str, int]) -> Painter:
+def synthesizer(models: Models, sizes: dict[str, int]) -> Augmentation:
     """LN-Gen or DiffTumor's way: lymph nodes anywhere in fat, so many of each law of `sizes`, as
-    bright as the real ones; how bright those of DiffTumor's way are can't be told."""
+    bright as the real ones; DiffTumor's way has no say in that."""
 
     def paint(ct: sitk.Image, real: sitk.Image, seed: int) -> tuple[sitk.Image, sitk.Image]:
         anywhere = like(np.ones(ct.GetSize()[::-1], np.uint8), ct)
@@ -52,7 +44,7 @@ def synthesizer(models: Models, sizes: dict[str, int]) -> Painter:
         for turn, (law, count) in enumerate(sizes.items()):
             own = node_seed(seed, turn, law)
             request = SynthesisRequest(
-                *(count, Sizes(law), own), allow_fewer=True, enhancement=enhancement
+                count=count, sizes=Sizes(law), seed=own, allow_fewer=True, enhancement=enhancement
             )
             taken = like(((labels > 0) | (to_array(real) > 0)).astype(np.uint8), ct)
             try:
@@ -73,12 +65,12 @@ class Cutting:
 
     hu: np.ndarray
     mask: np.ndarray
-    spacing: np.ndarray
 
 
-def copier(cases: Sequence[Case]) -> Painter:
+def copier(cases: Sequence[Case]) -> Augmentation:
     """Copies of the real nodes of `cases`, mirrored and turned at random, in fat."""
-    cuttings = [cutting for case in cases for cutting in _cut(*case.load_labeled()[:2])]
+    loaded = (case.load_labeled() for case in cases)
+    cuttings = [cutting for case in loaded for cutting in _cut(case.ct, case.nodes)]
 
     def paint(ct: sitk.Image, real: sitk.Image, seed: int) -> tuple[sitk.Image, sitk.Image]:
         rng, spacing = np.random.default_rng(seed), array_spacing(ct)
@@ -95,30 +87,29 @@ def copier(cases: Sequence[Case]) -> Painter:
                 continue
             number += 1
             paste(hu, labels, number, cutting.hu, cutting.mask, start, spacing)
-            new = ndimage.distance_transform_edt(labels != number, sampling=spacing) <= GAP
-            taken |= new
+            taken |= ndimage.distance_transform_edt(labels != number, sampling=spacing) <= GAP
         return marked_synthetic(like(hu, ct)), marked_synthetic(like(labels, ct))
 
     return paint
 
 
 def _cut(ct: sitk.Image, labels: sitk.Image) -> list[Cutting]:
-    hu, nodes, spacing = to_array(ct), to_array(labels), array_spacing(ct)
-    pad = np.ceil(GAP / spacing).astype(int)
+    hu, nodes = to_array(ct), to_array(labels)
+    pad = np.ceil(GAP / array_spacing(ct)).astype(int)
     cuttings = []
     for label, box in enumerate(ndimage.find_objects(nodes), 1):
         if box is None:
             continue
         wide = tuple(slice(max(b.start - p, 0), b.stop + p) for b, p in zip(box, pad))
-        cuttings.append(Cutting(hu[wide], nodes[wide] == label, spacing))
+        cuttings.append(Cutting(hu[wide], nodes[wide] == label))
     return cuttings
 
 
 def _turned(cutting: Cutting, rng: np.random.Generator) -> Cutting:
-    axes = [axis for axis in range(3) if rng.random() < 0.5]
+    axes = tuple(axis for axis in range(3) if rng.random() < 0.5)
     turns = int(rng.integers(4))
-    arrays = (np.rot90(np.flip(a, axes), turns, (1, 2)) for a in (cutting.hu, cutting.mask))
-    return Cutting(*arrays, cutting.spacing)
+    hu, mask = (np.rot90(np.flip(a, axes), turns, (1, 2)) for a in (cutting.hu, cutting.mask))
+    return Cutting(hu, mask)
 
 
 def _room(
