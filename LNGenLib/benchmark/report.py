@@ -9,9 +9,9 @@ from rich.table import Table
 from LNGenLib.benchmark.arms import Arm
 from LNGenLib.benchmark.standin import MARK
 from LNGenLib.benchmark.table1 import Benchmark, Result, Run
-from LNGenLib.cli.segmentation import interval
 from LNGenLib.evaluation.segmentation.lesions import BINS, ScanScore
 from LNGenLib.evaluation.segmentation.metrics import estimate, paired
+from LNGenLib.evaluation.tables import interval
 
 NOT_RUN = "not run"
 FIGURES = ("dice", "sensitivity", "lesion sensitivity", "precision", "false positives a scan")

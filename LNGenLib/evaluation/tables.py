@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from LNGenLib.evaluation.distribution import CLOSENESS
+from LNGenLib.evaluation.distribution import CLOSENESS, Estimate
 from LNGenLib.structure.surface import LEAST_SOLIDITY
 
 FORM = (
@@ -62,6 +62,13 @@ def fidelity_table(fidelity: dict[str, Fidelity]) -> Table:
 def figure(value: float | None) -> str:
     """A figure, or a dash where there is none."""
     return "-" if value is None else f"{value:.3f}"
+
+
+def interval(estimate: Estimate) -> str:
+    """A figure and its interval, or a dash where there is nothing to count."""
+    if estimate.value != estimate.value:
+        return "-"
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
 
 
 def _ratio(value: float | None) -> str:
