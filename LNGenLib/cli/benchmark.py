@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+import LNGenLib
 from LNGenLib.benchmark.arms import Arm
 from LNGenLib.cli import options as opt
 from LNGenLib.cli.console import check_figures, console, say, shown_progress, write_figures
@@ -58,7 +59,6 @@ def table1(
     """
     from LNGenLib.benchmark.table1 import Benchmark, difftumor_models, runs
     from LNGenLib.segmentation.config import SegmentationConfig
-    from LNGenLib.synthesis.engine import Models
 
     changes = {} if config is None else read_json(config)
     configs = [
@@ -66,7 +66,7 @@ def table1(
         for n in networks or [opt.NetworkName.unet]
     ]
     check_output(output)
-    models = Models(device, structure_weights, texture_weights)
+    models = LNGenLib.Models(device, structure_weights, texture_weights)
     bench = Benchmark(data, output, models, difftumor_models(difftumor_weights, device))
     cells = list(runs(configs, arms or list(Arm), seeds))
     waiting = [run for run in cells if bench.runnable(run.arm) and bench.result(run) is None]

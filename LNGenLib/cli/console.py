@@ -20,15 +20,12 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
-from LNGenLib.cli.options import DeviceName
 from LNGenLib.errors import InputError
 from LNGenLib.files import SOFTWARE, check_output, write_json
-from LNGenLib.synthesis.method import Method
 
 if TYPE_CHECKING:
     from LNGenLib.datasets.case import Case
     from LNGenLib.progress import Progress
-    from LNGenLib.synthesis.engine import Models
 
 WIDE = 400  # columns of a file or a pipe: Table I fits in
 
@@ -81,18 +78,6 @@ def print_seconds(seconds: dict[str, float]) -> None:
     """What each stage took."""
     parts = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
     say(f"seconds: {parts}; {sum(seconds.values()):.1f} in all")
-
-
-def models_of(
-    device: DeviceName,
-    structure_weights: Path | None = None,
-    texture_weights: Path | None = None,
-    method: Method = Method.lngen,
-) -> Models:
-    """The models; importing their class loads torch, so call it when bad input has been refused."""
-    from LNGenLib.synthesis.engine import Models
-
-    return Models(device.value, structure_weights, texture_weights, method)
 
 
 def cases_of(path: Path, classes: Sequence[str] | None) -> list[Case]:

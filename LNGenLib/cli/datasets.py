@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
+import LNGenLib
 from LNGenLib.cli import options as opt
-from LNGenLib.cli.console import (
-    cases_of,
-    count_left_out,
-    models_of,
-    print_left_out,
-    say,
-    shown_progress,
-)
+from LNGenLib.cli.console import cases_of, count_left_out, print_left_out, say, shown_progress
 from LNGenLib.errors import InputError
 from LNGenLib.files import check_output
 
@@ -47,7 +41,7 @@ def dataset(
     from LNGenLib.datasets.dataset import DatasetSettings, make_dataset
 
     settings = DatasetSettings(seed, count, law, steps, layout.value)
-    models = models_of(device, structure_weights, texture_weights)
+    models = LNGenLib.Models(device.value, structure_weights, texture_weights)
     run = run_here if ray is None else on_ray(ray, workers, gpus)
     with shown_progress() as progress:
         progress.stage("cases", number)
@@ -83,7 +77,7 @@ def pool(
 
     from LNGenLib.datasets.drawing import make_pool
 
-    models = models_of(device, structure_weights, texture_weights)
+    models = LNGenLib.Models(device.value, structure_weights, texture_weights)
     with shown_progress() as progress:
         left_out = make_pool(found, output, number, law, seed, models, painted, anatomy, progress)
     print_left_out(left_out)

@@ -8,13 +8,13 @@ from typing import Any
 import typer
 from rich.table import Table
 
+import LNGenLib
 from LNGenLib.cli import options as opt
 from LNGenLib.cli.console import (
     cases_of,
     check_figures,
     console,
     count_left_out,
-    models_of,
     print_left_out,
     say,
     shown_progress,
@@ -68,8 +68,8 @@ def texture(
     check_figures(output, (data,), overwrite)
     if work is not None:
         check_output(work)
-    models = models_of(device, structure_weights, texture_weights)
-    baseline = models_of(device, None, difftumor_weights, Method.difftumor)
+    models = LNGenLib.Models(device.value, structure_weights, texture_weights)
+    baseline = LNGenLib.Models(device.value, None, difftumor_weights, Method.difftumor)
     with shown_progress() as progress:
         other = None if difftumor_weights is None else baseline.texture
         report = evaluate_texture(data, models, seed, progress, other, work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
+import LNGenLib
 from LNGenLib.cli import options as opt
 from LNGenLib.cli.console import console, say
 from LNGenLib.files import SOFTWARE, check_output, output_folder, write_json
@@ -22,10 +23,9 @@ def placement(
     from LNGenLib.image.io import marked_own, write_image, write_picture
     from LNGenLib.placement.maps import placement_maps
     from LNGenLib.placement.picture import render_placement
-    from LNGenLib.placement.scan import Scan
 
     check_output(output, FILES, (ct, anatomy), overwrite)
-    scan = Scan.read(ct, anatomy, series=series)
+    scan = LNGenLib.Scan.read(ct, anatomy, series=series)
     maps = placement_maps(scan)
     with output_folder(output) as folder:
         write_image(marked_own(maps.prior), folder / "prior.nii.gz")

@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 from rich.table import Table
 
+import LNGenLib
 from LNGenLib.cli import options as opt
 from LNGenLib.cli.console import console, say
 from LNGenLib.errors import InputError
@@ -74,9 +75,8 @@ def doctor(server: opt.Server = None, token_file: opt.TokenFile = None) -> None:
 
     if server is None:
         from LNGenLib.service.worker.doctor import examine
-        from LNGenLib.synthesis.engine import Models
 
-        report = examine(Models(), Progress())
+        report = examine(LNGenLib.Models(), Progress())
     else:
         report = _examine_server(server, token_file)
     table = Table("what", "found", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import LNGenLib
 from LNGenLib.cli import options as opt
 from LNGenLib.cli.console import print_seconds, say, shown_progress
 from LNGenLib.files import SOFTWARE, check_output, output_folder, write_json
@@ -25,10 +26,9 @@ def structures(
     from LNGenLib.image.io import marked_synthetic, write_image
     from LNGenLib.structure.shape_range import ShapeRange
     from LNGenLib.structure.sizes import Sizes
-    from LNGenLib.synthesis.records import SynthesisRequest
 
     law, shape = Sizes(sizes.value, *long_axis), ShapeRange(axis_ratio, irregularity)
-    SynthesisRequest(count, law, seed, shape=shape)  # checks the numbers
+    LNGenLib.SynthesisRequest(count, law, seed, shape=shape)  # checks the numbers
     names = [f"structure_{k:05d}.nii.gz" for k in range(count)]
     check_output(output, [*names, "structures.json"], (), overwrite)
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.table import Table
 
+import LNGenLib
 from LNGenLib.cli import options as opt
-from LNGenLib.cli.console import console, models_of, print_seconds, say, shown_progress
+from LNGenLib.cli.console import console, print_seconds, say, shown_progress
 from LNGenLib.errors import InputError
 from LNGenLib.files import check_output, output_folder
 from LNGenLib.synthesis.method import Method
@@ -20,10 +21,8 @@ from LNGenLib.synthesis.method import Method
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-    from LNGenLib.placement.scan import Scan
-    from LNGenLib.synthesis.engine import Models
     from LNGenLib.synthesis.plan import Plan
-    from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisRequest
+    from LNGenLib.synthesis.records import LymphNodeRecord
 
 JOINED = "label.nii.gz"  # known and synthetic lymph nodes, where known ones are given
 RESULT = ("ct.nii.gz", "nodes.nii.gz", "changed.nii.gz", "nodes.json", "preview.png", JOINED)
@@ -70,21 +69,20 @@ def synthesize(
     weight. With --plan that plan's own request counts; --steps, --enhancement and --artery may be
     others.
     """
-    from LNGenLib.placement.scan import Scan
-
     planned = _read_plan(plan, dry_run, replan, region_mask)
     which = _which(sizes, long_axis, short_axis, axis_ratio, irregularity, hilum)
     where = _where(region_box, stations, points, tolerance, count)
-    painted = {"texture_steps": steps, "enhancement": enhancement, "artery_hu": artery}
-    fields = {"seed": seed, "allow_fewer": allow_fewer} | which | where | painted
-    request = _request(fields, planned, replan, context)
+    fields = which | where | {"texture_steps": steps, "enhancement": enhancement}
+    fields |= {"artery_hu": artery, "seed": seed, "allow_fewer": allow_fewer}
+    asked = LNGenLib.SynthesisRequest(**fields)
+    request = asked if planned is None else _repainted(planned.request, asked, context, replan)
     if known is not None and avoid is not None:
         raise InputError("--known labels are kept off, too: join them with those of --avoid")
     files = (ct, anatomy, region_mask, avoid, known, points, plan)
     check_output(output, PLAN if dry_run else RESULT, files, overwrite)
-    scan = Scan.read(ct, anatomy, region_mask, known or avoid, series)
+    scan = LNGenLib.Scan.read(ct, anatomy, region_mask, known or avoid, series)
     joined = _known_labels(scan, known)
-    models = models_of(device, structure_weights, texture_weights, method)
+    models = LNGenLib.Models(device.value, structure_weights, texture_weights, method)
     if dry_run:
         _write_plan(scan, request, output, models)
     else:
@@ -146,25 +144,24 @@ def _where(
     }
 
 
-REQUEST = {  # options that say which lymph nodes are asked for, of which a plan has its own
-    *("region_box", "region_mask", "stations", "points", "tolerance", "count", "long_axis"),
-    *("short_axis", "sizes", "axis_ratio", "irregularity", "hilum", "allow_fewer", "seed"),
-}
+# Options that say which lymph nodes are asked for, of which a plan has its own
+REQUEST = """
+    region_box region_mask stations points tolerance count long_axis short_axis sizes axis_ratio
+    irregularity hilum allow_fewer seed
+""".split()
 PAINTED = {"steps": "texture_steps", "enhancement": "enhancement", "artery": "artery_hu"}
 
 
-def _request(
-    fields: dict[str, Any], plan: Plan | None, replan: bool, context: typer.Context
-) -> SynthesisRequest:
-    """What the options ask for: of a plan its own request, painted as the given ones say."""
-    from LNGenLib.synthesis.records import SynthesisRequest
-
-    asked = SynthesisRequest(**fields)
-    if plan is None:
-        return asked
+def _repainted(
+    own: LNGenLib.SynthesisRequest,
+    asked: LNGenLib.SynthesisRequest,
+    context: typer.Context,
+    replan: bool,
+) -> LNGenLib.SynthesisRequest:
+    """A plan's own request, painted as the options that were given say."""
     sources = {name: context.get_parameter_source(name) for name in context.params}
     given = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
-    wrong = (given & REQUEST) - ({"region_mask"} if replan else set())
+    wrong = given.intersection(REQUEST) - ({"region_mask"} if replan else set())
     if wrong:
         named = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(wrong))
         raise InputError(f"the plan has its own {named}: leave that out, or make another plan")
@@ -172,10 +169,10 @@ def _request(
     for one, other in (("artery", "enhancement"), ("enhancement", "artery_hu")):
         if one in given:  # both say how bright: that which is given now counts
             changed.setdefault(other, None)
-    return dataclasses.replace(plan.request, **changed)
+    return dataclasses.replace(own, **changed)
 
 
-def _known_labels(scan: Scan, known: Path | None) -> sitk.Image | None:
+def _known_labels(scan: LNGenLib.Scan, known: Path | None) -> sitk.Image | None:
     """Labels of the lymph nodes that the CT has, if they are `known`: it has to show them."""
     from LNGenLib.placement.checks import check_nodes_shown
 
@@ -194,35 +191,33 @@ def demo(
 ) -> None:
     """The main job on a procedural phantom of a pelvis: phantom -> lymph nodes -> preview."""
     from LNGenLib.phantom import pelvic_phantom
-    from LNGenLib.placement.scan import Scan
     from LNGenLib.structure.sizes import Sizes
-    from LNGenLib.synthesis.records import SynthesisRequest
 
-    request = SynthesisRequest(count, Sizes("clinical", 4.0, 20.0), seed)
+    request = LNGenLib.SynthesisRequest(count, Sizes("clinical", 4.0, 20.0), seed)
     check_output(output, RESULT, (), overwrite)
     console.print("Painting a pelvic CT phantom (no patient data) ...")
     phantom = pelvic_phantom(seed, spacing=(0.9, 0.9, 2.5))
-    _write_result(Scan(phantom.ct, phantom.labels), request, output, models_of(device))
+    scan, models = LNGenLib.Scan(phantom.ct, phantom.labels), LNGenLib.Models(device.value)
+    _write_result(scan, request, output, models)
 
 
 def _write_result(
-    scan: Scan,
-    request: SynthesisRequest,
+    scan: LNGenLib.Scan,
+    request: LNGenLib.SynthesisRequest,
     output: Path,
-    models: Models,
+    models: LNGenLib.Models,
     plan: Plan | None = None,
     known: sitk.Image | None = None,
 ) -> None:
     """Synthesize, or paint a `plan`; `known` lymph nodes are joined with the new ones."""
     from LNGenLib.image.io import write_image, write_picture
-    from LNGenLib.synthesis.engine import paint, synthesize
     from LNGenLib.synthesis.preview import render_preview
 
     with shown_progress() as progress:
         if plan is None:
-            result = synthesize(scan, request, models, progress)
+            result = LNGenLib.synthesize(scan, request, models, progress)
         else:
-            result = paint(scan, plan, request, models, progress)
+            result = LNGenLib.paint(scan, plan, request, models, progress)
         progress.stage("writing")
         with output_folder(output, gone=(JOINED,) if known is None else ()) as folder:
             result.write(folder)
@@ -236,11 +231,11 @@ def _write_result(
     say(f"SYNTHETIC lymph nodes written to {output}")
 
 
-def _write_plan(scan: Scan, request: SynthesisRequest, output: Path, models: Models) -> None:
-    from LNGenLib.synthesis.engine import plan as make_plan
-
+def _write_plan(
+    scan: LNGenLib.Scan, request: LNGenLib.SynthesisRequest, output: Path, models: LNGenLib.Models
+) -> None:
     with shown_progress() as progress:
-        plan = make_plan(scan, request, models, progress)
+        plan = LNGenLib.plan(scan, request, models, progress)
         with output_folder(output) as folder:
             plan.write(folder / "plan.json")
     table = Table("node", "station", "center RAS mm", "long axis mm")

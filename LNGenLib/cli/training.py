@@ -24,7 +24,6 @@ PARTS = {
     "texture": "What lymph nodes look like in CT.",
     "difftumor": "A baseline in DiffTumor's way, for comparison.",
 }
-SEGMENTATION_FILES = ("settings.json", "training.json", "segmentation.json", "nnunet.json")
 
 
 def _training_of(part: str) -> Callable[..., None]:
@@ -68,7 +67,7 @@ def segmentation(
 
     changes = {} if config is None else read_json(config)
     wanted = SegmentationConfig.from_json(changes | {"network": network.value})
-    own = SEGMENTATION_FILES
+    own = ("settings.json", "training.json", "segmentation.json", "nnunet.json")
     check_output(output, own, (config,), overwrite=True)  # its own of before, that is
     training, validation = split(cases_of(real, classes), seed)
     if synthetic is not None:
