@@ -28,16 +28,9 @@ if TYPE_CHECKING:
     from LNGenLib.progress import Progress
 
 WIDE = 400  # columns of a file or a pipe: Table I fits in
-
-
-def _console() -> Console:
-    shown = sys.stdout is not None and sys.stdout.isatty()  # a job's may be closed
-    known = shown or "COLUMNS" in os.environ
-    width = None if known else WIDE
-    return Console(markup=False, emoji=False, width=width)  # paths may hold brackets and colons
-
-
-console = _console()
+_shown = sys.stdout is not None and sys.stdout.isatty()  # a job's may be closed
+_width = None if _shown or "COLUMNS" in os.environ else WIDE
+console = Console(markup=False, emoji=False, width=_width)  # paths may hold brackets and colons
 
 
 def say(line: str) -> None:

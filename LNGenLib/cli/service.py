@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import secrets
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.table import Table
@@ -14,6 +15,7 @@ import LNGenLib
 from LNGenLib.cli import options as opt
 from LNGenLib.cli.console import console, say
 from LNGenLib.errors import InputError
+from LNGenLib.progress import SILENT
 
 MIB = 1 << 20
 
@@ -71,14 +73,12 @@ def _is_loopback(host: str) -> bool:
 
 def doctor(server: opt.Server = None, token_file: opt.TokenFile = None) -> None:
     """Examine this machine, or a server: versions, device, memory, weights, a self test."""
-    from LNGenLib.progress import Progress
+    from LNGenLib.service.worker.doctor import Report, examine
 
     if server is None:
-        from LNGenLib.service.worker.doctor import examine
-
-        report = examine(LNGenLib.Models(), Progress())
+        report = examine(LNGenLib.Models(), SILENT)
     else:
-        report = _examine_server(server, token_file)
+        report = Report.from_json(_examined(server, token_file))
     table = Table("what", "found", "")
     for finding in report.findings:
         table.add_row(finding.what, finding.found, "" if finding.good else "WRONG")
@@ -87,11 +87,11 @@ def doctor(server: opt.Server = None, token_file: opt.TokenFile = None) -> None:
         raise typer.Exit(1)
 
 
-def _examine_server(url: str, token_file: Path | None):
+def _examined(url: str, token_file: Path | None) -> dict[str, Any]:
+    """What a server reports of itself; JSON."""
     from LNGenLib.service.client.client import Client
     from LNGenLib.service.protocol.requests import NoRequest
     from LNGenLib.service.protocol.tokens import Tokens
-    from LNGenLib.service.worker.doctor import Report
 
     tokens = Tokens(file=token_file).read()
     if not tokens:
@@ -101,4 +101,4 @@ def _examine_server(url: str, token_file: Path | None):
     console.print(f"{url}: {capabilities.software}, protocol {capabilities.protocol}")
     job, result = client.run("doctor", NoRequest())
     client.remove(job)
-    return Report.from_json(result.content)
+    return result.content

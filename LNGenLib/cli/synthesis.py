@@ -1,5 +1,4 @@
-"""`lngen synthesize` and `lngen demo`. Heavy modules are imported by the command that needs
-them."""
+"""`lngen synthesize` and `lngen demo`."""
 
 from __future__ import annotations
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 JOINED = "label.nii.gz"  # known and synthetic lymph nodes, where known ones are given
 RESULT = ("ct.nii.gz", "nodes.nii.gz", "changed.nii.gz", "nodes.json", "preview.png", JOINED)
-PLAN = ("plan.json",)
 
 
 def synthesize(
@@ -79,7 +77,7 @@ def synthesize(
     if known is not None and avoid is not None:
         raise InputError("--known labels are kept off, too: join them with those of --avoid")
     files = (ct, anatomy, region_mask, avoid, known, points, plan)
-    check_output(output, PLAN if dry_run else RESULT, files, overwrite)
+    check_output(output, ("plan.json",) if dry_run else RESULT, files, overwrite)
     scan = LNGenLib.Scan.read(ct, anatomy, region_mask, known or avoid, series)
     joined = _known_labels(scan, known)
     models = LNGenLib.Models(device.value, structure_weights, texture_weights, method)
@@ -144,11 +142,10 @@ def _where(
     }
 
 
-# Options that say which lymph nodes are asked for, of which a plan has its own
 REQUEST = """
     region_box region_mask stations points tolerance count long_axis short_axis sizes axis_ratio
     irregularity hilum allow_fewer seed
-""".split()
+""".split()  # options that say which lymph nodes are asked for, of which a plan has its own
 PAINTED = {"steps": "texture_steps", "enhancement": "enhancement", "artery": "artery_hu"}
 
 

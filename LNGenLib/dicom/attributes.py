@@ -17,7 +17,6 @@ from LNGenLib import __version__
 
 SERIES_DESCRIPTION = "SYNTHETIC lymph nodes"
 NOTE = "SYNTHETIC lymph nodes painted by LNGen. Not acquired, not for diagnosis."
-# Of the source: how it was acquired and where it lies; nothing that names anyone
 KEPT = """
     Manufacturer ManufacturerModelName BodyPartExamined PatientPosition ScanOptions KVP
     SliceThickness SpacingBetweenSlices DataCollectionDiameter ReconstructionDiameter
@@ -28,13 +27,12 @@ KEPT = """
     ImageOrientationPatient PixelSpacing SliceLocation WindowCenter WindowWidth
     BurnedInAnnotation LossyImageCompression LossyImageCompressionRatio
     LossyImageCompressionMethod InstanceNumber
-""".split()
+""".split()  # of the source: how it was acquired and where it lies; nothing that names anyone
 UNPAIRED = ("ABDOMEN", "ABDOMENPELVIS", "CHEST", "CHESTABDPELVIS", "HEAD", "NECK", "PELVIS")
-# To be there, and may be empty
 EMPTY = """
     AccessionNumber ReferringPhysicianName PatientBirthDate PatientSex StudyID Manufacturer
     KVP SliceThickness AcquisitionNumber PositionReferenceIndicator
-""".split()
+""".split()  # to be there, and may be empty
 
 
 class Identifiers:

@@ -20,7 +20,7 @@ from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import SYNTHETIC, like, marked_synthetic, to_array
 from LNGenLib.mrml.originals import Originals, keep, kept
 from LNGenLib.mrml.scene import add_node, put_beside
-from LNGenLib.mrml.segmentations import add_lymph_nodes, copied_segments, segment_id
+from LNGenLib.mrml.segmentations import COLOR, NewSegment, add_segments, copied_segments, segment_id
 from LNGenLib.mrml.volumes import SCALARS, check_same_place, to_image
 from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisResult
 
@@ -45,7 +45,11 @@ def add_result(
     labels = to_array(result.nodes)
     name = f"{ct.GetName()} SYNTHETIC"
     volume = _volume_like(ct, to_array(result.ct), name)
-    segmentation = add_lymph_nodes(volume, labels, result.records, f"{name} lymph nodes")
+    rows = [
+        NewSegment(r.label, segment_id(r.label), f"LN {r.label} {r.long_axis_mm:.1f} mm", COLOR)
+        for r in result.records
+    ]
+    segmentation = add_segments(volume, labels, rows, f"{name} lymph nodes")
     table = _table(ct.GetScene(), result.records, f"{name} records")
     volume.SetAttribute(RECORDS, json.dumps(result.to_json()["records"]))
     volume.SetAttribute(PROVENANCE, json.dumps(result.provenance))

@@ -18,7 +18,6 @@ from LNGenLib.mrml.scene import add_node
 from LNGenLib.mrml.volumes import as_image, to_image, to_world
 from LNGenLib.placement.classes import LYMPH_NODE
 from LNGenLib.placement.labels import join_masks
-from LNGenLib.synthesis.records import LymphNodeRecord
 
 SEGMENTATION = "vtkMRMLSegmentationNode"
 BINARY = "Binary labelmap"
@@ -117,21 +116,6 @@ class Segments:
             if segment_id in (None, own_id):
                 mask |= part
         return like(mask.astype(np.uint8), ct)
-
-
-def add_lymph_nodes(
-    ct: slicer.vtkMRMLScalarVolumeNode,
-    labels: np.ndarray,
-    records: Sequence[LymphNodeRecord],
-    name: str,
-) -> slicer.vtkMRMLSegmentationNode:
-    """A new segmentation with a segment a lymph node, of `labels` (z, y, x) on the grid of the
-    volume `ct`, under the same transform."""
-    rows = [
-        NewSegment(r.label, segment_id(r.label), f"LN {r.label} {r.long_axis_mm:.1f} mm", COLOR)
-        for r in records
-    ]
-    return add_segments(ct, labels, rows, name)
 
 
 @dataclass(frozen=True)
