@@ -140,7 +140,7 @@ Stations = Annotated[
     list[str] | None,
     Option(help="Station where nodes may lie (docs/placement.md); repeat for several."),
 ]
-Points = Annotated[
+PointsPath = Annotated[
     Path | None, Option(help="A node at each point: Slicer markups (.mrk.json), or CSV with R,A,S.")
 ]
 Tolerance = Annotated[float, Option(help="How far from its point a node's center may lie, mm.")]
@@ -155,7 +155,7 @@ Known = Annotated[
 
 # Plans
 DryRun = Annotated[bool, Option("--dry-run", help="Only print and write the plan: plan.json.")]
-PlanFile = Annotated[Path | None, Option(help="Paint this plan, edited or not, of --dry-run.")]
+PlanPath = Annotated[Path | None, Option(help="Paint this plan, edited or not, of --dry-run.")]
 Replan = Annotated[bool, Option("--replan", help="Draw what --plan was asked for anew.")]
 
 # Data sets
