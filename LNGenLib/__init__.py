@@ -5,23 +5,30 @@ torch, monai or SimpleITK, loads on first use.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from LNGenLib.image.io import read_ct as read_ct
+    from LNGenLib.placement.scan import Scan as Scan
+    from LNGenLib.synthesis.engine import Models as Models
+    from LNGenLib.synthesis.engine import paint as paint
+    from LNGenLib.synthesis.engine import plan as plan
+    from LNGenLib.synthesis.engine import synthesize as synthesize
+    from LNGenLib.synthesis.records import SynthesisRequest as SynthesisRequest
 
 __version__ = "0.1.0"
 
 _FACE = {
-    "Models": "synthesis.engine",
-    "Scan": "placement.scan",
-    "SynthesisRequest": "synthesis.records",
-    "paint": "synthesis.engine",
-    "plan": "synthesis.engine",
-    "read_ct": "image.io",
-    "synthesize": "synthesis.engine",
+    "image.io": ("read_ct",),
+    "placement.scan": ("Scan",),
+    "synthesis.engine": ("Models", "paint", "plan", "synthesize"),
+    "synthesis.records": ("SynthesisRequest",),
 }
-__all__ = [*_FACE]
+__all__ = [name for names in _FACE.values() for name in names]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _FACE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_FACE[name]}"), name)
+    for module, names in _FACE.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -29,8 +29,8 @@ from small_disk import FILLER, quota, small_disk
 from test_cli import BALL, PHASE, RECORD
 
 from LNGenLib.benchmark import standin
-from LNGenLib.cli.segmentation import split
 from LNGenLib.datasets.cases import read_cases
+from LNGenLib.datasets.splitting import split
 from LNGenLib.datasets.writing import NnUNet
 from LNGenLib.errors import OutputError
 from LNGenLib.image.io import as_ct, like, marked_synthetic, read_image, to_array, write_image

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from segmentation_data import write_cases
 
-from LNGenLib.cli.segmentation import split
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.dataset import make_dataset
 from LNGenLib.datasets.drawing import make_pool
 from LNGenLib.datasets.pool import Pool
 from LNGenLib.datasets.settings import DatasetSettings
+from LNGenLib.datasets.splitting import split
 from LNGenLib.errors import InputError
 from LNGenLib.progress import SILENT
 from LNGenLib.structure.sizes import Sizes

@@ -15,8 +15,8 @@ from panel_story import PATIENCE  # noqa: E402  isort: skip
 from segmentation_data import SPACING, write_cases  # noqa: E402
 from service_host import TOKEN, Host  # noqa: E402
 
-from LNGenLib.cli.segmentation import split  # noqa: E402
 from LNGenLib.datasets.cases import read_cases  # noqa: E402
+from LNGenLib.datasets.splitting import split  # noqa: E402
 from LNGenLib.image.io import read_image, to_array  # noqa: E402
 from LNGenLib.mrml.found import MODEL, count_found  # noqa: E402
 from LNGenLib.mrml.results import PROVENANCE, TO_CT  # noqa: E402

@@ -15,8 +15,8 @@ import torch
 from safetensors import SafetensorError
 from segmentation_data import write_cases
 
-from LNGenLib.cli.segmentation import split
 from LNGenLib.datasets.cases import read_cases
+from LNGenLib.datasets.splitting import split
 from LNGenLib.datasets.writing import NnUNet
 from LNGenLib.errors import Canceled, InputError
 from LNGenLib.image.io import like, read_image, to_array

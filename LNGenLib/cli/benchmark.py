@@ -1,16 +1,16 @@
-"""`lngen benchmark standin`, `table1` and `table2`."""
+"""`lngen benchmark`: standin, table1 and table2."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from functools import partial
+from typing import TYPE_CHECKING
 
 import typer
 
+import LNGenLib
 from LNGenLib.benchmark.arms import Arm
-from LNGenLib.cli.console import check_figures, console, shown_progress, write_figures
-from LNGenLib.cli.options import Overwrite
-from LNGenLib.cli.segmentation import Network
+from LNGenLib.cli import options as opt
+from LNGenLib.cli.console import check_figures, console, say, shown_progress, write_figures
 from LNGenLib.files import check_output, read_json
 
 if TYPE_CHECKING:
@@ -23,14 +23,11 @@ benchmark = typer.Typer(
 )
 
 
-Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
-
-
 @benchmark.command()
 def standin(
-    data: Annotated[Path, typer.Option(help="Folder as `train texture` takes.")],
-    output: Output,
-    seed: Annotated[int, typer.Option(help="Same seed, same scans.")] = 0,
+    data: opt.StandinData,
+    output: opt.Output,
+    seed: opt.ScanSeed = 0,
 ) -> None:
     """Write a STAND-IN for the paper's private cohort; the same command resumes."""
     from LNGenLib.benchmark.standin import MARK, make_standin
@@ -38,37 +35,23 @@ def standin(
     check_output(output)
     with shown_progress() as progress:
         make_standin(data, output, seed, progress)
-    console.print(f"{MARK}, written to {output}", soft_wrap=True)
+    say(f"{MARK}, written to {output}")
 
 
 @benchmark.command()
 def table1(
-    data: Annotated[
-        Path, typer.Option(help="Data set with train, validation and test (docs/segmentation.md).")
-    ],
-    output: Output,
-    networks: Annotated[
-        Optional[list[Network]], typer.Option("--network", help="Repeat for several; unet.")
-    ] = None,
-    arms: Annotated[
-        Optional[list[Arm]], typer.Option("--arm", help="Repeat for several; all.")
-    ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each cell.")] = 3,
-    baseline: Annotated[
-        Arm, typer.Option(help="The arm to which differences are printed.")
-    ] = Arm.real,
-    most: Annotated[
-        Optional[int], typer.Option(min=0, help="Do at most so many runs; 0 only prints.")
-    ] = None,
-    config: Annotated[
-        Optional[Path], typer.Option(help="JSON with what to change (docs/segmentation.md).")
-    ] = None,
-    device: Annotated[str, typer.Option(help="Where the networks run.")] = "auto",
-    structure_weights: Annotated[Optional[Path], typer.Option(help="Own weights.")] = None,
-    texture_weights: Annotated[Optional[Path], typer.Option(help="Own weights.")] = None,
-    difftumor_weights: Annotated[
-        Optional[Path], typer.Option(help="Weights of `train difftumor`, for its arm.")
-    ] = None,
+    data: opt.SplitCases,
+    output: opt.Output,
+    networks: opt.Networks = None,
+    arms: opt.Arms = None,
+    seeds: opt.Runs = 3,
+    baseline: opt.BaselineArm = Arm.real,
+    most: opt.MostRuns = None,
+    config: opt.SegmentationConfig = None,
+    device: opt.AnyDevice = "auto",
+    structure_weights: opt.OwnWeights = None,
+    texture_weights: opt.OwnWeights = None,
+    difftumor_weights: opt.DifftumorWeights = None,
 ) -> None:
     """Train each network on real scans, and on real and synthetic ones; print Table I.
 
@@ -76,15 +59,14 @@ def table1(
     """
     from LNGenLib.benchmark.table1 import Benchmark, difftumor_models, runs
     from LNGenLib.segmentation.config import SegmentationConfig
-    from LNGenLib.synthesis.engine import Models
 
     changes = {} if config is None else read_json(config)
     configs = [
         SegmentationConfig.from_json(changes | {"network": n.value})
-        for n in networks or [Network.unet]
+        for n in networks or [opt.NetworkName.unet]
     ]
     check_output(output)
-    models = Models(device, structure_weights, texture_weights)
+    models = LNGenLib.Models(device, structure_weights, texture_weights)
     bench = Benchmark(data, output, models, difftumor_models(difftumor_weights, device))
     cells = runs(configs, arms or list(Arm), seeds)
     waiting = [run for run in cells if bench.runnable(run.arm) and bench.result(run) is None]
@@ -99,25 +81,18 @@ def table1(
 
 @benchmark.command()
 def table2(
-    data: Annotated[Path, typer.Option(help="Folder of a `train structure`, or data as it takes.")],
-    output: Output,
-    config: Annotated[
-        Optional[Path], typer.Option(help="JSON with sizes to change of the explicit variant.")
-    ] = None,
-    structure_weights: Annotated[Optional[Path], typer.Option(help="Own weights.")] = None,
-    picture: Annotated[
-        Optional[Path],
-        typer.Option("--gallery", help="Write a picture of the shapes here (.png or .jpg)."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same shapes.")] = 0,
-    overwrite: Overwrite = False,
+    data: opt.Table2Data,
+    output: opt.Output,
+    config: opt.ExplicitConfig = None,
+    structure_weights: opt.OwnWeights = None,
+    picture: opt.Gallery = None,
+    seed: opt.ShapeSeed = 0,
+    overwrite: opt.Overwrite = False,
 ) -> None:
     """Train the explicit variant with as much compute as the structure model; print Table II.
 
     The same command goes on where it was interrupted; what was trained is not trained again.
     """
-    from functools import partial
-
     from LNGenLib.benchmark import table2 as bench
     from LNGenLib.benchmark.explicit import ExplicitConfig, training_tflops
     from LNGenLib.benchmark.gallery import gallery
@@ -154,7 +129,7 @@ def table2(
 def _print(bench: Benchmark, cells: list[Run], baseline: Arm) -> None:
     from LNGenLib.benchmark.table1 import table, title
 
-    console.print(title(bench, cells, baseline), soft_wrap=True)
+    say(title(bench, cells, baseline))
     parts = list(bench.cases)[2:]
     for part in parts:
         console.print(table(bench, cells, [part], baseline))

@@ -1,10 +1,10 @@
-"""What commands share: bars of progress, configurations that are read, figures that are written."""
+"""What commands share: lines, bars of progress, cases that are read, figures that are written."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -23,24 +24,23 @@ from LNGenLib.errors import InputError
 from LNGenLib.files import SOFTWARE, check_output, write_json
 
 if TYPE_CHECKING:
+    from LNGenLib.datasets.case import Case
     from LNGenLib.progress import Progress
 
 WIDE = 400  # columns of a file or a pipe: Table I fits in
+_shown = sys.stdout is not None and sys.stdout.isatty()  # a job's may be closed
+_width = None if _shown or "COLUMNS" in os.environ else WIDE
+console = Console(markup=False, emoji=False, width=_width)  # paths may hold brackets and colons
 
 
-def _console() -> Console:
-    shown = sys.stdout is not None and sys.stdout.isatty()  # a job's may be closed
-    known = shown or "COLUMNS" in os.environ
-    width = None if known else WIDE
-    return Console(markup=False, emoji=False, width=width)  # paths may hold brackets and colons
-
-
-console = _console()
+def say(line: str) -> None:
+    """Print a line whole, whatever the width: a path in it can be copied."""
+    console.print(line, soft_wrap=True)
 
 
 @contextmanager
 def shown_progress() -> Iterator[Progress]:
-    """A `Progress` drawn as one bar a stage, with the time left."""
+    """A `Progress` drawn as one bar a stage, with the time left; its last stage ends here."""
     from LNGenLib.progress import Progress
 
     columns = (
@@ -51,7 +51,7 @@ def shown_progress() -> Iterator[Progress]:
         TimeRemainingColumn(compact=True),
     )
     with Bars(*columns, console=console) as bars:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def report(stage: str, done: int, steps: int) -> None:
             if stage not in tasks:
@@ -60,7 +60,9 @@ def shown_progress() -> Iterator[Progress]:
                 tasks[stage] = bars.add_task(stage, total=steps)
             bars.update(tasks[stage], completed=done, total=steps)
 
-        yield Progress(report)
+        progress = Progress(report)
+        yield progress
+        progress.finish()
         for task in tasks.values():
             bars.update(task, completed=bars.tasks[task].total)
 
@@ -68,7 +70,30 @@ def shown_progress() -> Iterator[Progress]:
 def print_seconds(seconds: dict[str, float]) -> None:
     """What each stage took."""
     parts = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
-    console.print(f"seconds: {parts}; {sum(seconds.values()):.1f} in all", soft_wrap=True)
+    say(f"seconds: {parts}; {sum(seconds.values()):.1f} in all")
+
+
+def cases_of(path: Path, classes: Sequence[str] | None) -> list[Case]:
+    """The cases of a data set; prints which class is taken for lymph nodes where its name leaves
+    that open."""
+    from LNGenLib.datasets.cases import read_cases
+
+    found = read_cases(path, classes or ())
+    odd = {case.meaning.name for case in found if case.meaning.odd and case.label is not None}
+    if odd and not classes:
+        say(f"lymph nodes: the class {odd.pop()!r} of {path}")
+    return found
+
+
+def print_left_out(left_out: Mapping[str, str]) -> None:
+    """A line for each case that could not be used, with the reason."""
+    for id, reason in left_out.items():
+        say(f"left out: {id}: {reason}")
+
+
+def count_left_out(left_out: Mapping[str, str]) -> str:
+    """What the last line of a command adds where cases were left out."""
+    return f" ({len(left_out)} of the cases left out)" if left_out else ""
 
 
 def check_figures(
@@ -85,7 +110,8 @@ def check_figures(
         check_output(output.parent, [output.name], inputs, overwrite)
 
 
-def write_figures(figures: dict[str, Any], output: Path) -> None:
-    """Write an evaluation's figures as JSON, and say so."""
-    write_json({"software": SOFTWARE} | figures, output)
-    console.print(f"figures written to {output}", soft_wrap=True)
+def write_figures(figures: dict[str, Any], output: Path | None) -> None:
+    """Write an evaluation's figures as JSON where they are wanted, and say so."""
+    if output is not None:
+        write_json({"software": SOFTWARE} | figures, output)
+        say(f"figures written to {output}")

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Optional
-
 import typer
 
+from LNGenLib.cli import options as opt
 from LNGenLib.errors import InputError
 from LNGenLib.files import check_output
 
 dicom = typer.Typer(help="Results as DICOM, marked synthetic.", no_args_is_help=True)
 
 
-@dicom.command("export")
+@dicom.command()
 def export(
-    result: Annotated[Path, typer.Argument(help="Folder that `lngen synthesize` wrote.")],
-    like: Annotated[Path, typer.Option(help="Folder of the DICOM series it was made from.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the DICOM files.")],
-    series: Annotated[
-        Optional[str], typer.Option(metavar="UID", help="Which, where that folder holds several.")
-    ] = None,
+    result: opt.Result,
+    like: opt.Like,
+    output: opt.DicomOutput,
+    series: opt.LikeSeries = None,
 ) -> None:
     """Write a result as a new CT series and a DICOM SEG, of a patient that does not exist."""
     check_output(output, (), (result, like))

@@ -6,30 +6,32 @@ import ipaddress
 import logging
 import secrets
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING
 
 import typer
 from rich.table import Table
 
-from LNGenLib.cli.console import console
+import LNGenLib
+from LNGenLib.cli import options as opt
+from LNGenLib.cli.console import console, say
 from LNGenLib.errors import InputError
+from LNGenLib.progress import SILENT
+
+if TYPE_CHECKING:
+    from LNGenLib.service.worker.doctor import CheckUp
 
 MIB = 1 << 20
 
-TokenFile = Annotated[
-    Optional[Path], typer.Option(help="Text file with a token a line; a line removed is revoked.")
-]
-
 
 def serve(
-    data: Annotated[Path, typer.Option(help="Folder of uploads, jobs and results.")],
-    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8471,
-    token_file: TokenFile = None,
-    max_upload: Annotated[int, typer.Option(min=1, help="MiB of an uploaded image.")] = 1024,
-    max_jobs: Annotated[int, typer.Option(min=1, help="Jobs that wait or run at a time.")] = 32,
-    ssl_certfile: Annotated[Optional[Path], typer.Option(help="TLS certificate (PEM).")] = None,
-    ssl_keyfile: Annotated[Optional[Path], typer.Option(help="Its key (PEM).")] = None,
+    data: opt.ServerData,
+    host: opt.Host = "127.0.0.1",
+    port: opt.Port = 8471,
+    token_file: opt.TokenFile = None,
+    max_upload: opt.MaxUpload = 1024,
+    max_jobs: opt.MaxJobs = 32,
+    ssl_certfile: opt.Certificate = None,
+    ssl_keyfile: opt.CertificateKey = None,
 ) -> None:
     """Do jobs for other machines, or other programs on this one (docs/server.md)."""
     from LNGenLib.service.protocol.tokens import Tokens
@@ -57,9 +59,9 @@ def serve(
     with listen(host, port) as sock:
         where = f"[{host}]" if ":" in host else host
         url = f"http{'s' if tls else ''}://{where}:{sock.getsockname()[1]}"
-        console.print(f"listening at {url}", soft_wrap=True)
+        say(f"listening at {url}")
         if token:
-            console.print(f"token for this run: {token}", soft_wrap=True)
+            say(f"token for this run: {token}")
         if not tls and not _is_loopback(host):
             console.print("no TLS: put a reverse proxy with TLS before it (docs/server.md)")
         serve_on(Settings(data, tokens, max_upload * MIB, max_jobs), sock, **tls)
@@ -72,20 +74,14 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def doctor(
-    server: Annotated[Optional[str], typer.Option(help="URL of a server to examine.")] = None,
-    token_file: TokenFile = None,
-) -> None:
+def doctor(server: opt.Server = None, token_file: opt.TokenFile = None) -> None:
     """Examine this machine, or a server: versions, device, memory, weights, a self test."""
-    from LNGenLib.progress import Progress
+    from LNGenLib.service.worker.doctor import examine
 
     if server is None:
-        from LNGenLib.service.worker.doctor import examine
-        from LNGenLib.synthesis.engine import Models
-
-        report = examine(Models(), Progress())
+        report = examine(LNGenLib.Models(), SILENT)
     else:
-        report = _examine_server(server, token_file)
+        report = _examined(server, token_file)
     table = Table("what", "found", "")
     for finding in report.findings:
         table.add_row(finding.what, finding.found, "" if finding.good else "WRONG")
@@ -94,7 +90,8 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _examine_server(url: str, token_file: Path | None):
+def _examined(url: str, token_file: Path | None) -> CheckUp:
+    """What a server reports of itself."""
     from LNGenLib.service.client.client import Client
     from LNGenLib.service.protocol.tokens import Tokens
 

@@ -17,23 +17,22 @@ from LNGenLib import __version__
 
 SERIES_DESCRIPTION = "SYNTHETIC lymph nodes"
 NOTE = "SYNTHETIC lymph nodes painted by LNGen. Not acquired, not for diagnosis."
-KEPT = (  # of the source: how it was acquired and where it lies; nothing that names anyone
-    *("Manufacturer", "ManufacturerModelName", "BodyPartExamined", "PatientPosition"),
-    *("ScanOptions", "KVP", "SliceThickness", "SpacingBetweenSlices", "DataCollectionDiameter"),
-    *("ReconstructionDiameter", "DistanceSourceToDetector", "DistanceSourceToPatient"),
-    *("GantryDetectorTilt", "TableHeight", "RotationDirection", "ExposureTime"),
-    *("XRayTubeCurrent", "Exposure", "FilterType", "GeneratorPower", "FocalSpots"),
-    *("ConvolutionKernel", "RevolutionTime", "SingleCollimationWidth", "TotalCollimationWidth"),
-    *("TableSpeed", "TableFeedPerRotation", "SpiralPitchFactor", "AcquisitionNumber"),
-    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceLocation"),
-    *("WindowCenter", "WindowWidth", "BurnedInAnnotation", "LossyImageCompression"),
-    *("LossyImageCompressionRatio", "LossyImageCompressionMethod", "InstanceNumber"),
-)
+KEPT = """
+    Manufacturer ManufacturerModelName BodyPartExamined PatientPosition ScanOptions KVP
+    SliceThickness SpacingBetweenSlices DataCollectionDiameter ReconstructionDiameter
+    DistanceSourceToDetector DistanceSourceToPatient GantryDetectorTilt TableHeight
+    RotationDirection ExposureTime XRayTubeCurrent Exposure FilterType GeneratorPower
+    FocalSpots ConvolutionKernel RevolutionTime SingleCollimationWidth TotalCollimationWidth
+    TableSpeed TableFeedPerRotation SpiralPitchFactor AcquisitionNumber ImagePositionPatient
+    ImageOrientationPatient PixelSpacing SliceLocation WindowCenter WindowWidth
+    BurnedInAnnotation LossyImageCompression LossyImageCompressionRatio
+    LossyImageCompressionMethod InstanceNumber
+""".split()  # of the source: how it was acquired and where it lies; nothing that names anyone
 UNPAIRED = ("ABDOMEN", "ABDOMENPELVIS", "CHEST", "CHESTABDPELVIS", "HEAD", "NECK", "PELVIS")
-EMPTY = (  # to be there, and may be empty
-    *("AccessionNumber", "ReferringPhysicianName", "PatientBirthDate", "PatientSex", "StudyID"),
-    *("Manufacturer", "KVP", "SliceThickness", "AcquisitionNumber", "PositionReferenceIndicator"),
-)
+EMPTY = """
+    AccessionNumber ReferringPhysicianName PatientBirthDate PatientSex StudyID Manufacturer
+    KVP SliceThickness AcquisitionNumber PositionReferenceIndicator
+""".split()  # to be there, and may be empty
 
 
 class Identifiers:

@@ -41,7 +41,7 @@ def export_dicom(
         raise InputError(f"{output} holds files already: give a new folder for the series")
     image = as_ct(read_ct(series, uid), str(series))
     check_same_geometry(image, result.ct, "the result")
-    voxels = hashlib.sha256(sitk.GetArrayViewFromImage(image)).hexdigest()
+    voxels = hashlib.sha256(sitk.GetArrayViewFromImage(image).data).hexdigest()
     if result.provenance.get("input_voxels_sha256", {}).get("ct") != voxels:
         raise InputError(
             f"{series} is not the series that the result was made from: give that one, or "
@@ -53,7 +53,7 @@ def export_dicom(
     sources = [dcmread(file, stop_before_pixels=True) for file in files]
     now = datetime.now()
     hu = to_array(as_ct(result.ct))
-    ids = Identifiers(sources[0].SeriesInstanceUID, hashlib.sha256(hu).hexdigest())
+    ids = Identifiers(sources[0].SeriesInstanceUID, hashlib.sha256(hu.data).hexdigest())
     slices = [
         _with_pixels(new_slice(source, ids, k + 1, now), hu[k]) for k, source in enumerate(sources)
     ]

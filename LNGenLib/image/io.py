@@ -54,6 +54,15 @@ def read_ct(path: str | Path, series: str | None = None) -> sitk.Image:
     """Read a CT as `read_image` does, whose header must say how the patient lies in it.
 
     `series` is the UID of the one to take of several series in a DICOM folder.
+
+        >>> from pathlib import Path
+        >>> from LNGenLib import read_ct
+        >>> from LNGenLib.image.io import write_image
+        >>> from LNGenLib.phantom import pelvic_phantom
+        >>> phantom = pelvic_phantom(spacing=(4.0, 4.0, 4.0))
+        >>> write_image(phantom.ct, Path("ct.nii.gz"))
+        >>> read_ct("ct.nii.gz").GetSpacing()
+        (4.0, 4.0, 4.0)
     """
     image, oriented = _read(Path(path), series)
     if not oriented:

@@ -12,7 +12,7 @@ from LNGenLib.mrml.results import TO_SEGMENTATION, add_result, read_result
 from LNGenLib.mrml.scene import load, new_scene, save
 from LNGenLib.mrml.segmentations import SEGMENTATION
 from LNGenLib.mrml.volumes import LABELS, SCALARS, to_volume
-from LNGenLib.progress import Progress
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.synthesis.engine import Models, paint, synthesize
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
@@ -27,18 +27,18 @@ def synthesize_in_scene(
     region: slicer.vtkMRMLNode | None = None,
     avoid: slicer.vtkMRMLNode | None = None,
     models: Models | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     plan: Plan | None = None,
 ) -> slicer.vtkMRMLScalarVolumeNode:
     """`synthesize`, or with a `plan` `paint`, on MRML nodes; the new volume beside `ct`, see
     `add_result`.
 
-    `anatomy`, `region` and `avoid` are segmentations or label maps. Nothing is added to the scene
-    where an error is raised.
+    Without a `request` it is the plan's own, or the default. `anatomy`, `region` and `avoid` are
+    segmentations or label maps. Nothing is added to the scene where an error is raised.
     """
     scan = Inputs.read(ct, anatomy, region, avoid).scan()
     if plan is None:
-        result = synthesize(scan, request, models, progress)
+        result = synthesize(scan, request or SynthesisRequest(), models, progress)
     else:
         result = paint(scan, plan, request, models, progress)
     return add_result(ct, result)
@@ -50,7 +50,7 @@ def synthesize_case(
     request: SynthesisRequest,
     anatomy: Path | None = None,
     models: Models | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> SynthesisResult:
     """`synthesize` on files that Slicer reads and writes, in a scene of its own.
 

@@ -13,11 +13,11 @@ from LNGenLib import __version__
 from LNGenLib.image.io import to_array
 from LNGenLib.mrml.results import MARK, PROVENANCE, TO_CT
 from LNGenLib.mrml.scene import put_beside
-from LNGenLib.mrml.segmentations import NewSegment, add_segments
+from LNGenLib.mrml.segmentations import NewSegment, add_segments, rgb
 from LNGenLib.mrml.volumes import check_same_place
 
 MODEL = "LNGen.model"
-COLOR = tuple(value / 255 for value in (230, 159, 0))  # not that of painted lymph nodes
+COLOR = rgb(230, 159, 0)  # not that of painted lymph nodes
 
 
 def count_found(labels: sitk.Image) -> int:

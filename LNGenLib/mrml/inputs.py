@@ -34,8 +34,10 @@ class Inputs:
         segment_id: str | None = None,
     ) -> Inputs:
         """Read them, on the scene's thread; InputError for nodes that can't be used."""
-        parts = (None if node is None else copied(node) for node in (anatomy, region, avoid))
-        return cls(ct.GetName(), to_image(ct), *parts, segment_id)
+        name, image = ct.GetName(), to_image(ct)
+        nodes = {"anatomy": anatomy, "region": region, "avoid": avoid}
+        parts = {part: copied(node) for part, node in nodes.items() if node is not None}
+        return cls(name, image, segment_id=segment_id, **parts)
 
     def scan(self) -> Scan:
         """All of it on the CT's grid, on any thread; takes seconds for large ones. Raises

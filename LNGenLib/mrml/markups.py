@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import slicer
@@ -38,7 +37,8 @@ def to_box(roi: slicer.vtkMRMLMarkupsROINode) -> Box:
         )
     bounds = [0.0] * 6
     roi.GetRASBounds(bounds)
-    return tuple(bounds)
+    r1, r2, a1, a2, s1, s2 = bounds
+    return r1, r2, a1, a2, s1, s2
 
 
 def to_roi(scene: slicer.vtkMRMLScene, box: Box, name: str) -> slicer.vtkMRMLMarkupsROINode:
@@ -81,7 +81,7 @@ def to_preview(
     display.SetGlyphType(display.CrossDot2D)  # a sphere would hide the outline of a small one
     display.SetGlyphScale(2)
     display.SetTextScale(2.5)
-    preview.SetAttribute(PLAN, json.dumps(dataclasses.asdict(replace(plan, nodes=()))))
+    preview.SetAttribute(PLAN, json.dumps(asdict(replace(plan, nodes=()))))
     return preview
 
 
@@ -93,7 +93,7 @@ def to_plan(preview: slicer.vtkMRMLMarkupsFiducialNode) -> Plan:
     content = preview.GetAttribute(PLAN)
     if content is None:
         raise InputError(f"{preview.GetName()} is no preview of a plan: make one first")
-    nodes = [dataclasses.asdict(node) for node in planned(preview)]
+    nodes = [asdict(node) for node in planned(preview)]
     return Plan.from_json(json.loads(content) | {"nodes": nodes})
 
 
@@ -109,8 +109,7 @@ def planned(preview: slicer.vtkMRMLMarkupsFiducialNode) -> list[PlannedNode]:
 
 def planned_at(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int) -> PlannedNode | None:
     """The lymph node of control point `k`, where it was planned; None for a point just added."""
-    text = preview.GetNthControlPointDescription(k)
-    return from_json(PlannedNode, json.loads(text)) if text else None
+    return _described(preview, k) if preview.GetNthControlPointDescription(k) else None
 
 
 def describe_added(preview: slicer.vtkMRMLMarkupsFiducialNode, long_axis_mm: float) -> None:
@@ -127,12 +126,16 @@ def describe_added(preview: slicer.vtkMRMLMarkupsFiducialNode, long_axis_mm: flo
 
 def resize(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, long_axis_mm: float) -> None:
     """Give the lymph node of control point `k` another long axis."""
-    _describe(preview, k, replace(planned_at(preview, k), long_axis_mm=long_axis_mm))
+    _describe(preview, k, replace(_described(preview, k), long_axis_mm=long_axis_mm))
+
+
+def _described(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int) -> PlannedNode:
+    return from_json(PlannedNode, json.loads(preview.GetNthControlPointDescription(k)))
 
 
 def _describe(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, node: PlannedNode) -> None:
     preview.SetNthControlPointLabel(k, f"LN {node.number} {node.long_axis_mm:.1f} mm")
-    preview.SetNthControlPointDescription(k, json.dumps(dataclasses.asdict(node)))
+    preview.SetNthControlPointDescription(k, json.dumps(asdict(node)))
 
 
 def _placed(markups: slicer.vtkMRMLMarkupsNode) -> list[int]:

@@ -1,4 +1,4 @@
-"""The HU that lymph nodes replaced, told apart by lymph node, for undo.
+"""The HU that lymph nodes replaced, each with the lymph node it belongs to, for undo.
 
 The changed bands of neighbors overlap. Each changed voxel belongs to the lymph node whose label is
 nearest: undoing that one restores the voxel, undoing another leaves it painted. So the order of

@@ -9,7 +9,7 @@ import slicer
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import to_array
-from LNGenLib.mrml.segmentations import NewSegment, add_segments
+from LNGenLib.mrml.segmentations import NewSegment, add_segments, rgb
 from LNGenLib.mrml.volumes import check_same_place
 from LNGenLib.placement.stations import STATIONS
 
@@ -28,10 +28,10 @@ def add_region(
         raise InputError(f"no station is available in this CT ({reasons})")
     rows = [
         NewSegment(
-            row["label"],
-            row["name"].replace(" ", "_"),
-            row["name"],
-            tuple(value / 255 for value in STATIONS[row["label"] - 1].color),
+            label=row["label"],
+            id=row["name"].replace(" ", "_"),
+            name=row["name"],
+            color=rgb(*STATIONS[row["label"] - 1].color),
         )
         for row in found
     ]

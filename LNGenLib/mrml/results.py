@@ -20,14 +20,14 @@ from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import SYNTHETIC, like, marked_synthetic, to_array
 from LNGenLib.mrml.originals import Originals, keep, kept
 from LNGenLib.mrml.scene import add_node, put_beside
-from LNGenLib.mrml.segmentations import add_lymph_nodes, copied, segment_id
+from LNGenLib.mrml.segmentations import COLOR, NewSegment, add_segments, copied_segments, segment_id
 from LNGenLib.mrml.volumes import SCALARS, check_same_place, to_image
 from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisResult
 
 MARK, RECORDS, PROVENANCE = "LNGen.synthetic", "LNGen.records", "LNGen.provenance"
 TO_CT, TO_SEGMENTATION, TO_TABLE = "LNGen.ct", "LNGen.segmentation", "LNGen.table"
-COLUMNS = ("label", "station", "R mm", "A mm", "S mm", "long axis mm", "short axis mm")
-COLUMNS += ("in-plane axis mm", "volume mm3", "HU", "HU around")
+COLUMNS = "label,station,R mm,A mm,S mm,long axis mm,short axis mm,in-plane axis mm,volume mm3"
+COLUMNS += ",HU,HU around"
 
 
 def add_result(
@@ -45,7 +45,11 @@ def add_result(
     labels = to_array(result.nodes)
     name = f"{ct.GetName()} SYNTHETIC"
     volume = _volume_like(ct, to_array(result.ct), name)
-    segmentation = add_lymph_nodes(volume, labels, result.records, f"{name} lymph nodes")
+    rows = [
+        NewSegment(r.label, segment_id(r.label), f"LN {r.label} {r.long_axis_mm:.1f} mm", COLOR)
+        for r in result.records
+    ]
+    segmentation = add_segments(volume, labels, rows, f"{name} lymph nodes")
     table = _table(ct.GetScene(), result.records, f"{name} records")
     volume.SetAttribute(RECORDS, json.dumps(result.to_json()["records"]))
     volume.SetAttribute(PROVENANCE, json.dumps(result.provenance))
@@ -61,8 +65,8 @@ def add_result(
 
 def find_originals(ct: sitk.Image, result: SynthesisResult) -> Originals:
     """The HU of `ct` that a result changed."""
-    arrays = (to_array(image) for image in (ct, result.nodes, result.changed))
-    return Originals.find(*arrays, array_spacing(ct))
+    labels, changed = to_array(result.nodes), to_array(result.changed)
+    return Originals.find(to_array(ct), labels, changed, array_spacing(ct))
 
 
 def records(volume: slicer.vtkMRMLScalarVolumeNode) -> tuple[LymphNodeRecord, ...]:
@@ -91,19 +95,21 @@ def result_reader(volume: slicer.vtkMRMLScalarVolumeNode) -> Callable[[], Synthe
         raise InputError(
             f"the segmentation of {volume.GetName()} is no longer in the scene: generate again"
         )
-    parts, originals = copied(segmentation), kept(volume)
+    segments, originals = copied_segments(segmentation), kept(volume)
     provenance = json.loads(volume.GetAttribute(PROVENANCE))
 
     def read() -> SynthesisResult:
         shape = ct.GetSize()[::-1]
         labels, changed = np.zeros(shape, np.uint16), np.zeros(shape, np.uint8)
         own = {segment_id(record.label): record.label for record in left}
-        for name, _, mask in parts.masks(ct):
+        for name, _, mask in segments.masks(ct):
             if name in own:
                 labels[mask] = own[name]
         changed.flat[originals.index] = 1
-        images = (marked_synthetic(image) for image in (ct, like(labels, ct), like(changed, ct)))
-        return SynthesisResult(*images, left, provenance)
+        nodes, band = like(labels, ct), like(changed, ct)
+        return SynthesisResult(
+            marked_synthetic(ct), marked_synthetic(nodes), marked_synthetic(band), left, provenance
+        )
 
     return read
 
@@ -125,15 +131,13 @@ def _table(
     scene: slicer.vtkMRMLScene, records: Sequence[LymphNodeRecord], name: str
 ) -> slicer.vtkMRMLTableNode:
     rows = [
-        (
-            *(r.label, r.station or "", *r.center_ras_mm, r.long_axis_mm, r.short_axis_mm),
-            *(r.recist_axis_mm, r.volume_mm3, r.mean_hu, r.surrounding_mean_hu),
-        )
+        (r.label, r.station or "", *r.center_ras_mm, r.long_axis_mm, r.short_axis_mm)
+        + (r.recist_axis_mm, r.volume_mm3, r.mean_hu, r.surrounding_mean_hu)
         for r in records
     ]
     table = add_node(scene, "vtkMRMLTableNode", name)
     kinds = {"label": vtk.vtkIntArray, "station": vtk.vtkStringArray}
-    for column, values in zip(COLUMNS, zip(*rows), strict=True):
+    for column, values in zip(COLUMNS.split(","), zip(*rows), strict=True):
         array = kinds.get(column, vtk.vtkDoubleArray)()
         array.SetName(column)
         for value in values:

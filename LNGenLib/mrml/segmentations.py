@@ -18,11 +18,17 @@ from LNGenLib.mrml.scene import add_node
 from LNGenLib.mrml.volumes import as_image, to_image, to_world
 from LNGenLib.placement.labels import join_masks
 from LNGenLib.placement.totalsegmentator import LYMPH_NODE
-from LNGenLib.synthesis.records import LymphNodeRecord
 
 SEGMENTATION = "vtkMRMLSegmentationNode"
-COLOR = tuple(value / 255 for value in (68, 172, 100))  # Slicer's for lymph nodes
 BINARY = "Binary labelmap"
+
+
+def rgb(red: int, green: int, blue: int) -> tuple[float, float, float]:
+    """A color of 0 to 255 as Slicer takes it, 0 to 1."""
+    return red / 255, green / 255, blue / 255
+
+
+COLOR = rgb(68, 172, 100)  # Slicer's for lymph nodes
 
 
 def to_labels(node: slicer.vtkMRMLNode, ct: sitk.Image) -> sitk.Image:
@@ -40,12 +46,15 @@ def to_mask(node: slicer.vtkMRMLNode, ct: sitk.Image, segment_id: str | None = N
 
 
 def copied(node: slicer.vtkMRMLNode) -> Segments | LabelMap:
-    """What a segmentation or a label map holds, apart from the scene.
+    """What a segmentation or a label map holds, apart from the scene; InputError as
+    `copied_segments`."""
+    if node.IsA(SEGMENTATION):
+        return copied_segments(node)
+    return LabelMap(node.GetName(), to_image(node))
 
-    Raises InputError where there are only surfaces.
-    """
-    if not node.IsA(SEGMENTATION):
-        return LabelMap(node.GetName(), to_image(node))
+
+def copied_segments(node: slicer.vtkMRMLSegmentationNode) -> Segments:
+    """What a segmentation holds, apart from the scene; InputError where there are only surfaces."""
     segmentation = node.GetSegmentation()
     if segmentation.GetNumberOfSegments() and not segmentation.ContainsRepresentation(BINARY):
         raise InputError(
@@ -107,21 +116,6 @@ class Segments:
             if segment_id in (None, own_id):
                 mask |= part
         return like(mask.astype(np.uint8), ct)
-
-
-def add_lymph_nodes(
-    ct: slicer.vtkMRMLScalarVolumeNode,
-    labels: np.ndarray,
-    records: Sequence[LymphNodeRecord],
-    name: str,
-) -> slicer.vtkMRMLSegmentationNode:
-    """A new segmentation with a segment a lymph node, of `labels` (z, y, x) on the grid of the
-    volume `ct`, under the same transform."""
-    rows = [
-        NewSegment(r.label, segment_id(r.label), f"LN {r.label} {r.long_axis_mm:.1f} mm", COLOR)
-        for r in records
-    ]
-    return add_segments(ct, labels, rows, name)
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ def undo(volume: slicer.vtkMRMLScalarVolumeNode, label: int) -> None:
     slicer.util.arrayFromVolumeModified(volume)
     keep(volume, originals.without(label))
 
-    left = [dataclasses.asdict(record) for record in left if record.label != label]
-    volume.SetAttribute(RECORDS, json.dumps(left))
+    others = [dataclasses.asdict(record) for record in left if record.label != label]
+    volume.SetAttribute(RECORDS, json.dumps(others))
     provenance = json.loads(volume.GetAttribute(PROVENANCE))
     provenance["undone"] = [*provenance.get("undone", []), label]
     volume.SetAttribute(PROVENANCE, json.dumps(provenance))

@@ -34,13 +34,8 @@ def to_volume(
     """A new volume of the class `kind` with an image's voxels and geometry."""
     volume = add_node(scene, kind, name)
     slicer.util.updateVolumeFromArray(volume, to_array(image))
-    volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ijk_to_ras(image)))
+    volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(LPS @ affine_of(image)))
     return volume
-
-
-def ijk_to_ras(image: sitk.Image) -> np.ndarray:
-    """The matrix (4, 4) of an image's voxels (x, y, z) to RAS mm."""
-    return LPS @ affine_of(image)
 
 
 def ijk_to_world(volume: slicer.vtkMRMLVolumeNode) -> np.ndarray:

@@ -38,6 +38,13 @@ class Scan:
     Raises InputError where the CT is no 3D scalar image with axes at right angles, is not in HU or
     was cut to a window, where another image lies on another grid, and where the anatomy is not of
     this CT (`check_anatomy`).
+
+        >>> from LNGenLib import Scan
+        >>> from LNGenLib.phantom import pelvic_phantom
+        >>> phantom = pelvic_phantom(spacing=(4.0, 4.0, 4.0))
+        >>> scan = Scan(phantom.ct, anatomy=phantom.labels)  # of files: Scan.read
+        >>> scan.spacing.tolist(), list(scan.images)
+        ([4.0, 4.0, 4.0], ['ct', 'anatomy'])
     """
 
     ct: sitk.Image

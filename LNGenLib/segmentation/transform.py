@@ -44,6 +44,29 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
     lymph nodes where the pool found places; others, of which a warning tells once, in any fat
     beneath the skin. Without a `seed` it is that of `monai.utils.set_determinism`, called before,
     or a random one.
+
+        >>> from pathlib import Path
+        >>> from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
+        >>> from LNGenLib import Models
+        >>> from LNGenLib.datasets.cases import read_cases
+        >>> from LNGenLib.datasets.drawing import make_pool
+        >>> from LNGenLib.image.io import write_image
+        >>> from LNGenLib.phantom import pelvic_phantom
+        >>> from LNGenLib.segmentation import SynthesizeLymphNodesd
+        >>> from LNGenLib.structure.sizes import Sizes
+        >>> phantom = pelvic_phantom(spacing=(4.0, 4.0, 4.0))
+        >>> Path("cts").mkdir()
+        >>> write_image(phantom.ct, Path("cts/pelvis.nii.gz"))
+        >>> write_image(phantom.ct * 0, Path("label.nii.gz"))
+        >>> sizes = Sizes("uniform", 10.0, 14.0)  # mm
+        >>> make_pool(read_cases("cts"), Path("pool"), 2, sizes, seed=0, models=Models())
+        {}
+        >>> keys = ("image", "label")
+        >>> synthesize = SynthesizeLymphNodesd(keys, "pool", count=(1, 2), seed=0)
+        >>> load = Compose([LoadImaged(keys), EnsureChannelFirstd(keys), synthesize])
+        >>> case = load({"image": "cts/pelvis.nii.gz", "label": "label.nii.gz"})
+        >>> case["label"].unique().tolist()
+        [0.0, 1.0]
     """
 
     def __init__(

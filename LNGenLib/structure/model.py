@@ -38,16 +38,6 @@ class Samples:
     structures: list[Structure]
     repaired: list[bool]
 
-    def measures(self, k: int, long_axis: float) -> dict[str, float | bool]:
-        """What is told of structure `k` where its long axis is `long_axis` mm; JSON."""
-        structure = self.structures[k]
-        return {
-            "long_axis_mm": round(long_axis, 3),
-            "short_axis_mm": round(structure.short_axis(long_axis), 3),
-            "volume_mm3": round(structure.volume(long_axis), 3),
-            "repaired": self.repaired[k],
-        }
-
 
 class StructureModel:
     """The trained structure model; `path` is a .safetensors of `lngen train structure`."""

@@ -42,6 +42,11 @@ class Models:
 
     By the method `difftumor` structures are elastic ellipsoids, and `texture_weights` are those of
     the DiffTumor-style baseline.
+
+        >>> from LNGenLib import Models
+        >>> models = Models("cpu")  # one for many scans
+        >>> models.texture.device
+        'cpu'
     """
 
     device: str = "auto"
@@ -91,6 +96,16 @@ def synthesize(
 
     The scan is not modified. Raises InputError for unusable input, NoPlace where lymph nodes do not
     fit.
+
+        >>> from LNGenLib import Scan, SynthesisRequest, synthesize
+        >>> from LNGenLib.phantom import pelvic_phantom
+        >>> phantom = pelvic_phantom(spacing=(4.0, 4.0, 4.0))
+        >>> scan = Scan(phantom.ct, phantom.labels)
+        >>> result = synthesize(scan, SynthesisRequest(count=2, seed=3))
+        >>> [record.label for record in result.records]
+        [1, 2]
+        >>> result.ct.GetSize() == result.nodes.GetSize() == scan.ct.GetSize()
+        True
     """
     models = models or Models()
     with _measured(scan, request.artery_hu) as measured:
@@ -105,7 +120,18 @@ def plan(
     models: Models | None = None,
     progress: Progress = SILENT,
 ) -> Plan:
-    """Which lymph nodes `synthesize` would paint where."""
+    """Which lymph nodes `synthesize` would paint where; it raises what that does.
+
+    The plan can be shown, edited, and given to `paint`.
+
+        >>> from LNGenLib import Scan, SynthesisRequest, plan
+        >>> from LNGenLib.phantom import pelvic_phantom
+        >>> phantom = pelvic_phantom(spacing=(4.0, 4.0, 4.0))
+        >>> request = SynthesisRequest(count=2, stations=("mesorectal",), seed=3)
+        >>> drawn = plan(Scan(phantom.ct, phantom.labels), request)
+        >>> [(node.number, node.station) for node in drawn.nodes]
+        [(1, 'mesorectal'), (2, 'mesorectal')]
+    """
     models = models or Models()
     drawn, _ = _planned(scan, request, models, progress)
     phase = measure_phase(*_arrays(scan), request.artery_hu)
@@ -125,6 +151,16 @@ def paint(
     A `request` other than the plan's own may differ from it in how to paint (`PAINTING`). Raises
     InputError where it differs in more, where the plan was made in another CT or drawn with other
     weights, and where a lymph node does not fit at its place (any more).
+
+        >>> from dataclasses import replace
+        >>> from LNGenLib import Scan, SynthesisRequest, paint, plan
+        >>> from LNGenLib.phantom import pelvic_phantom
+        >>> phantom = pelvic_phantom(spacing=(4.0, 4.0, 4.0))
+        >>> scan = Scan(phantom.ct, phantom.labels)
+        >>> drawn = plan(scan, SynthesisRequest(count=2, seed=3))
+        >>> second = replace(drawn, nodes=drawn.nodes[1:])
+        >>> [record.label for record in paint(scan, second).records]
+        [2]
     """
     models = models or Models()
     plan = plan.painted_as(request)

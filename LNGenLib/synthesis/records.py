@@ -39,6 +39,14 @@ class SynthesisRequest:
     `enhancement`: HU over the scan's muscle between which their means lie. `hilum` is the share of
     lymph nodes with a fatty hilum; without it that grows with their size. Raises InputError for
     values out of range.
+
+        >>> from LNGenLib import SynthesisRequest
+        >>> from LNGenLib.structure.sizes import Sizes
+        >>> small = Sizes("clinical", 3.0, 9.0)  # mm
+        >>> request = SynthesisRequest(count=8, sizes=small, stations=("mesorectal",), seed=1)
+        >>> SynthesisRequest(count=0)
+        Traceback (most recent call last):
+        LNGenLib.errors.InputError: count 0: ask for 1 to 1000 lymph nodes
     """
 
     count: int = 5

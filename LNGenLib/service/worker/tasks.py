@@ -89,21 +89,20 @@ def structures(work: Work) -> dict[str, Any]:
     """Shapes drawn: distances.npz with signed distances (n, z, y, x) in mm, and their measures."""
     import numpy as np
 
-    from LNGenLib.randomness import node_rng
+    from LNGenLib.structure.drawing import draw_sized_structures
 
     request, progress = work.request, work.progress
     progress.stage("models")
     model = work.models.structure
-    progress.stage("structures")
-    numbers = range(request.count)
-    sizes = [request.sizes.draw(node_rng(request.seed, k, "size")) for k in numbers]
-    samples = model.sample(numbers, sizes, request.seed, progress=progress, shapes=request.shape)
+    drawn = draw_sized_structures(
+        model, request.count, request.sizes, request.seed, request.shape, progress
+    )
     progress.stage("measuring", request.count)
     rows, distances = [], []
-    for k, (structure, size) in enumerate(zip(samples.structures, sizes)):
-        distances.append(structure.full_distance(size))
-        rows.append({"spacing_mm": structure.sample_mm(size), **samples.measures(k, size)})
-        progress.step(k + 1, request.count)
+    for k, one in enumerate(drawn, 1):
+        distances.append(one.structure.full_distance(one.long_axis))
+        rows.append({"spacing_mm": one.structure.sample_mm(one.long_axis), **one.measures()})
+        progress.step(k, request.count)
     np.savez_compressed(work.folder / "distances.npz", distances=np.stack(distances))
     return {"synthetic": True, "weights": model.description["sha256"], "structures": rows}
 
