@@ -42,7 +42,7 @@ from LNGenLib.mrml.results import add_result, find_originals
 from LNGenLib.service.client.backend import Backend, Choice
 from LNGenLib.service.client.background import Background
 from LNGenLib.synthesis.plan import Plan
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.request import SynthesisRequest
 
 HOMEPAGE = "https://example.org/SlicerLNGen"
 

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from LNGenLib.image.io import read_ct as read_ct
     from LNGenLib.placement.scan import Scan as Scan
-    from LNGenLib.synthesis.engine import Models as Models
     from LNGenLib.synthesis.engine import paint as paint
     from LNGenLib.synthesis.engine import plan as plan
     from LNGenLib.synthesis.engine import synthesize as synthesize
-    from LNGenLib.synthesis.records import SynthesisRequest as SynthesisRequest
+    from LNGenLib.synthesis.models import Models as Models
+    from LNGenLib.synthesis.request import SynthesisRequest as SynthesisRequest
 
 __version__ = "0.1.0"
 
 _FACE = {
     "image.io": ("read_ct",),
     "placement.scan": ("Scan",),
-    "synthesis.engine": ("Models", "paint", "plan", "synthesize"),
-    "synthesis.records": ("SynthesisRequest",),
+    "synthesis.engine": ("paint", "plan", "synthesize"),
+    "synthesis.models": ("Models",),
+    "synthesis.request": ("SynthesisRequest",),
 }
 __all__ = [name for names in _FACE.values() for name in names]
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from LNGenLib.errors import InputError
 from LNGenLib.files import keep_settings
-from LNGenLib.plain import check_types
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation.faults import explained_faults
+from LNGenLib.validation import check_types
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def crops(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def models():
     """The shipped models on the CPU."""
-    from LNGenLib.synthesis.engine import Models
+    from LNGenLib.synthesis.models import Models
 
     return Models("cpu")
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs/architecture.svg"
 LAYERS = [  # from the bottom to the top
     {"errors": "what users can mend", "randomness": "seeds"},
-    {"files": "written whole", "plain": "JSON, types", "ranges": "MIN [MAX]"}
+    {"files": "written whole", "validation": "values of their types"}
     | {"progress": "stages, canceling"},
     {"image": "files, geometry, HU", "latent": "VAE, diffusion", "models": "weights and cards"}
     | {"phantom": "a pelvis by numbers"},

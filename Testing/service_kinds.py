@@ -15,7 +15,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.service.worker import kinds
 from LNGenLib.service.worker.kinds import JobKind
 from LNGenLib.service.worker.tasks import Work
-from LNGenLib.synthesis.records import from_json
+from LNGenLib.validation import from_json
 
 NAME = "service_kinds:KINDS"
 FOLDER = Path(__file__).parent  # to be on the path of server and worker

@@ -24,7 +24,7 @@ from LNGenLib.progress import SILENT, Progress
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.engine import Models
+from LNGenLib.synthesis.models import Models
 from LNGenLib.texture import dataset
 from LNGenLib.texture.dataset import scan_rows
 

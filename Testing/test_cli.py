@@ -26,7 +26,7 @@ from LNGenLib.randomness import node_rng
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisResult
+from LNGenLib.synthesis.result import LymphNodeRecord, SynthesisResult
 
 LNGEN = Path(sys.executable).with_name("lngen")
 BLADDER = 21

@@ -22,7 +22,7 @@ from LNGenLib.image.io import as_ct, check_same_geometry, like, read_ct, read_im
 from LNGenLib.placement.scan import Scan
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.request import SynthesisRequest
 
 TILT = np.deg2rad(8)
 ROW, COLUMN = np.array([1.0, 0, 0]), np.array([0, np.cos(TILT), np.sin(TILT)])

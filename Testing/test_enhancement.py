@@ -27,7 +27,8 @@ from LNGenLib.synthesis.enhancement import (
     measure_enhancement,
     offsets,
 )
-from LNGenLib.synthesis.records import Phase, SynthesisRequest
+from LNGenLib.synthesis.plan import Phase
+from LNGenLib.synthesis.request import SynthesisRequest
 
 SPACING = np.array([1.25, 0.7, 0.7])
 MUSCLE = 50.0

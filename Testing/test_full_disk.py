@@ -44,7 +44,7 @@ from LNGenLib.service.protocol.messages import JobState
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.records import SynthesisResult
+from LNGenLib.synthesis.result import SynthesisResult
 
 STRUCTURE = {"vae_channels": 8, "unet_channels": [8, 16], "vae_steps": 2, "copies": 1, "ovoids": 2}
 STRUCTURE |= {"solids": 4, "batch_size": 2, "adapter_channels": 8, "solid_steps": 2}

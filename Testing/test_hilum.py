@@ -21,7 +21,7 @@ from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis import engine
 from LNGenLib.synthesis.painting import ScanTraits, paint_nodes
 from LNGenLib.synthesis.plan import Plan
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.request import SynthesisRequest
 
 SHAPES = [  # radii of ellipsoids, and how much they are bent
     ((1, 0.8, 0.65), 0.0),

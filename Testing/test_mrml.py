@@ -12,7 +12,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.io import like, to_array
 from LNGenLib.synthesis.plan import Plan, PlannedNode
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.request import SynthesisRequest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
 import vtk  # noqa: E402

@@ -18,7 +18,7 @@ from LNGenLib.placement.scan import Scan
 from LNGenLib.placement.totalsegmentator import NUMBERS
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.request import SynthesisRequest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
 

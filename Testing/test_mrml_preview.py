@@ -12,7 +12,8 @@ from LNGenLib.image.io import like, read_image, to_array
 from LNGenLib.placement.maps import placement_maps
 from LNGenLib.placement.scan import Scan
 from LNGenLib.synthesis.plan import Plan, PlannedNode, Surface
-from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
+from LNGenLib.synthesis.request import SynthesisRequest
+from LNGenLib.synthesis.result import SynthesisResult
 
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
 from vtk.util import numpy_support  # noqa: E402

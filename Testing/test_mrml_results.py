@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import like, to_array
-from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisResult
+from LNGenLib.synthesis.result import LymphNodeRecord, SynthesisResult
 
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
 import vtk  # noqa: E402

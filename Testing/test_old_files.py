@@ -179,7 +179,7 @@ def test_a_training_of_another_version_is_named_by_the_table(tmp_path):
     from LNGenLib.benchmark.arms import Arm
     from LNGenLib.benchmark.table1 import Benchmark, Run
     from LNGenLib.segmentation.config import SegmentationConfig
-    from LNGenLib.synthesis.engine import Models
+    from LNGenLib.synthesis.models import Models
 
     table = write_cases(tmp_path / "data", 4)
     bench = Benchmark(table, tmp_path / "runs", Models("cpu"))

@@ -19,7 +19,7 @@ from LNGenLib.image.io import marked_own, marked_synthetic, write_image, write_p
 from LNGenLib.image.verify import check_written
 from LNGenLib.service.server.serve import locked
 from LNGenLib.synthesis.plan import Plan
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.request import SynthesisRequest
 
 FORMATS = ["a.nii", "a.nii.gz", "a.nrrd", "a.seg.nrrd", "a.mha"]
 

@@ -21,7 +21,8 @@ from LNGenLib.mrml.results import records  # noqa: E402
 from LNGenLib.mrml.segmentations import NewSegment, add_segments  # noqa: E402
 from LNGenLib.mrml.surfaces import without_surface  # noqa: E402
 from LNGenLib.structure.sizes import Sizes  # noqa: E402
-from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult  # noqa: E402
+from LNGenLib.synthesis.request import SynthesisRequest  # noqa: E402
+from LNGenLib.synthesis.result import SynthesisResult  # noqa: E402
 
 BESIDE_RECTUM = (14.0, -48.0, -30.0)  # RAS mm: mesorectal fat of the phantom
 

@@ -13,7 +13,7 @@ from LNGenLib.image.io import to_array, write_image
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis import engine
 from LNGenLib.synthesis.plan import Plan, count_by_size
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.request import SynthesisRequest
 
 REQUEST = SynthesisRequest(3, Sizes("uniform", 6, 10), 4)
 

@@ -16,7 +16,7 @@ from LNGenLib.structure.shape_range import ShapeRange
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis import engine
 from LNGenLib.synthesis.plan import Plan
-from LNGenLib.synthesis.records import PAINTING, SynthesisRequest
+from LNGenLib.synthesis.request import PAINTING, SynthesisRequest
 
 REQUESTS = {  # together they give every field another value than its default
     "stations": SynthesisRequest(

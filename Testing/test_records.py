@@ -17,12 +17,8 @@ from LNGenLib.errors import Canceled, InputError, OutputError
 from LNGenLib.image.io import to_array
 from LNGenLib.progress import Progress
 from LNGenLib.structure.sizes import LARGEST, LAWS, SMALLEST, Sizes
-from LNGenLib.synthesis.records import (
-    MOST_NODES,
-    LymphNodeRecord,
-    SynthesisRequest,
-    SynthesisResult,
-)
+from LNGenLib.synthesis.request import MOST_NODES, SynthesisRequest
+from LNGenLib.synthesis.result import LymphNodeRecord, SynthesisResult
 
 RECORD = LymphNodeRecord(
     label=1,

@@ -19,7 +19,7 @@ from LNGenLib.image.io import like, read_image, to_array, write_image
 from LNGenLib.placement.scan import Scan
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis import engine
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.request import SynthesisRequest
 
 TWO = SynthesisRequest(2, Sizes("uniform", 6.0, 9.0), 3, texture_steps=2, structure_steps=4)
 WINDOWS = {"abdomen": (-135, 215), "LN-Gen": (-175, 250), "soft tissue": (-160, 240)}

@@ -25,7 +25,8 @@ from LNGenLib.service.client.connection import ServiceError
 from LNGenLib.service.client.local import LocalService
 from LNGenLib.service.protocol.requests import StructuresRequest
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
+from LNGenLib.synthesis.request import SynthesisRequest
+from LNGenLib.synthesis.result import SynthesisResult
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ from LNGenLib.service.server import uploads
 from LNGenLib.service.server.store import Store
 from LNGenLib.structure.shape_range import ShapeRange
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.records import SynthesisResult
+from LNGenLib.synthesis.result import SynthesisResult
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 IMAGE = UploadedImage(

@@ -13,7 +13,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.randomness import node_rng
 from LNGenLib.service.protocol.requests import StructuresRequest
 from LNGenLib.structure.sizes import LARGEST, LAWS, SMALLEST, Sizes
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.request import SynthesisRequest
 
 
 def drawn(sizes: Sizes, seed: int, count: int = 1000) -> np.ndarray:

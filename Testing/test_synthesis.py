@@ -22,7 +22,8 @@ from LNGenLib.progress import Progress
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
-from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
+from LNGenLib.synthesis.request import SynthesisRequest
+from LNGenLib.synthesis.result import SynthesisResult
 from LNGenLib.texture.model import TextureModel
 
 ONE = SynthesisRequest(1, Sizes("uniform", 8, 8), 2)

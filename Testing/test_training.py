@@ -26,9 +26,10 @@ from LNGenLib.structure.descriptors import LOG_SIZE
 from LNGenLib.structure.model import StructureModel
 from LNGenLib.structure.networks import StructureConfig
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.engine import Models, synthesize
+from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.method import Method
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.models import Models
+from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.texture import dataset
 from LNGenLib.texture.model import TextureModel
 

@@ -24,7 +24,7 @@ from LNGenLib.evaluation.realism.tissue_features import tissue_features
 from LNGenLib.evaluation.realism.two_sample_test import score_pairs
 from LNGenLib.models.store import save_weights
 from LNGenLib.progress import SILENT
-from LNGenLib.synthesis.engine import Models
+from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import measure_scan
 from LNGenLib.texture.dataset import LabeledScan
 from LNGenLib.texture.difftumor import DiffTumorConfig, DiffTumorNetworks

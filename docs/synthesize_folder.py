@@ -15,8 +15,8 @@ import slicer
 from LNGenLib.errors import InputError
 from LNGenLib.mrml.case import synthesize_case
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.engine import Models
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.models import Models
+from LNGenLib.synthesis.request import SynthesisRequest
 
 
 def find(case: Path, *names: str) -> Path | None:

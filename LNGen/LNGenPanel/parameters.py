@@ -30,7 +30,7 @@ from LNGenLib.mrml.markups import to_box, to_points
 from LNGenLib.placement.stations import STATION_NAMES
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.sizes import LARGEST, SMALLEST, Sizes
-from LNGenLib.synthesis.records import MOST_NODES, SynthesisRequest
+from LNGenLib.synthesis.request import MOST_NODES, SynthesisRequest
 
 
 class Host(Enum):

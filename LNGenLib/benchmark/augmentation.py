@@ -24,9 +24,10 @@ from LNGenLib.placement.heuristic import LEAST_FAT
 from LNGenLib.placement.scan import Scan
 from LNGenLib.randomness import node_seed
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.engine import Models, synthesize
+from LNGenLib.synthesis.engine import synthesize
+from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import enhancement_like
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.request import SynthesisRequest
 
 TRIES = 400  # places looked at for each copy
 

@@ -17,7 +17,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from LNGenLib.errors import InputError
 from LNGenLib.latent.diffusion import LatentDiffusion, seeded_noise
 from LNGenLib.latent.training import Stage, Task, fit
-from LNGenLib.plain import check_types
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_seed
 from LNGenLib.structure.corpus import Shapes, described, real_shapes, training_shapes
@@ -34,6 +33,7 @@ from LNGenLib.structure.networks import (
 from LNGenLib.structure.prior import DescriptorPrior
 from LNGenLib.structure.shape_range import ANY_SHAPE
 from LNGenLib.structure.tsdf import signed_distance
+from LNGenLib.validation import check_types
 
 BATCH = 32  # shapes drawn at once
 

@@ -39,8 +39,8 @@ from LNGenLib.segmentation.inference import load_segmentor
 from LNGenLib.segmentation.quality import filter_cases
 from LNGenLib.segmentation.scoring import score_found
 from LNGenLib.segmentation.training import train
-from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.method import Method
+from LNGenLib.synthesis.models import Models
 
 TRAINED = ("steps", "validation_dice", "seconds")  # of training.json
 NOT_RUN = "not run"

@@ -22,7 +22,7 @@ def export(
     check_output(output, (), (result, like))
     if like.resolve() in output.resolve().parents:  # whoever imports that folder gets both
         raise InputError(f"{output} lies in {like}, an input: give another folder")
-    from LNGenLib.synthesis.records import SynthesisResult
+    from LNGenLib.synthesis.result import SynthesisResult
 
     if not (result / "nodes.json").is_file():
         raise InputError(f"{result} is no result: give a folder that `lngen synthesize` wrote")

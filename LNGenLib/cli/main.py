@@ -23,8 +23,8 @@ from LNGenLib.cli import (
     training,
 )
 from LNGenLib.cli.console import console
+from LNGenLib.cli.ranges import with_both_bounds
 from LNGenLib.errors import InputError
-from LNGenLib.ranges import with_both_bounds
 
 app = typer.Typer(
     help="Synthetic lymph nodes in CT (LN-Gen). Not a medical device.",

@@ -34,7 +34,7 @@ def structures(
 
     from LNGenLib.structure.drawing import draw_sized_structures
     from LNGenLib.structure.model import StructureModel
-    from LNGenLib.synthesis.engine import choose_device
+    from LNGenLib.synthesis.models import choose_device
 
     with shown_progress() as progress:
         progress.stage("models")

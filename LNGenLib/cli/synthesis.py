@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import SimpleITK as sitk
 
     from LNGenLib.synthesis.plan import Plan
-    from LNGenLib.synthesis.records import LymphNodeRecord
+    from LNGenLib.synthesis.result import LymphNodeRecord
 
 JOINED = "label.nii.gz"  # known and synthetic lymph nodes, where known ones are given
 RESULT = ("ct.nii.gz", "nodes.nii.gz", "changed.nii.gz", "nodes.json", "preview.png", JOINED)

@@ -21,12 +21,14 @@ from LNGenLib.datasets.writing import clear_unfinished
 from LNGenLib.errors import InputError, OutputError
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.placement.anatomy import NoPlace, deep
-from LNGenLib.plain import whole
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import case_seed
-from LNGenLib.synthesis.engine import Models, synthesize
+from LNGenLib.synthesis.engine import synthesize
+from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import enhancement_like
-from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
+from LNGenLib.synthesis.request import SynthesisRequest
+from LNGenLib.synthesis.result import SynthesisResult
+from LNGenLib.validation import whole
 
 MOST_ENHANCED = 150.0  # HU over muscle that a request takes; real ones of calcium have more
 GONE = "it is no longer among the cases"

@@ -18,16 +18,16 @@ from LNGenLib.files import output_folder, write_json
 from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.io import to_array
 from LNGenLib.placement.nearby import draw_spots
-from LNGenLib.plain import whole
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import case_seed, node_rng, node_seed
 from LNGenLib.structure.hilum import has_hilum, with_hila
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.enhancement import Enhancement, draw_means, measure_enhancement
+from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import ScanTraits, measure_scan
+from LNGenLib.validation import whole
 
 SPOTS_A_CASE = 2000
 

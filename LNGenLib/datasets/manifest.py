@@ -15,7 +15,7 @@ from LNGenLib.datasets.settings import DatasetSettings
 from LNGenLib.datasets.writing import Writer
 from LNGenLib.errors import InputError
 from LNGenLib.files import json_field, read_json, write_json
-from LNGenLib.synthesis.engine import Models
+from LNGenLib.synthesis.models import Models
 
 MANIFEST = "manifest.json"
 

@@ -9,8 +9,8 @@ from LNGenLib.placement.nearby import free_spots, place_near
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
-from LNGenLib.synthesis.engine import Models
 from LNGenLib.synthesis.enhancement import draw_means
+from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import Painting, inpaint_all, measure_scan
 from LNGenLib.texture.inpainting import inpaint
 

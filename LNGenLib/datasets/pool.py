@@ -17,8 +17,9 @@ from LNGenLib.models.store import SHIPPED
 from LNGenLib.structure.shape import Structure
 from LNGenLib.synthesis.enhancement import Enhancement
 from LNGenLib.synthesis.painting import ScanTraits
-from LNGenLib.synthesis.records import Phase, from_json
+from LNGenLib.synthesis.plan import Phase
 from LNGenLib.texture.patch import SIZED_TO_NODE, Tissue
+from LNGenLib.validation import from_json
 
 FILES = "pool.json", "structures.npy", "tissues.npy", "spots.npz"
 DESCRIPTION, STRUCTURES, TISSUES, SPOTS = FILES

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from LNGenLib.datasets.writing import LAYOUTS, Writer
 from LNGenLib.errors import InputError
-from LNGenLib.plain import as_python, whole
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.records import MOST_NODES
+from LNGenLib.synthesis.request import MOST_NODES
+from LNGenLib.validation import as_python, whole
 
 
 @dataclass(frozen=True)

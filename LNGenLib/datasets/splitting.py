@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from LNGenLib.datasets.case import Case
 from LNGenLib.errors import InputError
-from LNGenLib.plain import whole
+from LNGenLib.validation import whole
 
 HELD_OUT = 0.2  # of the patients, where the data set names none for validation
 

@@ -21,7 +21,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.files import output_folder, write_json
 from LNGenLib.image.dicom_series import dicom_files
 from LNGenLib.image.io import as_ct, check_same_geometry, read_ct, to_array
-from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisResult
+from LNGenLib.synthesis.result import LymphNodeRecord, SynthesisResult
 
 COLOR = (68, 172, 100)  # of lymph nodes in Slicer's terminology
 

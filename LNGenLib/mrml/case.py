@@ -13,9 +13,11 @@ from LNGenLib.mrml.scene import load, new_scene, save
 from LNGenLib.mrml.segmentations import SEGMENTATION
 from LNGenLib.mrml.volumes import LABELS, SCALARS, to_volume
 from LNGenLib.progress import SILENT, Progress
-from LNGenLib.synthesis.engine import Models, paint, synthesize
+from LNGenLib.synthesis.engine import paint, synthesize
+from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.plan import Plan
-from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
+from LNGenLib.synthesis.request import SynthesisRequest
+from LNGenLib.synthesis.result import SynthesisResult
 
 FILES = ("ct.nrrd", "nodes.seg.nrrd", "changed.nrrd", "nodes.json")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from LNGenLib.errors import InputError
 from LNGenLib.files import output_folder
 from LNGenLib.image.io import write_image
-from LNGenLib.synthesis.records import SynthesisResult
+from LNGenLib.synthesis.result import SynthesisResult
 
 SPLITS = "splits.csv"
 

@@ -13,7 +13,8 @@ from LNGenLib.errors import InputError
 from LNGenLib.mrml.scene import add_node
 from LNGenLib.mrml.volumes import to_world
 from LNGenLib.synthesis.plan import Plan, PlannedNode
-from LNGenLib.synthesis.records import Point, from_json
+from LNGenLib.synthesis.request import Point
+from LNGenLib.validation import from_json
 
 POINTS = "vtkMRMLMarkupsFiducialNode"
 ROI = "vtkMRMLMarkupsROINode"

@@ -22,7 +22,7 @@ from LNGenLib.mrml.originals import Originals, keep, kept
 from LNGenLib.mrml.scene import add_node, put_beside
 from LNGenLib.mrml.segmentations import COLOR, NewSegment, add_segments, copied_segments, segment_id
 from LNGenLib.mrml.volumes import SCALARS, check_same_place, to_image
-from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisResult
+from LNGenLib.synthesis.result import LymphNodeRecord, SynthesisResult
 
 MARK, RECORDS, PROVENANCE = "LNGen.synthetic", "LNGen.records", "LNGen.provenance"
 TO_CT, TO_SEGMENTATION, TO_TABLE = "LNGen.ct", "LNGen.segmentation", "LNGen.table"

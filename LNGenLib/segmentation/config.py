@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from LNGenLib.errors import InputError
-from LNGenLib.synthesis.records import from_json
+from LNGenLib.validation import from_json
 
 NETWORKS = ("unet", "dynunet", "swinunetr", "nnunet")
 WEIGHTS, NNUNET = "segmentation.safetensors", "nnunet.json"  # one of them makes a folder a model's

@@ -18,7 +18,7 @@ from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation.config import NNUNET, WEIGHTS, SegmentationConfig, check_model
 from LNGenLib.segmentation.networks import build
 from LNGenLib.segmentation.preparing import resampled
-from LNGenLib.synthesis.engine import choose_device
+from LNGenLib.synthesis.models import choose_device
 
 OVERLAP = 0.25
 WINDOWS = 2  # at a time

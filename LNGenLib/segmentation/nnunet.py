@@ -27,11 +27,11 @@ from LNGenLib.datasets.writing import NnUNet
 from LNGenLib.errors import InputError, OutputError
 from LNGenLib.files import whole_file, write_json
 from LNGenLib.image.io import as_ct, like, marked_synthetic, to_array
-from LNGenLib.plain import whole
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation.config import NNUNET, SegmentationConfig
 from LNGenLib.segmentation.faults import explained_faults
-from LNGenLib.synthesis.engine import choose_device
+from LNGenLib.synthesis.models import choose_device
+from LNGenLib.validation import whole
 
 DATASET, PLANS, CONFIGURATION, FOLD = "Dataset001_LymphNodes", "nnUNetPlans", "3d_fullres", 0
 FOLDERS = {f"nnUNet_{name}": name for name in ("raw", "preprocessed", "results")}

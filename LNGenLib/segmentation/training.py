@@ -23,7 +23,6 @@ from LNGenLib.datasets.label_values import IGNORED, NODE
 from LNGenLib.files import write_json
 from LNGenLib.latent.training import StepReport, Task, WholeCheckpoints
 from LNGenLib.models.store import save_weights
-from LNGenLib.plain import whole
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation.config import WEIGHTS, SegmentationConfig
 from LNGenLib.segmentation.faults import explained_faults
@@ -31,6 +30,7 @@ from LNGenLib.segmentation.inference import slide
 from LNGenLib.segmentation.networks import build
 from LNGenLib.segmentation.patches import InOrder, Patches, Transform, Whole
 from LNGenLib.segmentation.preparing import prepare
+from LNGenLib.validation import whole
 
 LAST = "last"  # the checkpoint from which a training resumes
 

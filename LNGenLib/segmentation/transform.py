@@ -17,9 +17,9 @@ from LNGenLib.datasets.identity import case_of
 from LNGenLib.datasets.online import paint_into
 from LNGenLib.datasets.pool import Pool
 from LNGenLib.errors import InputError
-from LNGenLib.plain import whole
 from LNGenLib.randomness import case_seed
-from LNGenLib.synthesis.engine import Models
+from LNGenLib.synthesis.models import Models
+from LNGenLib.validation import whole
 
 SAME = 0.01  # mm, of two affines
 SUSPICIOUS = 100  # cases without room in a row, of which a warning tells

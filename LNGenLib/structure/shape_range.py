@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from LNGenLib.errors import InputError
-from LNGenLib.plain import as_python
+from LNGenLib.validation import as_python
 
 
 @dataclass(frozen=True)

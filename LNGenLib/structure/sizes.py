@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 
 from LNGenLib.errors import InputError
-from LNGenLib.plain import as_python
+from LNGenLib.validation import as_python
 
 SMALLEST, LARGEST = 1.7, 30.0  # mm, LN-Gen Fig. 1
 CLINICAL = NormalDist(math.log(5.5), 0.4)  # of the logarithm of the long axis in mm

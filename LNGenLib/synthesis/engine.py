@@ -7,83 +7,26 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-import torch
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.edge import edge_spread
 from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.placement.scan import Scan
 from LNGenLib.progress import SILENT, Progress
-from LNGenLib.structure.ellipsoids import EllipsoidModel
 from LNGenLib.structure.lymph_node import LymphNode
-from LNGenLib.structure.model import BATCH as STRUCTURES
-from LNGenLib.structure.model import Samples, StructureModel
-from LNGenLib.synthesis.method import Method
+from LNGenLib.structure.model import Samples
+from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import Painting, ScanTraits, paint_nodes
 from LNGenLib.synthesis.phase import measure_phase
-from LNGenLib.synthesis.plan import Plan
+from LNGenLib.synthesis.plan import Phase, Plan
 from LNGenLib.synthesis.planning import draw_structures, lymph_nodes, make_plan
 from LNGenLib.synthesis.recording import hashes_of, make_records, provenance
-from LNGenLib.synthesis.records import Phase, SynthesisRequest, SynthesisResult
-from LNGenLib.synthesis.whereabouts import checked, region_of
-from LNGenLib.texture.difftumor import DiffTumorModel
-from LNGenLib.texture.model import BATCH as TISSUES
-from LNGenLib.texture.model import TextureModel
-
-
-@dataclass(frozen=True)
-class Models:
-    """The trained models, loaded once, when first used: shipped weights, or own by path.
-
-    By the method `difftumor` structures are elastic ellipsoids, and `texture_weights` are those of
-    the DiffTumor-style baseline.
-
-        >>> from LNGenLib import Models
-        >>> models = Models("cpu")  # one for many scans
-        >>> models.texture.device
-        'cpu'
-    """
-
-    device: str = "auto"
-    structure_weights: Path | None = None
-    texture_weights: Path | None = None
-    method: Method = Method.lngen
-
-    @cached_property
-    def structure(self) -> StructureModel | EllipsoidModel:
-        """The structure model on its device; InputError for unusable weights."""
-        if self.method == Method.difftumor:
-            return EllipsoidModel()
-        return StructureModel(self.structure_weights, choose_device(self.device))
-
-    @cached_property
-    def texture(self) -> TextureModel:
-        """The texture model on its device; InputError for unusable weights."""
-        kind = DiffTumorModel if self.method == Method.difftumor else TextureModel
-        return kind(self.texture_weights, choose_device(self.device))
-
-    def limit_batches(self, most: int | None) -> None:
-        """Sample at most `most` lymph nodes at a time, None for as many as usual.
-
-        Smaller batches take less memory; they give equal labels, and HU within 1.
-        """
-        for name, usual in (("structure", STRUCTURES), ("texture", TISSUES)):
-            if most is not None or name in vars(self):  # what is not loaded has no limit to lift
-                getattr(self, name).batch = min(usual, most or usual)
-
-
-def choose_device(device: str) -> str:
-    """cpu or cuda; auto is cuda where there is one. Raises InputError."""
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"device {device}: give auto, cpu or cuda")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device is available: take the CPU")
-    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+from LNGenLib.synthesis.region import checked, region_of
+from LNGenLib.synthesis.request import SynthesisRequest
+from LNGenLib.synthesis.result import SynthesisResult
 
 
 def synthesize(

@@ -10,7 +10,7 @@ from scipy import ndimage
 from LNGenLib.image.hu import FAT
 from LNGenLib.randomness import node_rng
 from LNGenLib.synthesis.phase import BLOOD
-from LNGenLib.synthesis.records import Phase
+from LNGenLib.synthesis.plan import Phase
 from LNGenLib.texture.inpainting import REACH
 
 # HU over muscle, mean and standard deviation over lymph nodes, where arteries have 95 HU of iodine:

@@ -19,7 +19,7 @@ from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.synthesis.enhancement import Enhancement, draw_means, measure_enhancement
 from LNGenLib.synthesis.phase import measure_phase, muscle_level
-from LNGenLib.synthesis.records import Phase
+from LNGenLib.synthesis.plan import Phase
 from LNGenLib.texture.inpainting import Inpainting, Scanner
 from LNGenLib.texture.model import STEPS, TextureModel
 from LNGenLib.texture.patch import Tissue

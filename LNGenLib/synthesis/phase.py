@@ -9,7 +9,7 @@ from LNGenLib.image.components import components
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.noise import local_deviation
 from LNGenLib.placement.totalsegmentator import NUMBERS
-from LNGenLib.synthesis.records import Phase
+from LNGenLib.synthesis.plan import Phase
 
 BLOOD = 42.0  # HU without contrast
 TYPICAL_MUSCLE = 55.0  # HU, where a scan shows no muscle

@@ -13,10 +13,27 @@ import numpy as np
 from LNGenLib.errors import InputError
 from LNGenLib.files import SOFTWARE, read_json, write_json
 from LNGenLib.image.io import MOST_LABEL
-from LNGenLib.plain import as_python, check_types
-from LNGenLib.synthesis.records import Phase, Point, SynthesisRequest, from_json
+from LNGenLib.synthesis.request import Point, SynthesisRequest
+from LNGenLib.validation import as_python, check_types, from_json
 
 BINS = (1.7, 5.0, 10.0, 20.0, 30.0)  # mm, in which refusals are counted
+
+
+@dataclass(frozen=True)
+class Phase:
+    """HU of a scan's arteries and of its muscle, and where those of the arteries come from.
+
+    `source` is "labels", "tubes" (the brightest ones of the scan), "given", or "none": no artery
+    stands out, the scan is taken as unenhanced.
+    """
+
+    artery_hu: float
+    muscle_hu: float
+    source: str
+
+    def __post_init__(self):
+        as_python(self)
+        check_types(Phase, vars(self))
 
 
 @dataclass(frozen=True)

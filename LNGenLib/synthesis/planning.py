@@ -22,7 +22,7 @@ from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.shape_range import ShapeRange
 from LNGenLib.structure.sizes import LARGEST, SMALLEST
 from LNGenLib.synthesis.plan import Plan, PlannedNode, count_by_size
-from LNGenLib.synthesis.records import Point, SynthesisRequest
+from LNGenLib.synthesis.request import Point, SynthesisRequest
 
 MOST_SHARED = 0.02  # of the smaller node's volume, in voxels that two nodes cut
 NO_HILUM = 0.0

@@ -14,7 +14,7 @@ from LNGenLib.image.geometry import ras_to_index
 
 if TYPE_CHECKING:
     from LNGenLib.structure.lymph_node import LymphNode
-    from LNGenLib.synthesis.records import LymphNodeRecord
+    from LNGenLib.synthesis.result import LymphNodeRecord
 
 # Image right and image down of each crop as LPS unit vectors (radiological convention).
 PLANES = {

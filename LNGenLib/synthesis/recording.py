@@ -20,12 +20,13 @@ from LNGenLib.structure.model import Samples
 from LNGenLib.synthesis.enhancement import draw_uptake, offsets
 from LNGenLib.synthesis.method import Method
 from LNGenLib.synthesis.painting import Painting
-from LNGenLib.synthesis.plan import Plan
-from LNGenLib.synthesis.records import LymphNodeRecord, Phase, Point
+from LNGenLib.synthesis.plan import Phase, Plan
+from LNGenLib.synthesis.request import Point
+from LNGenLib.synthesis.result import LymphNodeRecord
 from LNGenLib.texture.inpainting import Inpainting, within_reach
 
 if TYPE_CHECKING:
-    from LNGenLib.synthesis.engine import Models
+    from LNGenLib.synthesis.models import Models
 
 
 def make_records(

@@ -21,7 +21,7 @@ from LNGenLib.evaluation.realism.specimens import Specimen, find_specimens
 from LNGenLib.image.geometry import array_spacing, index_to_ras
 from LNGenLib.image.io import as_ct, like, read_ct, to_array
 from LNGenLib.randomness import node_rng
-from LNGenLib.synthesis.engine import Models
+from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import measure_scan
 from LNGenLib.synthesis.preview import BACKGROUND, TEXT, gray_crop
 from LNGenLib.texture.dataset import LabeledScan

@@ -29,11 +29,13 @@ from LNGenLib.placement.scan import Scan
 from LNGenLib.progress import Progress
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.engine import Models, synthesize
+from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.enhancement import UPTAKES
+from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.planning import draw_structures, lymph_nodes
-from LNGenLib.synthesis.records import SynthesisRequest, SynthesisResult
+from LNGenLib.synthesis.request import SynthesisRequest
+from LNGenLib.synthesis.result import SynthesisResult
 from LNGenLib.texture.inpainting import REACH, label_of, scanned
 
 SIZES = Sizes("uniform", 10, 20)

@@ -29,9 +29,10 @@ from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.placement.scan import Scan
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.structure.tsdf import diameter
-from LNGenLib.synthesis.engine import Models, synthesize
+from LNGenLib.synthesis.engine import synthesize
+from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.preview import PLANES, gray_crop
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.request import SynthesisRequest
 
 FIELD, PIXELS, GAP, CAPTION = 40.0, 120, 4, 18  # mm, then pixels
 ACROSS = 12  # lymph nodes in a row of blocks

@@ -22,8 +22,9 @@ from LNGenLib.image.io import as_ct, read_ct, to_array
 from LNGenLib.placement.anatomy import NoPlace
 from LNGenLib.placement.scan import Scan
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.engine import Models, synthesize
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.engine import synthesize
+from LNGenLib.synthesis.models import Models
+from LNGenLib.synthesis.request import SynthesisRequest
 
 INSIDE = 2  # voxels
 FEWEST = 20  # voxels in a slice

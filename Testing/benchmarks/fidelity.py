@@ -16,7 +16,7 @@ from LNGenLib.evaluation.realism.fidelity import measure_fidelity
 from LNGenLib.evaluation.realism.tables import fidelity_table
 from LNGenLib.image.io import as_ct, read_ct
 from LNGenLib.progress import SILENT
-from LNGenLib.synthesis.engine import Models
+from LNGenLib.synthesis.models import Models
 
 
 def main(cts: list[Path], seed: int = 0) -> None:

@@ -35,7 +35,7 @@ from LNGenLib.placement.stations import STATION_NAMES
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.model import StructureModel
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.engine import Models
+from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.plan import count_by_size
 
 SEEDS, EACH = 40, 5

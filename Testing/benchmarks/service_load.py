@@ -35,7 +35,7 @@ from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.service.client.client import Client
 from LNGenLib.service.client.connection import ServiceError
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.request import SynthesisRequest
 
 MAX_JOBS = 12  # fewer than clients, so that some meet a full queue
 MIB = 1 << 20

@@ -33,8 +33,9 @@ from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.placement.scan import Scan
 from LNGenLib.service.client.local import LocalService
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.engine import Models, synthesize
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.engine import synthesize
+from LNGenLib.synthesis.models import Models
+from LNGenLib.synthesis.request import SynthesisRequest
 
 PARENT = """
 import time

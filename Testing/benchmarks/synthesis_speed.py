@@ -28,8 +28,9 @@ from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.placement.scan import Scan
 from LNGenLib.progress import Progress
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.engine import Models, synthesize
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.engine import synthesize
+from LNGenLib.synthesis.models import Models
+from LNGenLib.synthesis.request import SynthesisRequest
 
 Box = Optional[tuple[float, float, float, float, float, float]]
 

@@ -36,9 +36,10 @@ from LNGenLib.placement.scan import Scan
 from LNGenLib.segmentation import SynthesizeLymphNodesd
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.engine import Models, synthesize
+from LNGenLib.synthesis.engine import synthesize
+from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import Painting, paint_nodes
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.request import SynthesisRequest
 
 COUNT = 3
 SIZES = Sizes("uniform", 4.0, 12.0)

@@ -29,8 +29,8 @@ class LNGenLibInSlicerTest(unittest.TestCase):
         from LNGenLib.mrml.volumes import LABELS, to_volume
         from LNGenLib.phantom import pelvic_phantom
         from LNGenLib.structure.sizes import Sizes
-        from LNGenLib.synthesis.engine import Models
-        from LNGenLib.synthesis.records import SynthesisRequest
+        from LNGenLib.synthesis.models import Models
+        from LNGenLib.synthesis.request import SynthesisRequest
 
         phantom = pelvic_phantom(seed=1, spacing=(3.0, 3.0, 3.0))
         ct = to_volume(slicer.mrmlScene, phantom.ct, "CT")

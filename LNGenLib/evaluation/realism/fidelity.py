@@ -20,7 +20,7 @@ from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.engine import Models
+from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import Painting, ScanTraits, measure_scan, paint_nodes
 from LNGenLib.texture.dataset import LabeledScan
 from LNGenLib.texture.inpainting import blur_mm

@@ -20,7 +20,7 @@ from LNGenLib.evaluation.realism.specimens import Specimen
 from LNGenLib.evaluation.realism.two_sample_test import Pair, PairScores, score_pairs
 from LNGenLib.files import keep_settings
 from LNGenLib.progress import Progress
-from LNGenLib.synthesis.engine import Models
+from LNGenLib.synthesis.models import Models
 from LNGenLib.texture.dataset import read_scan, scan_rows
 from LNGenLib.texture.model import TextureModel
 

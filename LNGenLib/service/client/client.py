@@ -26,7 +26,8 @@ from LNGenLib.service.protocol.requests import (
 )
 from LNGenLib.service.worker.doctor import CheckUp
 from LNGenLib.synthesis.plan import Plan, Surface
-from LNGenLib.synthesis.records import LymphNodeRecord, SynthesisRequest, SynthesisResult
+from LNGenLib.synthesis.request import SynthesisRequest
+from LNGenLib.synthesis.result import LymphNodeRecord, SynthesisResult
 
 
 class Client(JobClient):

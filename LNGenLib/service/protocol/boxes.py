@@ -14,7 +14,7 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import like, marked_synthetic, to_array
-from LNGenLib.synthesis.records import SynthesisResult
+from LNGenLib.synthesis.result import SynthesisResult
 
 BLOCK = 8  # voxels: changes nearer to each other than about this share a box
 TYPES = {"changed": np.uint8, "nodes": np.uint16, "ct": np.int16}

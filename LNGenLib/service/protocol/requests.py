@@ -1,4 +1,4 @@
-"""Requests of the jobs that are not syntheses (`LNGenLib.synthesis.records` has theirs)."""
+"""Requests of the jobs that are not syntheses (`LNGenLib.synthesis.request` has theirs)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 from LNGenLib.errors import InputError
-from LNGenLib.plain import as_python, whole
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.plan import Plan
-from LNGenLib.synthesis.records import from_json
 from LNGenLib.training import PARTS
+from LNGenLib.validation import as_python, from_json, whole
 
 MOST_PREVIEWS = 100
 

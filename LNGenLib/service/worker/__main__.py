@@ -68,7 +68,7 @@ def main() -> None:
     kinds, datasets = load_kinds(sys.argv[1]), Path(sys.argv[2])
 
     from LNGenLib.service.worker.doctor import device_name
-    from LNGenLib.synthesis.engine import Models
+    from LNGenLib.synthesis.models import Models
 
     models = Models()
     gc.freeze()  # what is loaded for good need not be looked through after every job

@@ -67,7 +67,7 @@ def device_name() -> str:
     """What the networks run on."""
     import torch
 
-    from LNGenLib.synthesis.engine import choose_device
+    from LNGenLib.synthesis.models import choose_device
 
     if choose_device("auto") == "cuda":
         return f"cuda: {torch.cuda.get_device_name()}"
@@ -106,7 +106,7 @@ def _self_test(models: Any) -> Finding:
     from LNGenLib.placement.scan import Scan
     from LNGenLib.structure.sizes import Sizes
     from LNGenLib.synthesis.engine import synthesize
-    from LNGenLib.synthesis.records import SynthesisRequest
+    from LNGenLib.synthesis.request import SynthesisRequest
 
     phantom = pelvic_phantom(0, (3.0, 3.0, 3.0))
     begin = time.perf_counter()

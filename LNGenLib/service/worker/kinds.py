@@ -16,7 +16,7 @@ from LNGenLib.service.protocol.requests import (
     TrainRequest,
 )
 from LNGenLib.service.worker import tasks
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.request import SynthesisRequest
 
 HOUR = 3600.0
 

@@ -17,10 +17,10 @@ from LNGenLib.errors import InputError
 from LNGenLib.placement.scan import Scan
 from LNGenLib.progress import Progress
 from LNGenLib.segmentation.config import is_model
-from LNGenLib.synthesis.records import SynthesisResult
+from LNGenLib.synthesis.result import SynthesisResult
 
 if TYPE_CHECKING:
-    from LNGenLib.synthesis.engine import Models
+    from LNGenLib.synthesis.models import Models
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from LNGenLib.placement.scan import Scan
 from LNGenLib.placement.stations import station_near
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.synthesis.plan import Plan
-from LNGenLib.synthesis.records import SynthesisRequest
+from LNGenLib.synthesis.request import SynthesisRequest
 
 
 def region_of(scan: Scan, request: SynthesisRequest) -> CandidateRegion:

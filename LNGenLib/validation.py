@@ -64,3 +64,33 @@ def _fits(value: Any, kind: Any) -> bool:
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return kind is Any or isinstance(value, origin or kind)
+
+
+def from_json(kind: type, values: dict[str, Any], parts: dict[str, type] | None = None) -> Any:
+    """The dataclass `kind` of `dataclasses.asdict`'s JSON; InputError for fields that do not fit.
+
+    `parts` are the fields that are dataclasses or enumerations themselves.
+    """
+    if not isinstance(values, dict):
+        raise InputError(f"{kind.__name__} is a JSON object, not {values!r}")
+    unknown = set(values) - {f.name for f in dataclasses.fields(kind)}
+    if unknown:
+        raise InputError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")
+    parts = {name: part for name, part in (parts or {}).items() if name in values}
+    try:
+        made = {name: _part(part, values[name]) for name, part in parts.items()}
+        given = {name: _tupled(value) for name, value in (values | made).items()}
+        check_types(kind, given)
+        return kind(**given)
+    except InputError:
+        raise
+    except (TypeError, ValueError, OverflowError) as error:  # a field missing or of another type
+        raise InputError(f"{kind.__name__} can't be made of {str(values)[:99]}: {error}") from error
+
+
+def _part(kind: type, value: Any) -> Any:
+    return from_json(kind, value) if dataclasses.is_dataclass(kind) else kind(value)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(_tupled(v) for v in value) if isinstance(value, list) else value
