@@ -13,7 +13,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.files import keep_settings
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation.faults import explained_faults
-from LNGenLib.validation import check_types
+from LNGenLib.validation import from_json
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def run(
     """
     model = MODELS[part]
     kind = model.load_networks()
-    config = _config(part, kind.CONFIG, changes)
+    config = from_json(kind.CONFIG, changes, name=part)
     arrays, weights = output / f"{part}.npz", output / f"{part}.safetensors"
     nodes = None if arrays.exists() else _check_tables(model.tables, data)
     keep_settings(output, {"part": part, "config": dataclasses.asdict(config), "seed": seed})
@@ -93,20 +93,6 @@ def run(
         fit(stages, output, config.batch_size, seed, progress)
         save_weights(networks, networks.config, weights)
     return weights
-
-
-def _config(part: str, kind: type, changes: dict[str, Any]) -> Any:
-    """The configuration `kind` of `part` with `changes`; InputError for what it does not have."""
-    known = [field.name for field in dataclasses.fields(kind)]
-    unknown = set(changes) - set(known)
-    if unknown:
-        raise InputError(
-            f"the {part} configuration has no {', '.join(sorted(unknown))}: "
-            f"it has {', '.join(known)}"
-        )
-    changes = {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()}
-    check_types(kind, changes)
-    return kind(**changes)
 
 
 def _check_tables(tables: tuple[str, ...], data: Path) -> Path:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,6 @@ from torch import nn
 from torch.utils.data import TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from LNGenLib.errors import InputError
 from LNGenLib.latent.diffusion import LatentDiffusion, seeded_noise
 from LNGenLib.latent.training import Stage, Task, fit
 from LNGenLib.progress import Progress
@@ -33,7 +31,6 @@ from LNGenLib.structure.networks import (
 from LNGenLib.structure.prior import DescriptorPrior
 from LNGenLib.structure.shape_range import ANY_SHAPE
 from LNGenLib.structure.tsdf import signed_distance
-from LNGenLib.validation import check_types
 
 BATCH = 32  # shapes drawn at once
 
@@ -45,19 +42,6 @@ class ExplicitConfig:
     unet_channels: tuple[int, ...] = (32, 64)
     batch_size: int = 32
     learning_rate: float = 8e-4
-
-    @classmethod
-    def from_json(cls, changes: dict[str, Any]) -> ExplicitConfig:
-        """The default with `changes`; InputError for a field that it has not, and for a
-        value of another type."""
-        known = [field.name for field in fields(cls)]
-        if unknown := sorted(set(changes) - set(known)):
-            raise InputError(
-                f"the explicit configuration has no {', '.join(unknown)}: it has {', '.join(known)}"
-            )
-        changes = {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()}
-        check_types(cls, changes)
-        return cls(**changes)
 
 
 class ExplicitNetworks(nn.Module):

@@ -12,6 +12,7 @@ from LNGenLib.benchmark.arms import Arm
 from LNGenLib.cli import options as opt
 from LNGenLib.cli.console import check_figures, console, say, shown_progress, write_figures
 from LNGenLib.files import check_output, read_json
+from LNGenLib.validation import from_json
 
 if TYPE_CHECKING:
     from LNGenLib.benchmark.table1 import Benchmark, Run
@@ -62,7 +63,7 @@ def table1(
 
     changes = {} if config is None else read_json(config)
     configs = [
-        SegmentationConfig.from_json(changes | {"network": n.value})
+        from_json(SegmentationConfig, changes | {"network": n.value})
         for n in networks or [opt.NetworkName.unet]
     ]
     check_output(output)
@@ -100,7 +101,7 @@ def table2(
     from LNGenLib.image.io import write_picture
     from LNGenLib.structure.model import StructureModel
 
-    sizes = ExplicitConfig.from_json({} if config is None else read_json(config))
+    sizes = from_json(ExplicitConfig, {} if config is None else read_json(config), name="explicit")
     figures = output / "table2.json"
     check_figures(figures, (config,), overwrite)
     if picture is not None:

@@ -19,6 +19,7 @@ from LNGenLib.segmentation.config import NNUNET, WEIGHTS, SegmentationConfig, ch
 from LNGenLib.segmentation.networks import build
 from LNGenLib.segmentation.preparing import resampled
 from LNGenLib.synthesis.models import choose_device
+from LNGenLib.validation import from_json
 
 OVERLAP = 0.25
 WINDOWS = 2  # at a time
@@ -56,7 +57,7 @@ class NetworkSegmentor:
 
     def __init__(self, folder: Path, device: str):
         weights = folder / WEIGHTS
-        self.config = SegmentationConfig.from_json(read_description(weights)["config"])
+        self.config = from_json(SegmentationConfig, read_description(weights)["config"])
         self.network = load_weights(build(self.config), weights, device)
         self.device = device
 
