@@ -48,11 +48,6 @@ def unwritten(path: Path, error: Exception) -> OutputError:
     )
 
 
-def renamed(error: OutputError, temporary: Path, path: Path) -> OutputError:
-    """The error with the name that a temporary folder was to get."""
-    return OutputError(str(error).replace(str(temporary), str(path)))
-
-
 def check_output(
     path: Path,
     files: Iterable[str] = (),
@@ -233,7 +228,7 @@ def output_folder(path: Path, gone: Iterable[str] = ()) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.rename(path)
     except OutputError as error:
-        raise renamed(error, temporary, path) from error
+        raise OutputError(str(error).replace(str(temporary), str(path))) from error
     except OSError as error:
         raise unwritten(path, error) from error
     finally:

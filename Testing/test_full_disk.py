@@ -132,7 +132,7 @@ def _write_made(folder: Path) -> None:
     about = {"synthetic": True, "patient": "patient0", "source": "case0", "records": []}
     label = like((nodes > 0).astype(np.uint8), ct)
     made = NnUNet(folder / "made")
-    made.write("made_0", ct, label, about, like(nodes, ct))
+    made.write("made_0", {"ct": ct, "label": label, "nodes": like(nodes, ct)}, about)
     made.finish()
 
 

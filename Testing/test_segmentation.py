@@ -447,8 +447,8 @@ def test_filter_undoes_implausible_nodes_and_keeps_the_real_ones(run_lngen, tabl
     label = ((nodes > 0) | (to_array(real) > 0)).astype(np.uint8)
     records = [{"label": k} for k in range(1, 5)]
     about = {"synthetic": True, "patient": case.patient, "source": case.id, "records": records}
-    images = like(hu, ct), like(label, ct), about, like(nodes, ct)
-    NnUNet(tmp_path / "made").write("made_0", *images)
+    images = {"ct": like(hu, ct), "label": like(label, ct), "nodes": like(nodes, ct)}
+    NnUNet(tmp_path / "made").write("made_0", images, about)
     NnUNet(tmp_path / "made").finish()
     command = f"filter {tmp_path}/made --real {table} --model {model} -o {tmp_path}/kept"
     code, out, err = run_lngen(command.split())

@@ -21,7 +21,6 @@ import SimpleITK as sitk
 import torch
 
 from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.label_values import written_labels
 from LNGenLib.datasets.layouts import RECORDS
 from LNGenLib.datasets.writing import NnUNet
 from LNGenLib.errors import InputError, OutputError
@@ -113,10 +112,10 @@ def _write_raw(
                     about = {
                         "synthetic": case.synthetic,
                         "patient": case.patient,
-                        "labels": written_labels(loaded.ignored is not None),
+                        "labels": loaded.values,
                     }
                     mask = marked_synthetic(loaded.mask) if case.synthetic else loaded.mask
-                    raw.write(id, loaded.ct, mask, about)
+                    raw.write(id, {"ct": loaded.ct, "label": mask}, about)
                 split[name].append(id)
             except OutputError:
                 raise

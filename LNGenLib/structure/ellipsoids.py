@@ -60,8 +60,4 @@ class EllipsoidModel:
         ranges = [shapes] if isinstance(shapes, ShapeRange) else shapes
         if any(one != ANY_SHAPE for one in ranges):
             raise InputError("ellipsoids have no shape to ask for: leave shape and short axis out")
-        repaired = [repair(elastic_ellipsoid(seed, int(number))) for number in numbers]
-        return Samples(
-            [Structure(tsdf) for tsdf, _ in repaired],
-            [changed for _, changed in repaired],
-        )
+        return Samples.of(elastic_ellipsoid(seed, int(number)) for number in numbers)
