@@ -17,8 +17,6 @@ from LNGenLib.image.components import largest_component
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.model import Samples
-from LNGenLib.structure.repair import repair
-from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.tsdf import signed_distance, tsdf_from_distance
 
