@@ -6,6 +6,7 @@ its fields `synthetic` or `software`, an image or a picture by a note in its hea
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
@@ -187,6 +188,17 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no JSON object ({{...}}): give one that does")
     return content
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV, whose columns commas or, as where Excel writes decimals by commas,
+    semicolons separate; InputError where there is none."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        separator = ";" if ";" in "".join(lines[:1]) else ","
+        return list(csv.DictReader(lines, delimiter=separator))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is no CSV in UTF-8 that can be read: {error}") from error
 
 
 def json_field(content: dict[str, Any], *names: str, file: Path, make: str) -> Any:

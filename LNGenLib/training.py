@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from dataclasses import dataclass
 from importlib import import_module
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from LNGenLib.errors import InputError
-from LNGenLib.files import keep_settings
+from LNGenLib.files import keep_settings, read_table
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation.faults import explained_faults
 from LNGenLib.validation import from_json
@@ -80,11 +79,12 @@ def run(
     kind = model.load_networks()
     config = from_json(kind.CONFIG, changes, name=part)
     arrays, weights = output / f"{part}.npz", output / f"{part}.safetensors"
-    nodes = None if arrays.exists() else _check_tables(model.tables, data)
+    if not arrays.exists():
+        _check_tables(model.tables, data)
     keep_settings(output, {"part": part, "config": dataclasses.asdict(config), "seed": seed})
     with explained_faults(output, "*/last.ckpt"):
-        if nodes is not None:
-            _prepare(kind, data, nodes, arrays, progress)
+        if not arrays.exists():
+            _prepare(kind, data, arrays, progress)
         from LNGenLib.latent.training import fit
         from LNGenLib.models.store import save_weights
 
@@ -95,31 +95,29 @@ def run(
     return weights
 
 
-def _check_tables(tables: tuple[str, ...], data: Path) -> Path:
-    """The folder of `nodes.csv`; InputError where a table or one of its columns is missing."""
-    nodes = data if (data / "nodes.csv").exists() else data / "nodes"
+def _check_tables(tables: tuple[str, ...], data: Path) -> None:
+    """InputError where a table, one of its columns or a part of the split is missing."""
+    from LNGenLib.structure.corpus import table_of_masks
+
     for name in tables:
-        table = (nodes if name == "nodes.csv" else data) / name
+        table = table_of_masks(data) if name == "nodes.csv" else data / name
         if not table.exists():
             raise InputError(f"{data} holds no {name} (columns file, split): see docs/training.md")
-        with table.open(newline="") as file:
-            rows = csv.DictReader(file)
-            if not {"file", "split"} <= set(rows.fieldnames or ()):
-                raise InputError(f"{table} lacks the columns file and split: see docs/training.md")
-            parts = {row["split"] for row in rows}
+        rows = read_table(table)
+        if not rows or not {"file", "split"} <= set(rows[0]):
+            raise InputError(f"{table} lacks the columns file and split: see docs/training.md")
         for split in ("train", "validation"):
-            if split not in parts:
+            if all(row["split"] != split for row in rows):
                 raise InputError(f"{table} has no row with the split {split}: see docs/training.md")
-    return nodes
 
 
-def _prepare(kind: Any, data: Path, nodes: Path, arrays: Path, progress: Progress) -> None:
+def _prepare(kind: Any, data: Path, arrays: Path, progress: Progress) -> None:
     """Write the arrays of surfaces, and for a model of CTs those of patches."""
     from LNGenLib.structure import corpus
 
     surfaces = arrays.with_name("structure.npz")
     if not surfaces.exists():
-        corpus.prepare(nodes, surfaces, progress)
+        corpus.prepare(data, surfaces, progress)
     if arrays != surfaces:
         from LNGenLib.texture import dataset
 

@@ -17,7 +17,7 @@ from LNGenLib.latent.diffusion import LatentDiffusion, seeded_noise
 from LNGenLib.latent.training import Stage, Task, fit
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_seed
-from LNGenLib.structure.corpus import Shapes, described, real_shapes, training_shapes
+from LNGenLib.structure.corpus import Shapes, read_corpus
 from LNGenLib.structure.descriptors import DESCRIPTORS
 from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
 from LNGenLib.structure.networks import (
@@ -111,16 +111,12 @@ def train(
 ) -> ExplicitModel:
     """Train on what `structure.training` makes of prepared arrays (kept in `corpus`), with as much
     compute; what is kept in `folder` is not done again."""
-    real = real_shapes(arrays, "train")
-    shapes = training_shapes(corpus, real, structure.copies, structure.ovoids, seed, progress)
-    last = len(shapes.tsdf)
-    known = [*range(len(real[0])), *range(last - structure.ovoids, last)]
+    shapes, held_out, known = read_corpus(arrays, corpus, structure, seed, progress)
     torch.manual_seed(seed)
     networks = ExplicitNetworks(config, len(known))
-    networks.prior.table.copy_(torch.from_numpy(shapes.descriptors[known]))
+    networks.prior.table.copy_(known)
     steps = equal_steps(structure, config)
     task = ExplicitTask(networks, steps, config.learning_rate)
-    held_out = described(real_shapes(arrays, "validation"))
     stage = Stage(folder.name, task, _masks(shapes), _masks(held_out))
     fit([stage], folder.parent, config.batch_size, seed, progress)
     return ExplicitModel(networks, steps * step_tflops(config))

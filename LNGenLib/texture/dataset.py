@@ -8,7 +8,6 @@ included. The split is by scan, as `splits.csv` fixes it.
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from scipy.spatial.transform import Rotation
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
-from LNGenLib.files import write_npz
+from LNGenLib.files import read_table, write_npz
 from LNGenLib.image.geometry import array_spacing, extract_patch
 from LNGenLib.image.hu import FAT, SOFT_TISSUE, normalize, window_of
 from LNGenLib.progress import SILENT, Progress
@@ -114,12 +113,6 @@ def extend_tissue(hu: np.ndarray, sdf: np.ndarray, margin: float) -> np.ndarray:
     mirrored = np.clip(2 * nearest - np.indices(hu.shape), 0, len(hu) - 1)
     source = np.where(inner[tuple(mirrored)], mirrored, nearest)
     return np.where((sdf < RIM) & ~inner, hu[tuple(source)], hu)
-
-
-def scan_rows(data: Path) -> list[dict[str, str]]:
-    """Rows of `data/splits.csv`, with the columns `file` and `split`."""
-    with open(data / "splits.csv", newline="") as table:
-        return list(csv.DictReader(table))
 
 
 def read_scan(path: Path, labels: Path | None = None) -> tuple[sitk.Image, LabeledScan]:
@@ -229,7 +222,7 @@ def prepare(
     (n,).
     """
     arrays: dict[str, list] = {"hu": [], "sdf": [], "split": [], "scan": []}
-    rows = [row for row in scan_rows(data) if row["split"] != "test"]
+    rows = [row for row in read_table(data / "splits.csv") if row["split"] != "test"]
     for number, row in enumerate(rows):
         progress.advance("CTs", number, len(rows))
         labels = data / row["labels"] if row.get("labels") else None
