@@ -38,7 +38,6 @@ from LNGenLib.segmentation.inference import load_segmentor
 from LNGenLib.segmentation.quality import filter_cases
 from LNGenLib.segmentation.scoring import score_found
 from LNGenLib.segmentation.training import train
-from LNGenLib.synthesis.method import Method
 from LNGenLib.synthesis.models import Models
 
 TRAINED = ("steps", "validation_dice", "seconds")  # of training.json
@@ -254,13 +253,6 @@ def _hash(content: Any) -> str:
 def runs(configs: Sequence[SegmentationConfig], arms: Sequence[Arm], seeds: int) -> list[Run]:
     """The cells in the order in which they are done: a seed of all arms before the next seed."""
     return [Run(config, arm, k) for config in configs for k in range(seeds) for arm in arms]
-
-
-def difftumor_models(weights: Path | None, device: str) -> Models | None:
-    """The models of the DiffTumor-style arm."""
-    if weights is None:
-        return None
-    return Models(device, None, weights, Method.difftumor)
 
 
 def title(bench: Benchmark, cells: Sequence[Run], baseline: Arm) -> str:

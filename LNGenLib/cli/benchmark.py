@@ -58,8 +58,9 @@ def table1(
 
     The same command goes on where it was interrupted; what was done is not done again.
     """
-    from LNGenLib.benchmark.table1 import Benchmark, difftumor_models, runs
+    from LNGenLib.benchmark.table1 import Benchmark, runs
     from LNGenLib.segmentation.config import SegmentationConfig
+    from LNGenLib.synthesis.method import Method
 
     changes = {} if config is None else read_json(config)
     configs = [
@@ -68,7 +69,8 @@ def table1(
     ]
     check_output(output)
     models = LNGenLib.Models(device, structure_weights, texture_weights)
-    bench = Benchmark(data, output, models, difftumor_models(difftumor_weights, device))
+    difftumor = LNGenLib.Models(device, None, difftumor_weights, Method.difftumor)
+    bench = Benchmark(data, output, models, difftumor if difftumor_weights else None)
     cells = runs(configs, arms or list(Arm), seeds)
     waiting = [run for run in cells if bench.runnable(run.arm) and bench.result(run) is None]
     for run in waiting[:most]:

@@ -137,7 +137,7 @@ def training_shapes(
         for number, (tsdf, size) in enumerate(zip(*real)):
             progress.advance("deformations", number, len(tsdfs))
             structure, rng = Structure(tsdf), node_rng(seed, number, "deformation")
-            shapes.extend(_turned(deform(structure, rng), rng) for _ in range(copies))
+            shapes.extend(turned_at_random(deform(structure, rng), rng) for _ in range(copies))
             sizes.extend([size] * copies)
         for number in range(ovoids):
             progress.advance("ovoids", number, ovoids)
@@ -177,7 +177,8 @@ def _described(shapes, sizes, progress: Progress = SILENT) -> np.ndarray:
     return np.stack(found)
 
 
-def _turned(tsdf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def turned_at_random(tsdf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A TSDF (32, 32, 32) by one of 48 symmetries at random."""
     turned = tsdf.transpose(rng.permutation(3))
     return np.flip(turned, tuple(np.flatnonzero(rng.random(3) < 0.5)))
 

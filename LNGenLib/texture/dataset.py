@@ -32,6 +32,8 @@ from LNGenLib.texture.patch import RIM, SDF_TRUNCATION, SIZED_TO_NODE, Frame, pa
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
+SMALLEST, LARGEST = 5.0, 40.0  # mm, of the bodies that are looked for
+
 log = logging.getLogger(__name__)
 
 
@@ -64,8 +66,8 @@ class Body:
         return tuple(part.start for part in self.box)
 
 
-def find_bodies(scan: LabeledScan, smallest: float = 5.0, largest: float = 40.0) -> list[Body]:
-    """Compact soft-tissue bodies of `smallest` to `largest` mm surrounded by fat.
+def find_bodies(scan: LabeledScan) -> list[Body]:
+    """Compact soft-tissue bodies of 5 to 40 mm surrounded by fat.
 
     Basins of the distance transform of soft tissue, kept where at least 40 % of the voxels just
     outside are fat (partial volume included), the extents differ at most by a factor of three,
@@ -77,7 +79,7 @@ def find_bodies(scan: LabeledScan, smallest: float = 5.0, largest: float = 40.0)
     depth = ndimage.gaussian_filter(depth, 1.0 / scan.spacing)
     footprint = np.ones([2 * int(np.ceil(2.0 / s)) + 1 for s in scan.spacing])
     peaks = peak_local_max(depth, footprint=footprint, threshold_abs=1.5, exclude_border=False)
-    peaks = peaks[depth[tuple(peaks.T)] < largest / 2]
+    peaks = peaks[depth[tuple(peaks.T)] < LARGEST / 2]
     markers = np.zeros(soft.shape, np.int32)
     markers[tuple(peaks.T)] = 1 + np.arange(len(peaks))
     basins = watershed(-depth, markers, mask=soft)
@@ -88,7 +90,7 @@ def find_bodies(scan: LabeledScan, smallest: float = 5.0, largest: float = 40.0)
         size = np.array([b.stop - b.start for b in box])
         extent = size * scan.spacing
         at_border = any(b.start == 0 or b.stop == n for b, n in zip(box, soft.shape, strict=True))
-        if at_border or size.min() < 2 or not smallest <= extent.max() <= largest:
+        if at_border or size.min() < 2 or not SMALLEST <= extent.max() <= LARGEST:
             continue
         if extent.max() > 3 * extent.min():
             continue
