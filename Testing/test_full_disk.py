@@ -340,7 +340,7 @@ def test_a_dicom_export(disk, phantom, tmp_path, run_lngen):
 def test_a_standin(disk, inputs, monkeypatch):
     monkeypatch.setattr(standin, "pelvic_phantom", lambda *_: phantom_of_fat())
     monkeypatch.setattr(standin, "NODES", 1)
-    part = (standin.Part("train", 2, Sizes("clinical", 3.0, 8.0), "train"),)
+    part = (standin.StandinPart("train", 2, Sizes("clinical", 3.0, 8.0), "train"),)
     arguments = inputs / "training", disk.folder / "out", 0, SILENT, part, (40, 40, 24)
     for room in (0, 60):
         disk.fill(room)
