@@ -13,7 +13,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
-from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.loggers import CSVLogger, Logger
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from safetensors.torch import load_file, save
 from torch import nn
@@ -131,8 +131,11 @@ class StepReport(pl.Callback):
         self.progress.advance(self.stage, trainer.global_step, task.steps)
 
 
-def trainer_in(folder: Path, callbacks: list[pl.Callback], **settings: Any) -> pl.Trainer:
-    """A trainer in mixed precision that works in a folder and shows nothing by itself."""
+def trainer_in(
+    folder: Path, callbacks: list[pl.Callback], *loggers: Logger, **settings: Any
+) -> pl.Trainer:
+    """A trainer in mixed precision that works in a folder, writes its `metrics.csv` there and shows
+    nothing by itself."""
     return pl.Trainer(
         default_root_dir=folder,
         precision="bf16-mixed",
@@ -140,6 +143,7 @@ def trainer_in(folder: Path, callbacks: list[pl.Callback], **settings: Any) -> p
         gradient_clip_val=1.0,
         callbacks=callbacks,
         plugins=[WholeCheckpoints()],
+        logger=[CSVLogger(folder, name=None, version=""), *loggers],
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
@@ -150,8 +154,8 @@ def trainer_in(folder: Path, callbacks: list[pl.Callback], **settings: Any) -> p
 def fit(
     stages: Iterable[Stage], folder: Path, batch_size: int, seed: int, progress: Progress = SILENT
 ) -> None:
-    """Train one stage after the other, each in the folder of its name; a generator makes each of
-    what the one before has trained.
+    """Train one stage after the other to its averaged (EMA) weights, each in the folder of its
+    name; a generator makes each of what the one before has trained.
 
     Resumes from a stage's `last.ckpt` where a run was interrupted; the weights of a finished one
     are loaded from its `averaged.safetensors`. Losses of each 100 steps since the last start are in
@@ -180,7 +184,6 @@ def fit(
             callbacks,
             max_steps=task.steps,
             devices=1,
-            logger=CSVLogger(own, name=None, version=""),
             log_every_n_steps=BATCHES_PER_EPOCH,
             check_val_every_n_epoch=5,
         )

@@ -16,7 +16,7 @@ import pytorch_lightning as pl
 import torch
 from monai.losses import DiceCELoss
 from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from LNGenLib.datasets.case import Case
@@ -96,11 +96,8 @@ def train(
         trainer = trainer_in(
             folder,
             [best, StepReport("training", progress), last],
+            TensorBoardLogger(folder, name=None, version="tensorboard"),
             max_epochs=config.epochs,
-            logger=[
-                CSVLogger(folder, name=None, version=""),
-                TensorBoardLogger(folder, name=None, version="tensorboard"),
-            ],
             log_every_n_steps=min(10, config.steps_an_epoch),
             use_distributed_sampler=False,
         )
