@@ -6,6 +6,7 @@ its fields `synthetic` or `software`, an image or a picture by a note in its hea
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
@@ -46,11 +47,6 @@ def unwritten(path: Path, error: Exception) -> OutputError:
     return OutputError(
         f"{path} can't be written ({reason}): check the path, or give another folder"
     )
-
-
-def renamed(error: OutputError, temporary: Path, path: Path) -> OutputError:
-    """The error with the name that a temporary folder was to get."""
-    return OutputError(str(error).replace(str(temporary), str(path)))
 
 
 def check_output(
@@ -194,6 +190,17 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_table(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV, whose columns commas or, as where Excel writes decimals by commas,
+    semicolons separate; InputError where there is none."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        separator = ";" if ";" in "".join(lines[:1]) else ","
+        return list(csv.DictReader(lines, delimiter=separator))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is no CSV in UTF-8 that can be read: {error}") from error
+
+
 def json_field(content: dict[str, Any], *names: str, file: Path, make: str) -> Any:
     """The value that `names` lead to in the JSON object of a file.
 
@@ -233,7 +240,7 @@ def output_folder(path: Path, gone: Iterable[str] = ()) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.rename(path)
     except OutputError as error:
-        raise renamed(error, temporary, path) from error
+        raise OutputError(str(error).replace(str(temporary), str(path))) from error
     except OSError as error:
         raise unwritten(path, error) from error
     finally:

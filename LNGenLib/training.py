@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from dataclasses import dataclass
 from importlib import import_module
@@ -10,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from LNGenLib.errors import InputError
-from LNGenLib.files import keep_settings
+from LNGenLib.files import keep_settings, read_table
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation.faults import explained_faults
-from LNGenLib.validation import check_types
+from LNGenLib.validation import from_json
 
 
 @dataclass(frozen=True)
@@ -78,13 +77,14 @@ def run(
     """
     model = MODELS[part]
     kind = model.load_networks()
-    config = _config(part, kind.CONFIG, changes)
+    config = from_json(kind.CONFIG, changes, name=part)
     arrays, weights = output / f"{part}.npz", output / f"{part}.safetensors"
-    nodes = None if arrays.exists() else _check_tables(model.tables, data)
+    if not arrays.exists():
+        _check_tables(model.tables, data)
     keep_settings(output, {"part": part, "config": dataclasses.asdict(config), "seed": seed})
     with explained_faults(output, "*/last.ckpt"):
-        if nodes is not None:
-            _prepare(kind, data, nodes, arrays, progress)
+        if not arrays.exists():
+            _prepare(kind, data, arrays, progress)
         from LNGenLib.latent.training import fit
         from LNGenLib.models.store import save_weights
 
@@ -95,45 +95,29 @@ def run(
     return weights
 
 
-def _config(part: str, kind: type, changes: dict[str, Any]) -> Any:
-    """The configuration `kind` of `part` with `changes`; InputError for what it does not have."""
-    known = [field.name for field in dataclasses.fields(kind)]
-    unknown = set(changes) - set(known)
-    if unknown:
-        raise InputError(
-            f"the {part} configuration has no {', '.join(sorted(unknown))}: "
-            f"it has {', '.join(known)}"
-        )
-    changes = {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()}
-    check_types(kind, changes)
-    return kind(**changes)
+def _check_tables(tables: tuple[str, ...], data: Path) -> None:
+    """InputError where a table, one of its columns or a part of the split is missing."""
+    from LNGenLib.structure.corpus import table_of_masks
 
-
-def _check_tables(tables: tuple[str, ...], data: Path) -> Path:
-    """The folder of `nodes.csv`; InputError where a table or one of its columns is missing."""
-    nodes = data if (data / "nodes.csv").exists() else data / "nodes"
     for name in tables:
-        table = (nodes if name == "nodes.csv" else data) / name
+        table = table_of_masks(data) if name == "nodes.csv" else data / name
         if not table.exists():
             raise InputError(f"{data} holds no {name} (columns file, split): see docs/training.md")
-        with table.open(newline="") as file:
-            rows = csv.DictReader(file)
-            if not {"file", "split"} <= set(rows.fieldnames or ()):
-                raise InputError(f"{table} lacks the columns file and split: see docs/training.md")
-            parts = {row["split"] for row in rows}
+        rows = read_table(table)
+        if not rows or not {"file", "split"} <= set(rows[0]):
+            raise InputError(f"{table} lacks the columns file and split: see docs/training.md")
         for split in ("train", "validation"):
-            if split not in parts:
+            if all(row["split"] != split for row in rows):
                 raise InputError(f"{table} has no row with the split {split}: see docs/training.md")
-    return nodes
 
 
-def _prepare(kind: Any, data: Path, nodes: Path, arrays: Path, progress: Progress) -> None:
+def _prepare(kind: Any, data: Path, arrays: Path, progress: Progress) -> None:
     """Write the arrays of surfaces, and for a model of CTs those of patches."""
     from LNGenLib.structure import corpus
 
     surfaces = arrays.with_name("structure.npz")
     if not surfaces.exists():
-        corpus.prepare(nodes, surfaces, progress)
+        corpus.prepare(data, surfaces, progress)
     if arrays != surfaces:
         from LNGenLib.texture import dataset
 

@@ -66,20 +66,24 @@ def _fits(value: Any, kind: Any) -> bool:
     return kind is Any or isinstance(value, origin or kind)
 
 
-def from_json(kind: type, values: dict[str, Any], parts: dict[str, type] | None = None) -> Any:
+def from_json(
+    kind: type, values: dict[str, Any], parts: dict[str, type] | None = None, name: str = ""
+) -> Any:
     """The dataclass `kind` of `dataclasses.asdict`'s JSON; InputError for fields that do not fit.
 
-    `parts` are the fields that are dataclasses or enumerations themselves.
+    `parts` are the fields that are dataclasses or enumerations themselves; `name` is that of a
+    configuration which a user writes.
     """
     if not isinstance(values, dict):
         raise InputError(f"{kind.__name__} is a JSON object, not {values!r}")
-    unknown = set(values) - {f.name for f in dataclasses.fields(kind)}
-    if unknown:
-        raise InputError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")
+    known = [field.name for field in dataclasses.fields(kind)]
+    if unknown := sorted(set(values) - set(known)):
+        owner = f"the {name} configuration has no" if name else f"{kind.__name__} has no field"
+        raise InputError(f"{owner} {', '.join(unknown)}: it has {', '.join(known)}")
     parts = {name: part for name, part in (parts or {}).items() if name in values}
     try:
         made = {name: _part(part, values[name]) for name, part in parts.items()}
-        given = {name: _tupled(value) for name, value in (values | made).items()}
+        given = {name: _plain(value) for name, value in (values | made).items()}
         check_types(kind, given)
         return kind(**given)
     except InputError:
@@ -90,7 +94,3 @@ def from_json(kind: type, values: dict[str, Any], parts: dict[str, type] | None 
 
 def _part(kind: type, value: Any) -> Any:
     return from_json(kind, value) if dataclasses.is_dataclass(kind) else kind(value)
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(_tupled(v) for v in value) if isinstance(value, list) else value

@@ -18,6 +18,7 @@ from LNGenLib.benchmark.standin import StandinPart, make_standin
 from LNGenLib.benchmark.table1 import Benchmark
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.errors import Canceled, InputError
+from LNGenLib.files import read_table
 from LNGenLib.image.io import like, read_image, to_array, write_image
 from LNGenLib.phantom import Phantom
 from LNGenLib.progress import SILENT, Progress
@@ -26,7 +27,6 @@ from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.models import Models
 from LNGenLib.texture import dataset
-from LNGenLib.texture.dataset import scan_rows
 
 SIZE = (56, 56, 28)
 SMALL = Sizes("clinical", 3.0, 8.0)
@@ -98,7 +98,7 @@ def test_texture_can_be_trained_on_the_standin(data, tmp_path, monkeypatch):
     monkeypatch.setattr(
         dataset, "_lesions", lambda scan: known.append(list(lesions(scan))) or known[-1]
     )
-    rows = scan_rows(data)
+    rows = read_table(data / "splits.csv")
     assert [row["split"] for row in rows] == ["train"] * 4 + ["validation"]
     changes = {"vae_channels": 8, "unet_channels": [8, 16], "vae_steps": 1, "diffusion_steps": 1}
     weights = training.run("texture", data, tmp_path, changes, 0)

@@ -124,12 +124,14 @@ def uls(folder: Path) -> None:
 
 def plain(folder: Path) -> None:
     about = {"synthetic": True, "patient": "one"}
-    Plain(folder).write("s_1", image(HU), image(LABELS), about, image(LABELS))
+    images = {"ct": image(HU), "label": image(LABELS), "nodes": image(LABELS)}
+    Plain(folder).write("s_1", images, about)
 
 
 def own_nnunet(folder: Path) -> None:
     writer = NnUNet(folder)
-    writer.write("s_1", image(HU), image(LABELS), {"synthetic": True, "patient": "one"})
+    images = {"ct": image(HU), "label": image(LABELS)}
+    writer.write("s_1", images, {"synthetic": True, "patient": "one"})
     writer.finish()
 
 

@@ -10,20 +10,21 @@ import pytest
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
-from LNGenLib.progress import Progress
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure import corpus
 from LNGenLib.structure.corpus import (
     ENOUGH,
     FEW,
     Volumes,
-    described,
     prepare,
+    read_corpus,
     real_shapes,
     training_shapes,
 )
 from LNGenLib.structure.deformation import deform
 from LNGenLib.structure.descriptors import LOG_SIZE, describe
+from LNGenLib.structure.networks import StructureConfig
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import SMALLEST
 from LNGenLib.structure.tsdf import tsdf_from_distance
@@ -196,7 +197,13 @@ def test_volumes_come_in_all_48_symmetries(real):
     assert float(shape.max()) == 1.0
 
 
-def test_surfaces_are_described_as_they_are(real):
-    found = described(real)
-    assert found.tsdf is real[0]
-    assert found.descriptors[:, LOG_SIZE] == pytest.approx(np.log10(real[1]))
+def test_a_corpus_comes_with_what_is_held_out_and_what_is_known(real, tmp_path):
+    splits = np.array(["train", "validation"])
+    arrays = tmp_path / "structure.npz"
+    np.savez(arrays, tsdf=real[0], long_axis_mm=real[1], split=splits)
+    config = StructureConfig(copies=2, ovoids=3)
+    shapes, held_out, known = read_corpus(arrays, tmp_path / "corpus.npz", config, 3, SILENT)
+    assert len(shapes.tsdf) == 1 + 2 + 3
+    assert np.array_equal(held_out.tsdf, real[0][1:])
+    assert held_out.descriptors[:, LOG_SIZE] == pytest.approx(np.log10(real[1][1:]))
+    assert np.array_equal(known, shapes.descriptors[[0, 3, 4, 5]])

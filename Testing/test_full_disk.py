@@ -45,6 +45,7 @@ from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.result import SynthesisResult
+from LNGenLib.validation import from_json
 
 STRUCTURE = {"vae_channels": 8, "unet_channels": [8, 16], "vae_steps": 2, "copies": 1, "ovoids": 2}
 STRUCTURE |= {"solids": 4, "batch_size": 2, "adapter_channels": 8, "solid_steps": 2}
@@ -131,7 +132,7 @@ def _write_made(folder: Path) -> None:
     about = {"synthetic": True, "patient": "patient0", "source": "case0", "records": []}
     label = like((nodes > 0).astype(np.uint8), ct)
     made = NnUNet(folder / "made")
-    made.write("made_0", ct, label, about, like(nodes, ct))
+    made.write("made_0", {"ct": ct, "label": label, "nodes": like(nodes, ct)}, about)
     made.finish()
 
 
@@ -287,7 +288,7 @@ def test_a_folder_that_is_only_read(lngen, disk, name):
 def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(inputs, disk):
     """Lightning's own way writes into it, where the folder for temporary files is another disk."""
     cases = split(read_cases(inputs / "cases.csv"), 0)
-    config = SegmentationConfig.from_json(SEGMENTATION | {"epochs": 3})
+    config = from_json(SegmentationConfig, SEGMENTATION | {"epochs": 3})
     folder = disk.folder / "m"
 
     def fill_up(stage: str, done: int, _) -> None:

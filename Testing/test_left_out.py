@@ -149,7 +149,8 @@ def test_a_filter_takes_the_others(tmp_path):
             ct, nodes = ct[2:], nodes[2:]
         about = {"synthetic": True, "patient": source, "source": source, "records": []}
         label = like((to_array(nodes) > 0).astype(np.uint8), ct)
-        Plain(tmp_path / "made").write(id, ct, label, about, nodes)
+        images = {"ct": ct, "label": label, "nodes": nodes}
+        Plain(tmp_path / "made").write(id, images, about)
     told = filter_cases(tmp_path / "made", real, Sure(), tmp_path / "kept", SILENT)
     assert sorted(told.left_out) == ["s_1", "s_2", "s_3"] and told.nodes == 2
     assert "case1.nii.gz is not an image" in told.left_out["s_1"]

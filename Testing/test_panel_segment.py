@@ -25,6 +25,7 @@ from LNGenLib.mrml.volumes import to_image, to_volume  # noqa: E402
 from LNGenLib.segmentation.config import SegmentationConfig  # noqa: E402
 from LNGenLib.segmentation.inference import load_segmentor  # noqa: E402
 from LNGenLib.segmentation.training import train  # noqa: E402
+from LNGenLib.validation import from_json  # noqa: E402
 
 QUICK = {  # of nothing but balls in fat: it finds them, and nothing in fat
     **{"channels": [4, 8], "residual_units": 1, "patch": [16, 16, 16]},
@@ -40,7 +41,7 @@ def table(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(table, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "balls"
-    train(*split(read_cases(table), 0), folder, SegmentationConfig.from_json(QUICK))
+    train(*split(read_cases(table), 0), folder, from_json(SegmentationConfig, QUICK))
     return folder
 
 

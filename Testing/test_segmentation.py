@@ -36,6 +36,7 @@ from LNGenLib.service.protocol.messages import JobResult
 from LNGenLib.service.protocol.requests import SegmentRequest
 from LNGenLib.service.worker.kinds import KINDS
 from LNGenLib.service.worker.tasks import Work
+from LNGenLib.validation import from_json
 
 TINY = {
     "channels": [4, 8],
@@ -45,7 +46,7 @@ TINY = {
     "steps_an_epoch": 3,
     "learning_rate": 0.01,
 }
-CONFIG = SegmentationConfig.from_json(TINY)
+CONFIG = from_json(SegmentationConfig, TINY)
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +171,7 @@ def test_corrupt_cases_are_left_out_and_named(tmp_path):
     ids=lambda changes: changes["network"],
 )
 def test_each_network_takes_a_patch_and_learns(changes):
-    config = SegmentationConfig.from_json(TINY | changes)
+    config = from_json(SegmentationConfig, TINY | changes)
     task = segmentation_training.SegmentationTask(config)
     image = torch.randn(1, 1, *config.patch)
     before = [p.clone() for p in task.parameters()]
@@ -198,7 +199,7 @@ BAD = {
 @pytest.mark.parametrize("changes, words", BAD.values(), ids=BAD)
 def test_bad_configurations_are_refused(changes, words):
     with pytest.raises(InputError, match=words):
-        SegmentationConfig.from_json(TINY | changes)
+        from_json(SegmentationConfig, TINY | changes)
 
 
 @pytest.fixture
@@ -446,8 +447,8 @@ def test_filter_undoes_implausible_nodes_and_keeps_the_real_ones(run_lngen, tabl
     label = ((nodes > 0) | (to_array(real) > 0)).astype(np.uint8)
     records = [{"label": k} for k in range(1, 5)]
     about = {"synthetic": True, "patient": case.patient, "source": case.id, "records": records}
-    images = like(hu, ct), like(label, ct), about, like(nodes, ct)
-    NnUNet(tmp_path / "made").write("made_0", *images)
+    images = {"ct": like(hu, ct), "label": like(label, ct), "nodes": like(nodes, ct)}
+    NnUNet(tmp_path / "made").write("made_0", images, about)
     NnUNet(tmp_path / "made").finish()
     command = f"filter {tmp_path}/made --real {table} --model {model} -o {tmp_path}/kept"
     code, out, err = run_lngen(command.split())

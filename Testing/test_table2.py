@@ -29,6 +29,7 @@ from LNGenLib.structure.frame import GRID, SAMPLE
 from LNGenLib.structure.networks import StructureConfig
 from LNGenLib.structure.ovoids import ovoid
 from LNGenLib.structure.tsdf import truncated_distance
+from LNGenLib.validation import from_json
 
 TINY = StructureConfig(
     copies=0,
@@ -83,7 +84,7 @@ def test_the_compute_is_equal_and_fully_counted():
 
 
 def test_the_explicit_loss_falls_where_one_shape_is_learned():
-    config = ExplicitConfig.from_json(TINY_EXPLICIT)
+    config = from_json(ExplicitConfig, TINY_EXPLICIT)
     torch.manual_seed(0)
     networks = explicit.ExplicitNetworks(config, 3)
     networks.prior.table.copy_(torch.randn(3, 12))
@@ -104,7 +105,7 @@ def test_the_explicit_variant_trains_once_and_draws_by_seed_and_number(training,
     stages = []
 
     def trained():
-        config = ExplicitConfig.from_json(TINY_EXPLICIT)
+        config = from_json(ExplicitConfig, TINY_EXPLICIT)
         return table2.trained_explicit(
             training, tmp_path, config, 0, Progress(lambda *a: stages.append(a[0]))
         )
@@ -118,7 +119,7 @@ def test_the_explicit_variant_trains_once_and_draws_by_seed_and_number(training,
     again = trained()
     assert "explicit" not in stages
     np.testing.assert_allclose(again.draw([2], [25.0], 1)[0], drawn[2], atol=1e-4)
-    other = ExplicitConfig.from_json(TINY_EXPLICIT | {"batch_size": 3})
+    other = from_json(ExplicitConfig, TINY_EXPLICIT | {"batch_size": 3})
     with pytest.raises(InputError, match="made by other settings"):
         table2.trained_explicit(training, tmp_path, other, 0, SILENT)
 

@@ -32,6 +32,7 @@ from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.texture import dataset
 from LNGenLib.texture.model import TextureModel
+from LNGenLib.validation import from_json
 
 TINY = {"vae_channels": 8, "unet_channels": [8, 16], "vae_steps": 2}
 TINY_TEXTURE = TINY | {"diffusion_steps": 2}
@@ -197,7 +198,7 @@ def test_the_documentation_has_configurations_and_figures_as_they_are():
     assert [part for part, _ in configs] == ["structure", "texture"]
     for part, config in configs:
         networks = training.MODELS[part].load_networks()
-        training._config(part, networks.CONFIG, json.loads(config))
+        from_json(networks.CONFIG, json.loads(config))
     config = StructureConfig()
     stages = config.solid_steps, config.vae_steps, config.joint_steps
     rows = re.findall(r"^\| (solids|vae|joint) .* \| ([\d,]+) \|$", page, re.MULTILINE)

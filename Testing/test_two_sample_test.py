@@ -251,7 +251,7 @@ def test_bodies_with_room_are_those_of_the_first_round_whoever_paints(data, monk
         painted.extend(bodies.index(control.body) for control in controls)
         return hu, np.zeros(hu.shape, int)
 
-    found = pairs.paint_controls(data, "ct/2.nii.gz", bodies, blank, 3).found
+    found, _ = pairs.paint_controls(data, "ct/2.nii.gz", bodies, blank, 3)
     assert not found
     assert len(painted) >= 6
     assert pairs.placed(data, "ct/2.nii.gz", bodies, 3) == sorted(painted)

@@ -7,7 +7,6 @@ more nodes off the real ones, and the instance labels of the new ones alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
@@ -60,14 +59,6 @@ def synthesizer(models: Models, sizes: dict[str, int]) -> Augmentation:
     return paint
 
 
-@dataclass(frozen=True, eq=False)
-class Cutting:
-    """A real node cut out of its scan with a band round it: HU and mask (z, y, x)."""
-
-    hu: np.ndarray
-    mask: np.ndarray
-
-
 def copier(cases: Sequence[Case]) -> Augmentation:
     """Copies of the real nodes of `cases`, mirrored and turned at random, in fat."""
     loaded = (case.load_labeled() for case in cases)
@@ -82,19 +73,21 @@ def copier(cases: Sequence[Case]) -> Augmentation:
         places = np.argwhere(fat & ~taken)
         number = 0
         for k in rng.integers(len(cuttings), size=NODES):
-            cutting = _turned(cuttings[k], rng)
-            start = _room(cutting, fat, taken, places, rng)
+            axes, turns = tuple(a for a in range(3) if rng.random() < 0.5), int(rng.integers(4))
+            body, mask = (np.rot90(np.flip(a, axes), turns, (1, 2)) for a in cuttings[k])
+            start = _room(mask, fat, taken, places, rng)
             if start is None:
                 continue
             number += 1
-            paste(hu, labels, number, cutting.hu, cutting.mask, start, spacing)
+            paste(hu, labels, number, body, mask, start, spacing)
             taken |= ndimage.distance_transform_edt(labels != number, sampling=spacing) <= GAP
         return marked_synthetic(like(hu, ct)), marked_synthetic(like(labels, ct))
 
     return paint
 
 
-def _cut(ct: sitk.Image, labels: sitk.Image) -> list[Cutting]:
+def _cut(ct: sitk.Image, labels: sitk.Image) -> list[tuple[np.ndarray, np.ndarray]]:
+    """HU and mask (z, y, x) of each real node with a band round it."""
     hu, nodes = to_array(ct), to_array(labels)
     pad = np.ceil(GAP / array_spacing(ct)).astype(int)
     cuttings = []
@@ -102,29 +95,22 @@ def _cut(ct: sitk.Image, labels: sitk.Image) -> list[Cutting]:
         if box is None:
             continue
         wide = tuple(slice(max(b.start - p, 0), b.stop + p) for b, p in zip(box, pad))
-        cuttings.append(Cutting(hu[wide], nodes[wide] == label))
+        cuttings.append((hu[wide], nodes[wide] == label))
     return cuttings
 
 
-def _turned(cutting: Cutting, rng: np.random.Generator) -> Cutting:
-    axes = tuple(axis for axis in range(3) if rng.random() < 0.5)
-    turns = int(rng.integers(4))
-    hu, mask = (np.rot90(np.flip(a, axes), turns, (1, 2)) for a in (cutting.hu, cutting.mask))
-    return Cutting(hu, mask)
-
-
 def _room(
-    cutting: Cutting,
+    mask: np.ndarray,
     fat: np.ndarray,
     taken: np.ndarray,
     places: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray | None:
-    """Where the cutting's box may start, so that its node replaces fat and nothing taken."""
-    inside = np.argwhere(cutting.mask)
+    """Where the box of a mask may start, so that its node replaces fat and nothing taken."""
+    inside = np.argwhere(mask)
     middle = inside.mean(0).round().astype(int)
     for start in places[rng.integers(len(places), size=TRIES)] - middle:
-        if (start < 0).any() or (start + cutting.mask.shape > fat.shape).any():
+        if (start < 0).any() or (start + mask.shape > fat.shape).any():
             continue
         at = tuple((inside + start).T)
         if not taken[at].any() and fat[at].mean() >= LEAST_FAT:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +13,11 @@ from torch import nn
 from torch.utils.data import TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from LNGenLib.errors import InputError
 from LNGenLib.latent.diffusion import LatentDiffusion, seeded_noise
 from LNGenLib.latent.training import Stage, Task, fit
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_seed
-from LNGenLib.structure.corpus import Shapes, described, real_shapes, training_shapes
+from LNGenLib.structure.corpus import Shapes, read_corpus
 from LNGenLib.structure.descriptors import DESCRIPTORS
 from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
 from LNGenLib.structure.networks import (
@@ -33,7 +31,6 @@ from LNGenLib.structure.networks import (
 from LNGenLib.structure.prior import DescriptorPrior
 from LNGenLib.structure.shape_range import ANY_SHAPE
 from LNGenLib.structure.tsdf import signed_distance
-from LNGenLib.validation import check_types
 
 BATCH = 32  # shapes drawn at once
 
@@ -45,19 +42,6 @@ class ExplicitConfig:
     unet_channels: tuple[int, ...] = (32, 64)
     batch_size: int = 32
     learning_rate: float = 8e-4
-
-    @classmethod
-    def from_json(cls, changes: dict[str, Any]) -> ExplicitConfig:
-        """The default with `changes`; InputError for a field that it has not, and for a
-        value of another type."""
-        known = [field.name for field in fields(cls)]
-        if unknown := sorted(set(changes) - set(known)):
-            raise InputError(
-                f"the explicit configuration has no {', '.join(unknown)}: it has {', '.join(known)}"
-            )
-        changes = {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()}
-        check_types(cls, changes)
-        return cls(**changes)
 
 
 class ExplicitNetworks(nn.Module):
@@ -127,16 +111,12 @@ def train(
 ) -> ExplicitModel:
     """Train on what `structure.training` makes of prepared arrays (kept in `corpus`), with as much
     compute; what is kept in `folder` is not done again."""
-    real = real_shapes(arrays, "train")
-    shapes = training_shapes(corpus, real, structure.copies, structure.ovoids, seed, progress)
-    last = len(shapes.tsdf)
-    known = [*range(len(real[0])), *range(last - structure.ovoids, last)]
+    shapes, held_out, known = read_corpus(arrays, corpus, structure, seed, progress)
     torch.manual_seed(seed)
     networks = ExplicitNetworks(config, len(known))
-    networks.prior.table.copy_(torch.from_numpy(shapes.descriptors[known]))
+    networks.prior.table.copy_(known)
     steps = equal_steps(structure, config)
     task = ExplicitTask(networks, steps, config.learning_rate)
-    held_out = described(real_shapes(arrays, "validation"))
     stage = Stage(folder.name, task, _masks(shapes), _masks(held_out))
     fit([stage], folder.parent, config.batch_size, seed, progress)
     return ExplicitModel(networks, steps * step_tflops(config))

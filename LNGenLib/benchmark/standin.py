@@ -21,7 +21,7 @@ from scipy import ndimage
 from LNGenLib import __version__
 from LNGenLib.benchmark.scanner import SimulatedScanner
 from LNGenLib.errors import InputError
-from LNGenLib.files import read_json, whole_file, write_json
+from LNGenLib.files import read_json, read_table, whole_file, write_json
 from LNGenLib.image.geometry import array_spacing, index_to_ras
 from LNGenLib.image.hu import FAT
 from LNGenLib.image.io import (
@@ -103,9 +103,8 @@ def make_standin(
 def _rows(table: Path, split: str, prefix: str = "") -> list[str]:
     if not table.exists():
         raise InputError(f"{table} does not exist: give the folder that docs/training.md describes")
-    with table.open(newline="") as file:
-        rows = [row["file"] for row in csv.DictReader(file) if row["split"] == split]
-    rows = [row for row in rows if row.startswith(prefix)]
+    files = [row["file"] for row in read_table(table) if row["split"] == split]
+    rows = [file for file in files if file.startswith(prefix)]
     if not rows:
         raise InputError(f"{table} names no {prefix or 'masks'} of the split {split}")
     return rows

@@ -24,13 +24,12 @@ from LNGenLib.benchmark.augmentation import copier, synthesizer
 from LNGenLib.benchmark.standin import MARK
 from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.cases import read_cases
-from LNGenLib.datasets.label_values import label_map, written_labels
 from LNGenLib.datasets.writing import Plain, clear_unfinished
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.segmentation.lesions import BINS, ScanScore
 from LNGenLib.evaluation.segmentation.metrics import estimate, paired
 from LNGenLib.files import json_field, read_json, write_json
-from LNGenLib.image.io import like, marked_synthetic, to_array
+from LNGenLib.image.io import to_array
 from LNGenLib.models.store import SHIPPED, sha256
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_seed
@@ -39,7 +38,6 @@ from LNGenLib.segmentation.inference import load_segmentor
 from LNGenLib.segmentation.quality import filter_cases
 from LNGenLib.segmentation.scoring import score_found
 from LNGenLib.segmentation.training import train
-from LNGenLib.synthesis.method import Method
 from LNGenLib.synthesis.models import Models
 
 TRAINED = ("steps", "validation_dice", "seconds")  # of training.json
@@ -224,10 +222,9 @@ class Benchmark:
             ct, nodes = augment(loaded.ct, loaded.nodes, seed)
             about: dict[str, Any] = {"synthetic": True, "patient": case.patient, "source": case.id}
             about["seconds"] = round(time.monotonic() - started, 2)
-            ignored = None if loaded.ignored is None else to_array(loaded.ignored)
-            label = label_map((to_array(nodes) > 0) | (to_array(loaded.nodes) > 0), ignored)
-            about["labels"] = written_labels(ignored is not None)
-            writer.write(case.id, ct, marked_synthetic(like(label, ct)), about, nodes)
+            about["labels"] = loaded.values
+            images = {"ct": ct, "label": loaded.mask_with(nodes), "nodes": nodes}
+            writer.write(case.id, images, about)
 
     def _filter(self, run: Run, writer: Plain, progress: Progress) -> None:
         """The scans of LN-Gen without what the segmentor of `real only` finds implausible."""
@@ -256,13 +253,6 @@ def _hash(content: Any) -> str:
 def runs(configs: Sequence[SegmentationConfig], arms: Sequence[Arm], seeds: int) -> list[Run]:
     """The cells in the order in which they are done: a seed of all arms before the next seed."""
     return [Run(config, arm, k) for config in configs for k in range(seeds) for arm in arms]
-
-
-def difftumor_models(weights: Path | None, device: str) -> Models | None:
-    """The models of the DiffTumor-style arm."""
-    if weights is None:
-        return None
-    return Models(device, None, weights, Method.difftumor)
 
 
 def title(bench: Benchmark, cells: Sequence[Run], baseline: Arm) -> str:

@@ -25,7 +25,7 @@ from LNGenLib.files import keep_settings, read_json
 from LNGenLib.models.store import config_of
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
-from LNGenLib.structure.corpus import prepare
+from LNGenLib.structure.corpus import prepare, table_of_masks
 from LNGenLib.structure.networks import StructureConfig
 from LNGenLib.structure.tsdf import tsdf_from_distance
 
@@ -140,13 +140,12 @@ def prepared(data: Path, folder: Path, progress: Progress) -> Path:
     """The arrays of `corpus.prepare`: those in `data`, or those made in `folder` of its masks."""
     if (data / "structure.npz").exists():
         return data / "structure.npz"
-    nodes = data if (data / "nodes.csv").exists() else data / "nodes"
-    if not (nodes / "nodes.csv").exists():
+    if not table_of_masks(data).exists():
         raise InputError(
             f"{data} holds neither structure.npz nor nodes.csv: give the folder of a `lngen train "
             "structure`, or data as it takes (docs/training.md)"
         )
     arrays = folder / "structure.npz"
     if not arrays.exists():
-        prepare(nodes, arrays, progress)
+        prepare(data, arrays, progress)
     return arrays

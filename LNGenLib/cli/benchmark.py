@@ -12,6 +12,7 @@ from LNGenLib.benchmark.arms import Arm
 from LNGenLib.cli import options as opt
 from LNGenLib.cli.console import check_figures, console, say, shown_progress, write_figures
 from LNGenLib.files import check_output, read_json
+from LNGenLib.validation import from_json
 
 if TYPE_CHECKING:
     from LNGenLib.benchmark.table1 import Benchmark, Run
@@ -57,17 +58,19 @@ def table1(
 
     The same command goes on where it was interrupted; what was done is not done again.
     """
-    from LNGenLib.benchmark.table1 import Benchmark, difftumor_models, runs
+    from LNGenLib.benchmark.table1 import Benchmark, runs
     from LNGenLib.segmentation.config import SegmentationConfig
+    from LNGenLib.synthesis.method import Method
 
     changes = {} if config is None else read_json(config)
     configs = [
-        SegmentationConfig.from_json(changes | {"network": n.value})
+        from_json(SegmentationConfig, changes | {"network": n.value})
         for n in networks or [opt.NetworkName.unet]
     ]
     check_output(output)
     models = LNGenLib.Models(device, structure_weights, texture_weights)
-    bench = Benchmark(data, output, models, difftumor_models(difftumor_weights, device))
+    difftumor = LNGenLib.Models(device, None, difftumor_weights, Method.difftumor)
+    bench = Benchmark(data, output, models, difftumor if difftumor_weights else None)
     cells = runs(configs, arms or list(Arm), seeds)
     waiting = [run for run in cells if bench.runnable(run.arm) and bench.result(run) is None]
     for run in waiting[:most]:
@@ -100,7 +103,7 @@ def table2(
     from LNGenLib.image.io import write_picture
     from LNGenLib.structure.model import StructureModel
 
-    sizes = ExplicitConfig.from_json({} if config is None else read_json(config))
+    sizes = from_json(ExplicitConfig, {} if config is None else read_json(config), name="explicit")
     figures = output / "table2.json"
     check_figures(figures, (config,), overwrite)
     if picture is not None:

@@ -15,6 +15,7 @@ from LNGenLib.cli.console import cases_of, count_left_out, print_left_out, say, 
 from LNGenLib.errors import InputError
 from LNGenLib.files import check_output, keep_settings, read_json
 from LNGenLib.training import PARTS, run
+from LNGenLib.validation import from_json
 
 train = typer.Typer(
     help="Train a model on own data; the same command resumes an interrupted run.",
@@ -60,7 +61,7 @@ def segmentation(
     from LNGenLib.segmentation.config import SegmentationConfig
 
     changes = {} if config is None else read_json(config)
-    wanted = SegmentationConfig.from_json(changes | {"network": network.value})
+    wanted = from_json(SegmentationConfig, changes | {"network": network.value})
     own = ("settings.json", "training.json", "segmentation.json", "nnunet.json")
     check_output(output, own, (config,), overwrite=True)  # its own of before, that is
     training, validation = split(cases_of(real, classes), seed)

@@ -10,10 +10,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.datasets.identity import found_of
-from LNGenLib.datasets.label_values import Meaning, label_map
+from LNGenLib.datasets.label_values import Meaning, label_map, written_labels
 from LNGenLib.datasets.npz import read_npz
 from LNGenLib.errors import InputError
-from LNGenLib.image.io import as_ct, like, read_ct, read_labels, to_array
+from LNGenLib.image.io import as_ct, like, marked_synthetic, read_ct, read_labels, to_array
 from LNGenLib.placement.checks import check_nodes_shown
 from LNGenLib.placement.labels import read_anatomy
 from LNGenLib.placement.scan import Scan
@@ -34,6 +34,22 @@ class Loaded(NamedTuple):
         is ignored. No lymph node is painted where it is not 0."""
         return None if self.nodes is None else Labeled(*self).mask
 
+    @property
+    def values(self) -> dict[str, int]:
+        """What the values of its label maps mean, as `written_labels` tells it."""
+        return written_labels(self.ignored is not None)
+
+    def mask_with(self, synthetic: sitk.Image) -> sitk.Image:
+        """As `mask`, with synthetic lymph nodes (not 0), too, and marked so."""
+        nodes = to_array(synthetic) > 0
+        if self.nodes is not None:
+            nodes |= to_array(self.nodes) > 0
+        return marked_synthetic(self._mapped(nodes, synthetic))
+
+    def _mapped(self, nodes: np.ndarray, grid: sitk.Image) -> sitk.Image:
+        ignored = None if self.ignored is None else to_array(self.ignored)
+        return like(label_map(nodes, ignored), grid)
+
 
 class Labeled(Loaded):
     """A case as read whose lymph nodes are labeled."""
@@ -43,8 +59,7 @@ class Labeled(Loaded):
     @property
     def mask(self) -> sitk.Image:
         """As that of `Loaded`."""
-        ignored = None if self.ignored is None else to_array(self.ignored)
-        return like(label_map(to_array(self.nodes), ignored), self.ct)
+        return self._mapped(to_array(self.nodes), self.ct)
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.datasets.case import Case, Loaded, scan_of
-from LNGenLib.datasets.label_values import label_map, written_labels
 from LNGenLib.datasets.manifest import begun, shared_by_all, write_manifest
 from LNGenLib.datasets.running import Runner, run_here
 from LNGenLib.datasets.settings import DatasetSettings
 from LNGenLib.datasets.writing import clear_unfinished
 from LNGenLib.errors import InputError, OutputError
-from LNGenLib.image.io import like, marked_synthetic, to_array
+from LNGenLib.image.io import like
 from LNGenLib.placement.anatomy import NoPlace, deep
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import case_seed
@@ -111,23 +110,19 @@ class CaseMaker:
         source: Loaded,
         left_out: dict[str, str],
     ) -> None:
-        nodes = to_array(result.nodes) > 0
-        if source.nodes is not None:
-            nodes |= to_array(source.nodes) > 0
-        ignored = None if source.ignored is None else to_array(source.ignored)
         about = {
             "id": name_of(number),
             "patient": case.patient,
             "source": case.id,
             "real_lymph_nodes": "labeled" if source.nodes is not None else "not labeled",
-            "labels": written_labels(ignored is not None),
+            "labels": source.values,
             "left_out": left_out,
             **result.to_json(),
         }
-        labels = marked_synthetic(like(label_map(nodes, ignored), result.ct))
-        writer = self.settings.writer(self.output)
+        label = source.mask_with(result.nodes)
+        images = {"ct": result.ct, "label": label, "nodes": result.nodes}
         try:
-            writer.write(name_of(number), result.ct, labels, about, result.nodes)
+            self.settings.writer(self.output).write(name_of(number), images, about)
         except (OSError, OutputError) as error:
             raise OutputError(
                 f"{self.output} can't be written to (is the disk full?): make room, and run the "

@@ -8,7 +8,6 @@ TotalSegmentator: https://github.com/wasserth/TotalSegmentator.
 
 from __future__ import annotations
 
-import csv
 import re
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.identity import CHANNEL, CT, case_of, images_in, split_ending, visible
 from LNGenLib.datasets.label_values import Meaning, read_meaning
 from LNGenLib.errors import InputError
-from LNGenLib.files import read_json
+from LNGenLib.files import read_json, read_table
 
 RECORDS = "records"  # folder of our own nnU-Net data sets, a JSON file a case
 LESION = re.compile(r"_lesion_\d+$")
@@ -79,7 +78,7 @@ def table(path: Path) -> list[Case] | None:
     from its folder on."""
     if path.suffix != ".csv" or not path.is_file():
         return None
-    rows = _rows(path)
+    rows = read_table(path)
     if not rows or "image" not in rows[0]:
         raise InputError(f"{path} has no column image, or no rows: see docs/datasets.md")
     cases = []
@@ -100,7 +99,7 @@ def meply(path: Path) -> list[Case] | None:
     if not scans:
         return None
     for listing in visible(path, "*.csv"):
-        listed = {(row.get("pid") or "").strip() for row in _rows(listing)} - {""}
+        listed = {(row.get("pid") or "").strip() for row in read_table(listing)} - {""}
         missing = sorted(pid for pid in listed if not (path / f"{pid}.npz").exists())
         if missing:
             raise InputError(f"{path / missing[0]}.npz is missing, {listing.name} lists it: add it")
@@ -150,7 +149,7 @@ def _split_of(table: Path) -> dict[str, str]:
     """The part of each scan that a meta.csv of TotalSegmentator names."""
     if not table.is_file():
         return {}
-    rows = _rows(table)
+    rows = read_table(table)
     if not rows or not {"image_id", "split"} <= set(rows[0]):
         raise InputError(f"{table} lacks the columns image_id and split: restore it, or remove it")
     return {row["image_id"]: _part(row["split"], str(table)) for row in rows}
@@ -190,17 +189,6 @@ READERS = (nnunet, msd, table, meply, lnq, uls, totalsegmentator, results, image
 def _description(path: Path) -> dict[str, Any] | None:
     file = path / "dataset.json"
     return read_json(file) if file.is_file() else None
-
-
-def _rows(table: Path) -> list[dict[str, str]]:
-    """The rows of a CSV, whose columns commas or, as where Excel writes decimals by commas,
-    semicolons separate."""
-    try:
-        lines = table.read_text(encoding="utf-8-sig").splitlines()
-        separator = ";" if ";" in "".join(lines[:1]) else ","
-        return list(csv.DictReader(lines, delimiter=separator))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{table} is no CSV in UTF-8 that can be read: {error}") from error
 
 
 def _check_channels(path: Path, channels: Any) -> None:

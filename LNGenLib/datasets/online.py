@@ -8,7 +8,7 @@ from LNGenLib.datasets.pool import Pool
 from LNGenLib.placement.nearby import free_spots, place_near
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng, node_seed
-from LNGenLib.structure.lymph_node import LymphNode, inside_grid
+from LNGenLib.structure.lymph_node import inside_grid
 from LNGenLib.synthesis.enhancement import draw_means
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import Painting, inpaint_all, measure_scan
@@ -39,7 +39,14 @@ def paint_into(
         spots = _inside(pool.spots(case), affine, hu.shape)
     else:
         spots = free_spots(hu, spacing, taken)
-    nodes = _placed(hu, taken, spacing, pool, chosen, seed, spots)
+    own, nodes = np.zeros(hu.shape, bool), {}
+    for k in sorted(chosen, key=lambda k: (-pool.long_axis(k), k)):  # the largest first
+        structure, long_axis = pool.structure(k), pool.long_axis(k)
+        rng = node_rng(seed, k, "place")
+        node = place_near(structure, long_axis, spots, hu, (taken, own), spacing, rng)
+        if node is not None:
+            nodes[k], box = node, inside_grid(node.box(0), hu.shape)
+            own[box] |= node.occupancy(box) > 0
     if not nodes:
         return None
     numbers, placed = list(nodes), list(nodes.values())
@@ -61,25 +68,3 @@ def _inside(points: np.ndarray, affine: np.ndarray, shape: tuple[int, ...]) -> n
     index = (points - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T
     index = np.round(index).astype(int)
     return index[((index >= 0) & (index < shape)).all(1)]
-
-
-def _placed(
-    hu: np.ndarray,
-    taken: np.ndarray,
-    spacing: np.ndarray,
-    pool: Pool,
-    chosen: list[int],
-    seed: int,
-    spots: np.ndarray,
-) -> dict[int, LymphNode]:
-    """The lymph nodes of the pool that find room, the largest first."""
-    own, nodes = np.zeros(hu.shape, bool), {}
-    for k in sorted(chosen, key=lambda k: (-pool.long_axis(k), k)):
-        rng = node_rng(seed, k, "place")
-        structure, long_axis = pool.structure(k), pool.long_axis(k)
-        node = place_near(structure, long_axis, spots, hu, (taken, own), spacing, rng)
-        if node is not None:
-            nodes[k] = node
-            box = inside_grid(node.box(0), hu.shape)
-            own[box] |= node.occupancy(box) > 0
-    return nodes

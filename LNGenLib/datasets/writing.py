@@ -11,8 +11,7 @@ import SimpleITK as sitk
 from LNGenLib.datasets.identity import CHANNEL
 from LNGenLib.datasets.label_values import written_labels
 from LNGenLib.datasets.layouts import RECORDS
-from LNGenLib.errors import OutputError
-from LNGenLib.files import UNFINISHED, read_json, renamed, write_json
+from LNGenLib.files import UNFINISHED, output_folder, read_json, write_json
 from LNGenLib.image.io import write_image
 
 
@@ -23,29 +22,18 @@ class NnUNet:
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def write(
-        self,
-        id: str,
-        ct: sitk.Image,
-        label: sitk.Image,
-        about: dict[str, Any],
-        nodes: sitk.Image | None = None,
-    ) -> None:
-        """Write a case: CT, `label` (1 is lymph node), its record `about` (JSON; `patient` and
-        `synthetic` at least, and `labels` by `written_labels`, where some voxels are ignored), and
-        instance labels of synthetic lymph `nodes`."""
-        images = {
-            self.folder / f"imagesTr/{id}{CHANNEL}.nii.gz": ct,
-            self.folder / f"labelsTr/{id}.nii.gz": label,
-            self.folder / f"nodes/{id}.nii.gz": nodes,
-        }
+    def write(self, id: str, images: dict[str, sitk.Image], about: dict[str, Any]) -> None:
+        """Write a case: its images `ct`, `label` (1 is lymph node) and, where there are synthetic
+        lymph nodes, `nodes` (their instance labels), and its record `about` (JSON; `patient` and
+        `synthetic` at least, and `labels` by `written_labels`, where some voxels are ignored)."""
+        files = {"ct": f"imagesTr/{id}{CHANNEL}", "label": f"labelsTr/{id}", "nodes": f"nodes/{id}"}
+        paths = {name: self.folder / f"{file}.nii.gz" for name, file in files.items()}
         try:
-            for path, image in images.items():
-                if image is not None:
-                    write_image(image, path)
+            for name, image in images.items():
+                write_image(image, paths[name])
             write_json(about, self.folder / RECORDS / f"{id}.json")
         except BaseException:
-            for path in images:
+            for path in paths.values():
                 path.unlink(missing_ok=True)
             raise
 
@@ -71,27 +59,12 @@ class Plain:
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def write(
-        self,
-        id: str,
-        ct: sitk.Image,
-        label: sitk.Image,
-        about: dict[str, Any],
-        nodes: sitk.Image | None = None,
-    ) -> None:
+    def write(self, id: str, images: dict[str, sitk.Image], about: dict[str, Any]) -> None:
         """As `NnUNet.write`."""
-        unfinished = self.folder / f"{UNFINISHED}{id}"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        try:
-            for image, name in ((ct, "ct"), (label, "label"), (nodes, "nodes")):
-                if image is not None:
-                    write_image(image, unfinished / f"{name}.nii.gz")
-            write_json(about, unfinished / "nodes.json")
-            unfinished.rename(self.folder / id)
-        except OutputError as error:
-            raise renamed(error, unfinished, self.folder / id) from error
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        with output_folder(self.folder / id) as folder:
+            for name, image in images.items():
+                write_image(image, folder / f"{name}.nii.gz")
+            write_json(about, folder / "nodes.json")
 
     def records(self) -> list[Path]:
         """As `NnUNet.records`."""

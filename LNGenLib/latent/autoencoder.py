@@ -53,9 +53,9 @@ class Autoencoder(nn.Module):
         return self.reconstruct(z * self.latent_std + self.latent_mean)
 
     @torch.no_grad()
-    def measure_latents(self, x: torch.Tensor, batch: int = 64) -> None:
+    def measure_latents(self, x: torch.Tensor) -> None:
         """Set the latent mean and standard deviation per channel from patches x (n, 1, s, s, s)."""
-        raw = torch.cat([self.posterior(part)[0] for part in x.split(batch)])
+        raw = torch.cat([self.posterior(part)[0] for part in x.split(64)])
         self.latent_mean.copy_(raw.mean((0, 2, 3, 4), keepdim=True))
         self.latent_std.copy_(raw.std((0, 2, 3, 4), keepdim=True))
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
-from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.loggers import CSVLogger, Logger
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from safetensors.torch import load_file, save
 from torch import nn
@@ -131,58 +131,64 @@ class StepReport(pl.Callback):
         self.progress.advance(self.stage, trainer.global_step, task.steps)
 
 
+def trainer_in(
+    folder: Path, callbacks: list[pl.Callback], *loggers: Logger, **settings: Any
+) -> pl.Trainer:
+    """A trainer in mixed precision that works in a folder, writes its `metrics.csv` there and shows
+    nothing by itself."""
+    return pl.Trainer(
+        default_root_dir=folder,
+        precision="bf16-mixed",
+        accelerator="auto",
+        gradient_clip_val=1.0,
+        callbacks=callbacks,
+        plugins=[WholeCheckpoints()],
+        logger=[CSVLogger(folder, name=None, version=""), *loggers],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        **settings,
+    )
+
+
 def fit(
     stages: Iterable[Stage], folder: Path, batch_size: int, seed: int, progress: Progress = SILENT
 ) -> None:
-    """Train one stage after the other, each in the folder of its name; a generator makes each of
-    what the one before has trained.
+    """Train one stage after the other to its averaged (EMA) weights, each in the folder of its
+    name; a generator makes each of what the one before has trained.
 
     Resumes from a stage's `last.ckpt` where a run was interrupted; the weights of a finished one
     are loaded from its `averaged.safetensors`. Losses of each 100 steps since the last start are in
     its `metrics.csv`.
     """
     for stage in stages:
-        _fit(stage, folder / stage.name, batch_size, seed, progress)
-
-
-def _fit(stage: Stage, folder: Path, batch_size: int, seed: int, progress: Progress) -> None:
-    """Train the stage for its number of steps; afterwards it holds the averaged (EMA) weights."""
-    task, averaged = stage.task, folder / "averaged.safetensors"
-    if averaged.exists():
-        task.load_state_dict(load_file(averaged))
-        return
-    pl.seed_everything(seed, workers=True, verbose=False)
-    last = folder / "last.ckpt"
-    trainer = pl.Trainer(
-        default_root_dir=folder,
-        max_steps=task.steps,
-        precision="bf16-mixed",
-        accelerator="auto",
-        devices=1,
-        gradient_clip_val=1.0,
-        callbacks=[
+        task, own = stage.task, folder / stage.name
+        averaged, last = own / "averaged.safetensors", own / "last.ckpt"
+        if averaged.exists():
+            task.load_state_dict(load_file(averaged))
+            continue
+        pl.seed_everything(seed, workers=True, verbose=False)
+        callbacks = [
             ModelCheckpoint(
-                folder,
+                own,
                 filename="last",
-                save_weights_only=False,
                 every_n_train_steps=BATCHES_PER_EPOCH,
                 enable_version_counter=False,
             ),
             # begun half-way: an average that starts at the random weights keeps a share of them
             EMAWeightAveraging(decay=EMA_DECAY, update_starting_at_step=task.steps // 2),
             StepReport(stage.name, progress),
-        ],
-        plugins=[WholeCheckpoints()],
-        logger=CSVLogger(folder, name=None, version=""),
-        log_every_n_steps=BATCHES_PER_EPOCH,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        check_val_every_n_epoch=5,
-    )
-    loaders = [
-        DataLoader(stage.train, batch_size, sampler=_EndlessBatches(len(stage.train), batch_size)),
-        DataLoader(stage.validation, batch_size),
-    ]
-    trainer.fit(task, *loaders, ckpt_path=last if last.exists() else None)
-    write_bytes(save(task.state_dict()), averaged)
+        ]
+        trainer = trainer_in(
+            own,
+            callbacks,
+            max_steps=task.steps,
+            devices=1,
+            log_every_n_steps=BATCHES_PER_EPOCH,
+            check_val_every_n_epoch=5,
+        )
+        batches = _EndlessBatches(len(stage.train), batch_size)
+        train = DataLoader(stage.train, batch_size, sampler=batches)
+        validation = DataLoader(stage.validation, batch_size)
+        trainer.fit(task, train, validation, ckpt_path=last if last.exists() else None)
+        write_bytes(save(task.state_dict()), averaged)

@@ -13,6 +13,7 @@ from torch import nn
 from LNGenLib import __version__
 from LNGenLib.errors import InputError
 from LNGenLib.files import read_json, write_bytes, write_json
+from LNGenLib.validation import from_json
 
 SHIPPED = Path(__file__).parent
 
@@ -68,18 +69,13 @@ def config_of(kind: type, description: dict[str, Any]) -> Any:
 
     Raises InputError where the description is of another kind of model.
     """
-    unknown = set(description["config"]) - {field.name for field in dataclasses.fields(kind)}
-    if unknown:
+    try:
+        return from_json(kind, description["config"])
+    except InputError as error:
         raise InputError(
-            f"the weights are of another model ({kind.__name__} has no "
-            f"{', '.join(sorted(unknown))}): give structure weights for structure, texture "
-            "weights for texture"
-        )
-    values = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in description["config"].items()
-    }
-    return kind(**values)
+            f"the weights are of another model ({error}): give structure weights for structure, "
+            "texture weights for texture"
+        ) from error
 
 
 def load_weights(module: nn.Module, path: Path, device: str | torch.device) -> nn.Module:

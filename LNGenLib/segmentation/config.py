@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from LNGenLib.errors import InputError
-from LNGenLib.validation import from_json
 
 NETWORKS = ("unet", "dynunet", "swinunetr", "nnunet")
 WEIGHTS, NNUNET = "segmentation.safetensors", "nnunet.json"  # one of them makes a folder a model's
@@ -75,8 +73,3 @@ class SegmentationConfig:
     def divisor(self) -> int:
         """The factor from a patch to the network's coarsest grid."""
         return 32 if self.network == "swinunetr" else 2 ** (len(self.channels) - 1)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> SegmentationConfig:
-        """The configuration of `dataclasses.asdict`'s JSON; InputError for what does not fit."""
-        return from_json(cls, values)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import SimpleITK as sitk
@@ -19,6 +19,7 @@ from LNGenLib.segmentation.config import NNUNET, WEIGHTS, SegmentationConfig, ch
 from LNGenLib.segmentation.networks import build
 from LNGenLib.segmentation.preparing import resampled
 from LNGenLib.synthesis.models import choose_device
+from LNGenLib.validation import from_json
 
 OVERLAP = 0.25
 WINDOWS = 2  # at a time
@@ -30,33 +31,55 @@ def slide(network: nn.Module, image: torch.Tensor, config: SegmentationConfig) -
     return inferer(image, network).float().softmax(1)
 
 
-class Segmentor(Protocol):
+class Segmentor(ABC):
     """A trained segmentation model."""
 
+    @abstractmethod
     def probability(self, ct: sitk.Image, progress: Progress = SILENT) -> sitk.Image:
         """Of a lymph node, 0 to 1 (float32), at each voxel of the CT."""
 
     def segment(self, ct: sitk.Image, progress: Progress = SILENT) -> sitk.Image:
         """Lymph nodes as 1 (uint8) in the CT's geometry."""
+        found = self.probability(ct, progress)
+        return like((to_array(found) >= 0.5).astype(np.uint8), ct)
 
 
 def load_segmentor(folder: Path, device: str = "auto") -> Segmentor:
     """The model that `lngen train segmentation` left in a folder. Raises InputError for none."""
     check_model(folder)
-    device = choose_device(device)
-    if (folder / NNUNET).exists():
-        from LNGenLib.segmentation.nnunet import NnUNetSegmentor
-
-        return NnUNetSegmentor(folder, device)
-    return NetworkSegmentor(folder, device)
+    kind = NnUNetSegmentor if (folder / NNUNET).exists() else NetworkSegmentor
+    return kind(folder, choose_device(device))
 
 
-class NetworkSegmentor:
+class NnUNetSegmentor(Segmentor):
+    """A model that nnunetv2 trained, by its own predictor."""
+
+    def __init__(self, folder: Path, device: str):
+        from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+        from LNGenLib.segmentation.nnunet import FOLD, use_folders
+
+        trained = str(use_folders(folder).parent)
+        device = torch.device(device)
+        self.predictor = nnUNetPredictor(use_mirroring=False, device=device, allow_tqdm=False)
+        self.predictor.initialize_from_trained_model_folder(trained, (FOLD,), "checkpoint_best.pth")
+
+    def probability(self, ct: sitk.Image, progress: Progress = SILENT) -> sitk.Image:
+        """Of a lymph node, 0 to 1 (float32), at each voxel of the CT."""
+        ct = as_ct(ct)
+        properties = {"spacing": list(ct.GetSpacing()[::-1])}
+        _, found = self.predictor.predict_single_npy_array(
+            to_array(ct)[None].astype(np.float32), properties, None, None, True
+        )
+        return like(found[1].astype(np.float32), ct)
+
+
+class NetworkSegmentor(Segmentor):
     """One of MONAI's networks."""
 
     def __init__(self, folder: Path, device: str):
         weights = folder / WEIGHTS
-        self.config = SegmentationConfig.from_json(read_description(weights)["config"])
+        self.config = from_json(SegmentationConfig, read_description(weights)["config"])
         self.network = load_weights(build(self.config), weights, device)
         self.device = device
 
@@ -80,11 +103,6 @@ class NetworkSegmentor:
         if fine is ct:
             return found
         return sitk.Resample(found, ct, sitk.Transform(), sitk.sitkLinear, 0.0)
-
-    def segment(self, ct: sitk.Image, progress: Progress = SILENT) -> sitk.Image:
-        """Lymph nodes as 1 (uint8) in the CT's geometry."""
-        found = self.probability(ct, progress)
-        return like((to_array(found) >= 0.5).astype(np.uint8), ct)
 
 
 def _windows(shape: tuple[int, ...], patch: tuple[int, ...]) -> int:

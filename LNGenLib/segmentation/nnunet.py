@@ -13,23 +13,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 import torch
 
 from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.label_values import written_labels
 from LNGenLib.datasets.layouts import RECORDS
 from LNGenLib.datasets.writing import NnUNet
-from LNGenLib.errors import InputError, OutputError
+from LNGenLib.errors import InputError
 from LNGenLib.files import whole_file, write_json
-from LNGenLib.image.io import as_ct, like, marked_synthetic, to_array
+from LNGenLib.image.io import marked_synthetic
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation.config import NNUNET, SegmentationConfig
 from LNGenLib.segmentation.faults import explained_faults
+from LNGenLib.segmentation.preparing import usable
 from LNGenLib.synthesis.models import choose_device
 from LNGenLib.validation import whole
 
@@ -101,29 +101,20 @@ def _write_raw(
 ) -> dict[str, str]:
     """nnU-Net's raw data set and its one split; why cases are left out."""
     raw = NnUNet(folder / "nnunet" / "raw" / DATASET)
-    split: dict[str, list[str]] = {"train": [], "val": []}
-    left_out = {}
-    for name, cases in (("train", training), ("val", validation)):
-        for number, case in enumerate(cases):
-            progress.advance("preparing", number, len(cases))
-            id = f"{name}_{'synthetic_' if case.synthetic else ''}{case.id}"
-            try:
-                if not (raw.folder / RECORDS / f"{id}.json").exists():
-                    loaded = case.load_labeled()
-                    about = {
-                        "synthetic": case.synthetic,
-                        "patient": case.patient,
-                        "labels": written_labels(loaded.ignored is not None),
-                    }
-                    mask = marked_synthetic(loaded.mask) if case.synthetic else loaded.mask
-                    raw.write(id, loaded.ct, mask, about)
-                split[name].append(id)
-            except OutputError:
-                raise
-            except InputError as error:
-                left_out[case.id] = str(error)
-    if not split["train"] or not split["val"]:
-        raise InputError(f"no case can be used; {next(iter(left_out.values()), 'none is given')}")
+
+    def write(part: str, case: Case) -> str:
+        id = f"{part}_{'synthetic_' if case.synthetic else ''}{case.id}"
+        if not (raw.folder / RECORDS / f"{id}.json").exists():
+            loaded = case.load_labeled()
+            mask = marked_synthetic(loaded.mask) if case.synthetic else loaded.mask
+            about = {"synthetic": case.synthetic, "patient": case.patient, "labels": loaded.values}
+            raw.write(id, {"ct": loaded.ct, "label": mask}, about)
+        return id
+
+    split, left_out = {}, dict[str, str]()
+    for part, cases in (("train", training), ("val", validation)):
+        split[part], others = usable(cases, partial(write, part), progress)
+        left_out |= others
     raw.finish()
     preprocessed = folder / "nnunet" / "preprocessed" / DATASET
     preprocessed.mkdir(parents=True, exist_ok=True)
@@ -183,31 +174,3 @@ def _report_steps(trainer: Any, progress: Progress, config: SegmentationConfig) 
         return found
 
     trainer.train_step = train_step
-
-
-class NnUNetSegmentor:
-    """A model that nnunetv2 trained, by its own predictor."""
-
-    def __init__(self, folder: Path, device: str):
-        from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
-
-        results = use_folders(folder)
-        self.predictor = nnUNetPredictor(
-            use_mirroring=False, device=torch.device(device), allow_tqdm=False
-        )
-        self.predictor.initialize_from_trained_model_folder(
-            str(results.parent), (FOLD,), "checkpoint_best.pth"
-        )
-
-    def probability(self, ct: sitk.Image, progress: Progress = SILENT) -> sitk.Image:
-        """Of a lymph node, 0 to 1 (float32), at each voxel of the CT."""
-        ct = as_ct(ct)
-        properties = {"spacing": list(ct.GetSpacing()[::-1])}
-        _, found = self.predictor.predict_single_npy_array(
-            to_array(ct)[None].astype(np.float32), properties, None, None, True
-        )
-        return like(found[1].astype(np.float32), ct)
-
-    def segment(self, ct: sitk.Image, progress: Progress = SILENT) -> sitk.Image:
-        """Lymph nodes as 1 (uint8) in the CT's geometry."""
-        return like((to_array(self.probability(ct)) >= 0.5).astype(np.uint8), ct)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -22,6 +23,8 @@ from LNGenLib.progress import Progress
 
 SAME = 0.02  # relative difference of spacings that are taken as equal
 MOST_VOXELS = 1000  # of a lymph node at which a patch may be centered
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -66,18 +69,28 @@ def prepare(
     can.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    prepared, left_out = [], {}
+    return usable(cases, lambda case: _prepare(case, spacing, folder), progress)
+
+
+def usable(
+    cases: Sequence[Case], use: Callable[[Case], Made], progress: Progress
+) -> tuple[list[Made], dict[str, str]]:
+    """What `use` makes of each case, and why each that it raises InputError for is left out.
+
+    Raises InputError where all are, and what `use` raises where it can't write.
+    """
+    made, left_out = [], {}
     for number, case in enumerate(cases):
         progress.advance("preparing", number, len(cases))
         try:
-            prepared.append(_prepare(case, spacing, folder))
+            made.append(use(case))
         except OutputError:
             raise
         except InputError as error:
             left_out[case.id] = str(error)
-    if not prepared:
+    if not made:
         raise InputError(f"no case can be used; {next(iter(left_out.values()), 'none is given')}")
-    return prepared, left_out
+    return made, left_out
 
 
 def _prepare(case: Case, spacing: tuple[float, float, float], folder: Path) -> Prepared:

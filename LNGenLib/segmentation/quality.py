@@ -17,11 +17,10 @@ from scipy import ndimage
 
 from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.cases import read_cases
-from LNGenLib.datasets.label_values import label_map, written_labels
 from LNGenLib.datasets.layouts import RECORDS
 from LNGenLib.datasets.writing import Plain
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.segmentation.lesions import size_bin
+from LNGenLib.evaluation.segmentation.lesions import size_bins
 from LNGenLib.files import read_json
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import check_same_geometry, like, marked_synthetic, read_labels, to_array
@@ -65,7 +64,7 @@ def filter_cases(
             left_out[case.id] = str(error)
             continue
         scores |= {(case.id, k): p for k, p in plausibility(probability, nodes).items()}
-        bins |= {(case.id, k): size for k, size in size_bins(nodes, array_spacing(ct)).items()}
+        bins |= {(case.id, k): size for k, size in size_bins(nodes, array_spacing(ct))}
         usable.append((case, source, record))  # voxels of all cases would fill the memory
     if not usable:
         raise InputError(f"no case can be used; {next(iter(left_out.values()))}")
@@ -84,16 +83,15 @@ def _write_filtered(
     started = time.monotonic()
     original, ct = source.load(), case.load().ct
     hu, nodes = without_nodes(to_array(ct), to_array(original.ct), _nodes(case, ct), dropped)
-    real, ignored = (None if image is None else to_array(image) for image in original[1:])
-    label = label_map(nodes if real is None else (nodes > 0) | (real > 0), ignored)
-    images = [marked_synthetic(like(array, ct)) for array in (hu, label, nodes)]
+    images = {"ct": marked_synthetic(like(hu, ct)), "nodes": marked_synthetic(like(nodes, ct))}
+    images["label"] = original.mask_with(images["nodes"])
     about = record | {
         "records": [one for one in record.get("records", []) if one["label"] not in dropped],
         "dropped": sorted(dropped),
         "seconds": round(record.get("seconds", 0) + time.monotonic() - started, 2),
-        "labels": written_labels(ignored is not None),
+        "labels": original.values,
     }
-    writer.write(case.id, images[0], images[1], about, images[2])
+    writer.write(case.id, images, about)
 
 
 def _beside(case: Case) -> tuple[Path, Path]:
@@ -129,14 +127,6 @@ def plausibility(probability: np.ndarray, nodes: np.ndarray) -> dict[int, float]
     labels = np.unique(nodes[nodes > 0])
     means = ndimage.mean(probability, nodes, labels) if len(labels) else []
     return {int(label): float(mean) for label, mean in zip(labels, means)}
-
-
-def size_bins(nodes: np.ndarray, spacing: np.ndarray) -> dict[int, str]:
-    """The size bin of each label of `nodes` (z, y, x); `spacing` in mm."""
-    boxes = enumerate(ndimage.find_objects(nodes), 1)
-    return {
-        label: size_bin(nodes[box] == label, spacing) for label, box in boxes if box is not None
-    }
 
 
 def implausible(

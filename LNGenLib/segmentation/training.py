@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,13 @@ import pytorch_lightning as pl
 import torch
 from monai.losses import DiceCELoss
 from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.label_values import IGNORED, NODE
 from LNGenLib.files import write_json
-from LNGenLib.latent.training import StepReport, Task, WholeCheckpoints
+from LNGenLib.latent.training import StepReport, Task, trainer_in
 from LNGenLib.models.store import save_weights
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation.config import WEIGHTS, SegmentationConfig
@@ -89,10 +90,17 @@ def train(
         held_out, also_left_out = prepare(validation, config.spacing_mm, cache, progress)
         pl.seed_everything(seed, workers=True, verbose=False)
         task = SegmentationTask(config)
-        best = ModelCheckpoint(
-            folder, "best", monitor="dice", mode="max", enable_version_counter=False
+        checkpoint = partial(ModelCheckpoint, folder, enable_version_counter=False)
+        best = checkpoint(filename="best", monitor="dice", mode="max")
+        last = checkpoint(filename=LAST, every_n_epochs=1, save_on_train_epoch_end=True)
+        trainer = trainer_in(
+            folder,
+            [best, StepReport("training", progress), last],
+            TensorBoardLogger(folder, name=None, version="tensorboard"),
+            max_epochs=config.epochs,
+            log_every_n_steps=min(10, config.steps_an_epoch),
+            use_distributed_sampler=False,
         )
-        trainer = _trainer(folder, config, [best, StepReport("training", progress)])
         patches, resumed = Patches(prepared, config, seed, online), folder / f"{LAST}.ckpt"
         trainer.fit(
             task,
@@ -117,30 +125,3 @@ def train(
     }
     write_json(description, folder / "training.json")
     return description
-
-
-def _trainer(
-    folder: Path, config: SegmentationConfig, callbacks: Sequence[pl.Callback]
-) -> pl.Trainer:
-    """Trains for the epochs of a configuration and keeps a checkpoint of the last one."""
-    last = ModelCheckpoint(
-        folder, LAST, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
-    )
-    return pl.Trainer(
-        default_root_dir=folder,
-        max_epochs=config.epochs,
-        precision="bf16-mixed",
-        accelerator="auto",
-        gradient_clip_val=1.0,
-        callbacks=[*callbacks, last],
-        plugins=[WholeCheckpoints()],
-        logger=[
-            CSVLogger(folder, name=None, version=""),
-            TensorBoardLogger(folder, name=None, version="tensorboard"),
-        ],
-        log_every_n_steps=min(10, config.steps_an_epoch),
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-    )

@@ -3,7 +3,6 @@ sizes, and procedural solids."""
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +13,13 @@ import torch
 from torch.utils.data import Dataset
 
 from LNGenLib.errors import InputError
-from LNGenLib.files import write_npz
+from LNGenLib.files import read_table, write_npz
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.deformation import deform
 from LNGenLib.structure.descriptors import describe
 from LNGenLib.structure.frame import GRID, TRUNCATION
+from LNGenLib.structure.networks import StructureConfig
 from LNGenLib.structure.ovoids import ovoid
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import SMALLEST
@@ -29,29 +29,34 @@ from LNGenLib.structure.surface import NodeSurface, node_surface
 FEW, ENOUGH = 6.0, 12.0  # mm: below the one no surfaces are known, above the other enough
 
 
+def table_of_masks(data: Path) -> Path:
+    """Where the `nodes.csv` of a data folder is: in it, or else in its folder `nodes`."""
+    table = data / "nodes.csv"
+    return table if table.exists() else data / "nodes" / "nodes.csv"
+
+
 def prepare(data: Path, output: Path, progress: Progress = SILENT) -> None:
-    """Write the surface of every mask that `data/nodes.csv` lists to `output` (.npz), but of those
-    that their image's border cuts off: they would teach flat faces.
+    """Write the surface of every mask that the `nodes.csv` of `data` lists to `output` (.npz), but
+    of those that their image's border cuts off: they would teach flat faces.
 
     The table has at least the columns `file` and `split` (train, validation or test). Arrays:
     `tsdf` (n, 32, 32, 32) float16, `long_axis_mm` (n,), `dice` and `volume_ratio` (n,) of surface
     and mask, `single` (n,), `split` (n,), `name` (n,). Raises InputError for a mask that outlines
     nothing, and where no training or validation mask is whole.
     """
-    with open(data / "nodes.csv", newline="") as table:
-        listed = list(csv.DictReader(table))
-    rows, surfaces = [], []
+    table = table_of_masks(data)
+    listed, rows, surfaces = read_table(table), [], []
     for number, row in enumerate(listed):
         progress.advance("masks", number, len(listed))
-        found = read_surface(data / row["file"])
+        found = read_surface(table.parent / row["file"])
         if not found.cut_off:
             rows.append(row)
             surfaces.append(found)
     for split in ("train", "validation"):
         if all(row["split"] != split for row in rows):
             raise InputError(
-                f"{data}: every mask of the split {split} reaches the border of its image, as if "
-                "cut off there: leave background round the lymph nodes"
+                f"{table.parent}: every mask of the split {split} reaches the border of its image, "
+                "as if cut off there: leave background round the lymph nodes"
             )
     arrays = {
         "tsdf": np.stack([one.tsdf for one in surfaces]).astype(np.float16),
@@ -132,7 +137,7 @@ def training_shapes(
         for number, (tsdf, size) in enumerate(zip(*real)):
             progress.advance("deformations", number, len(tsdfs))
             structure, rng = Structure(tsdf), node_rng(seed, number, "deformation")
-            shapes.extend(_turned(deform(structure, rng), rng) for _ in range(copies))
+            shapes.extend(turned_at_random(deform(structure, rng), rng) for _ in range(copies))
             sizes.extend([size] * copies)
         for number in range(ovoids):
             progress.advance("ovoids", number, ovoids)
@@ -146,9 +151,17 @@ def training_shapes(
     return Shapes(kept["tsdf"].astype(np.float32), kept["descriptors"])
 
 
-def described(real: tuple[np.ndarray, np.ndarray]) -> Shapes:
-    """Surfaces as `real_shapes` gives them, with their descriptors."""
-    return Shapes(real[0], _described(*real))
+def read_corpus(
+    arrays: Path, kept: Path, config: StructureConfig, seed: int, progress: Progress
+) -> tuple[Shapes, Shapes, torch.Tensor]:
+    """Shapes to learn from, made of `prepare`'s arrays and kept in `kept`; the held-out ones; and
+    descriptors (k, 12) of the known shapes, all of the first but deformed copies."""
+    real, held_out = (real_shapes(arrays, split) for split in ("train", "validation"))
+    shapes = training_shapes(kept, real, config.copies, config.ovoids, seed, progress)
+    last = len(shapes.tsdf)
+    known = [*range(len(real[0])), *range(last - config.ovoids, last)]
+    descriptors = torch.from_numpy(shapes.descriptors[known])
+    return shapes, Shapes(held_out[0], _described(*held_out)), descriptors
 
 
 def solid_shapes(path: Path, count: int, seed: int) -> np.ndarray:
@@ -164,7 +177,8 @@ def _described(shapes, sizes, progress: Progress = SILENT) -> np.ndarray:
     return np.stack(found)
 
 
-def _turned(tsdf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def turned_at_random(tsdf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A TSDF (32, 32, 32) by one of 48 symmetries at random."""
     turned = tsdf.transpose(rng.permutation(3))
     return np.flip(turned, tuple(np.flatnonzero(rng.random(3) < 0.5)))
 

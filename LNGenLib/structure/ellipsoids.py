@@ -17,8 +17,6 @@ from LNGenLib.image.components import largest_component
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.model import Samples
-from LNGenLib.structure.repair import repair
-from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.tsdf import signed_distance, tsdf_from_distance
 
@@ -60,8 +58,4 @@ class EllipsoidModel:
         ranges = [shapes] if isinstance(shapes, ShapeRange) else shapes
         if any(one != ANY_SHAPE for one in ranges):
             raise InputError("ellipsoids have no shape to ask for: leave shape and short axis out")
-        repaired = [repair(elastic_ellipsoid(seed, int(number))) for number in numbers]
-        return Samples(
-            [Structure(tsdf) for tsdf, _ in repaired],
-            [changed for _, changed in repaired],
-        )
+        return Samples.of(elastic_ellipsoid(seed, int(number)) for number in numbers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,12 @@ class Samples:
     structures: list[Structure]
     repaired: list[bool]
 
+    @classmethod
+    def of(cls, drawn: Iterable[np.ndarray]) -> Samples:
+        """Of TSDFs (32, 32, 32) as they were drawn."""
+        repaired = [repair(tsdf) for tsdf in drawn]
+        return cls([Structure(tsdf) for tsdf, _ in repaired], [changed for _, changed in repaired])
+
 
 class StructureModel:
     """The trained structure model; `path` is a .safetensors of `lngen train structure`."""
@@ -71,11 +77,9 @@ class StructureModel:
         drawn = self.draw(numbers, long_axes, seed, steps, progress, shapes)
         if (drawn.min((1, 2, 3)) >= 0).any():
             raise InputError(f"{self.path} draws structures without an inside: train it longer")
-        repaired = [repair(tsdf) for tsdf in drawn]
-        return Samples(
-            [Structure(tsdf) for tsdf, _ in repaired], [changed for _, changed in repaired]
-        )
+        return Samples.of(drawn)
 
+    @torch.inference_mode()
     def draw(
         self,
         numbers: Sequence[int],
@@ -89,34 +93,23 @@ class StructureModel:
         """TSDFs (n, 32, 32, 32) float32 as the networks leave them, nothing repaired; those of the
         decoder alone where they are not to be `adapted`."""
         ranges = [shapes] * len(numbers) if isinstance(shapes, ShapeRange) else shapes
-        prior, drawn = self.networks.prior, []
+        networks, drawn = self.networks, []
         batches = math.ceil(len(numbers) / self.batch)
         for k in range(batches):
             part = slice(k * self.batch, (k + 1) * self.batch)
             wanted = [
-                prior.draw(axis, shape, seed, int(number))
+                networks.prior.draw(axis, shape, seed, int(number))
                 for number, axis, shape in zip(numbers[part], long_axes[part], ranges[part])
             ]
             seeds = [node_seed(seed, int(number), "structure") for number in numbers[part]]
             descriptors = torch.from_numpy(np.stack(wanted)).to(self.device)
-            drawn.append(self._batch(descriptors, seeds, steps, progress.part(k, batches), adapted))
+            condition = networks.prior.condition(descriptors, LATENT_GRID)
+            noise = seeded_noise(seeds, (networks.config.latent_channels, *[LATENT_GRID] * 3))
+            noise, own = noise.to(self.device), progress.part(k, batches)
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.precision is torch.bfloat16):
+                z = networks.diffusion.sample(noise, condition, steps, own, SOLVER)
+                tsdf = networks.autoencoder.decode(z)
+                if adapted:
+                    tsdf = networks.adapter(tsdf)
+            drawn.append(tsdf.float().clamp(-1, 1).cpu().numpy()[:, 0] * TRUNCATION)
         return np.concatenate(drawn)
-
-    @torch.inference_mode()
-    def _batch(
-        self,
-        descriptors: torch.Tensor,
-        seeds: Sequence[int],
-        steps: int,
-        progress: Progress,
-        adapted: bool,
-    ) -> np.ndarray:
-        networks = self.networks
-        condition = networks.prior.condition(descriptors, LATENT_GRID)
-        noise = seeded_noise(seeds, (networks.config.latent_channels, *[LATENT_GRID] * 3))
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.precision is torch.bfloat16):
-            z = networks.diffusion.sample(noise.to(self.device), condition, steps, progress, SOLVER)
-            tsdf = networks.autoencoder.decode(z)
-            if adapted:
-                tsdf = networks.adapter(tsdf)
-        return tsdf.float().clamp(-1, 1).cpu().numpy()[:, 0] * TRUNCATION

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch.utils.data import TensorDataset
 
 from LNGenLib.latent.training import AutoencoderTask, Stage, Task
 from LNGenLib.progress import Progress
 from LNGenLib.structure.adapter import adapter_loss
-from LNGenLib.structure.corpus import (
-    Shapes,
-    Volumes,
-    described,
-    real_shapes,
-    solid_shapes,
-    training_shapes,
-)
+from LNGenLib.structure.corpus import Shapes, Volumes, read_corpus, solid_shapes
 from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.networks import LATENT_GRID, StructureConfig, StructureNetworks
 
@@ -57,28 +48,23 @@ def networks_and_stages(
 
     What else they learn from is kept beside the arrays. Needs neither SimpleITK nor vtk.
     """
-    real, kept = real_shapes(arrays, "train"), arrays.with_name("corpus.npz")
-    corpus = training_shapes(kept, real, config.copies, config.ovoids, seed, progress)
-    held_out = described(real_shapes(arrays, "validation"))
-    known = [*range(len(real[0])), *range(len(corpus.tsdf) - config.ovoids, len(corpus.tsdf))]
+    kept = arrays.with_name("corpus.npz")
+    corpus, held_out, known = read_corpus(arrays, kept, config, seed, progress)
     torch.manual_seed(seed)
     networks = kind(replace(config, known=len(known)))
-    networks.prior.table.copy_(torch.from_numpy(corpus.descriptors[known]))
-    solids = partial(solid_shapes, arrays.with_name("solids.npz"), config.solids, seed)
-    return networks, _stages(networks, solids, corpus, held_out)
+    networks.prior.table.copy_(known)
+    return networks, _stages(networks, arrays, seed, corpus, held_out)
 
 
 def _stages(
-    networks: StructureNetworks,
-    solids: Callable[[], np.ndarray],
-    corpus: Shapes,
-    held_out: Shapes,
+    networks: StructureNetworks, arrays: Path, seed: int, corpus: Shapes, held_out: Shapes
 ) -> Iterator[Stage]:
     config, autoencoder = networks.config, networks.autoencoder
     validation = Volumes(held_out.tsdf)
     if config.solid_steps:
+        solids = solid_shapes(arrays.with_name("solids.npz"), config.solids, seed)
         pretraining = AutoencoderTask(networks, config.solid_steps)
-        yield Stage("solids", pretraining, Volumes(solids()), validation)
+        yield Stage("solids", pretraining, Volumes(solids), validation)
     adaptation = AutoencoderTask(networks, config.vae_steps)
     yield Stage("vae", adaptation, Volumes(corpus.tsdf), validation)
     autoencoder.eval().measure_latents(_volumes(corpus))

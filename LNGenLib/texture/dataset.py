@@ -8,7 +8,6 @@ included. The split is by scan, as `splits.csv` fixes it.
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from scipy.spatial.transform import Rotation
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
-from LNGenLib.files import write_npz
+from LNGenLib.files import read_table, write_npz
 from LNGenLib.image.geometry import array_spacing, extract_patch
 from LNGenLib.image.hu import FAT, SOFT_TISSUE, normalize, window_of
 from LNGenLib.progress import SILENT, Progress
@@ -32,6 +31,8 @@ from LNGenLib.texture.patch import RIM, SDF_TRUNCATION, SIZED_TO_NODE, Frame, pa
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
+
+SMALLEST, LARGEST = 5.0, 40.0  # mm, of the bodies that are looked for
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +66,8 @@ class Body:
         return tuple(part.start for part in self.box)
 
 
-def find_bodies(scan: LabeledScan, smallest: float = 5.0, largest: float = 40.0) -> list[Body]:
-    """Compact soft-tissue bodies of `smallest` to `largest` mm surrounded by fat.
+def find_bodies(scan: LabeledScan) -> list[Body]:
+    """Compact soft-tissue bodies of 5 to 40 mm surrounded by fat.
 
     Basins of the distance transform of soft tissue, kept where at least 40 % of the voxels just
     outside are fat (partial volume included), the extents differ at most by a factor of three,
@@ -78,7 +79,7 @@ def find_bodies(scan: LabeledScan, smallest: float = 5.0, largest: float = 40.0)
     depth = ndimage.gaussian_filter(depth, 1.0 / scan.spacing)
     footprint = np.ones([2 * int(np.ceil(2.0 / s)) + 1 for s in scan.spacing])
     peaks = peak_local_max(depth, footprint=footprint, threshold_abs=1.5, exclude_border=False)
-    peaks = peaks[depth[tuple(peaks.T)] < largest / 2]
+    peaks = peaks[depth[tuple(peaks.T)] < LARGEST / 2]
     markers = np.zeros(soft.shape, np.int32)
     markers[tuple(peaks.T)] = 1 + np.arange(len(peaks))
     basins = watershed(-depth, markers, mask=soft)
@@ -89,7 +90,7 @@ def find_bodies(scan: LabeledScan, smallest: float = 5.0, largest: float = 40.0)
         size = np.array([b.stop - b.start for b in box])
         extent = size * scan.spacing
         at_border = any(b.start == 0 or b.stop == n for b, n in zip(box, soft.shape, strict=True))
-        if at_border or size.min() < 2 or not smallest <= extent.max() <= largest:
+        if at_border or size.min() < 2 or not SMALLEST <= extent.max() <= LARGEST:
             continue
         if extent.max() > 3 * extent.min():
             continue
@@ -114,12 +115,6 @@ def extend_tissue(hu: np.ndarray, sdf: np.ndarray, margin: float) -> np.ndarray:
     mirrored = np.clip(2 * nearest - np.indices(hu.shape), 0, len(hu) - 1)
     source = np.where(inner[tuple(mirrored)], mirrored, nearest)
     return np.where((sdf < RIM) & ~inner, hu[tuple(source)], hu)
-
-
-def scan_rows(data: Path) -> list[dict[str, str]]:
-    """Rows of `data/splits.csv`, with the columns `file` and `split`."""
-    with open(data / "splits.csv", newline="") as table:
-        return list(csv.DictReader(table))
 
 
 def read_scan(path: Path, labels: Path | None = None) -> tuple[sitk.Image, LabeledScan]:
@@ -229,7 +224,7 @@ def prepare(
     (n,).
     """
     arrays: dict[str, list] = {"hu": [], "sdf": [], "split": [], "scan": []}
-    rows = [row for row in scan_rows(data) if row["split"] != "test"]
+    rows = [row for row in read_table(data / "splits.csv") if row["split"] != "test"]
     for number, row in enumerate(rows):
         progress.advance("CTs", number, len(rows))
         labels = data / row["labels"] if row.get("labels") else None

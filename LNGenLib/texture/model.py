@@ -39,6 +39,7 @@ class TextureModel:
         networks = self.NETWORKS(config_of(self.NETWORKS.CONFIG, self.description))
         self.networks = quick_alone(load_weights(networks, self.path, device), device)
 
+    @torch.inference_mode()
     def sample(
         self,
         hu: np.ndarray,
@@ -53,44 +54,30 @@ class TextureModel:
 
         The noise of each node comes from its own seed.
         """
-        tissues: list[Tissue] = []
+        networks, frame, tissues = self.networks, self.networks.FRAME, []
         batches = range(0, len(nodes), self.batch)
         for batch, start in enumerate(batches):
             part = slice(start, start + self.batch)
-            own = progress.part(batch, len(batches))
-            tissues += self._batch(hu, nodes[part], means[part], seeds[part], steps, solver, own)
-        return tissues
-
-    def _batch(
-        self,
-        hu: np.ndarray,
-        nodes: Sequence[LymphNode],
-        means: Sequence[float],
-        seeds: Sequence[int],
-        steps: int,
-        solver: Solver,
-        progress: Progress,
-    ) -> list[Tissue]:
-        frame = self.networks.FRAME
-        distances = [frame.step(node.long_axis) for node in nodes]
-        ct, sdf = [], []
-        for node, step in zip(nodes, distances, strict=True):
-            ct.append(normalize(extract_patch(hu, node.spacing, node.center, step, frame.size)))
-            samples = patch_distance(node.structure, node.rotation, node.long_axis, frame)
-            sdf.append(np.clip(samples / SDF_TRUNCATION, -1, 1))
-        with torch.inference_mode():
-            condition = self.networks.condition(
+            ct, sdf = [], []
+            for node in nodes[part]:
+                step = frame.step(node.long_axis)
+                ct.append(normalize(extract_patch(hu, node.spacing, node.center, step, frame.size)))
+                samples = patch_distance(node.structure, node.rotation, node.long_axis, frame)
+                sdf.append(np.clip(samples / SDF_TRUNCATION, -1, 1))
+            condition = networks.condition(
                 torch.from_numpy(np.stack(ct))[:, None].to(self.device),
                 torch.from_numpy(np.stack(sdf))[:, None].to(self.device),
-                torch.from_numpy(normalize(np.array(means))).to(self.device),
+                torch.from_numpy(normalize(np.array(means[part]))).to(self.device),
             )
-            noise = seeded_noise(seeds, self.networks.latent_shape).to(self.device)
-            z = self.networks.diffusion.sample(noise, condition, steps, progress, solver)
-            patches = self.networks.autoencoder.decode(z).float().cpu().numpy()[:, 0]
-        return [
-            Tissue(self._finished(denormalize(patch), shape, mean), step)
-            for patch, step, shape, mean in zip(patches, distances, sdf, means, strict=True)
-        ]
+            noise = seeded_noise(seeds[part], networks.latent_shape).to(self.device)
+            own = progress.part(batch, len(batches))
+            z = networks.diffusion.sample(noise, condition, steps, own, solver)
+            patches = networks.autoencoder.decode(z).float().cpu().numpy()[:, 0]
+            drawn = zip(nodes[part], patches, sdf, means[part], strict=True)
+            for node, patch, shape, mean in drawn:
+                tissue = self._finished(denormalize(patch), shape, mean)
+                tissues.append(Tissue(tissue, frame.step(node.long_axis)))
+        return tissues
 
     def _finished(self, hu: np.ndarray, sdf: np.ndarray, mean: float) -> np.ndarray:
         """Tissue (32, 32, 32) of what the networks decode: without grain, of the wanted mean."""

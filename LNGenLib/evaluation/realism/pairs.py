@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,15 +31,6 @@ from LNGenLib.texture.dataset import read_scan
 ROUNDS = 24  # of places tried for each body
 
 
-@dataclass(frozen=True, eq=False)
-class PaintedControls:
-    """Controls of a scan's real bodies as the finder sees them: (place of the body in the list of
-    bodies, control). `painted` counts those that the finder does not see, too."""
-
-    found: list[tuple[int, Specimen]]
-    painted: int
-
-
 def real_bodies(data: Path, name: str) -> tuple[list[Specimen], float]:
     """The bodies of the CT `name` of `data` off its lesion, and the noise of its muscle in HU."""
     scan = read_scan(data / name)[1]
@@ -59,8 +49,9 @@ def placed(data: Path, name: str, bodies: list[Specimen], seed: int) -> list[int
 
 def paint_controls(
     data: Path, name: str, bodies: list[Specimen], paint: ControlPainter, seed: int
-) -> PaintedControls:
-    """Controls of the `bodies` of the CT `name`, where they find room.
+) -> tuple[list[tuple[int, Specimen]], int]:
+    """Controls of the `bodies` of the CT `name` as the finder sees them, where they find room, each
+    with the place of its body in the list; and how many were painted, seen or not.
 
     Bodies whose control the finder does not see as a body like the real one get another place, and
     so on.
@@ -83,7 +74,7 @@ def paint_controls(
         }
         found, painted = [*found, *new.items()], painted + len(controls)
         waiting = [body for body in waiting if places[id(body)] not in new]
-    return PaintedControls(found, painted)
+    return found, painted
 
 
 def halves(real: Sequence[Specimen], rng: np.random.Generator) -> list[Pair]:

@@ -18,10 +18,10 @@ from LNGenLib.evaluation.realism.painters import ControlPainter, painters
 from LNGenLib.evaluation.realism.pairs import halves, paint_controls, placed, real_bodies
 from LNGenLib.evaluation.realism.specimens import Specimen
 from LNGenLib.evaluation.realism.two_sample_test import Pair, PairScores, score_pairs
-from LNGenLib.files import keep_settings
+from LNGenLib.files import keep_settings, read_table
 from LNGenLib.progress import Progress
 from LNGenLib.synthesis.models import Models
-from LNGenLib.texture.dataset import read_scan, scan_rows
+from LNGenLib.texture.dataset import read_scan
 from LNGenLib.texture.model import TextureModel
 
 HALVINGS = 4
@@ -66,7 +66,7 @@ def evaluate_texture(
     one is given: the same call goes on from there. Raises InputError where the test scans have no
     bodies to compare with, and where `work` is of other data.
     """
-    rows, cache = scan_rows(data), Cache(work)
+    rows, cache = read_table(data / "splits.csv"), Cache(work)
     if work is not None:
         keep_settings(work, {"data": str(data.resolve())})
     tested = {row["file"] for row in rows if row["split"] == "test"}
@@ -128,9 +128,9 @@ def _painted_pairs(
     for number, (name, bodies) in enumerate(real.items()):
         progress.advance(f"painting {key[0]}", number, len(real))
         make = partial(paint_controls, data, name, bodies, paint, seed)
-        controls = cache(["controls", seed, *key, name], make)
-        pairs += [(bodies[place], control) for place, control in controls.found]
-        painted += controls.painted
+        controls, count = cache(["controls", seed, *key, name], make)
+        pairs += [(bodies[place], control) for place, control in controls]
+        painted += count
     return pairs, len(pairs) / max(painted, 1)
 
 

@@ -55,10 +55,10 @@ def score(
     iou[iou < LEAST_IOU] = 0
     pairs = [(a, b) for a, b in zip(*linear_sum_assignment(-iou)) if iou[a, b] > 0]
     detected, true = ({int(pair[k]) for pair in pairs} for k in range(2))
-    for number, size in _sizes(nodes, spacing):
+    for number, size in size_bins(nodes, spacing):
         counts["nodes"][size] += 1
         counts["detected"][size] += number in detected
-    for _, size in _sizes(findings, spacing, but=true):
+    for _, size in size_bins(findings, spacing, but=true):
         counts["false"][size] += 1
     shared_voxels, truth_voxels, found_voxels = (
         int(mask.sum()) for mask in (both, nodes > 0, findings > 0)
@@ -66,10 +66,10 @@ def score(
     return ScanScore(id, patient, shared_voxels, truth_voxels, found_voxels, **counts)
 
 
-def _sizes(
+def size_bins(
     labels: np.ndarray, spacing: np.ndarray, but: Collection[int] = ()
 ) -> Iterator[tuple[int, str]]:
-    """Each label but some, and its size bin."""
+    """Each of the `labels` (z, y, x) but some, and its size bin; `spacing` in mm."""
     for number, box in enumerate(ndimage.find_objects(labels), 1):
         if box is not None and number not in but:
             yield number, size_bin(labels[box] == number, spacing)

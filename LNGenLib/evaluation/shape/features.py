@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from LNGenLib.structure.corpus import turned_at_random
+
 COMPONENTS = 64
 SYMMETRIES = 48  # of the cube: axes exchanged and flipped in every way
 
@@ -50,8 +52,4 @@ class Features:
 
 def turned(tsdf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """TSDFs (n, 32, 32, 32), each by one of 48 symmetries at random."""
-    shapes = []
-    for one in tsdf:
-        permuted = one.transpose(rng.permutation(3))
-        shapes.append(np.flip(permuted, tuple(np.flatnonzero(rng.random(3) < 0.5))))
-    return np.stack(shapes)
+    return np.stack([turned_at_random(one, rng) for one in tsdf])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import zipfile
 from pathlib import Path
 
@@ -11,9 +10,10 @@ import numpy as np
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.shape.descriptors import has_valid_surface
 from LNGenLib.evaluation.shape.surfaces import RealSurfaces, Surfaces
+from LNGenLib.files import read_table
 from LNGenLib.image.io import read_image, to_array
 from LNGenLib.progress import Progress
-from LNGenLib.structure.corpus import read_surface
+from LNGenLib.structure.corpus import read_surface, table_of_masks
 from LNGenLib.structure.frame import GRID
 from LNGenLib.structure.tsdf import tsdf_from_distance
 
@@ -26,13 +26,12 @@ def read_real(path: Path, progress: Progress) -> RealSurfaces:
     """
     if path.suffix == ".npz":
         return _prepared(path)
-    nodes = path if (path / "nodes.csv").exists() else path / "nodes"
-    if (nodes / "nodes.csv").exists():
-        with open(nodes / "nodes.csv", newline="") as table:
-            rows = list(csv.DictReader(table))
+    table = table_of_masks(path)
+    if table.exists():
+        rows = read_table(table)
         if not rows or not {"file", "split"} <= set(rows[0]):
-            raise InputError(f"{nodes / 'nodes.csv'} lacks rows with file and split: add them")
-        files, split = [nodes / row["file"] for row in rows], [row["split"] for row in rows]
+            raise InputError(f"{table} lacks rows with file and split: add them")
+        files, split = [table.parent / row["file"] for row in rows], [row["split"] for row in rows]
     else:
         files = images(path)
         split = [""] * len(files)
