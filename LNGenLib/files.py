@@ -141,14 +141,26 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     What fails is an OutputError; nothing stays of the file then, and an older `path` as it was.
     """
-    folder = _nearest(path.parent) / f"{UNFINISHED}{secrets.token_hex(8)}"
+    try:
+        with _unfinished(_nearest(path.parent), path) as folder:
+            yield folder / path.name
+            _to_disk(folder / path.name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(folder / path.name, path)
+    except RuntimeError as error:  # ITK's and torch's
+        raise unwritten(path, error) from error
+
+
+@contextmanager
+def _unfinished(within: Path, path: Path) -> Iterator[Path]:
+    """A temporary folder `within` another, in which `path` is made; OutputError names that."""
+    folder = within / f"{UNFINISHED}{secrets.token_hex(8)}"
     try:
         folder.mkdir()
-        yield folder / path.name
-        _to_disk(folder / path.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(folder / path.name, path)
-    except (OSError, RuntimeError) as error:  # ITK's and torch's are of the second kind
+        yield folder
+    except OutputError as error:
+        raise renamed(error, folder, path) from error
+    except OSError as error:
         raise unwritten(path, error) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -217,9 +229,7 @@ def output_folder(path: Path, gone: Iterable[str] = ()) -> Iterator[Path]:
     they are there: of an earlier result, they would be taken for this one's. Raises OutputError
     where the disk is full or closed.
     """
-    temporary = check_output(path) / f"{UNFINISHED}{secrets.token_hex(8)}"
-    try:
-        temporary.mkdir()
+    with _unfinished(check_output(path), path) as temporary:
         yield temporary
         files = sorted(temporary.iterdir())
         for file in files:
@@ -232,12 +242,6 @@ def output_folder(path: Path, gone: Iterable[str] = ()) -> Iterator[Path]:
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.rename(path)
-    except OutputError as error:
-        raise renamed(error, temporary, path) from error
-    except OSError as error:
-        raise unwritten(path, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _to_disk(file: Path) -> None:
