@@ -7,6 +7,7 @@ import json
 import math
 import operator
 import types
+from collections.abc import Callable, Mapping
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from LNGenLib.errors import InputError
@@ -66,19 +67,18 @@ def _fits(value: Any, kind: Any) -> bool:
     return kind is Any or isinstance(value, origin or kind)
 
 
-def from_json(kind: type, values: dict[str, Any], parts: dict[str, type] | None = None) -> Any:
+def from_json(kind: type, values: dict[str, Any], parts: Mapping[str, Callable] = {}) -> Any:
     """The dataclass `kind` of `dataclasses.asdict`'s JSON; InputError for fields that do not fit.
 
-    `parts` are the fields that are dataclasses or enumerations themselves.
+    `parts` are the fields that are dataclasses themselves, or what makes them of JSON.
     """
     if not isinstance(values, dict):
         raise InputError(f"{kind.__name__} is a JSON object, not {values!r}")
     unknown = set(values) - {f.name for f in dataclasses.fields(kind)}
     if unknown:
         raise InputError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")
-    parts = {name: part for name, part in (parts or {}).items() if name in values}
     try:
-        made = {name: _part(part, values[name]) for name, part in parts.items()}
+        made = {name: _part(part, values[name]) for name, part in parts.items() if name in values}
         given = {name: _tupled(value) for name, value in (values | made).items()}
         check_types(kind, given)
         return kind(**given)
@@ -88,7 +88,7 @@ def from_json(kind: type, values: dict[str, Any], parts: dict[str, type] | None 
         raise InputError(f"{kind.__name__} can't be made of {str(values)[:99]}: {error}") from error
 
 
-def _part(kind: type, value: Any) -> Any:
+def _part(kind: Callable, value: Any) -> Any:
     return from_json(kind, value) if dataclasses.is_dataclass(kind) else kind(value)
 
 
