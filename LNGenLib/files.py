@@ -14,6 +14,7 @@ import shutil
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,8 +174,8 @@ def write_bytes(content: bytes, path: Path) -> None:
 
 
 def write_json(content: Any, path: Path) -> None:
-    """As `write_bytes`, of JSON."""
-    write_bytes(json.dumps(content, indent=1).encode() + b"\n", path)
+    """As `write_bytes`, of JSON, with dataclasses as objects."""
+    write_bytes(json.dumps(content, indent=1, default=asdict).encode() + b"\n", path)
 
 
 def write_npy(array: np.ndarray, path: Path) -> None:
