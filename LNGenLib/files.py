@@ -74,7 +74,9 @@ def check_output(
         raise InputError(f"{folder} can't be written to: give another folder for the results")
     targets = [path / name for name in files]
     there = [one for one in inputs if one is not None and one.exists()]
-    _check_apart([path, *targets], there)
+    for target in (path, *targets):
+        if target.exists() and any(map(target.samefile, there)):
+            raise InputError(f"{target} is an input: give another folder for the results")
     for target in targets:
         if target.is_dir():
             raise InputError(f"{target} is a folder: take it away, or give another folder")
@@ -90,15 +92,6 @@ def _nearest(path: Path) -> Path:
     while not path.exists():
         path = path.parent
     return path
-
-
-def _check_apart(targets: Iterable[Path], inputs: list[Path]) -> None:
-    """InputError where a target, a file or the folder it is to lie in, is an input, by whatever
-    name or link."""
-    for target in targets:
-        for given in inputs:
-            if target.exists() and target.samefile(given):
-                raise InputError(f"{target} is an input: give another folder for the results")
 
 
 def is_own(path: Path) -> bool:

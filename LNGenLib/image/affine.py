@@ -52,7 +52,7 @@ def right_angled(affine: np.ndarray, size: Sequence[int], name: str) -> np.ndarr
     return straight
 
 
-def place(image: sitk.Image, forms: Sequence[np.ndarray], name: str) -> None:
+def set_forms(image: sitk.Image, forms: Sequence[np.ndarray], name: str) -> None:
     """Put a 3D image, called `name`, where its forms (4, 4) say, the first before the second.
 
     Raises InputError where they have no right angles, see `right_angled`, and where two differ.

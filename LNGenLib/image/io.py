@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.files import SOFTWARE, whole_file
-from LNGenLib.image.affine import affine_of, place
+from LNGenLib.image.affine import affine_of, set_forms
 from LNGenLib.image.dicom_header import is_dicom
 from LNGenLib.image.metaimage import METAIMAGE, metaimage_stored
 from LNGenLib.image.nifti import header_of, is_nifti, read_nifti
@@ -95,7 +95,7 @@ def _read(path: Path, series: str | None = None) -> tuple[sitk.Image, bool]:
     try:
         with np.errstate(all="ignore"):  # a damaged header leads to infinities, which are refused
             image, oriented = _read_any(path, series)
-            place(image, [affine_of(image)], str(path))
+            set_forms(image, [affine_of(image)], str(path))
             return image, oriented
     except (RuntimeError, OSError, MemoryError) as error:
         cause = (str(error).strip() or type(error).__name__).splitlines()[-1]

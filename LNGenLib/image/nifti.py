@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.affine import RAS_TO_LPS, place
+from LNGenLib.image.affine import RAS_TO_LPS, set_forms
 from LNGenLib.image.stored import (
     Stored,
     as_volume,
@@ -59,7 +59,7 @@ def read_nifti(path: Path, head: bytes, packed: bool) -> tuple[sitk.Image, bool]
     """
     header, stored = _parsed(path, head, packed)
     image = as_volume(_read(header, stored), path)
-    place(image, _forms(header, path), str(path))
+    set_forms(image, _forms(header, path), str(path))
     return image, stored.oriented
 
 
