@@ -15,6 +15,7 @@ import shutil
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,9 @@ def check_output(
         raise InputError(f"{folder} can't be written to: give another folder for the results")
     targets = [path / name for name in files]
     there = [one for one in inputs if one is not None and one.exists()]
-    _check_apart([path, *targets], there)
+    for target in (path, *targets):
+        if target.exists() and any(map(target.samefile, there)):
+            raise InputError(f"{target} is an input: give another folder for the results")
     for target in targets:
         if target.is_dir():
             raise InputError(f"{target} is a folder: take it away, or give another folder")
@@ -85,15 +88,6 @@ def _nearest(path: Path) -> Path:
     while not path.exists():
         path = path.parent
     return path
-
-
-def _check_apart(targets: Iterable[Path], inputs: list[Path]) -> None:
-    """InputError where a target, a file or the folder it is to lie in, is an input, by whatever
-    name or link."""
-    for target in targets:
-        for given in inputs:
-            if target.exists() and target.samefile(given):
-                raise InputError(f"{target} is an input: give another folder for the results")
 
 
 def is_own(path: Path) -> bool:
@@ -137,14 +131,26 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     What fails is an OutputError; nothing stays of the file then, and an older `path` as it was.
     """
-    folder = _nearest(path.parent) / f"{UNFINISHED}{secrets.token_hex(8)}"
+    try:
+        with _unfinished(_nearest(path.parent), path) as folder:
+            yield folder / path.name
+            _to_disk(folder / path.name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(folder / path.name, path)
+    except RuntimeError as error:  # ITK's and torch's
+        raise unwritten(path, error) from error
+
+
+@contextmanager
+def _unfinished(within: Path, path: Path) -> Iterator[Path]:
+    """A temporary folder `within` another, in which `path` is made; OutputError names that."""
+    folder = within / f"{UNFINISHED}{secrets.token_hex(8)}"
     try:
         folder.mkdir()
-        yield folder / path.name
-        _to_disk(folder / path.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(folder / path.name, path)
-    except (OSError, RuntimeError) as error:  # ITK's and torch's are of the second kind
+        yield folder
+    except OutputError as error:
+        raise OutputError(str(error).replace(str(folder), str(path))) from error
+    except OSError as error:
         raise unwritten(path, error) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -157,8 +163,8 @@ def write_bytes(content: bytes, path: Path) -> None:
 
 
 def write_json(content: Any, path: Path) -> None:
-    """As `write_bytes`, of JSON."""
-    write_bytes(json.dumps(content, indent=1).encode() + b"\n", path)
+    """As `write_bytes`, of JSON, with dataclasses as objects."""
+    write_bytes(json.dumps(content, indent=1, default=asdict).encode() + b"\n", path)
 
 
 def write_npy(array: np.ndarray, path: Path) -> None:
@@ -224,9 +230,7 @@ def output_folder(path: Path, gone: Iterable[str] = ()) -> Iterator[Path]:
     they are there: of an earlier result, they would be taken for this one's. Raises OutputError
     where the disk is full or closed.
     """
-    temporary = check_output(path) / f"{UNFINISHED}{secrets.token_hex(8)}"
-    try:
-        temporary.mkdir()
+    with _unfinished(check_output(path), path) as temporary:
         yield temporary
         files = sorted(temporary.iterdir())
         for file in files:
@@ -239,12 +243,6 @@ def output_folder(path: Path, gone: Iterable[str] = ()) -> Iterator[Path]:
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.rename(path)
-    except OutputError as error:
-        raise OutputError(str(error).replace(str(temporary), str(path))) from error
-    except OSError as error:
-        raise unwritten(path, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _to_disk(file: Path) -> None:

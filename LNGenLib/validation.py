@@ -7,6 +7,7 @@ import json
 import math
 import operator
 import types
+from collections.abc import Callable, Mapping
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from LNGenLib.errors import InputError
@@ -67,12 +68,12 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def from_json(
-    kind: type, values: dict[str, Any], parts: dict[str, type] | None = None, name: str = ""
+    kind: type, values: dict[str, Any], parts: Mapping[str, Callable] = {}, name: str = ""
 ) -> Any:
     """The dataclass `kind` of `dataclasses.asdict`'s JSON; InputError for fields that do not fit.
 
-    `parts` are the fields that are dataclasses or enumerations themselves; `name` is that of a
-    configuration which a user writes.
+    `parts` are the fields that are dataclasses themselves, or what makes them of JSON; `name` is
+    that of a configuration which a user writes.
     """
     if not isinstance(values, dict):
         raise InputError(f"{kind.__name__} is a JSON object, not {values!r}")
@@ -80,9 +81,8 @@ def from_json(
     if unknown := sorted(set(values) - set(known)):
         owner = f"the {name} configuration has no" if name else f"{kind.__name__} has no field"
         raise InputError(f"{owner} {', '.join(unknown)}: it has {', '.join(known)}")
-    parts = {name: part for name, part in (parts or {}).items() if name in values}
     try:
-        made = {name: _part(part, values[name]) for name, part in parts.items()}
+        made = {name: _part(part, values[name]) for name, part in parts.items() if name in values}
         given = {name: _plain(value) for name, value in (values | made).items()}
         check_types(kind, given)
         return kind(**given)
@@ -92,5 +92,5 @@ def from_json(
         raise InputError(f"{kind.__name__} can't be made of {str(values)[:99]}: {error}") from error
 
 
-def _part(kind: type, value: Any) -> Any:
+def _part(kind: Callable, value: Any) -> Any:
     return from_json(kind, value) if dataclasses.is_dataclass(kind) else kind(value)

@@ -28,7 +28,7 @@ from LNGenLib.mrml.markups import (  # noqa: E402
     to_roi,
 )
 from LNGenLib.mrml.scene import add_node  # noqa: E402
-from LNGenLib.mrml.segmentations import to_labels, to_mask  # noqa: E402
+from LNGenLib.mrml.segmentations import copied  # noqa: E402
 from LNGenLib.mrml.volumes import LABELS, to_image, to_volume  # noqa: E402
 
 TURN = ((0.0, -1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0))
@@ -143,7 +143,7 @@ def test_a_transform_that_is_not_linear_is_refused(scene):
     volume = to_volume(scene, ct, "CT")
     roi, points = to_roi(scene, (0, 1, 0, 1, 0, 1), "ROI"), to_point_list(scene, ((0, 0, 0),), "F")
     segmentation = segmented(scene, ct, {"colon": to_array(ct) > 50})
-    readers = [to_image, to_box, to_points, lambda node: to_labels(node, ct)]
+    readers = [to_image, to_box, to_points, lambda node: copied(node).labels(ct)]
     for node, read in zip((volume, roi, points, segmentation), readers, strict=True):
         bend(node)
         with pytest.raises(InputError, match=f"{node.GetName()} .*not linear.*harden"):
@@ -162,10 +162,10 @@ def test_volumes_without_scalar_voxels_are_refused(scene):
 def test_a_label_map_gives_labels_and_a_mask(scene):
     image = oblique_image(np.uint16)
     node = to_volume(scene, image, "labels", LABELS)
-    assert np.array_equal(to_array(to_labels(node, image)), to_array(image))
-    assert np.array_equal(to_array(to_mask(node, image)), to_array(image) > 0)
+    assert np.array_equal(to_array(copied(node).labels(image)), to_array(image))
+    assert np.array_equal(to_array(copied(node).mask(image)), to_array(image) > 0)
     with pytest.raises(InputError, match="labels has another geometry"):
-        to_labels(node, image[:, :, :-1])
+        copied(node).labels(image[:, :, :-1])
 
 
 def segmented(scene, image: sitk.Image, masks: dict[str, np.ndarray]):
@@ -195,7 +195,7 @@ def halves():
 def test_segments_become_numbers_by_their_names(scene, halves):
     """The later of two that overlap lies on top, as in a .seg.nrrd."""
     image = oblique_image()
-    labels = to_array(to_labels(segmented(scene, image, halves), image))
+    labels = to_array(copied(segmented(scene, image, halves)).labels(image))
     assert np.array_equal(labels == 20, halves["Rectum"])
     assert np.array_equal(labels == 21, halves["urinary bladder"] & ~halves["Rectum"])
 
@@ -203,9 +203,9 @@ def test_segments_become_numbers_by_their_names(scene, halves):
 def test_one_segment_or_all_become_a_mask(scene, halves):
     image = oblique_image()
     node = segmented(scene, image, halves)
-    one = to_array(to_mask(node, image, "Rectum"))
+    one = to_array(copied(node).mask(image, "Rectum"))
     assert np.array_equal(one, halves["Rectum"])
-    assert np.array_equal(to_array(to_mask(node, image)), sum(halves.values()) > 0)
+    assert np.array_equal(to_array(copied(node).mask(image)), sum(halves.values()) > 0)
 
 
 def test_a_segmentation_is_brought_onto_the_grid_of_the_ct(scene, halves):
@@ -218,7 +218,7 @@ def test_a_segmentation_is_brought_onto_the_grid_of_the_ct(scene, halves):
     put_under(node, QUARTER @ shift)
     volume = to_volume(scene, image, "CT")
     put_under(volume, QUARTER)
-    mask = to_array(to_mask(node, to_image(volume), "urinary bladder"))
+    mask = to_array(copied(node).mask(to_image(volume), "urinary bladder"))
     assert np.array_equal(mask, np.roll(halves["urinary bladder"], 2, axis=2))
 
 
@@ -229,19 +229,19 @@ def test_segments_that_are_surfaces_only_are_refused(scene):
     node.SetSourceRepresentationToClosedSurface()
     node.AddSegmentFromClosedSurfaceRepresentation(sphere.GetOutput(), "ball")
     with pytest.raises(InputError, match="organs has surfaces only: create its binary labelmap"):
-        to_mask(node, oblique_image())
+        copied(node).mask(oblique_image())
 
 
 def test_segments_without_voxels_are_empty_masks(scene, halves):
     image = oblique_image()
     node = segmented(scene, image, halves)
     node.GetSegmentation().AddEmptySegment("new", "new")
-    assert not to_array(to_mask(node, image, "new")).any()
+    assert not to_array(copied(node).mask(image, "new")).any()
     alone = add_node(scene, "vtkMRMLSegmentationNode", "alone")
     alone.GetSegmentation().AddEmptySegment("new", "new")
-    assert not to_array(to_mask(alone, image)).any()
+    assert not to_array(copied(alone).mask(image)).any()
     with pytest.raises(InputError, match="bare holds no structure"):
-        to_labels(add_node(scene, "vtkMRMLSegmentationNode", "bare"), image)
+        copied(add_node(scene, "vtkMRMLSegmentationNode", "bare")).labels(image)
 
 
 def test_a_box_comes_back(scene):

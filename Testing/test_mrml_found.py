@@ -16,7 +16,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this
 from LNGenLib.mrml.found import add_found, count_found  # noqa: E402
 from LNGenLib.mrml.results import MARK, PROVENANCE  # noqa: E402
 from LNGenLib.mrml.scene import add_node, remove_node  # noqa: E402
-from LNGenLib.mrml.segmentations import to_mask  # noqa: E402
+from LNGenLib.mrml.segmentations import copied  # noqa: E402
 from LNGenLib.mrml.volumes import to_image, to_volume  # noqa: E402
 
 
@@ -56,7 +56,7 @@ def test_what_is_found_lies_in_its_place_and_goes_without_a_trace(scene, ct):
     labels = labels_of(ct, (2, 3, 4), (2, 3, 5), (8, 9, 10))
     found = add_found(ct, labels, "unet", "/runs/unet")
     assert found.GetName() == "CT lymph nodes by unet"
-    mask = to_mask(found, to_image(ct))
+    mask = copied(found).mask(to_image(ct))
     assert np.array_equal(to_array(mask), to_array(labels))
     study = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(ct))
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(found)) == study

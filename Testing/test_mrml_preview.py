@@ -22,7 +22,7 @@ from LNGenLib.mrml.export import write_result, write_training_case  # noqa: E402
 from LNGenLib.mrml.inputs import Inputs  # noqa: E402
 from LNGenLib.mrml.markups import describe_added, planned, resize, to_preview  # noqa: E402
 from LNGenLib.mrml.regions import add_region  # noqa: E402
-from LNGenLib.mrml.segmentations import copied, to_labels  # noqa: E402
+from LNGenLib.mrml.segmentations import copied  # noqa: E402
 from LNGenLib.mrml.surfaces import (  # noqa: E402
     TO_SURFACES,
     add_surfaces,
@@ -130,7 +130,7 @@ def test_inputs_do_not_need_the_scene_once_they_are_read(scene, phantom):
             (phantom.labels, "organs", LABELS),
         )
     )
-    expected = to_array(to_labels(organs, phantom.ct))
+    expected = to_array(copied(organs).labels(phantom.ct))
     inputs = Inputs.read(ct, organs, organs)
     scene.Clear(0)
     scan = inputs.scan()

@@ -20,7 +20,7 @@ from LNGenLib.datasets.splitting import split  # noqa: E402
 from LNGenLib.image.io import read_image, to_array  # noqa: E402
 from LNGenLib.mrml.found import MODEL, count_found  # noqa: E402
 from LNGenLib.mrml.results import PROVENANCE, TO_CT  # noqa: E402
-from LNGenLib.mrml.segmentations import to_mask  # noqa: E402
+from LNGenLib.mrml.segmentations import copied  # noqa: E402
 from LNGenLib.mrml.volumes import to_image, to_volume  # noqa: E402
 from LNGenLib.segmentation.config import SegmentationConfig  # noqa: E402
 from LNGenLib.segmentation.inference import load_segmentor  # noqa: E402
@@ -118,7 +118,7 @@ def test_what_a_model_finds_lies_beside_the_ct_and_goes_in_one(
     assert found.GetName() == "CT lymph nodes by balls" == ui.foundSelector.currentNode().GetName()
     expected = load_segmentor(model, "cpu").segment(to_image(ct))
     assert count_found(expected) == 2
-    assert np.array_equal(to_array(to_mask(found, to_image(ct))), to_array(expected))
+    assert np.array_equal(to_array(copied(found).mask(to_image(ct))), to_array(expected))
     (name,) = found.GetSegmentation().GetSegmentIDs()
     assert found.GetSegmentation().GetSegment(name).GetName() == "Lymph nodes by balls"
     assert found.GetNodeReference(TO_CT) is ct and found.GetAttribute(MODEL) == "balls"

@@ -25,11 +25,7 @@ benchmark = typer.Typer(
 
 
 @benchmark.command()
-def standin(
-    data: opt.StandinData,
-    output: opt.Output,
-    seed: opt.ScanSeed = 0,
-) -> None:
+def standin(data: opt.StandinData, output: opt.Output, seed: opt.ScanSeed = 0) -> None:
     """Write a STAND-IN for the paper's private cohort; the same command resumes."""
     from LNGenLib.benchmark.standin import MARK, make_standin
 

@@ -15,16 +15,16 @@ def dataset(
     number: opt.CaseNumber,
     count: opt.CaseCount = (1, 10),
     long_axis: opt.LongAxis = (1.7, 30.0),
-    sizes: opt.SizeLaw = opt.LawName.clinical,
+    sizes: opt.SizeLaw = "clinical",
     anatomy: opt.CaseAnatomies = None,
     classes: opt.Classes = None,
-    layout: opt.Layout = opt.LayoutName.nnunet,
+    layout: opt.Layout = "nnunet",
     steps: opt.Steps = 6,
     seed: opt.Seed = 0,
     ray: opt.Ray = None,
     workers: opt.Workers = None,
     gpus: opt.Gpus = 0.0,
-    device: opt.Device = opt.DeviceName.auto,
+    device: opt.Device = "auto",
     structure_weights: opt.ResolvedWeights = None,
     texture_weights: opt.ResolvedWeights = None,
 ) -> None:
@@ -36,13 +36,13 @@ def dataset(
         raise InputError("--workers and --gpus are Ray's: give --ray local, or an address")
     check_output(output, (), (cases, anatomy))
     found = cases_of(cases, classes)
-    law = Sizes(sizes.value, *long_axis)
+    law = Sizes(sizes, *long_axis)
 
     from LNGenLib.datasets.dataset import make_dataset
     from LNGenLib.datasets.settings import DatasetSettings
 
-    settings = DatasetSettings(seed, count, law, steps, layout.value)
-    models = LNGenLib.Models(device.value, structure_weights, texture_weights)
+    settings = DatasetSettings(seed, count, law, steps, layout)
+    models = LNGenLib.Models(device, structure_weights, texture_weights)
     run = run_here if ray is None else on_ray(ray, workers, gpus)
     with shown_progress() as progress:
         progress.stage("cases", number)
@@ -60,11 +60,11 @@ def pool(
     number: opt.PoolNumber = 500,
     painted: opt.Painted = False,
     long_axis: opt.LongAxis = (1.7, 30.0),
-    sizes: opt.SizeLaw = opt.LawName.clinical,
+    sizes: opt.SizeLaw = "clinical",
     anatomy: opt.CaseAnatomies = None,
     classes: opt.Classes = None,
     seed: opt.Seed = 0,
-    device: opt.Device = opt.DeviceName.auto,
+    device: opt.Device = "auto",
     structure_weights: opt.ResolvedWeights = None,
     texture_weights: opt.ResolvedWeights = None,
 ) -> None:
@@ -74,11 +74,11 @@ def pool(
 
     check_output(output, FILES, (cases, anatomy))
     found = [case for case in cases_of(cases, classes) if case.part in (None, "train")]
-    law = Sizes(sizes.value, *long_axis)
+    law = Sizes(sizes, *long_axis)
 
     from LNGenLib.datasets.drawing import make_pool
 
-    models = LNGenLib.Models(device.value, structure_weights, texture_weights)
+    models = LNGenLib.Models(device, structure_weights, texture_weights)
     with shown_progress() as progress:
         left_out = make_pool(found, output, number, law, seed, models, painted, anatomy, progress)
     print_left_out(left_out)

@@ -13,10 +13,7 @@ dicom = typer.Typer(help="Results as DICOM, marked synthetic.", no_args_is_help=
 
 @dicom.command()
 def export(
-    result: opt.Result,
-    like: opt.Like,
-    output: opt.DicomOutput,
-    series: opt.LikeSeries = None,
+    result: opt.Result, like: opt.Like, output: opt.DicomOutput, series: opt.LikeSeries = None
 ) -> None:
     """Write a result as a new CT series and a DICOM SEG, of a patient that does not exist."""
     check_output(output, (), (result, like))

@@ -53,7 +53,7 @@ def structures(
 def texture(
     data: opt.TextureData,
     output: opt.Figures = None,
-    device: opt.Device = opt.DeviceName.auto,
+    device: opt.Device = "auto",
     structure_weights: opt.Weights = None,
     texture_weights: opt.Weights = None,
     difftumor_weights: opt.Weights = None,
@@ -68,8 +68,8 @@ def texture(
     check_figures(output, (data,), overwrite)
     if work is not None:
         check_output(work)
-    models = LNGenLib.Models(device.value, structure_weights, texture_weights)
-    baseline = LNGenLib.Models(device.value, None, difftumor_weights, Method.difftumor)
+    models = LNGenLib.Models(device, structure_weights, texture_weights)
+    baseline = LNGenLib.Models(device, None, difftumor_weights, Method.difftumor)
     with shown_progress() as progress:
         other = None if difftumor_weights is None else baseline.texture
         report = evaluate_texture(data, models, seed, progress, other, work)
@@ -106,7 +106,7 @@ def segmentation(
     cases = cases_of(real, classes)
     scored = score_cases(cases, [folder for folder in (found, baseline) if folder is not None])
     scores, *others = scored.scans
-    figures = {"figures": estimate(scores, seed)}
+    figures: dict[str, Any] = {"figures": estimate(scores, seed)}
     if others:
         figures["difference"] = paired(scores, others[0], seed)
     table = Table("figure", *("value (95 % interval)", "difference")[: len(figures)])
@@ -115,9 +115,4 @@ def segmentation(
     console.print(table)
     print_left_out(scored.left_out)
     say(f"{len(scores)} of {len(cases)} cases scored{count_left_out(scored.left_out)}")
-    columns: dict[str, Any] = {
-        kind: {name: dataclasses.asdict(value) for name, value in column.items()}
-        for kind, column in figures.items()
-    }
-    columns["scans"] = [dataclasses.asdict(score) for score in scores]
-    write_figures(columns | {"left_out": scored.left_out}, output)
+    write_figures(figures | {"scans": scores, "left_out": scored.left_out}, output)

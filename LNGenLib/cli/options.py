@@ -4,37 +4,19 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from typer import Argument, Option
 
 from LNGenLib.benchmark import arms
 from LNGenLib.synthesis import method
 
-
-class DeviceName(str, Enum):
-    """Where the networks run."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
+DeviceName = Literal["auto", "cpu", "cuda"]
+LawName = Literal["clinical", "uniform"]  # of the long axis
+LayoutName = Literal["nnunet", "plain"]  # of data sets that are written
 
 
-class LawName(str, Enum):
-    """Laws of the long axis."""
-
-    clinical = "clinical"
-    uniform = "uniform"
-
-
-class LayoutName(str, Enum):
-    """Layouts of data sets that are written."""
-
-    nnunet = "nnunet"
-    plain = "plain"
-
-
-class NetworkName(str, Enum):
+class NetworkName(str, Enum):  # Typer takes no list of a Literal
     """Networks that segment."""
 
     unet = "unet"

@@ -12,7 +12,7 @@ def segment(
     model: opt.SegmentationModel,
     output: opt.LabelOutput,
     series: opt.Series = None,
-    device: opt.Device = opt.DeviceName.auto,
+    device: opt.Device = "auto",
     overwrite: opt.Overwrite = False,
 ) -> None:
     """Find lymph nodes in a CT: a label image in its geometry, 1 in lymph nodes."""
@@ -36,7 +36,7 @@ def filter_synthetic(
     model: opt.RealModel,
     output: opt.Output,
     classes: opt.Classes = None,
-    device: opt.Device = opt.DeviceName.auto,
+    device: opt.Device = "auto",
 ) -> None:
     """Take synthetic lymph nodes out that a model finds implausible: a quarter of each size bin."""
     from LNGenLib.segmentation.inference import load_segmentor

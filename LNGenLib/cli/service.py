@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import secrets
 from pathlib import Path
@@ -34,9 +33,10 @@ def serve(
     ssl_keyfile: opt.CertificateKey = None,
 ) -> None:
     """Do jobs for other machines, or other programs on this one (docs/server.md)."""
+    from LNGenLib.service.client.connection import is_loopback
     from LNGenLib.service.protocol.tokens import Tokens
 
-    if token_file is None and not _is_loopback(host):
+    if token_file is None and not is_loopback(host):
         raise InputError(f"{host} can be reached from other machines: give --token-file")
     for path in (ssl_certfile, ssl_keyfile):
         if path is not None and not path.is_file():
@@ -62,16 +62,9 @@ def serve(
         say(f"listening at {url}")
         if token:
             say(f"token for this run: {token}")
-        if not tls and not _is_loopback(host):
+        if not tls and not is_loopback(host):
             console.print("no TLS: put a reverse proxy with TLS before it (docs/server.md)")
         serve_on(Settings(data, tokens, max_upload * MIB, max_jobs), sock, **tls)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def doctor(server: opt.Server = None, token_file: opt.TokenFile = None) -> None:

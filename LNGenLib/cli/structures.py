@@ -15,10 +15,10 @@ def structures(
     count: opt.Count = 10,
     seed: opt.Seed = 0,
     long_axis: opt.LongAxis = (1.7, 30.0),
-    sizes: opt.SizeLaw = opt.LawName.clinical,
+    sizes: opt.SizeLaw = "clinical",
     axis_ratio: opt.AxisRatio = (0.0, 1.0),
     irregularity: opt.Irregularity = (0.0, 1.0),
-    device: opt.Device = opt.DeviceName.auto,
+    device: opt.Device = "auto",
     weights: opt.Weights = None,
     overwrite: opt.Overwrite = False,
 ) -> None:
@@ -27,7 +27,7 @@ def structures(
     from LNGenLib.structure.shape_range import ShapeRange
     from LNGenLib.structure.sizes import Sizes
 
-    law, shape = Sizes(sizes.value, *long_axis), ShapeRange(axis_ratio, irregularity)
+    law, shape = Sizes(sizes, *long_axis), ShapeRange(axis_ratio, irregularity)
     LNGenLib.SynthesisRequest(count, law, seed, shape=shape)  # checks the numbers
     names = [f"structure_{k:05d}.nii.gz" for k in range(count)]
     check_output(output, [*names, "structures.json"], (), overwrite)
@@ -38,7 +38,7 @@ def structures(
 
     with shown_progress() as progress:
         progress.stage("models")
-        model = StructureModel(weights, choose_device(device.value))
+        model = StructureModel(weights, choose_device(device))
         drawn = draw_sized_structures(model, count, law, seed, shape, progress)
         progress.stage("writing", count)
         rows = []

@@ -42,7 +42,7 @@ def synthesize(
     count: opt.CountOrPoints = None,
     long_axis: opt.LongAxis = (1.7, 30.0),
     short_axis: opt.ShortAxis = None,
-    sizes: opt.SizeLaw = opt.LawName.clinical,
+    sizes: opt.SizeLaw = "clinical",
     axis_ratio: opt.AxisRatio = (0.0, 1.0),
     irregularity: opt.Irregularity = (0.0, 1.0),
     enhancement: opt.Enhancement = None,
@@ -54,7 +54,7 @@ def synthesize(
     plan: opt.PlanPath = None,
     replan: opt.Replan = False,
     seed: opt.Seed = 0,
-    device: opt.Device = opt.DeviceName.auto,
+    device: opt.Device = "auto",
     steps: opt.Steps = 6,
     method: opt.Method = Method.lngen,
     structure_weights: opt.Weights = None,
@@ -80,7 +80,7 @@ def synthesize(
     check_output(output, ("plan.json",) if dry_run else RESULT, files, overwrite)
     scan = LNGenLib.Scan.read(ct, anatomy, region_mask, known or avoid, series)
     joined = _known_labels(scan, known)
-    models = LNGenLib.Models(device.value, structure_weights, texture_weights, method)
+    models = LNGenLib.Models(device, structure_weights, texture_weights, method)
     if dry_run:
         _write_plan(scan, request, output, models)
     else:
@@ -117,7 +117,7 @@ def _which(
     from LNGenLib.structure.shape_range import ShapeRange
     from LNGenLib.structure.sizes import Sizes
 
-    sizes, shape = Sizes(law.value, *long_axis), ShapeRange(axis_ratio, irregularity)
+    sizes, shape = Sizes(law, *long_axis), ShapeRange(axis_ratio, irregularity)
     return {"sizes": sizes, "shape": shape, "short_axis_mm": short_axis, "hilum": hilum}
 
 
@@ -183,7 +183,7 @@ def demo(
     output: opt.Output,
     count: opt.Count = 6,
     seed: opt.Seed = 0,
-    device: opt.Device = opt.DeviceName.auto,
+    device: opt.Device = "auto",
     overwrite: opt.Overwrite = False,
 ) -> None:
     """The main job on a procedural phantom of a pelvis: phantom -> lymph nodes -> preview."""
@@ -194,7 +194,7 @@ def demo(
     check_output(output, RESULT, (), overwrite)
     console.print("Painting a pelvic CT phantom (no patient data) ...")
     phantom = pelvic_phantom(seed, spacing=(0.9, 0.9, 2.5))
-    scan, models = LNGenLib.Scan(phantom.ct, phantom.labels), LNGenLib.Models(device.value)
+    scan, models = LNGenLib.Scan(phantom.ct, phantom.labels), LNGenLib.Models(device)
     _write_result(scan, request, output, models)
 
 

@@ -12,6 +12,7 @@ from LNGenLib.errors import InputError
 
 TOLERANCE_MM = 1.0  # how far a voxel may lie from where the header says
 DIGITS = 12  # of spacings and cosines; ITK stumbles over cosines of 1e-310
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # and back
 SAME_MM = 1e-2  # what rounding does
 
 
@@ -49,6 +50,22 @@ def right_angled(affine: np.ndarray, size: Sequence[int], name: str) -> np.ndarr
             "resample it onto a straight grid"
         )
     return straight
+
+
+def set_forms(image: sitk.Image, forms: Sequence[np.ndarray], name: str) -> None:
+    """Put a 3D image, called `name`, where its forms (4, 4) say, the first before the second.
+
+    Raises InputError where they have no right angles, see `right_angled`, and where two differ.
+    """
+    size = image.GetSize()
+    straight = [right_angled(form, size, name) for form in forms]
+    if len(forms) == 2 and (apart := distance(straight[0], straight[1], size)) > TOLERANCE_MM:
+        raise InputError(
+            f"{name} tells two places: its qform and sform are up to {apart:.1f} mm apart; keep "
+            "the right one, and set the code of the other one to 0"
+        )
+    if forms and min(distance(affine_of(image), form, size) for form in straight) > SAME_MM:
+        set_affine(image, straight[0])
 
 
 def set_affine(image: sitk.Image, affine: np.ndarray) -> None:

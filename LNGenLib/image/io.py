@@ -13,13 +13,11 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.files import SOFTWARE, whole_file
-from LNGenLib.image.affine import SAME_MM, affine_of, distance, right_angled, set_affine
+from LNGenLib.image.affine import affine_of, set_forms
 from LNGenLib.image.dicom_header import is_dicom
-from LNGenLib.image.metaimage import FIRST_LINE as METAIMAGE
-from LNGenLib.image.metaimage import metaimage_stored
+from LNGenLib.image.metaimage import METAIMAGE, metaimage_stored
 from LNGenLib.image.nifti import header_of, is_nifti, read_nifti
-from LNGenLib.image.nrrd import MAGIC as NRRD
-from LNGenLib.image.nrrd import nrrd_stored
+from LNGenLib.image.nrrd import NRRD, nrrd_stored
 from LNGenLib.image.stored import (
     as_volume,
     check_finite,
@@ -96,7 +94,9 @@ def _read(path: Path, series: str | None = None) -> tuple[sitk.Image, bool]:
     sitk.ProcessObject.GlobalWarningDisplayOff()  # InputErrors say what ITK only warns of
     try:
         with np.errstate(all="ignore"):  # a damaged header leads to infinities, which are refused
-            return _straight(*_read_any(path, series), str(path))
+            image, oriented = _read_any(path, series)
+            set_forms(image, [affine_of(image)], str(path))
+            return image, oriented
     except (RuntimeError, OSError, MemoryError) as error:
         cause = (str(error).strip() or type(error).__name__).splitlines()[-1]
         raise InputError(
@@ -105,14 +105,6 @@ def _read(path: Path, series: str | None = None) -> tuple[sitk.Image, bool]:
         ) from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(shown)
-
-
-def _straight(image: sitk.Image, oriented: bool, name: str) -> tuple[sitk.Image, bool]:
-    affine, size = affine_of(image), image.GetSize()
-    straight = right_angled(affine, size, name)
-    if distance(affine, straight, size) > SAME_MM:
-        set_affine(image, straight)
-    return image, oriented
 
 
 def _read_any(path: Path, series: str | None) -> tuple[sitk.Image, bool]:

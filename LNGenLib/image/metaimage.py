@@ -17,7 +17,7 @@ TYPES = {f"MET_{name}": kind for name, kind in zip(ELEMENTS, KINDS)}
 ORIENTING = {"TransformMatrix", "Rotation", "Orientation"}  # three names of one thing
 DAMAGED = "{} has a MetaImage header that is damaged: copy it again"
 VECTORS = {"Offset", "Position", "Origin", "CenterOfRotation", "ElementSpacing", "ElementSize"}
-FIRST_LINE = re.compile(rb"(ObjectType|ObjectSubType|Comment|NDims)\s*=")
+METAIMAGE = re.compile(rb"(ObjectType|ObjectSubType|Comment|NDims)\s*=")
 
 
 def metaimage_stored(path: Path) -> Stored:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,14 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.affine import (
-    SAME_MM,
-    TOLERANCE_MM,
-    affine_of,
-    distance,
-    right_angled,
-    set_affine,
-)
+from LNGenLib.image.affine import RAS_TO_LPS, set_forms
 from LNGenLib.image.stored import (
     Stored,
     as_volume,
@@ -37,14 +29,6 @@ HEADERS = {348: b"1\0", 540: b"2\0"}  # bytes: the version in the magic; Analyze
 PAIR = re.compile(r"\.(img|hdr)(\.gz)?$", re.IGNORECASE)  # endings of an image in two files
 MILLIMETERS = (0, 2)  # NIfTI's codes: unknown, mm
 SCALED = 1 << 20  # values that are scaled in one go, in float64
-RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-
-
-@dataclass(frozen=True)
-class _Nifti:
-    header: Nifti1Header
-    stored: Stored
-    shape: tuple[int, ...]
 
 
 def is_nifti(head: bytes) -> bool:
@@ -73,10 +57,10 @@ def read_nifti(path: Path, head: bytes, packed: bool) -> tuple[sitk.Image, bool]
     it is not, or ITK does not read the file (NIfTI-2, a small shear), the sform is followed.
     Raises InputError where the file is damaged or cut, its forms differ, or it is sheared.
     """
-    nifti = _parsed(path, head, packed)
-    image = as_volume(_read(nifti), path)
-    _set_affine(image, _forms(nifti.header, path), path)
-    return image, nifti.stored.oriented
+    header, stored = _parsed(path, head, packed)
+    image = as_volume(_read(header, stored), path)
+    set_forms(image, _forms(header, path), str(path))
+    return image, stored.oriented
 
 
 def before_voxels(path: Path, most: int) -> bytes:
@@ -84,7 +68,7 @@ def before_voxels(path: Path, most: int) -> bytes:
     head, packed = read_head(path)
     if not is_nifti(head):
         return b""
-    stored = _parsed(path, head, packed).stored
+    _, stored = _parsed(path, head, packed)
     return read_head(path, min(stored.offset + stored.start, most))[0]
 
 
@@ -93,7 +77,7 @@ def _header_size(head: bytes) -> int:
     return max(sizes & set(HEADERS), default=0)
 
 
-def _parsed(path: Path, head: bytes, packed: bool) -> _Nifti:
+def _parsed(path: Path, head: bytes, packed: bool) -> tuple[Nifti1Header, Stored]:
     from nibabel.nifti1 import Nifti1PairHeader
     from nibabel.nifti2 import Nifti2PairHeader
     from nibabel.spatialimages import HeaderDataError
@@ -132,22 +116,22 @@ def _parsed(path: Path, head: bytes, packed: bool) -> _Nifti:
     offset, start = (0, start) if packed else (start, 0)
     count = math.prod(shape)
     stored = Stored("NiftiImageIO", path, file, dtype, count, offset, oriented, packed, start)
-    return _Nifti(header, stored, shape)
+    return header, stored
 
 
-def _read(nifti: _Nifti) -> sitk.Image:
+def _read(header: Nifti1Header, stored: Stored) -> sitk.Image:
     """The image, where ITK reads its header with the place that ITK finds."""
     try:
-        if nifti.header["sizeof_hdr"] != 348:
+        if header["sizeof_hdr"] != 348:
             raise RuntimeError  # ITK reads no NIfTI-2, and says so on stderr
-        reader = read_information(nifti.stored)
+        reader = read_information(stored)
     except RuntimeError:
         reader = None
-    values = _scaled(read_values(nifti.stored), nifti.header, str(nifti.stored.header))
+    values = _scaled(read_values(stored), header, str(stored.header))
     if reader is not None:
         return image_of(values, reader)
-    image = sitk.GetImageFromArray(values.reshape(nifti.shape[::-1]), isVector=False)
-    image.SetSpacing([float(spacing) for spacing in nifti.header.get_zooms()])
+    image = sitk.GetImageFromArray(values.reshape(header.get_data_shape()[::-1]), isVector=False)
+    image.SetSpacing([float(spacing) for spacing in header.get_zooms()])
     return image
 
 
@@ -179,16 +163,3 @@ def _forms(header: Nifti1Header, path: Path) -> list[np.ndarray]:
     except (HeaderDataError, ValueError) as error:
         raise InputError(f"{path} has a damaged qform: mend its header") from error
     return [RAS_TO_LPS @ form for form in forms]
-
-
-def _set_affine(image: sitk.Image, forms: list[np.ndarray], path: Path) -> None:
-    """Put the image where its forms say."""
-    size, name = image.GetSize(), str(path)
-    straight = [right_angled(form, size, name) for form in forms]
-    if len(forms) == 2 and (apart := distance(straight[0], straight[1], size)) > TOLERANCE_MM:
-        raise InputError(
-            f"{path} tells two places: its qform and sform are up to {apart:.1f} mm apart; keep "
-            "the right one, and set the code of the other one to 0"
-        )
-    if forms and min(distance(affine_of(image), form, size) for form in straight) > SAME_MM:
-        set_affine(image, straight[0])

@@ -11,7 +11,7 @@ import numpy as np
 from LNGenLib.errors import InputError
 from LNGenLib.image.stored import Stored
 
-MAGIC = b"NRRD000"
+NRRD = b"NRRD000"
 TYPES = {
     "i1": ("signed char", "int8", "int8_t"),
     "u1": ("uchar", "unsigned char", "uint8", "uint8_t"),

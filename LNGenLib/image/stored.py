@@ -51,16 +51,13 @@ def read_head(path: Path, size: int = 540) -> tuple[bytes, bool]:
     """The first bytes of a file, unpacked, and whether it is packed by gzip; InputError for damage
     in what that takes."""
     with open(path, "rb") as file:
-        if file.read(len(GZIP)) != GZIP:
-            file.seek(0)
-            return file.read(size), False
+        packed, head = file.read(len(GZIP)) == GZIP, b""
         file.seek(0)
-        head = b""
-        for block in _unpacked(file):
+        for block in (_unpacked if packed else _blocks)(file, None):
             head += block
             if len(head) >= size:
                 break
-        return head[:size], True
+        return head[:size], packed
 
 
 def read_information(stored: Stored) -> sitk.ImageFileReader:

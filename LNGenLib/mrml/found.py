@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import SimpleITK as sitk
 import slicer
-from scipy import ndimage
 
 from LNGenLib import __version__
+from LNGenLib.image.components import components
 from LNGenLib.image.io import to_array
 from LNGenLib.mrml.results import MARK, PROVENANCE, TO_CT
 from LNGenLib.mrml.scene import put_beside
@@ -22,7 +21,7 @@ COLOR = rgb(230, 159, 0)  # not that of painted lymph nodes
 
 def count_found(labels: sitk.Image) -> int:
     """How many lymph nodes a label image (1 in lymph nodes) shows: its 26-connected parts."""
-    return ndimage.label(to_array(labels), np.ones((3, 3, 3)))[1]
+    return len(components(to_array(labels))[1]) - 1
 
 
 def add_found(

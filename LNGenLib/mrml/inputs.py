@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import SimpleITK as sitk
 import slicer
@@ -14,14 +15,12 @@ from LNGenLib.placement.scan import Scan
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Copies of a CT, its anatomy, the region for its lymph nodes and what they keep off: of the
-    whole `region`, or of its segment `segment_id`."""
+    """Copies of a CT and, as `parts` by name, of its anatomy, the region for its lymph nodes and
+    what they avoid: of the whole region, or of its segment `segment_id`."""
 
     name: str
     ct: sitk.Image
-    anatomy: Segments | LabelMap | None = None
-    region: Segments | LabelMap | None = None
-    avoid: Segments | LabelMap | None = None
+    parts: dict[str, Segments | LabelMap]
     segment_id: str | None = None
 
     @classmethod
@@ -37,14 +36,16 @@ class Inputs:
         name, image = ct.GetName(), to_image(ct)
         nodes = {"anatomy": anatomy, "region": region, "avoid": avoid}
         parts = {part: copied(node) for part, node in nodes.items() if node is not None}
-        return cls(name, image, segment_id=segment_id, **parts)
+        return cls(name, image, parts, segment_id)
 
     def scan(self) -> Scan:
         """All of it on the CT's grid, on any thread; takes seconds for large ones. Raises
         InputError for what is not HU and for label maps on another grid."""
-        labels = None if self.anatomy is None else self.anatomy.labels(self.ct)
-        region = None if self.region is None else self.region.mask(self.ct, self.segment_id)
-        avoid = None if self.avoid is None else self.avoid.mask(self.ct)
-        parts = {"anatomy": self.anatomy, "region": self.region, "avoid": self.avoid}
-        names = {name: part.name for name, part in parts.items() if part is not None}
-        return Scan(self.ct, labels, region, avoid, names=names | {"ct": self.name})
+        images: dict[str, Any] = {}
+        for name, part in self.parts.items():
+            if name == "anatomy":
+                images[name] = part.labels(self.ct)
+            else:
+                images[name] = part.mask(self.ct, self.segment_id if name == "region" else None)
+        names = {name: part.name for name, part in self.parts.items()} | {"ct": self.name}
+        return Scan(self.ct, **images, names=names)

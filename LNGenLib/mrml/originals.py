@@ -44,15 +44,8 @@ class Originals:
         index = np.flatnonzero(owner)
         return cls(index, hu.ravel()[index], owner.ravel()[index])
 
-    def of(self, label: int) -> Originals:
-        """Those of one lymph node."""
-        return self._where(self.label == label)
-
-    def without(self, label: int) -> Originals:
-        """Those of the other lymph nodes."""
-        return self._where(self.label != label)
-
-    def _where(self, which: np.ndarray) -> Originals:
+    def where(self, which: np.ndarray) -> Originals:
+        """Those at which a mask (n,) is true."""
         return Originals(self.index[which], self.hu[which], self.label[which])
 
     def to_text(self) -> str:

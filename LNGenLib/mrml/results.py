@@ -31,9 +31,7 @@ COLUMNS += ",HU,HU around"
 
 
 def add_result(
-    ct: slicer.vtkMRMLScalarVolumeNode,
-    result: SynthesisResult,
-    originals: Originals | None = None,
+    ct: slicer.vtkMRMLScalarVolumeNode, result: SynthesisResult, originals: Originals | None = None
 ) -> slicer.vtkMRMLScalarVolumeNode:
     """Show a result beside the volume it was made of, under the same transform; the new volume.
 
@@ -106,10 +104,9 @@ def result_reader(volume: slicer.vtkMRMLScalarVolumeNode) -> Callable[[], Synthe
             if name in own:
                 labels[mask] = own[name]
         changed.flat[originals.index] = 1
-        nodes, band = like(labels, ct), like(changed, ct)
-        return SynthesisResult(
-            marked_synthetic(ct), marked_synthetic(nodes), marked_synthetic(band), left, provenance
-        )
+        made = (ct, like(labels, ct), like(changed, ct))
+        hu, nodes, band = map(marked_synthetic, made)
+        return SynthesisResult(hu, nodes, band, left, provenance)
 
     return read
 

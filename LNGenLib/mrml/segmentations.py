@@ -31,20 +31,6 @@ def rgb(red: int, green: int, blue: int) -> tuple[float, float, float]:
 COLOR = rgb(68, 172, 100)  # Slicer's for lymph nodes
 
 
-def to_labels(node: slicer.vtkMRMLNode, ct: sitk.Image) -> sitk.Image:
-    """TotalSegmentator's numbers (uint16) on the grid of `ct`, of a label map of these numbers, or
-    of a segmentation whose segments bear its names.
-
-    Raises InputError for a label map on another grid and for a segmentation without segments.
-    """
-    return copied(node).labels(ct)
-
-
-def to_mask(node: slicer.vtkMRMLNode, ct: sitk.Image, segment_id: str | None = None) -> sitk.Image:
-    """A mask (uint8) on the grid of `ct`: of one segment, of all segments, or of a label map."""
-    return copied(node).mask(ct, segment_id)
-
-
 def copied(node: slicer.vtkMRMLNode) -> Segments | LabelMap:
     """What a segmentation or a label map holds, apart from the scene; InputError as
     `copied_segments`."""
@@ -73,17 +59,18 @@ def copied_segments(node: slicer.vtkMRMLSegmentationNode) -> Segments:
 
 @dataclass(frozen=True, eq=False)
 class LabelMap:
-    """A label map of TotalSegmentator's numbers, apart from the scene."""
+    """A label map of TotalSegmentator's numbers, apart from the scene; InputError where it is
+    asked for on another grid."""
 
     name: str
     image: sitk.Image
 
     def labels(self, ct: sitk.Image) -> sitk.Image:
-        """As `to_labels`."""
+        """The numbers (uint16) on the grid of `ct`."""
         return as_labels(self.image, ct, self.name)
 
     def mask(self, ct: sitk.Image, segment_id: str | None = None) -> sitk.Image:
-        """As `to_mask`."""
+        """Where there is a label: a mask (uint8) on the grid of `ct`."""
         return sitk.Cast(self.labels(ct) > 0, sitk.sitkUInt8)
 
 
@@ -106,11 +93,12 @@ class Segments:
             yield segment_id, name, arrays[layer] == label
 
     def labels(self, ct: sitk.Image) -> sitk.Image:
-        """As `to_labels`."""
+        """TotalSegmentator's numbers (uint16) on the grid of `ct`, by the names of segments;
+        InputError where there are none."""
         return join_masks(((name, mask) for _, name, mask in self.masks(ct)), ct, self.name)
 
     def mask(self, ct: sitk.Image, segment_id: str | None = None) -> sitk.Image:
-        """As `to_mask`."""
+        """A mask (uint8) on the grid of `ct`, of one segment or of all."""
         mask = np.zeros(ct.GetSize()[::-1], bool)
         for own_id, _, part in self.masks(ct):
             if segment_id in (None, own_id):

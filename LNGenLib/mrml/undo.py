@@ -20,10 +20,10 @@ def undo(volume: slicer.vtkMRMLScalarVolumeNode, label: int) -> None:
     if label not in [record.label for record in left]:
         raise InputError(f"{volume.GetName()} has no lymph node {label}: it may be undone already")
     originals = kept(volume)
-    own, hu = originals.of(label), slicer.util.arrayFromVolume(volume)
-    hu.flat[own.index] = own.hu
+    own, hu = originals.label == label, slicer.util.arrayFromVolume(volume)
+    hu.flat[originals.index[own]] = originals.hu[own]
     slicer.util.arrayFromVolumeModified(volume)
-    keep(volume, originals.without(label))
+    keep(volume, originals.where(~own))
 
     others = [dataclasses.asdict(record) for record in left if record.label != label]
     volume.SetAttribute(RECORDS, json.dumps(others))
@@ -34,10 +34,9 @@ def undo(volume: slicer.vtkMRMLScalarVolumeNode, label: int) -> None:
     if segmentation is not None:
         segmentation.GetSegmentation().RemoveSegment(segment_id(label))
     if table is not None:
-        rows = range(table.GetNumberOfRows())
-        own_rows = [row for row in rows if table.GetCellText(row, 0) == str(label)]
-        for row in reversed(own_rows):
-            table.RemoveRow(row)
+        for row in reversed(range(table.GetNumberOfRows())):
+            if table.GetCellText(row, 0) == str(label):
+                table.RemoveRow(row)
 
 
 def undo_all(volume: slicer.vtkMRMLScalarVolumeNode) -> None:

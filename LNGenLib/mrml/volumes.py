@@ -8,11 +8,10 @@ import slicer
 import vtk
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.affine import affine_of, right_angled, set_affine
+from LNGenLib.image.affine import RAS_TO_LPS, affine_of, right_angled, set_affine
 from LNGenLib.image.io import to_array
 from LNGenLib.mrml.scene import SCALARS, add_node
 
-LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # from RAS, and back
 LABELS = "vtkMRMLLabelMapVolumeNode"
 
 
@@ -34,7 +33,7 @@ def to_volume(
     """A new volume of the class `kind` with an image's voxels and geometry."""
     volume = add_node(scene, kind, name)
     slicer.util.updateVolumeFromArray(volume, to_array(image))
-    volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(LPS @ affine_of(image)))
+    volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(RAS_TO_LPS @ affine_of(image)))
     return volume
 
 
@@ -48,7 +47,7 @@ def ijk_to_world(volume: slicer.vtkMRMLVolumeNode) -> np.ndarray:
 
 def check_same_place(volume: slicer.vtkMRMLVolumeNode, image: sitk.Image, name: str) -> None:
     """Raise InputError unless an image lies on the grid that a volume has in the world."""
-    voxels, there = volume.GetImageData(), LPS @ ijk_to_world(volume)
+    voxels, there = volume.GetImageData(), RAS_TO_LPS @ ijk_to_world(volume)
     if (
         voxels is None
         or voxels.GetDimensions() != image.GetSize()
@@ -79,5 +78,5 @@ def as_image(array: np.ndarray, ijk_to_ras: np.ndarray, name: str) -> sitk.Image
     What little shear there may be is straightened; InputError where there is more.
     """
     image = sitk.GetImageFromArray(array)
-    set_affine(image, right_angled(LPS @ ijk_to_ras, image.GetSize(), name))
+    set_affine(image, right_angled(RAS_TO_LPS @ ijk_to_ras, image.GetSize(), name))
     return image

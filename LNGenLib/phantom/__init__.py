@@ -14,16 +14,8 @@ import numpy as np
 import SimpleITK as sitk
 from scipy.ndimage import gaussian_filter1d
 
-from LNGenLib.phantom.anatomy import (
-    paint_bladder,
-    paint_bowel,
-    paint_envelopes,
-    paint_hips,
-    paint_muscles,
-    paint_spine,
-    paint_vessels,
-)
-from LNGenLib.phantom.canvas import Canvas, Tissues
+from LNGenLib.phantom.anatomy import paint_pelvis
+from LNGenLib.phantom.canvas import Canvas
 
 FIELD_OF_VIEW = (380.0, 280.0, 220.0)  # mm, L4 to the ischial tuberosities
 
@@ -48,20 +40,9 @@ def pelvic_phantom(
     """
     voxels = size or tuple(round(length / s) for length, s in zip(FIELD_OF_VIEW, spacing))
     anatomy, noise = (np.random.default_rng([seed, stream]) for stream in range(2))
-    canvas = Canvas(
-        voxels, spacing, anatomy.uniform((0.95, 0.95, 0.96), (1.03, 1.03, 1.04)), anatomy
-    )
-    tissues = Tissues(canvas, anatomy)
-    for paint in (
-        paint_envelopes,
-        paint_bowel,
-        paint_muscles,
-        paint_spine,
-        paint_hips,
-        paint_vessels,
-        paint_bladder,
-    ):
-        paint(canvas, tissues, anatomy)
+    scale = anatomy.uniform((0.95, 0.95, 0.96), (1.03, 1.03, 1.04))
+    canvas = Canvas(voxels, spacing, scale, anatomy)
+    paint_pelvis(canvas, anatomy)
     return Phantom(_image(_scan(canvas, noise), spacing), _image(canvas.labels, spacing))
 
 

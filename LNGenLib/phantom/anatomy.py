@@ -127,6 +127,18 @@ def _with_mirror_images(solids: list[Solid]) -> list[Solid]:
     return solids + [solid.mirrored(-1) for solid in solids]
 
 
+def paint_pelvis(canvas: Canvas, rng: np.random.Generator) -> None:
+    """All of the anatomy, in the order in which one part covers another."""
+    tissues = Tissues(canvas, rng)
+    paint_envelopes(canvas, tissues, rng)
+    paint_bowel(canvas, tissues, rng)
+    paint_muscles(canvas, tissues)
+    paint_spine(canvas, tissues)
+    paint_hips(canvas, tissues)
+    paint_vessels(canvas, tissues, rng)
+    paint_bladder(canvas, tissues, rng)
+
+
 def paint_envelopes(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
     """Skin and subcutaneous fat, gluteal cleft, and the muscular wall of the pelvic cavity."""
     girth = rng.uniform(-8, 3)
@@ -165,7 +177,7 @@ def paint_bowel(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> N
         canvas.paint(tube(*gas), (0, GAS, COLON))
 
 
-def paint_muscles(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
+def paint_muscles(canvas: Canvas, tissues: Tissues) -> None:
     """Muscles of each side, from the deep wall of the pelvis out to thigh and buttock."""
     for side, right in SIDES:
         for label, muscle in MUSCLES.values():
@@ -173,7 +185,7 @@ def paint_muscles(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) ->
             canvas.paint(muscle, *layers, blend=6, side=side)
 
 
-def paint_spine(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
+def paint_spine(canvas: Canvas, tissues: Tissues) -> None:
     """Disks, L4, L5 and the sacrum with its canal and foramina."""
     canvas.paint([ellipsoid(*disk) for disk in DISKS], (0, 85, 0))
     for z, label in ((75, VERTEBRA_L5), (112, VERTEBRA_L4)):
@@ -210,23 +222,13 @@ def paint_spine(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> N
             canvas.paint([capsule(front, back)], (0, tissues.fat, 0), (-2, 35, 0), side=side)
 
 
-def paint_hips(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
+def paint_hips(canvas: Canvas, tissues: Tissues) -> None:
     """Hip bones and femora with the cartilage between, and the pubic symphysis."""
     head = (91, -2, -60)
     psis, arcuate = (48, 84, 36, 7), (66, 32, 5, 9)
     spine, roof = (102, -36, -12, 9), (91, 0, -28, 11)
-    hip = fan(
-        (101, 10, 42, 2.8),
-        psis,
-        (74, 64, 74, 5),
-        (114, 26, 90, 5),
-        (131, -18, 70, 6),
-        (123, -50, 42, 6),
-        spine,
-        roof,
-        arcuate,
-        psis,
-    )
+    crest = ((74, 64, 74, 5), (114, 26, 90, 5), (131, -18, 70, 6), (123, -50, 42, 6))
+    hip = fan((101, 10, 42, 2.8), psis, *crest, spine, roof, arcuate, psis)
     hip += [
         plate(arcuate, roof, (80, 34, -50, 13)),
         plate(roof, spine, (84, -24, -48, 9)),

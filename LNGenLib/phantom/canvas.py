@@ -40,12 +40,8 @@ class Canvas:
         for axis, p in zip(self.axes, np.broadcast_to(period, 3)):
             cell, t = np.divmod(axis / np.float32(p), 1)
             t = t[:, None]
-            spline = (
-                np.hstack(
-                    [(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]
-                )
-                / 6
-            )
+            inner = 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1
+            spline = np.hstack([(1 - t) ** 3, *inner, t**3]) / 6
             weights = np.zeros((len(axis), 64), np.float32)
             nodes = (cell.astype(int)[:, None] + np.arange(4)) % 64
             np.put_along_axis(weights, nodes, spline, 1)

@@ -23,12 +23,8 @@ class Solid:
         """The solid itself for side 1 (left), its mirror image in x = 0 for side -1 (right)."""
         if side == 1:
             return self
-        x = sorted((-self.low[0], -self.high[0]))
-        return Solid(
-            lambda x, y, z: self.distance(-x, y, z),
-            np.array([x[0], *self.low[1:]]),
-            np.array([x[1], *self.high[1:]]),
-        )
+        ends = np.array([self.low, self.high]) * np.array([-1, 1, 1], np.float32)
+        return Solid(lambda x, y, z: self.distance(-x, y, z), ends.min(0), ends.max(0))
 
 
 def ellipsoid(center: ArrayLike, radii: ArrayLike) -> Solid:
@@ -70,11 +66,8 @@ def column(knots: ArrayLike, power: float) -> Solid:
         norm = (np.abs(px / ra) ** power + np.abs((py - cy) / rb) ** power) ** (1 / power)
         return np.maximum((norm - 1) * np.minimum(ra, rb), np.maximum(pz - z[-1], z[0] - pz))
 
-    return Solid(
-        distance,
-        np.array([-a.max(), (y - b).min(), z[0]]),
-        np.array([a.max(), (y + b).max(), z[-1]]),
-    )
+    low, high = (-a.max(), (y - b).min(), z[0]), (a.max(), (y + b).max(), z[-1])
+    return Solid(distance, np.array(low), np.array(high))
 
 
 def capsule(start: ArrayLike, end: ArrayLike) -> Solid:

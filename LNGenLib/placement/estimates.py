@@ -8,13 +8,7 @@ from scipy import ndimage
 from LNGenLib.image.components import FACES, largest_component
 from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.hu import FAT
-from LNGenLib.placement.landmarks import (
-    RECTUM_TOP,
-    SIDES,
-    Landmarks,
-    add_sacrum_heights,
-    sacrum_front,
-)
+from LNGenLib.placement.landmarks import RECTUM_TOP, SIDES, Landmarks, add_sacrum, sacrum_front
 
 BONE = 160.0  # HU
 CORTEX = 320.0  # HU of the brightest tenth of a ball of bone: enhanced kidneys are darker
@@ -43,9 +37,7 @@ def estimate_pelvis(marks: Landmarks, hu: np.ndarray, body: np.ndarray) -> None:
         marks.midline = heads[:, 0].mean()
         marks.estimated.add("femoral tops")
     if "sacrum" not in marks.masks:
-        marks.put("sacrum", _sacrum(marks, bone), estimated=True)
-        if "sacrum" in marks.masks:
-            add_sacrum_heights(marks)
+        add_sacrum(marks, _sacrum(marks, bone), estimated=True)
     if "hips" not in marks.masks:
         marks.put("hips", _hips(marks, bone), estimated=True)
     if "sacrum" in marks.masks and "rectum" not in marks.masks:
@@ -56,7 +48,7 @@ def _femoral_heads(marks: Landmarks, hu: np.ndarray, bone: np.ndarray) -> np.nda
     """RAS mm (2, 3) of both femoral heads, or None; by the largest balls in bone, one a side."""
     filled = np.stack([ndimage.binary_fill_holes(part) for part in bone])
     radius = ndimage.distance_transform_edt(filled, sampling=marks.spacing)
-    middle = index_to_ras(marks.grid, np.argwhere(bone))[:, 0].mean() if bone.any() else 0
+    middle = marks.points(bone)[:, 0].mean() if bone.any() else 0
     heads = []
     for side in SIDES.values():
         lateral = side * (marks.ras[0] - middle) > HEADS_APART[0] / 3
@@ -81,7 +73,7 @@ def _sacrum(marks: Landmarks, bone: np.ndarray) -> np.ndarray:
     if not candidates.any():
         return candidates
     # the pubic bones lie before: of the midline's bone the hindmost 90 mm count
-    back = index_to_ras(marks.grid, np.argwhere(candidates))[:, 1].min()
+    back = marks.points(candidates)[:, 1].min()
     return largest_component(candidates & (marks.ras[1] < back + 90), FACES)
 
 

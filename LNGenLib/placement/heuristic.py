@@ -200,13 +200,10 @@ def _problem(
         return "lies on what is kept off: a labeled organ, air, or a mask to avoid"
     if (occupancy * fat[box]).sum() < LEAST_FAT * volume:
         return "does not lie in fat"
-    if _share(fat[box], shell & ~taken) < LEAST_FAT_AROUND:
+    around = fat[box][shell & ~taken]
+    if not len(around) or around.mean() < LEAST_FAT_AROUND:
         return "has too little fat round it"
     return None
-
-
-def _share(what: np.ndarray, where: np.ndarray) -> float:
-    return float(what[where].mean()) if where.any() else 0.0
 
 
 def _inscribed_radius(structure: Structure, long_axis: float) -> float:

@@ -32,8 +32,7 @@ class Landmarks:
 
     `masks` by name: rectum, sacrum, hips, aorta, cava, common / external / internal iliac vessels,
     femoral vessels, superior rectal artery. `heights` (S in mm): promontory, coccyx, rectum top,
-    femoral tops, iliac and aortic bifurcation. `estimated` names
-    those that no label shows.
+    femoral tops, iliac and aortic bifurcation. `estimated` names those that no label shows.
     """
 
     grid: sitk.Image
@@ -64,13 +63,10 @@ class Landmarks:
         """Voxels (z, y, x) of the grid."""
         return self.grid.GetSize()[::-1]
 
-    def heights_of(self, mask: np.ndarray) -> np.ndarray:
-        """S in mm (n,) of a mask's voxels."""
-        return index_to_ras(self.grid, voxels_of(mask))[:, 2]
-
-    def points(self, name: str) -> np.ndarray:
-        """RAS mm (n, 3) of a mask's voxels."""
-        return index_to_ras(self.grid, voxels_of(self.masks[name]))
+    def points(self, of: str | np.ndarray) -> np.ndarray:
+        """RAS mm (n, 3) of the voxels of a mask (z, y, x), or of that of a name."""
+        mask = self.masks[of] if isinstance(of, str) else of
+        return index_to_ras(self.grid, voxels_of(mask))
 
     def above(self, height: float) -> np.ndarray:
         """Voxels whose S is at least `height` mm; broadcasts to the grid (z, y, x)."""
@@ -100,15 +96,14 @@ def label_landmarks(grid: sitk.Image, labels: np.ndarray) -> Landmarks:
     def of(*names: str) -> np.ndarray:
         return np.isin(labels, [NUMBERS[name] for name in names])
 
-    marks.put("sacrum", of("sacrum", "vertebrae_S1"))
     marks.put("hips", of("hip_left", "hip_right"))
     marks.put("aorta", of("aorta"))
     marks.put("cava", of("inferior_vena_cava"))
     femurs = of("femur_left", "femur_right")
     if femurs.any():
-        marks.heights["femoral tops"] = marks.heights_of(femurs).max()
+        marks.heights["femoral tops"] = marks.points(femurs)[:, 2].max()
+    add_sacrum(marks, of("sacrum", "vertebrae_S1"))
     if "sacrum" in marks.masks:
-        add_sacrum_heights(marks)
         marks.put("rectum", _rectum(marks, of("colon")), estimated=True)
     if "aorta" in marks.masks:
         marks.heights["aortic bifurcation"] = marks.points("aorta")[:, 2].min()
@@ -117,9 +112,12 @@ def label_landmarks(grid: sitk.Image, labels: np.ndarray) -> Landmarks:
     return marks
 
 
-def add_sacrum_heights(marks: Landmarks) -> None:
-    """Midline, promontory and coccyx of the sacrum."""
-    points = marks.points("sacrum")
+def add_sacrum(marks: Landmarks, mask: np.ndarray, estimated: bool = False) -> None:
+    """Add the sacrum (z, y, x), unless it is empty, and its midline, promontory and coccyx."""
+    marks.put("sacrum", mask, estimated)
+    if not mask.any():
+        return
+    points = marks.points(mask)
     marks.midline = float(points[:, 0].mean())
     central = points[np.abs(points[:, 0] - marks.midline) < 15]
     foremost = central[central[:, 1] > central[:, 1].max() - marks.spacing.max() / 2]
@@ -182,7 +180,7 @@ def _add_iliac_vessels(marks: Landmarks, vessels: dict[str, list[np.ndarray]]) -
         branches = [_branch(marks, mask) for mask in masks]
         branch = np.any(branches, axis=0)
         if branch.any():
-            fork = marks.heights_of(branch).max()
+            fork = marks.points(branch)[:, 2].max()
         elif masks and "promontory" in marks.heights:
             fork = marks.heights["promontory"] + FORK_ABOVE_PROMONTORY
             marks.estimated |= set(names[:2])
@@ -194,7 +192,7 @@ def _add_iliac_vessels(marks: Landmarks, vessels: dict[str, list[np.ndarray]]) -
         external |= trunk & below & tops
         femoral |= trunk & ~tops
         internal |= branch
-        if not branch.any() or np.ptp(marks.heights_of(branch)) < LEAST_BRANCH:
+        if not branch.any() or np.ptp(marks.points(branch)[:, 2]) < LEAST_BRANCH:
             internal |= _internal_course(marks, side, trunk, fork)
             marks.estimated.add(names[2])
     for name, mask in zip(names, (common, external, internal)):
@@ -236,7 +234,7 @@ def _internal_course(marks: Landmarks, side: str, trunk: np.ndarray, fork: float
     """Where the internal iliac vessels run, from the bifurcation along the pelvic side wall."""
     if not {"sacrum", "hips"} <= set(marks.masks) or "femoral tops" not in marks.heights:
         return np.zeros(marks.shape, bool)
-    sign, points = SIDES[side], index_to_ras(marks.grid, voxels_of(trunk))
+    sign, points = SIDES[side], marks.points(trunk)
     start = points[np.abs(points[:, 2] - fork) <= marks.spacing.max()].mean(0)
     top, bottom = marks.heights["promontory"], marks.heights["coccyx"]
     middle = sacrum_front(marks, top - 0.4 * (top - bottom), sign * 38) + (0, 15, 0)

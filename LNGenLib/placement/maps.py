@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from LNGenLib.image.io import like
 from LNGenLib.placement.anatomy import read_stations, station_region, why_unavailable
 from LNGenLib.placement.scan import Scan
-from LNGenLib.placement.stations import STATIONS
+from LNGenLib.placement.stations import STATION_NAMES, STATIONS
 from LNGenLib.placement.totalsegmentator import LYMPH_NODE
 
 
@@ -38,14 +38,13 @@ def placement_maps(scan: Scan) -> PlacementMaps:
     shape, voxel = ct.GetSize()[::-1], float(np.prod(ct.GetSpacing()))
     prior, numbers = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
     volumes = {}
-    for number, station in enumerate(STATIONS, 1):
-        for one in region.subregions:
-            voxels, density = one.candidates
-            if one.station == station.name and len(voxels):
-                where = tuple((voxels + [part.start for part in region.box]).T)
-                prior[where] = one.weight * density / density.sum()
-                numbers[where] = number
-                volumes[station.name] = len(voxels) * voxel / 1000
+    for one in region.subregions:
+        voxels, density = one.candidates
+        if one.station and len(voxels):
+            where = tuple((voxels + [part.start for part in region.box]).T)
+            prior[where] = one.weight * density / density.sum()
+            numbers[where] = 1 + STATION_NAMES.index(one.station)
+            volumes[one.station] = len(voxels) * voxel / 1000
     if prior.any():
         prior /= prior.max()
     total = sum(station.weight for station in STATIONS if station.name in volumes)

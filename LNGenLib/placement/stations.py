@@ -40,55 +40,24 @@ class Station:
 
 FORK, TOPS = "aortic bifurcation", "femoral tops"
 COCCYX, RECTUM_TOP = "coccyx", "rectum top"
-STATIONS = (
+# fmt: off
+STATIONS = (  # name, landmark, reach, weight, color
     Station("mesorectal", "rectum", 25, 0.5, (244, 214, 49), low=(COCCYX, 0), high=(RECTUM_TOP, 0)),
-    Station(
-        "superior rectal",
-        "superior rectal artery",
-        reach=15,
-        weight=0.18,
-        color=(230, 138, 38),
-        low=(RECTUM_TOP, 0),
-        high=(FORK, 45),
-    ),
-    Station(
-        "internal iliac",
-        "internal iliac vessels",
-        15,
-        0.12,
-        (216, 101, 79),
-        low=(TOPS, 15),
-        half_width=65,
-    ),
-    Station(
-        "obturator",
-        "hips",
-        reach=25,
-        weight=0.08,
-        color=(128, 174, 128),
-        low=(TOPS, -15),
-        high=(TOPS, 40),
-        facing="inside",
-        half_width=65,
-    ),
-    Station(
-        "presacral",
-        "sacrum",
-        reach=12,
-        weight=0.06,
-        color=(111, 184, 210),
-        low=(COCCYX, 0),
-        high=("promontory", 0),
-        facing="front",
-        half_width=40,
-    ),
+    Station("superior rectal", "superior rectal artery", 15, 0.18, (230, 138, 38),
+            low=(RECTUM_TOP, 0), high=(FORK, 45)),
+    Station("internal iliac", "internal iliac vessels", 15, 0.12, (216, 101, 79),
+            low=(TOPS, 15), half_width=65),
+    Station("obturator", "hips", 25, 0.08, (128, 174, 128),
+            low=(TOPS, -15), high=(TOPS, 40), facing="inside", half_width=65),
+    Station("presacral", "sacrum", 12, 0.06, (111, 184, 210),
+            low=(COCCYX, 0), high=("promontory", 0), facing="front", half_width=40),
     Station("external iliac", "external iliac vessels", 12, 0.02, (0, 151, 206), low=(TOPS, 0)),
     Station("common iliac", "common iliac vessels", 12, 0.02, (144, 124, 202), high=(FORK, 0)),
-    Station(
-        "para-aortic", "great vessels", 20, 0.01, (200, 84, 156), low=(FORK, 0), high=(FORK, 100)
-    ),
+    Station("para-aortic", "great vessels", 20, 0.01, (200, 84, 156),
+            low=(FORK, 0), high=(FORK, 100)),
     Station("inguinal", "femoral vessels", 20, 0.01, (133, 160, 90), high=(TOPS, 0)),
 )
+# fmt: on
 STATION_NAMES = tuple(station.name for station in STATIONS)
 PELVIC = STATION_NAMES[:5]  # of which automatic placement wants one at least
 
@@ -181,9 +150,8 @@ def _reached(marks: Landmarks, station: Station) -> tuple[tuple[slice, ...], np.
     if station.facing:
         # the way from the landmark is the distance's gradient, here in R, A and S
         away = np.tensordot(array_axes(marks.grid), np.gradient(off, *marks.spacing), 1)
-        inside &= {"front": away[1], "inside": -np.sign(lateral) * away[0]}[
-            station.facing
-        ] >= FACING
+        ways = {"front": away[1], "inside": -np.sign(lateral) * away[0]}
+        inside &= ways[station.facing] >= FACING
     return box, np.where(inside, off, np.inf).astype(np.float32)
 
 

@@ -50,7 +50,7 @@ class Connection:
             raise ServiceError("this can't be a token: it holds what no token does")
         self.session = requests.Session()
         self.session.auth, self.session.verify = _Bearer(token), verify
-        self.near = _is_loopback(host)
+        self.near = is_loopback(host)
         if self.near:
             self.session.trust_env = False  # no proxy in between
 
@@ -116,7 +116,8 @@ def _host(url: str) -> str:
     return host
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address is this machine's own."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

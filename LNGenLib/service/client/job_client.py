@@ -80,13 +80,12 @@ class JobClient(Connection):
         self,
         kind: str,
         request: Any,
-        images: Mapping[str, sitk.Image] | None = None,
+        images: Mapping[str, sitk.Image] = {},
         progress: Progress = SILENT,
     ) -> JobStatus:
         """Queue a job; `request` is the dataclass of its kind. `progress` may cancel the upload of
         its images."""
-        given = (images or {}).items()
-        uploaded = {name: self.upload(image, progress) for name, image in given}
+        uploaded = {name: self.upload(image, progress) for name, image in images.items()}
         progress.check()
         body = asdict(Submission(kind, asdict(request), uploaded))
         key = {"Idempotency-Key": secrets.token_hex(16)}
@@ -147,7 +146,7 @@ class JobClient(Connection):
         self,
         kind: str,
         request: Any,
-        images: Mapping[str, sitk.Image] | None = None,
+        images: Mapping[str, sitk.Image] = {},
         progress: Progress = SILENT,
     ) -> tuple[str, JobResult]:
         """Do a job from beginning to end; its id and result.

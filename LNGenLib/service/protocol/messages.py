@@ -7,24 +7,28 @@ import math
 import re
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 VERSION = 2  # of the protocol; it is the first part of every path
 
 SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
-VOXEL_BYTES = {
-    "int8": 1,
-    "uint8": 1,
-    "int16": 2,
-    "uint16": 2,
-    "int32": 4,
-    "uint32": 4,
-    "int64": 8,
-    "uint64": 8,
-    "float32": 4,
-    "float64": 8,
-}
+VOXEL_BYTES = {f"{sign}int{8 * size}": size for size in (1, 2, 4, 8) for sign in ("", "u")}
+VOXEL_BYTES |= {"float32": 4, "float64": 8}
 MOST_VOXELS_AN_AXIS = 8192
+
+M = TypeVar("M", bound="Message")
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is read of JSON."""
+
+    @classmethod
+    def from_json(cls: type[M], values: dict[str, Any]) -> M:
+        """The message of `dataclasses.asdict`'s JSON, lists as tuples, without fields that this
+        side does not know: a newer server of the same version may send more."""
+        known = {f.name: values[f.name] for f in dataclasses.fields(cls) if f.name in values}
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in known.items()})
 
 
 class JobState(str, Enum):
@@ -44,7 +48,7 @@ class JobState(str, Enum):
 
 
 @dataclass(frozen=True)
-class UploadedImage:
+class UploadedImage(Message):
     """An uploaded image: its voxels by the SHA-256 of their bytes, and where they lie.
 
     Voxels are little-endian, x running fastest. `size` and `spacing` (mm) are x y z; `origin` (mm)
@@ -57,11 +61,6 @@ class UploadedImage:
     spacing: tuple[float, float, float]
     origin: tuple[float, float, float]
     direction: tuple[float, float, float, float, float, float, float, float, float]
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> UploadedImage:
-        """The image of `dataclasses.asdict`'s JSON."""
-        return cls(**_fields(cls, values))
 
     @property
     def bytes(self) -> int:
@@ -100,7 +99,7 @@ class Submission:
 
 
 @dataclass(frozen=True)
-class JobStatus:
+class JobStatus(Message):
     """Where a job stands; also each of its events, numbered by `event`.
 
     `fraction` (0 to 1) and `seconds_left` are of the whole job, None where not known. `error` says
@@ -124,11 +123,11 @@ class JobStatus:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> JobStatus:
         """The status of `dataclasses.asdict`'s JSON."""
-        return cls(**_fields(cls, values) | {"state": JobState(values["state"])})
+        return super().from_json(values | {"state": JobState(values["state"])})
 
 
 @dataclass(frozen=True)
-class ResultFile:
+class ResultFile(Message):
     """A file of a result."""
 
     name: str
@@ -137,7 +136,7 @@ class ResultFile:
 
 
 @dataclass(frozen=True)
-class JobResult:
+class JobResult(Message):
     """What a job left: a JSON document, and files to be fetched by name."""
 
     content: dict[str, Any]
@@ -146,12 +145,11 @@ class JobResult:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> JobResult:
         """The result of `dataclasses.asdict`'s JSON."""
-        files = (ResultFile(**_fields(ResultFile, file)) for file in values["files"])
-        return cls(values["content"], tuple(files))
+        return cls(values["content"], tuple(map(ResultFile.from_json, values["files"])))
 
 
 @dataclass(frozen=True)
-class Capabilities:
+class Capabilities(Message):
     """What a server is and does; asked for at connect. `device` is None until its worker is up;
     `models` are the segmentation models that a segment job may name."""
 
@@ -163,21 +161,9 @@ class Capabilities:
     device: str | None = None
     models: tuple[str, ...] = ()
 
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Capabilities:
-        """The capabilities of `dataclasses.asdict`'s JSON."""
-        return cls(**_fields(cls, values))
-
 
 @dataclass(frozen=True)
 class Problem:
     """The body of every answer that is an error: one line for the user."""
 
     message: str
-
-
-def _fields(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
-    """The fields this side knows, lists as tuples: a newer server of the same version may send
-    more."""
-    known = {f.name: values[f.name] for f in dataclasses.fields(kind) if f.name in values}
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in known.items()}

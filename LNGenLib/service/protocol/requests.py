@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from LNGenLib.errors import InputError
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
@@ -13,19 +14,19 @@ from LNGenLib.training import PARTS
 from LNGenLib.validation import as_python, from_json, whole
 
 MOST_PREVIEWS = 100
+# What makes fields of JSON that are dataclasses
+OF_FIELDS: dict[str, Callable] = {"sizes": Sizes, "shape": ShapeRange, "plan": Plan.from_json}
 
 R = TypeVar("R", bound="JobRequest")
 
 
 class JobRequest:
-    """What a job is asked for; `OF_FIELDS` are the classes of fields that are dataclasses."""
-
-    OF_FIELDS: ClassVar[dict[str, type]] = {}
+    """What a job is asked for."""
 
     @classmethod
     def from_json(cls: type[R], values: dict[str, Any]) -> R:
         """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
-        return from_json(cls, values, cls.OF_FIELDS)
+        return from_json(cls, values, OF_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,6 @@ class StructuresRequest(JobRequest):
     sizes: Sizes = Sizes()
     seed: int = 0
     shape: ShapeRange = ANY_SHAPE
-
-    OF_FIELDS = {"sizes": Sizes, "shape": ShapeRange}
 
     def __post_init__(self):
         as_python(self)
@@ -83,13 +82,6 @@ class PlanRequest(JobRequest):
     """A plan, edited or not, to be painted, or whose lymph nodes are to be seen before."""
 
     plan: Plan
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> PlanRequest:
-        """The request of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
-        if isinstance(values, dict) and "plan" in values:
-            values = values | {"plan": Plan.from_json(values["plan"])}
-        return from_json(cls, values)
 
 
 @dataclass(frozen=True)

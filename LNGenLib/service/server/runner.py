@@ -102,16 +102,7 @@ class Runner:
         kind, started = self.kinds[job.submission.kind], time.time()
         self.current, self.reason = job, None
         self.store.publish(job, state=JobState.running, started=started)
-        _send(
-            worker,
-            id=job.id,
-            kind=job.submission.kind,
-            request=job.submission.request,
-            images={name: asdict(image) for name, image in job.submission.images.items()},
-            inputs=str(job.folder / "inputs"),
-            folder=str(job.folder / "work"),
-            scratch=str(job.folder / "scratch"),
-        )
+        _send(worker, id=job.id, folder=str(job.folder), **asdict(job.submission))
         reason = f"the job took more than {kind.seconds:.0f} s"
         limit = asyncio.get_running_loop().call_later(kind.seconds, self._kill, job, reason)
         try:

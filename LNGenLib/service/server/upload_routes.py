@@ -13,6 +13,7 @@ from LNGenLib.service.server.dependencies import ClientDep, ServiceDep
 from LNGenLib.service.server.uploads import BadUpload
 
 MOST_RECEIVING = 16  # at a time, of all clients
+BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 router = APIRouter(prefix=f"/v{VERSION}")
 
@@ -33,13 +34,7 @@ def find_upload(service: ServiceDep, client: ClientDep, sha256: str) -> None:
 @router.put(
     "/uploads/{sha256}",
     status_code=204,
-    openapi_extra={
-        "requestBody": {
-            "content": {
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-            }
-        }
-    },
+    openapi_extra={"requestBody": {"content": {"application/octet-stream": BINARY}}},
 )
 async def upload(
     request: Request,

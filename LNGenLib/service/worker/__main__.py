@@ -21,6 +21,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import SimpleITK as sitk
+
 from LNGenLib.errors import Canceled, InputError, OutputError, is_out_of_memory
 from LNGenLib.files import FULL, write_json
 from LNGenLib.progress import Progress
@@ -93,12 +96,12 @@ def do(
             last = now
             channel.send(stage=stage, step=step, steps=steps)
 
-    folder, scratch = Path(job["folder"]), Path(job["scratch"])
+    inputs, folder, scratch = (Path(job["folder"]) / name for name in ("inputs", "work", "scratch"))
     progress = Progress(report, lambda: job["id"] in channel.canceled)
 
     def run() -> dict[str, Any]:
         images = {
-            name: read_image(UploadedImage.from_json(values), Path(job["inputs"]) / name)
+            name: read_image(UploadedImage.from_json(values), inputs / name)
             for name, values in job["images"].items()
         }
         request = kind.request(job["request"])
@@ -146,11 +149,8 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def read_image(image: UploadedImage, path: Path) -> Any:
+def read_image(image: UploadedImage, path: Path) -> sitk.Image:
     """The uploaded image as SimpleITK's."""
-    import numpy as np
-    import SimpleITK as sitk
-
     voxels = np.fromfile(path, np.dtype(image.type).newbyteorder("<")).reshape(image.size[::-1])
     read = sitk.GetImageFromArray(voxels)
     read.SetSpacing(image.spacing)

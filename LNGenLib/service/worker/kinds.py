@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from LNGenLib.placement.scan import IMAGES
@@ -47,13 +48,12 @@ class JobKind:
 
 
 OTHERS = tuple(IMAGES)[1:]  # of a scan, besides the CT
+scan_kind = partial(JobKind, images=("ct",), optional=OTHERS)
 KINDS_NAME = f"{__name__}:KINDS"  # as `load_kinds` takes it
 KINDS: Mapping[str, JobKind] = {
-    "synthesize": JobKind(
+    "synthesize": scan_kind(
         SynthesisRequest.from_json,
         tasks.synthesize,
-        images=("ct",),
-        optional=OTHERS,
         stages={
             "anatomy": 0.15,
             "models": 0.05,
@@ -63,21 +63,15 @@ KINDS: Mapping[str, JobKind] = {
             "painting": 0.15,
         },
     ),
-    "placement": JobKind(
-        NoRequest.from_json, tasks.placement, images=("ct",), optional=("anatomy",)
-    ),
-    "plan": JobKind(
+    "placement": scan_kind(NoRequest.from_json, tasks.placement, optional=("anatomy",)),
+    "plan": scan_kind(
         SynthesisRequest.from_json,
         tasks.plan,
-        images=("ct",),
-        optional=OTHERS,
         stages={"anatomy": 0.3, "models": 0.1, "structures": 0.4, "placement": 0.2},
     ),
-    "paint": JobKind(
+    "paint": scan_kind(
         PlanRequest.from_json,
         tasks.paint,
-        images=("ct",),
-        optional=OTHERS,
         stages={"models": 0.1, "structures": 0.3, "texture": 0.4, "painting": 0.2},
     ),
     "surfaces": JobKind(
@@ -89,10 +83,10 @@ KINDS: Mapping[str, JobKind] = {
         stages={"models": 0.1, "structures": 0.8, "measuring": 0.1},
     ),
     "train": JobKind(TrainRequest.from_json, tasks.train, seconds=30 * 24 * HOUR),
-    "segment": JobKind(
+    "segment": scan_kind(
         SegmentRequest.from_json,
         tasks.segment,
-        images=("ct",),
+        optional=(),
         stages={"models": 0.1, "segmenting": 0.9},
     ),
     "doctor": JobKind(NoRequest.from_json, tasks.doctor),

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
+from LNGenLib.image.io import to_array
 from LNGenLib.placement.scan import Scan
 from LNGenLib.progress import Progress
 from LNGenLib.segmentation.config import is_model
@@ -58,9 +60,6 @@ def _painted(work: Work, result: SynthesisResult) -> dict[str, Any]:
 
 def placement(work: Work) -> dict[str, Any]:
     """Where lymph nodes may lie: maps.npz with prior and stations (z, y, x), and a summary."""
-    import numpy as np
-
-    from LNGenLib.image.io import to_array
     from LNGenLib.placement.maps import placement_maps
 
     work.progress.stage("anatomy")
@@ -87,8 +86,6 @@ def paint(work: Work) -> dict[str, Any]:
 
 def structures(work: Work) -> dict[str, Any]:
     """Shapes drawn: distances.npz with signed distances (n, z, y, x) in mm, and their measures."""
-    import numpy as np
-
     from LNGenLib.structure.drawing import draw_sized_structures
 
     request, progress = work.request, work.progress
@@ -109,8 +106,6 @@ def structures(work: Work) -> dict[str, Any]:
 
 def surfaces(work: Work) -> dict[str, Any]:
     """What the lymph nodes of a plan look like: surfaces.npz, a mesh each."""
-    import numpy as np
-
     from LNGenLib.synthesis.planning import draw_structures
 
     plan, progress = work.request.plan, work.progress
@@ -149,9 +144,6 @@ def _of_server(
 
 def segment(work: Work) -> dict[str, Any]:
     """Lymph nodes that a model of the server finds: labels.npz (z, y, x)."""
-    import numpy as np
-
-    from LNGenLib.image.io import to_array
     from LNGenLib.segmentation.inference import load_segmentor
 
     work.progress.stage("models")
