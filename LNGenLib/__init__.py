@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from LNGenLib.image.io import read_ct as read_ct
-    from LNGenLib.placement.scan import Scan as Scan
+    from LNGenLib.scan import Scan as Scan
     from LNGenLib.synthesis.engine import paint as paint
     from LNGenLib.synthesis.engine import plan as plan
     from LNGenLib.synthesis.engine import synthesize as synthesize
@@ -20,7 +20,7 @@ __version__ = "0.1.0"
 
 _FACE = {
     "image.io": ("read_ct",),
-    "placement.scan": ("Scan",),
+    "scan": ("Scan",),
     "synthesis.engine": ("paint", "plan", "synthesize"),
     "synthesis.models": ("Models",),
     "synthesis.request": ("SynthesisRequest",),

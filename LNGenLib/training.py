@@ -10,8 +10,8 @@ from typing import Any
 
 from LNGenLib.errors import InputError
 from LNGenLib.files import keep_settings, read_table
+from LNGenLib.latent.faults import explained_faults
 from LNGenLib.progress import SILENT, Progress
-from LNGenLib.segmentation.faults import explained_faults
 from LNGenLib.validation import from_json
 
 

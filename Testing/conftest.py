@@ -31,7 +31,7 @@ def phantom():
 @pytest.fixture(scope="session")
 def scan(phantom):
     """The phantom and its labels."""
-    from LNGenLib.placement.scan import Scan
+    from LNGenLib.scan import Scan
 
     return Scan(phantom.ct, phantom.labels)
 

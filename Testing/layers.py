@@ -18,7 +18,7 @@ LAYERS = [  # from the bottom to the top
     | {"progress": "stages, canceling"},
     {"image": "files, geometry, HU", "latent": "VAE, diffusion", "models": "weights and cards"}
     | {"phantom": "a pelvis by numbers"},
-    {"structure": "shape: III-A"},
+    {"scan": "a CT, checked", "structure": "shape: III-A"},
     {"placement": "where: III-C", "texture": "tissue: III-B"},
     {"synthesis": "request, plan, result"},
     {"datasets": "cases by the number", "evaluation": "how real?", "dicom": "export"},
@@ -27,7 +27,14 @@ LAYERS = [  # from the bottom to the top
     {"service": "server, worker, client", "mrml": "the scene of Slicer"},
     {"cli": "the lngen command", "__init__": "the public face"},
 ]
-ROOMS = {"service": ["protocol", "worker", "server", "client"]}  # layers within a room
+ROOMS = {  # which parts of a room each of them may use
+    "service": {
+        "protocol": set(),
+        "worker": {"protocol"},
+        "server": {"protocol", "worker"},
+        "client": {"protocol"},
+    }
+}
 USERS = {"3D Slicer": "the panel of LNGen", "shell": "lngen", "Python": "import LNGenLib"}
 
 WIDTH, HIGH, GAP = 760, 40, 10  # pixels

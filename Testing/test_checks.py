@@ -8,13 +8,8 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import as_ct, like, read_image, read_labels, to_array
-from LNGenLib.placement.checks import (
-    check_anatomy,
-    check_body_order,
-    check_nodes_shown,
-    check_shows,
-)
-from LNGenLib.placement.totalsegmentator import NUMBERS
+from LNGenLib.scan.checks import check_anatomy, check_body_order, check_nodes_shown, check_shows
+from LNGenLib.scan.totalsegmentator import NUMBERS
 
 VERSION_1 = {  # of what the phantom and the real pelvis show, by the number in version 2
     **{29: 20, 28: 19, 27: 18, 30: 21, 31: 22, 32: 23, 33: 24},

@@ -21,7 +21,7 @@ from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import read_image, to_array, write_image
 from LNGenLib.progress import Progress
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.texture.inpainting import within_reach
+from LNGenLib.texture.blending import within_reach
 
 SETTINGS = DatasetSettings(seed=4, count=(1, 2), sizes=Sizes("uniform", 5.0, 9.0))
 COUNT = 3

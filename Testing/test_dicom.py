@@ -19,7 +19,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from LNGenLib.dicom.export import export_dicom
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import as_ct, check_same_geometry, like, read_ct, read_image, to_array
-from LNGenLib.placement.scan import Scan
+from LNGenLib.scan import Scan
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.request import SynthesisRequest

@@ -15,7 +15,7 @@ from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.dataset import make_dataset
 from LNGenLib.datasets.settings import DatasetSettings
 from LNGenLib.image.io import read_image, to_array, write_image
-from LNGenLib.placement.scan import Scan
+from LNGenLib.scan import Scan
 from LNGenLib.structure.shape_range import ShapeRange
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize

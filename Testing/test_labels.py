@@ -11,9 +11,9 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import as_ct, like, read_image, read_labels, to_array
-from LNGenLib.placement import labels as anatomy
-from LNGenLib.placement.scan import Scan
-from LNGenLib.placement.totalsegmentator import NUMBERS, WHOLES, number_of
+from LNGenLib.scan import Scan
+from LNGenLib.scan import labels as anatomy
+from LNGenLib.scan.totalsegmentator import NUMBERS, WHOLES, number_of
 
 CASES = Path(__file__).parents[2] / "shared" / "cases"
 # TotalSegmentator's own header, cut to what matters

@@ -13,9 +13,9 @@ import pytest
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import box_mask
 from LNGenLib.image.io import like, read_image, to_array, write_image
-from LNGenLib.placement.labels import read_anatomy
-from LNGenLib.placement.scan import Scan
-from LNGenLib.placement.totalsegmentator import NUMBERS
+from LNGenLib.scan import Scan
+from LNGenLib.scan.labels import read_anatomy
+from LNGenLib.scan.totalsegmentator import NUMBERS
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.request import SynthesisRequest

@@ -10,7 +10,7 @@ import pytest
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import like, read_image, to_array
 from LNGenLib.placement.maps import placement_maps
-from LNGenLib.placement.scan import Scan
+from LNGenLib.scan import Scan
 from LNGenLib.synthesis.plan import Plan, PlannedNode, Surface
 from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.synthesis.result import SynthesisResult

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from LNGenLib.image.io import as_ct, read_image, to_array
-from LNGenLib.placement.totalsegmentator import NUMBERS
+from LNGenLib.scan.totalsegmentator import NUMBERS
 from LNGenLib.synthesis.phase import BLOOD, measure_phase
 
 SPACING = np.array([2.5, 0.8, 0.8])

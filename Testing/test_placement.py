@@ -11,8 +11,8 @@ from shapes import tsdf_from_mask
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing, box_mask, index_to_ras
 from LNGenLib.image.io import like, to_array
-from LNGenLib.placement import anatomy
-from LNGenLib.placement.anatomy import CandidateRegion, even, without
+from LNGenLib.placement import candidate_region as anatomy
+from LNGenLib.placement.candidate_region import CandidateRegion, even, without
 from LNGenLib.placement.fat import Fat
 from LNGenLib.placement.heuristic import draw_subregions, place_nodes
 from LNGenLib.placement.nearby import NEAR, place_near

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from LNGenLib.errors import InputError
-from LNGenLib.placement.points import read_points
+from LNGenLib.scan.points import read_points
 
 FILES = Path(__file__).parents[2] / "shared" / "cases" / "14_points_as_slicer_and_excel_save_them"
 POINTS = ((-27.9, 101.6, 156.3), (-18.3, 85.9, 175.2))

@@ -9,9 +9,14 @@ import pytest
 import torch
 
 from LNGenLib.errors import InputError
-from LNGenLib.structure import prior as module
+from LNGenLib.structure import descriptor_prior as module
+from LNGenLib.structure.descriptor_prior import (
+    CONGLOMERATES,
+    LEAST_CONGLOMERATE,
+    WINDOW,
+    DescriptorPrior,
+)
 from LNGenLib.structure.descriptors import AXIS_RATIO, DESCRIPTORS, IRREGULARITY, LOG_SIZE
-from LNGenLib.structure.prior import CONGLOMERATES, LEAST_CONGLOMERATE, WINDOW, DescriptorPrior
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 
 SIZES = np.exp(np.linspace(math.log(2), math.log(40), 60))  # mm, of single lymph nodes

@@ -20,7 +20,7 @@ from LNGenLib.datasets.case import Case
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.io import read_ct, read_image, read_layers, to_array
-from LNGenLib.placement.labels import read_anatomy
+from LNGenLib.scan.labels import read_anatomy
 from LNGenLib.texture.dataset import read_scan
 
 CUT = "it ends before its last voxel: copy it again"

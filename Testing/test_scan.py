@@ -16,7 +16,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import ras_to_index
 from LNGenLib.image.hu import window_of
 from LNGenLib.image.io import like, read_image, to_array, write_image
-from LNGenLib.placement.scan import Scan
+from LNGenLib.scan import Scan
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis import engine
 from LNGenLib.synthesis.request import SynthesisRequest

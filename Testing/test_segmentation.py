@@ -20,11 +20,11 @@ from LNGenLib.datasets.splitting import split
 from LNGenLib.datasets.writing import NnUNet
 from LNGenLib.errors import Canceled, InputError
 from LNGenLib.image.io import like, read_image, to_array
+from LNGenLib.latent.faults import explained_faults
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation import nnunet
 from LNGenLib.segmentation import training as segmentation_training
 from LNGenLib.segmentation.config import SegmentationConfig
-from LNGenLib.segmentation.faults import explained_faults
 from LNGenLib.segmentation.inference import load_segmentor
 from LNGenLib.segmentation.networks import build
 from LNGenLib.segmentation.patches import InOrder, Patches

@@ -17,9 +17,9 @@ from service_kinds import FOLDER, NAME, Steps
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import to_array
-from LNGenLib.placement.scan import Scan
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
+from LNGenLib.scan import Scan
 from LNGenLib.service.client.client import Client
 from LNGenLib.service.client.connection import ServiceError
 from LNGenLib.service.client.local import LocalService

@@ -12,14 +12,14 @@ from shapes import tsdf_from_mask
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing, index_to_ras
+from LNGenLib.image.grid import distance_to
 from LNGenLib.image.io import as_ct, like, read_image, read_labels, to_array
-from LNGenLib.placement.anatomy import find_region, read_stations
-from LNGenLib.placement.grid import distance_to
+from LNGenLib.placement.candidate_region import find_region, read_stations
 from LNGenLib.placement.heuristic import place_nodes
-from LNGenLib.placement.labels import read_anatomy
-from LNGenLib.placement.points import read_points
 from LNGenLib.placement.stations import PELVIC, STATION_NAMES, STATIONS, canonical_names
-from LNGenLib.placement.totalsegmentator import NUMBERS, number_of
+from LNGenLib.scan.labels import read_anatomy
+from LNGenLib.scan.points import read_points
+from LNGenLib.scan.totalsegmentator import NUMBERS, number_of
 from LNGenLib.structure.shape import Structure
 
 GRID = np.linalg.norm(np.mgrid[-12:12.1, -12:12.1, -12:12.1], axis=0)

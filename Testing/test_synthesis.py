@@ -13,12 +13,12 @@ from scipy import ndimage
 
 from LNGenLib.errors import Canceled
 from LNGenLib.image.geometry import array_spacing
+from LNGenLib.image.grid import refined
 from LNGenLib.image.io import as_ct, read_image, read_labels, to_array
-from LNGenLib.placement.anatomy import read_stations
-from LNGenLib.placement.grid import refined
-from LNGenLib.placement.scan import Scan
+from LNGenLib.placement.candidate_region import read_stations
 from LNGenLib.placement.stations import STATION_NAMES
 from LNGenLib.progress import Progress
+from LNGenLib.scan import Scan
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
@@ -40,12 +40,12 @@ def pelvis(shared):
 def pelvis_result(pelvis, models):
     """The run of the issue: 6 nodes of 8-20 mm, seed 7; with the nodes as they were painted."""
     painted: list[LymphNode] = []
-    inpaint = TextureModel.inpaint
+    blend = TextureModel.blend
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             TextureModel,
-            "inpaint",
-            staticmethod(lambda hu, node, *rest: painted.append(node) or inpaint(hu, node, *rest)),
+            "blend",
+            staticmethod(lambda hu, node, *rest: painted.append(node) or blend(hu, node, *rest)),
         )
         ct, anatomy = pelvis
         request = SynthesisRequest(6, Sizes("uniform", 8, 20), 7)

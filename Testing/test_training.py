@@ -16,8 +16,8 @@ import SimpleITK as sitk
 from LNGenLib import training
 from LNGenLib.errors import Canceled, InputError
 from LNGenLib.phantom import pelvic_phantom
-from LNGenLib.placement.scan import Scan
 from LNGenLib.progress import Progress
+from LNGenLib.scan import Scan
 from LNGenLib.service.protocol.requests import TrainRequest
 from LNGenLib.service.worker.kinds import KINDS
 from LNGenLib.service.worker.tasks import Work

@@ -25,7 +25,7 @@ from LNGenLib.image.geometry import array_spacing, ras_to_index
 from LNGenLib.image.io import read_image, to_array, write_image
 from LNGenLib.progress import SILENT
 from LNGenLib.segmentation import SynthesizeLymphNodesd
-from LNGenLib.texture.inpainting import within_reach
+from LNGenLib.texture.blending import within_reach
 
 
 @pytest.fixture(scope="module")

@@ -26,9 +26,9 @@ from LNGenLib.models.store import save_weights
 from LNGenLib.progress import SILENT
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import measure_scan
+from LNGenLib.texture.blending import within_reach
 from LNGenLib.texture.dataset import LabeledScan
 from LNGenLib.texture.difftumor import DiffTumorConfig, DiffTumorNetworks
-from LNGenLib.texture.inpainting import within_reach
 
 SPACING = (2.0, 1.0, 1.0)
 NOISE = 8.0

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from LNGenLib.errors import Canceled, InputError
 from LNGenLib.service.client.backend import Choice
-from LNGenLib.service.worker.doctor import CheckUp
+from LNGenLib.service.protocol.messages import CheckUp
 from LNGenPanel.packages import install, missing
 from LNGenPanel.parameters import Device, Host
 

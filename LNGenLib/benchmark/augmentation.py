@@ -18,10 +18,10 @@ from LNGenLib.evaluation.realism.painters import paste
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import FAT, SOFT_TISSUE
 from LNGenLib.image.io import like, marked_synthetic, to_array
-from LNGenLib.placement.anatomy import GAP, NoPlace
+from LNGenLib.placement.candidate_region import GAP, NoPlace
 from LNGenLib.placement.heuristic import LEAST_FAT
-from LNGenLib.placement.scan import Scan
 from LNGenLib.randomness import node_seed
+from LNGenLib.scan import Scan
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.models import Models

@@ -18,6 +18,7 @@ from LNGenLib.latent.training import Stage, Task, fit
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_seed
 from LNGenLib.structure.corpus import Shapes, read_corpus
+from LNGenLib.structure.descriptor_prior import DescriptorPrior
 from LNGenLib.structure.descriptors import DESCRIPTORS
 from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
 from LNGenLib.structure.networks import (
@@ -28,7 +29,6 @@ from LNGenLib.structure.networks import (
     StructureConfig,
     StructureNetworks,
 )
-from LNGenLib.structure.prior import DescriptorPrior
 from LNGenLib.structure.shape_range import ANY_SHAPE
 from LNGenLib.structure.tsdf import signed_distance
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
-from LNGenLib.texture.inpainting import label_of
+from LNGenLib.texture.blending import label_of
 
 OWN_SPREAD = 0.5  # mm, taken as the point spread (sigma) that a background comes with
 BEHIND = 1.5  # mm, over which what lies behind a node is averaged: its noise stays

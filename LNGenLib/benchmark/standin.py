@@ -33,7 +33,7 @@ from LNGenLib.image.io import (
     write_image,
 )
 from LNGenLib.phantom import pelvic_phantom
-from LNGenLib.placement.anatomy import find_region
+from LNGenLib.placement.candidate_region import find_region
 from LNGenLib.placement.heuristic import place_nodes
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng, node_seed

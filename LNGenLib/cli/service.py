@@ -17,7 +17,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.progress import SILENT
 
 if TYPE_CHECKING:
-    from LNGenLib.service.worker.doctor import CheckUp
+    from LNGenLib.service.protocol.messages import CheckUp
 
 MIB = 1 << 20
 

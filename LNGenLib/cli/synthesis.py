@@ -129,8 +129,8 @@ def _where(
     count: int | None,
 ) -> dict[str, Any]:
     """Fields of a request: how many and where (RAS mm)."""
-    from LNGenLib.placement.points import read_points
     from LNGenLib.placement.stations import canonical_names
+    from LNGenLib.scan.points import read_points
 
     at = () if points is None else read_points(points)
     return {
@@ -171,7 +171,7 @@ def _repainted(
 
 def _known_labels(scan: LNGenLib.Scan, known: Path | None) -> sitk.Image | None:
     """Labels of the lymph nodes that the CT has, if they are `known`: it has to show them."""
-    from LNGenLib.placement.checks import check_nodes_shown
+    from LNGenLib.scan.checks import check_nodes_shown
 
     if known is None or scan.avoid is None:
         return None

@@ -14,9 +14,9 @@ from LNGenLib.datasets.label_values import Meaning, label_map, written_labels
 from LNGenLib.datasets.npz import read_npz
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import as_ct, like, marked_synthetic, read_ct, read_labels, to_array
-from LNGenLib.placement.checks import check_nodes_shown
-from LNGenLib.placement.labels import read_anatomy
-from LNGenLib.placement.scan import Scan
+from LNGenLib.scan import Scan
+from LNGenLib.scan.checks import check_nodes_shown
+from LNGenLib.scan.labels import read_anatomy
 
 
 class Loaded(NamedTuple):

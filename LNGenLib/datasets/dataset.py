@@ -19,7 +19,7 @@ from LNGenLib.datasets.settings import DatasetSettings
 from LNGenLib.datasets.writing import clear_unfinished
 from LNGenLib.errors import InputError, OutputError
 from LNGenLib.image.io import like
-from LNGenLib.placement.anatomy import NoPlace, deep
+from LNGenLib.placement.candidate_region import NoPlace, deep
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import case_seed
 from LNGenLib.synthesis.engine import synthesize

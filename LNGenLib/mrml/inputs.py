@@ -10,7 +10,7 @@ import slicer
 
 from LNGenLib.mrml.segmentations import LabelMap, Segments, copied
 from LNGenLib.mrml.volumes import to_image
-from LNGenLib.placement.scan import Scan
+from LNGenLib.scan import Scan
 
 
 @dataclass(frozen=True, eq=False)

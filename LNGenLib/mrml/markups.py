@@ -21,10 +21,10 @@ ROI = "vtkMRMLMarkupsROINode"
 PLAN = "LNGen.plan"
 UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
-Box = tuple[float, float, float, float, float, float]
+RegionBox = tuple[float, float, float, float, float, float]
 
 
-def to_box(roi: slicer.vtkMRMLMarkupsROINode) -> Box:
+def to_box(roi: slicer.vtkMRMLMarkupsROINode) -> RegionBox:
     """A ROI as a request's `region_box` (R1, R2, A1, A2, S1, S2); InputError for one that is turned
     or not yet placed."""
     to_world(roi)
@@ -42,7 +42,7 @@ def to_box(roi: slicer.vtkMRMLMarkupsROINode) -> Box:
     return r1, r2, a1, a2, s1, s2
 
 
-def to_roi(scene: slicer.vtkMRMLScene, box: Box, name: str) -> slicer.vtkMRMLMarkupsROINode:
+def to_roi(scene: slicer.vtkMRMLScene, box: RegionBox, name: str) -> slicer.vtkMRMLMarkupsROINode:
     """A new ROI of a box (R1, R2, A1, A2, S1, S2) in RAS mm."""
     roi = add_node(scene, ROI, name)
     low, high = np.sort(np.reshape(box, (3, 2)), axis=1).T

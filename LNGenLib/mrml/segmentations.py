@@ -16,8 +16,8 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.io import as_labels, like, to_array
 from LNGenLib.mrml.scene import add_node
 from LNGenLib.mrml.volumes import as_image, to_image, to_world
-from LNGenLib.placement.labels import join_masks
-from LNGenLib.placement.totalsegmentator import LYMPH_NODE
+from LNGenLib.scan.labels import join_masks
+from LNGenLib.scan.totalsegmentator import LYMPH_NODE
 
 SEGMENTATION = "vtkMRMLSegmentationNode"
 BINARY = "Binary labelmap"

@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from LNGenLib.image.hu import FAT
 
-if TYPE_CHECKING:  # it loads scikit-image
-    from LNGenLib.structure.lymph_node import Box
+if TYPE_CHECKING:
+    from LNGenLib.image.grid import Box
 
 SLICES, THREADS = 16, 2  # smoothed at a time; more threads gain little
 BEYOND = 16  # voxels round what is looked at that are found with it

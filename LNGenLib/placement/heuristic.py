@@ -9,9 +9,9 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from LNGenLib.placement.anatomy import GAP, CandidateRegion, Subregion
+from LNGenLib.image.grid import coarse_steps, distance_to
+from LNGenLib.placement.candidate_region import GAP, CandidateRegion, Subregion
 from LNGenLib.placement.fat import Fat
-from LNGenLib.placement.grid import coarse_steps, distance_to
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.shape import Structure
 

@@ -14,8 +14,8 @@ from scipy import ndimage
 
 from LNGenLib.image.components import components
 from LNGenLib.image.geometry import array_spacing, index_to_ras, ras_coordinate, ras_to_index
-from LNGenLib.placement.grid import distance_to, surroundings, voxels_of
-from LNGenLib.placement.totalsegmentator import NUMBERS
+from LNGenLib.image.grid import distance_to, surroundings, voxels_of
+from LNGenLib.scan.totalsegmentator import NUMBERS
 
 RECTUM_TO_SACRUM, RECTUM_TO_MIDLINE = 50.0, 45.0  # mm
 LEAST_SACRUM = 60.0  # mm of its height: where less is in the scan, no rectum is either

@@ -9,10 +9,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.image.io import like
-from LNGenLib.placement.anatomy import read_stations, station_region, why_unavailable
-from LNGenLib.placement.scan import Scan
+from LNGenLib.placement.candidate_region import read_stations, station_region, why_unavailable
 from LNGenLib.placement.stations import STATION_NAMES, STATIONS
-from LNGenLib.placement.totalsegmentator import LYMPH_NODE
+from LNGenLib.scan import Scan
+from LNGenLib.scan.totalsegmentator import LYMPH_NODE
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,11 +8,18 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
+from LNGenLib.image.body import inner_part, outside_of
+from LNGenLib.image.grid import coarse_steps, distance_to
 from LNGenLib.image.hu import FAT, OUTSIDE
-from LNGenLib.placement.anatomy import GAP, CandidateRegion, NoPlace, deep, even, find_region
-from LNGenLib.placement.body import inner_part, outside_of
+from LNGenLib.placement.candidate_region import (
+    GAP,
+    CandidateRegion,
+    NoPlace,
+    deep,
+    even,
+    find_region,
+)
 from LNGenLib.placement.fat import Fat
-from LNGenLib.placement.grid import coarse_steps, distance_to
 from LNGenLib.placement.heuristic import place_nodes
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.shape import Structure

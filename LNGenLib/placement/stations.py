@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_axes
-from LNGenLib.placement.grid import surroundings
+from LNGenLib.image.grid import surroundings
 from LNGenLib.placement.landmarks import Landmarks
 
 LEAST_FAT = 500.0  # mm3 of a station, below which it is unavailable

@@ -26,9 +26,9 @@ from LNGenLib.datasets.writing import NnUNet
 from LNGenLib.errors import InputError
 from LNGenLib.files import whole_file, write_json
 from LNGenLib.image.io import marked_synthetic
+from LNGenLib.latent.faults import explained_faults
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation.config import NNUNET, SegmentationConfig
-from LNGenLib.segmentation.faults import explained_faults
 from LNGenLib.segmentation.preparing import usable
 from LNGenLib.synthesis.models import choose_device
 from LNGenLib.validation import whole

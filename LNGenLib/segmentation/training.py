@@ -22,11 +22,11 @@ from torch.utils.data import DataLoader
 from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.label_values import IGNORED, NODE
 from LNGenLib.files import write_json
+from LNGenLib.latent.faults import explained_faults
 from LNGenLib.latent.training import StepReport, Task, trainer_in
 from LNGenLib.models.store import save_weights
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.segmentation.config import WEIGHTS, SegmentationConfig
-from LNGenLib.segmentation.faults import explained_faults
 from LNGenLib.segmentation.inference import slide
 from LNGenLib.segmentation.networks import build
 from LNGenLib.segmentation.patches import InOrder, Patches, Transform, Whole

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from skimage import measure
 
+from LNGenLib.image.grid import Box
 from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import diameter, surface
-
-Box = tuple[slice, ...]  # (z, y, x)
 
 
 def inside_grid(box: Box, shape: tuple[int, ...], pad: np.ndarray | int = 0) -> Box:

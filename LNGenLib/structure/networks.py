@@ -9,8 +9,8 @@ from torch import nn
 from LNGenLib.latent.autoencoder import Autoencoder
 from LNGenLib.latent.diffusion import LatentDiffusion
 from LNGenLib.structure.adapter import Adapter
+from LNGenLib.structure.descriptor_prior import DescriptorPrior
 from LNGenLib.structure.descriptors import DESCRIPTORS
-from LNGenLib.structure.prior import DescriptorPrior
 
 FACTOR = 4  # space to depth before the VAE
 LATENT_GRID = 8

@@ -14,8 +14,8 @@ import SimpleITK as sitk
 from LNGenLib.errors import InputError
 from LNGenLib.image.edge import edge_spread
 from LNGenLib.image.io import like, marked_synthetic, to_array
-from LNGenLib.placement.scan import Scan
 from LNGenLib.progress import SILENT, Progress
+from LNGenLib.scan import Scan
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples
 from LNGenLib.synthesis.models import Models

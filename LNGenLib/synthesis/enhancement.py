@@ -11,7 +11,7 @@ from LNGenLib.image.hu import FAT
 from LNGenLib.randomness import node_rng
 from LNGenLib.synthesis.phase import BLOOD
 from LNGenLib.synthesis.plan import Phase
-from LNGenLib.texture.inpainting import REACH
+from LNGenLib.texture.blending import REACH
 
 # HU over muscle, mean and standard deviation over lymph nodes, where arteries have 95 HU of iodine:
 # portal-venous, of which they take up .64 +- .17 and .47 +- .18, muscle about 6 HU (node-wise, 55

@@ -20,7 +20,7 @@ from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.synthesis.enhancement import Enhancement, draw_means, measure_enhancement
 from LNGenLib.synthesis.phase import measure_phase, muscle_level
 from LNGenLib.synthesis.plan import Phase
-from LNGenLib.texture.inpainting import Inpainting, Scanner
+from LNGenLib.texture.blending import BlendedNode, Scanner
 from LNGenLib.texture.model import STEPS, TextureModel
 from LNGenLib.texture.patch import Tissue
 
@@ -55,7 +55,7 @@ class Painting:
     hu: np.ndarray
     labels: np.ndarray
     changed: np.ndarray
-    nodes: list[Inpainting]
+    nodes: list[BlendedNode]
     means: Sequence[float]
     noise: list[Noise]
 
@@ -86,7 +86,7 @@ def paint_nodes(
         means = draw_means(traits.phase, numbers, seed, enhancement)
     seeds = [node_seed(seed, number, "texture") for number in numbers]
     tissues = model.sample(hu, nodes, means, seeds, steps, progress=progress)
-    return inpaint_all(
+    return blend_all(
         hu=hu.copy(),
         nodes=nodes,
         tissues=tissues,
@@ -94,12 +94,12 @@ def paint_nodes(
         seed=seed,
         traits=traits,
         numbers=numbers,
-        inpaint=model.inpaint,
+        blend=model.blend,
         progress=progress,
     )
 
 
-def inpaint_all(
+def blend_all(
     hu: np.ndarray,
     nodes: Sequence[LymphNode],
     tissues: Sequence[Tissue],
@@ -107,18 +107,18 @@ def inpaint_all(
     seed: int,
     traits: ScanTraits,
     numbers: Sequence[int],
-    inpaint: Callable[..., Inpainting],
+    blend: Callable[..., BlendedNode],
     progress: Progress,
 ) -> Painting:
     """Paint `nodes` of known tissue, of these mean HU, into `hu` (z, y, x), which is modified;
-    `inpaint` is that of the model which generated the tissue."""
+    `blend` is that of the model which generated the tissue."""
     progress.stage("painting", len(nodes))
     labels, changed = np.zeros(hu.shape, np.uint16), np.zeros(hu.shape, np.uint8)
     painting = Painting(hu, labels, changed, [], means, [])
     for k, (node, tissue) in enumerate(zip(nodes, tissues, strict=True)):
         noise = noise_near(hu, node)
         turn = node_rng(seed, numbers[k], "noise")
-        painted = inpaint(painting.hu, node, tissue, Scanner(noise, traits.edge_spread), turn)
+        painted = blend(painting.hu, node, tissue, Scanner(noise, traits.edge_spread), turn)
         painting.hu[painted.box] = np.where(painted.changed, painted.hu, painting.hu[painted.box])
         labels[painted.box][painted.label] = k + 1
         changed[painted.box][painted.changed] = 1

@@ -8,7 +8,7 @@ from scipy import ndimage
 from LNGenLib.image.components import components
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.noise import local_deviation
-from LNGenLib.placement.totalsegmentator import NUMBERS
+from LNGenLib.scan.totalsegmentator import NUMBERS
 from LNGenLib.synthesis.plan import Phase
 
 BLOOD = 42.0  # HU without contrast

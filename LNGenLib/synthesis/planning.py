@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras, ras_to_index
-from LNGenLib.placement.anatomy import CandidateRegion, NoPlace
+from LNGenLib.placement.candidate_region import CandidateRegion, NoPlace
 from LNGenLib.placement.heuristic import place_nodes
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng

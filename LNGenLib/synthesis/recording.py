@@ -14,7 +14,7 @@ import torch
 
 from LNGenLib import __version__
 from LNGenLib.image.geometry import index_to_ras
-from LNGenLib.placement.scan import Scan
+from LNGenLib.scan import Scan
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples
 from LNGenLib.synthesis.enhancement import draw_uptake, offsets
@@ -23,7 +23,7 @@ from LNGenLib.synthesis.painting import Painting
 from LNGenLib.synthesis.plan import Phase, Plan
 from LNGenLib.synthesis.request import Point
 from LNGenLib.synthesis.result import LymphNodeRecord
-from LNGenLib.texture.inpainting import Inpainting, within_reach
+from LNGenLib.texture.blending import BlendedNode, within_reach
 
 if TYPE_CHECKING:
     from LNGenLib.synthesis.models import Models
@@ -92,7 +92,7 @@ def _wanted(painting: Painting, k: int, plan: Plan, method: Method) -> dict[str,
     return {"wanted_mean_hu": round(painting.means[k], 2), "uptake": drawn}
 
 
-def _middle(painted: Inpainting) -> np.ndarray:
+def _middle(painted: BlendedNode) -> np.ndarray:
     """Center of mass (z, y, x) in the box; of a bent node the nearest voxel of its label."""
     weights = painted.occupancy
     middle = (

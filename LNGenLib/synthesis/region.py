@@ -10,10 +10,10 @@ import numpy as np
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import box_mask
 from LNGenLib.image.io import to_array
-from LNGenLib.placement.anatomy import CandidateRegion, find_region, read_stations, without
+from LNGenLib.placement.candidate_region import CandidateRegion, find_region, read_stations, without
 from LNGenLib.placement.heuristic import misfit
-from LNGenLib.placement.scan import Scan
 from LNGenLib.placement.stations import station_near
+from LNGenLib.scan import Scan
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.request import SynthesisRequest

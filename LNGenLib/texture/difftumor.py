@@ -19,9 +19,9 @@ from torch.nn.functional import interpolate
 
 from LNGenLib.errors import InputError
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
-from LNGenLib.texture.inpainting import (
+from LNGenLib.texture.blending import (
     REACH,
-    Inpainting,
+    BlendedNode,
     Scanner,
     label_of,
     voxel_offsets,
@@ -83,13 +83,13 @@ class DiffTumorModel(TextureModel):
         return hu
 
     @staticmethod
-    def inpaint(
+    def blend(
         hu: np.ndarray,
         node: LymphNode,
         tissue: Tissue,
         scanner: Scanner,
         rng: np.random.Generator,
-    ) -> Inpainting:
+    ) -> BlendedNode:
         """Paint `node` into the CT `hu` (z, y, x; not modified), weighted by its blurred mask.
 
         What the blur carries beyond LN-Gen's reach is cut off.
@@ -103,4 +103,4 @@ class DiffTumorModel(TextureModel):
         weight = sampled(blend, tissue.step, offset) * within_reach(label, node.spacing)
         old = hu[box].astype(np.float32)
         new = np.rint((1 - weight) * old + weight * tissue.at(offset)).astype(hu.dtype)
-        return Inpainting(box, new, occupancy, label, weight > 0)
+        return BlendedNode(box, new, occupancy, label, weight > 0)

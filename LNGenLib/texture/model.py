@@ -16,12 +16,12 @@ from LNGenLib.latent.diffusion import Solver, seeded_noise
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.structure.lymph_node import LymphNode
-from LNGenLib.texture.inpainting import inpaint
+from LNGenLib.texture.blending import blend
 from LNGenLib.texture.networks import TextureNetworks
 from LNGenLib.texture.patch import SDF_TRUNCATION, Tissue, patch_distance
 
 BATCH = 8
-GRAIN = 1.0  # samples; finer grain is the training scans' noise, inpainting adds this scan's own
+GRAIN = 1.0  # samples; finer grain is the training scans' noise, blending adds this scan's own
 STEPS = 6  # by Testing/benchmarks/texture_steps.py
 SOLVER: Solver = "dpm"
 
@@ -30,7 +30,7 @@ class TextureModel:
     """The trained texture model; `path` is a .safetensors of `lngen train texture`."""
 
     NETWORKS = TextureNetworks
-    inpaint = staticmethod(inpaint)
+    blend = staticmethod(blend)
 
     def __init__(self, path: Path | None = None, device: str = "cpu"):
         self.path = path or SHIPPED / "texture.safetensors"

@@ -3,7 +3,7 @@
 A patch is 32^3 samples, two long axes wide (12.8 mm at least), axes along the CT's array. The
 **hole** is the shape plus a rim of a few samples; the diffusion model fills it with the node's own
 tissue, also in the rim, where a scanner would show a mixture with fat. The scanner's blur comes
-afterwards, on the CT's own grid, from the exact shape (`LNGenLib.texture.inpainting`). So a node
+afterwards, on the CT's own grid, from the exact shape (`LNGenLib.texture.blending`). So a node
 keeps its edge and its contrast however small it is.
 """
 

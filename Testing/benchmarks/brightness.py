@@ -23,10 +23,10 @@ from rich.table import Table
 from LNGenLib.image.edge import edge_spread
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import as_ct, read_ct, to_array
-from LNGenLib.placement.anatomy import NoPlace
-from LNGenLib.placement.labels import read_anatomy
-from LNGenLib.placement.scan import Scan
+from LNGenLib.placement.candidate_region import NoPlace
 from LNGenLib.progress import Progress
+from LNGenLib.scan import Scan
+from LNGenLib.scan.labels import read_anatomy
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
@@ -36,7 +36,7 @@ from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.planning import draw_structures, lymph_nodes
 from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.synthesis.result import SynthesisResult
-from LNGenLib.texture.inpainting import REACH, label_of, scanned
+from LNGenLib.texture.blending import REACH, label_of, scanned
 
 SIZES = Sizes("uniform", 10, 20)
 A_PASS = 20  # lymph nodes asked for at a time; fewer find room

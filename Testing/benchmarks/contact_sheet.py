@@ -26,7 +26,7 @@ from scipy import ndimage
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import read_image, to_array
 from LNGenLib.phantom import pelvic_phantom
-from LNGenLib.placement.scan import Scan
+from LNGenLib.scan import Scan
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.structure.tsdf import diameter
 from LNGenLib.synthesis.engine import synthesize

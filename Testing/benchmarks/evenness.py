@@ -19,8 +19,8 @@ from scipy import ndimage
 
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.io import as_ct, read_ct, to_array
-from LNGenLib.placement.anatomy import NoPlace
-from LNGenLib.placement.scan import Scan
+from LNGenLib.placement.candidate_region import NoPlace
+from LNGenLib.scan import Scan
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.models import Models

@@ -24,15 +24,15 @@ from rich.table import Table
 from scipy import ndimage, stats
 
 from LNGenLib.image.geometry import array_spacing
+from LNGenLib.image.grid import refined
 from LNGenLib.image.hu import FAT
 from LNGenLib.image.io import as_ct, read_ct, to_array
 from LNGenLib.phantom import pelvic_phantom
-from LNGenLib.placement.anatomy import CandidateRegion, find_region, read_stations
-from LNGenLib.placement.grid import refined
+from LNGenLib.placement.candidate_region import CandidateRegion, find_region, read_stations
 from LNGenLib.placement.heuristic import PlacedNode, draw_subregions, place_nodes
-from LNGenLib.placement.labels import read_anatomy
 from LNGenLib.placement.stations import STATION_NAMES
 from LNGenLib.randomness import node_rng
+from LNGenLib.scan.labels import read_anatomy
 from LNGenLib.structure.model import StructureModel
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.models import Models

@@ -17,8 +17,8 @@ from PIL import Image, ImageDraw, ImageFont
 from LNGenLib.image.hu import WINDOW
 from LNGenLib.image.io import as_ct, read_ct, to_array
 from LNGenLib.placement.maps import placement_maps
-from LNGenLib.placement.scan import Scan
 from LNGenLib.placement.stations import STATIONS
+from LNGenLib.scan import Scan
 
 TILE, LINE, COLUMNS = 120, 16, 9
 

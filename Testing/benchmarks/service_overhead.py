@@ -30,7 +30,7 @@ from service_kinds import NAME, Steps
 
 from LNGenLib.image.io import to_array
 from LNGenLib.phantom import pelvic_phantom
-from LNGenLib.placement.scan import Scan
+from LNGenLib.scan import Scan
 from LNGenLib.service.client.local import LocalService
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize

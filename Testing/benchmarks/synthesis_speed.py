@@ -25,8 +25,8 @@ from rich.table import Table
 
 from LNGenLib.image.io import as_ct, read_ct
 from LNGenLib.phantom import pelvic_phantom
-from LNGenLib.placement.scan import Scan
 from LNGenLib.progress import Progress
+from LNGenLib.scan import Scan
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.models import Models

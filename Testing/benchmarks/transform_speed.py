@@ -32,7 +32,7 @@ from LNGenLib.datasets.drawing import make_pool
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras
 from LNGenLib.image.io import to_array, write_image
 from LNGenLib.phantom import pelvic_phantom
-from LNGenLib.placement.scan import Scan
+from LNGenLib.scan import Scan
 from LNGenLib.segmentation import SynthesizeLymphNodesd
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
@@ -69,15 +69,15 @@ def timed(run: Callable[[int], None], runs: int) -> tuple[float, float]:
 @contextmanager
 def recorded() -> Iterator[list[Sequence[LymphNode]]]:
     """The lymph nodes that each call of the transform places."""
-    nodes, inpaint_all = [], online.inpaint_all
+    nodes, blend_all = [], online.blend_all
 
     def record(hu: np.ndarray, given: Sequence[LymphNode], *rest: Any) -> Painting:
         nodes.append(given)
-        return inpaint_all(hu, given, *rest)
+        return blend_all(hu, given, *rest)
 
-    online.inpaint_all = record
+    online.blend_all = record
     yield nodes
-    online.inpaint_all = inpaint_all
+    online.blend_all = blend_all
 
 
 def measure(ct: sitk.Image, labels: sitk.Image, folder: Path, models: Models, runs: int) -> dict:

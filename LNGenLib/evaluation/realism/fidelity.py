@@ -14,7 +14,7 @@ from LNGenLib.image.edge import FEWEST_OF_NODES, border_profiles, fit_spread, re
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import FAT, MUSCLE
 from LNGenLib.image.io import to_array
-from LNGenLib.placement.anatomy import find_region
+from LNGenLib.placement.candidate_region import find_region
 from LNGenLib.placement.heuristic import place_nodes
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
@@ -22,8 +22,8 @@ from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import Painting, ScanTraits, measure_scan, paint_nodes
+from LNGenLib.texture.blending import blur_mm
 from LNGenLib.texture.dataset import LabeledScan
-from LNGenLib.texture.inpainting import blur_mm
 
 NODES, SIZES = 50, Sizes("uniform", 10, 30)
 SMALL_NODES, SMALL_SIZES = 200, Sizes("uniform", 2, 2)

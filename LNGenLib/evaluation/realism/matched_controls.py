@@ -17,8 +17,8 @@ from LNGenLib.structure.frame import GRID, SAMPLE
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.surface import node_surface
+from LNGenLib.texture.blending import REACH, label_of, scanned, within_reach
 from LNGenLib.texture.dataset import LabeledScan
-from LNGenLib.texture.inpainting import REACH, label_of, scanned, within_reach
 
 GROWTH = np.arange(1, 1.41, 0.05)  # of a body over the mask in which the finder sees it
 TRIES = 600

@@ -13,8 +13,8 @@ from scipy import ndimage, optimize
 from LNGenLib.image.geometry import extract_patch
 from LNGenLib.image.hu import FAT, SOFT_TISSUE
 from LNGenLib.structure.tsdf import signed_distance
+from LNGenLib.texture.blending import REACH
 from LNGenLib.texture.dataset import Body, LabeledScan, find_bodies
-from LNGenLib.texture.inpainting import REACH
 from LNGenLib.texture.patch import PATCH, SDF_TRUNCATION, patch_step
 
 SURROUNDINGS = 15.0  # mm: farther than that all depths in fat are alike

@@ -13,7 +13,7 @@ from skimage.feature import graycomatrix, graycoprops
 
 from LNGenLib.evaluation.realism.specimens import Specimen
 from LNGenLib.image.hu import normalize
-from LNGenLib.texture.inpainting import REACH
+from LNGenLib.texture.blending import REACH
 
 LEAST_RANGE = 1e-3  # below it values are all one
 LEVELS = 32  # gray levels of the co-occurrence matrix

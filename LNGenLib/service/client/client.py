@@ -12,19 +12,18 @@ from typing import Any
 import SimpleITK as sitk
 
 from LNGenLib.image.io import as_ct, isotropic_image, like
-from LNGenLib.placement.scan import Scan
 from LNGenLib.progress import SILENT, Progress
+from LNGenLib.scan import Scan
 from LNGenLib.service.client.connection import ServiceError
 from LNGenLib.service.client.job_client import JobClient
 from LNGenLib.service.protocol.boxes import apply_boxes, read_arrays
-from LNGenLib.service.protocol.messages import JobResult
+from LNGenLib.service.protocol.messages import CheckUp, JobResult
 from LNGenLib.service.protocol.requests import (
     NoRequest,
     PlanRequest,
     SegmentRequest,
     StructuresRequest,
 )
-from LNGenLib.service.worker.doctor import CheckUp
 from LNGenLib.synthesis.plan import Plan, Surface
 from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.synthesis.result import LymphNodeRecord, SynthesisResult

@@ -18,7 +18,7 @@ import LNGenLib
 from LNGenLib.errors import InputError
 from LNGenLib.segmentation.config import check_model
 from LNGenLib.service.client.client import Client
-from LNGenLib.service.worker.kinds import KINDS_NAME
+from LNGenLib.service.protocol.messages import KINDS_NAME
 
 ONLY_TRAINING = ("cases", "raw", "preprocessed", "*.ckpt", "tensorboard")  # of a model's folder
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 VERSION = 2  # of the protocol; it is the first part of every path
 
+KINDS_NAME = "LNGenLib.service.worker.kinds:KINDS"  # where the kinds of jobs are listed
 SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 VOXEL_BYTES = {f"{sign}int{8 * size}": size for size in (1, 2, 4, 8) for sign in ("", "u")}
 VOXEL_BYTES |= {"float32": 4, "float64": 8}
@@ -167,3 +168,29 @@ class Problem:
     """The body of every answer that is an error: one line for the user."""
 
     message: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the check-up."""
+
+    what: str
+    found: str
+    good: bool = True
+
+
+@dataclass(frozen=True)
+class CheckUp:
+    """What was found of a machine."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether everything is as it should be."""
+        return all(finding.good for finding in self.findings)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> CheckUp:
+        """The check-up of `dataclasses.asdict`'s JSON."""
+        return cls(tuple(Finding(**finding) for finding in values["findings"]))

@@ -6,11 +6,12 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from LNGenLib.service.protocol.messages import KINDS_NAME
 from LNGenLib.service.protocol.tokens import Tokens
 from LNGenLib.service.server.runner import Runner
 from LNGenLib.service.server.store import Store
 from LNGenLib.service.server.uploads import Uploads
-from LNGenLib.service.worker.kinds import KINDS_NAME, load_kinds
+from LNGenLib.service.worker.kinds import load_kinds
 
 GIB = 1 << 30
 DAY = 24 * 3600.0

@@ -4,43 +4,17 @@ from __future__ import annotations
 
 import platform
 import time
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from LNGenLib.errors import InputError
 from LNGenLib.progress import Progress
+from LNGenLib.service.protocol.messages import CheckUp, Finding
 from LNGenLib.training import MODELS
 
 PACKAGES = ("lngen", "torch", "monai", "numpy", "scipy", "scikit-image", "SimpleITK", "safetensors")
 SELF_TEST = "self test: one lymph node"
 WEIGHTS = [name for name, model in MODELS.items() if model.ships]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the check-up."""
-
-    what: str
-    found: str
-    good: bool = True
-
-
-@dataclass(frozen=True)
-class CheckUp:
-    """What was found of a machine."""
-
-    findings: tuple[Finding, ...]
-
-    @property
-    def good(self) -> bool:
-        """Whether everything is as it should be."""
-        return all(finding.good for finding in self.findings)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> CheckUp:
-        """The check-up of `dataclasses.asdict`'s JSON."""
-        return cls(tuple(Finding(**finding) for finding in values["findings"]))
 
 
 def examine(models: Any, progress: Progress) -> CheckUp:
@@ -103,7 +77,7 @@ def _self_test(models: Any) -> Finding:
 
     from LNGenLib.image.io import to_array
     from LNGenLib.phantom import pelvic_phantom
-    from LNGenLib.placement.scan import Scan
+    from LNGenLib.scan import Scan
     from LNGenLib.structure.sizes import Sizes
     from LNGenLib.synthesis.engine import synthesize
     from LNGenLib.synthesis.request import SynthesisRequest

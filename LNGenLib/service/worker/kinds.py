@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from LNGenLib.placement.scan import IMAGES
+from LNGenLib.scan import IMAGES
 from LNGenLib.service.protocol.requests import (
     NoRequest,
     PlanRequest,
@@ -49,7 +49,6 @@ class JobKind:
 
 OTHERS = tuple(IMAGES)[1:]  # of a scan, besides the CT
 scan_kind = partial(JobKind, images=("ct",), optional=OTHERS)
-KINDS_NAME = f"{__name__}:KINDS"  # as `load_kinds` takes it
 KINDS: Mapping[str, JobKind] = {
     "synthesize": scan_kind(
         SynthesisRequest.from_json,

@@ -16,8 +16,8 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import to_array
-from LNGenLib.placement.scan import Scan
 from LNGenLib.progress import Progress
+from LNGenLib.scan import Scan
 from LNGenLib.segmentation.config import is_model
 from LNGenLib.synthesis.result import SynthesisResult
 

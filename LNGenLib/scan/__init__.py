@@ -1,4 +1,4 @@
-"""The one door: a CT to paint into, and what is known of it, checked when it comes in."""
+"""A CT to paint into, and what is known of it, checked when it comes in."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from LNGenLib.image.affine import affine_of, right_angled
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import window_of
 from LNGenLib.image.io import as_ct, as_labels, read_ct, read_labels, scalar
-from LNGenLib.placement.checks import check_anatomy
-from LNGenLib.placement.labels import read_anatomy
+from LNGenLib.scan.checks import check_anatomy
+from LNGenLib.scan.labels import read_anatomy
 
 IMAGES = {
     "ct": "the CT",

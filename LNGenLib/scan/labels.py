@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import like, read_labels, read_layers, to_array
 from LNGenLib.image.nifti import before_voxels
-from LNGenLib.placement.totalsegmentator import OTHER, is_known, number_of
+from LNGenLib.scan.totalsegmentator import OTHER, is_known, number_of
 
 MASKS = (".nii", ".nii.gz", ".nrrd", ".mha")  # endings of files that may be masks
 LABEL = re.compile(  # with its name, in the header of a NIfTI file

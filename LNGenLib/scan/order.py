@@ -6,8 +6,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.image.geometry import index_to_ras
-from LNGenLib.placement.grid import voxels_of
-from LNGenLib.placement.totalsegmentator import NUMBERS
+from LNGenLib.image.grid import voxels_of
+from LNGenLib.scan.totalsegmentator import NUMBERS
 
 BODY = "midline of the body"  # beside the classes
 TISSUE = -250.0  # HU of the body's

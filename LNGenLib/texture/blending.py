@@ -8,9 +8,10 @@ import numpy as np
 from scipy import ndimage
 
 from LNGenLib.image.edge import FEWEST_OF_NODES, border_profiles, fit_spread, reach_of
+from LNGenLib.image.grid import Box
 from LNGenLib.image.hu import FAT, MUSCLE
 from LNGenLib.image.noise import Noise
-from LNGenLib.structure.lymph_node import Box, LymphNode, inside_grid
+from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.texture.patch import Tissue
 
 LEAST_WEIGHT = 1e-3  # voxels with less of the node would change by a fraction of a HU: they stay
@@ -26,7 +27,7 @@ class Scanner:
 
 
 @dataclass(frozen=True)
-class Inpainting:
+class BlendedNode:
     """One painted node: `box` of the CT, new HU, occupancy, label and changed voxels in it."""
 
     box: Box
@@ -99,13 +100,13 @@ def whole(change: np.ndarray) -> np.ndarray:
     return np.diff(total, prepend=0).reshape(change.shape)
 
 
-def inpaint(
+def blend(
     hu: np.ndarray,
     node: LymphNode,
     tissue: Tissue,
     scanner: Scanner,
     rng: np.random.Generator,
-) -> Inpainting:
+) -> BlendedNode:
     """Paint `node` into the CT `hu` (z, y, x; not modified).
 
     new = (1 - w) old + w tissue + sqrt(1 - (1 - w)^2) noise, with w the node's share of each voxel
@@ -124,4 +125,4 @@ def inpaint(
     new = (1 - weight) * old + weight * own + fresh
     changed = weight > 0
     new = np.where(changed, np.clip(old + whole(new - old), -1024, 3071), old).astype(hu.dtype)
-    return Inpainting(box, new, occupancy, label, changed)
+    return BlendedNode(box, new, occupancy, label, changed)

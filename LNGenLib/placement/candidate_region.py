@@ -10,14 +10,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
+from LNGenLib.image.body import inner_part, outside_of
 from LNGenLib.image.components import FACES, components
 from LNGenLib.image.geometry import array_spacing, ras_to_index
-from LNGenLib.image.hu import OUTSIDE
-from LNGenLib.image.io import to_array
-from LNGenLib.placement.body import inner_part, outside_of
-from LNGenLib.placement.estimates import estimate_pelvis
-from LNGenLib.placement.fat import Fat
-from LNGenLib.placement.grid import (
+from LNGenLib.image.grid import (
+    Box,
     coarse_steps,
     distance_to,
     finer,
@@ -27,9 +24,12 @@ from LNGenLib.placement.grid import (
     thinned,
     voxels_of,
 )
+from LNGenLib.image.hu import OUTSIDE
+from LNGenLib.image.io import to_array
+from LNGenLib.placement.estimates import estimate_pelvis
+from LNGenLib.placement.fat import Fat
 from LNGenLib.placement.landmarks import Landmarks, finish, label_landmarks
 from LNGenLib.placement.stations import PELVIC, STATIONS, StationMap, canonical_names, map_stations
-from LNGenLib.structure.lymph_node import Box
 
 MARGIN = 36.0  # mm round the candidate centers: the largest node and its surroundings fit in
 GAP = 2.0  # mm between nodes, real or painted

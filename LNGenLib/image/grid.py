@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
 
-if TYPE_CHECKING:  # it loads scikit-image
-    from LNGenLib.structure.lymph_node import Box
+Box = tuple[slice, ...]  # (z, y, x)
 
 COARSE = 3.0  # mm
 

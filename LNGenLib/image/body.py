@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.components import FACES, largest_component
-from LNGenLib.placement.grid import distance_to
+from LNGenLib.image.grid import distance_to
 
 BELOW_SKIN = 15.0  # mm: no nodes in subcutaneous fat
 

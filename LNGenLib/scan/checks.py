@@ -10,10 +10,10 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing
+from LNGenLib.image.grid import coarse_steps, thinned
 from LNGenLib.image.hu import FAT, OUTSIDE
 from LNGenLib.image.io import to_array
-from LNGenLib.placement.grid import coarse_steps, thinned
-from LNGenLib.placement.order import disorder
+from LNGenLib.scan.order import disorder
 
 MOST_NAMED = 3  # faults in a message
 MOST_FAT = 0.8  # share of the scan's fat that structures may hold
@@ -54,7 +54,7 @@ def check_shows(ct: sitk.Image, labels: sitk.Image, name: str) -> None:
     shown = there > 0
     if not shown.any() or (hu[shown] < OUTSIDE).mean() <= 0.5:
         return
-    from LNGenLib.placement.body import outside_of  # here: the client gets on without scipy
+    from LNGenLib.image.body import outside_of
 
     if outside_of(hu)[shown].mean() > 0.5:  # lungs are air, too, but within
         raise InputError(f"{name} lies in air: is it of this CT?")
