@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from LNGenLib.image.io import read_ct as read_ct
     from LNGenLib.scan import Scan as Scan
+    from LNGenLib.structure.shape_range import ShapeRange as ShapeRange
+    from LNGenLib.structure.sizes import Sizes as Sizes
     from LNGenLib.synthesis.engine import paint as paint
     from LNGenLib.synthesis.engine import plan as plan
     from LNGenLib.synthesis.engine import synthesize as synthesize
@@ -21,6 +23,8 @@ __version__ = "0.1.0"
 _FACE = {
     "image.io": ("read_ct",),
     "scan": ("Scan",),
+    "structure.shape_range": ("ShapeRange",),
+    "structure.sizes": ("Sizes",),
     "synthesis.engine": ("paint", "plan", "synthesize"),
     "synthesis.models": ("Models",),
     "synthesis.request": ("SynthesisRequest",),

@@ -11,7 +11,7 @@ from LNGenLib.errors import Canceled
 
 @dataclass
 class Progress:
-    """Tells `report(stage, step, steps)` what is under way and keeps seconds by stage.
+    """Hands what is under way to `report(stage, step, steps)` and keeps seconds by stage.
 
     `canceled()` is asked between steps; where it answers True, `Canceled` is raised. `fraction`
     (done, 0 to 1) and `seconds_left` are a server's estimates of its whole job, else None.

@@ -24,7 +24,7 @@ class NodesSection:
         self._drawn: Sizes | None = None
 
     def update(self) -> None:
-        """Show what belongs to the chosen law of sizes."""
+        """Show what belongs to the chosen distribution of sizes."""
         parameters = self.panel.parameters
         nodes = parameters.nodes
         self.ui.rangeWidget.visible = nodes.law is Law.range

@@ -195,7 +195,7 @@ def stationFields() -> dict[str, str]:
 
 
 def sizesOf(nodes: NodesChoice) -> Sizes:
-    """The law of sizes that is chosen."""
+    """The distribution of sizes that is chosen."""
     ends = nodes.range.minimum, nodes.range.maximum
     return {
         Law.clinical: Sizes("clinical"),

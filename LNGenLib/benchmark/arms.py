@@ -3,7 +3,10 @@
 from enum import Enum
 
 NODES = 11  # painted into each scan, as many as a scan of the paper's cohort has
-SIZES = {"uniform": 6, "clinical": 5}  # laws of the long axis, and how many nodes follow each
+SIZES = {
+    "uniform": 6,
+    "clinical": 5,
+}  # nodes by the distribution of their long axes
 
 
 class Arm(str, Enum):
@@ -18,5 +21,5 @@ class Arm(str, Enum):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """How many lymph nodes a scan gets of each law of long axes."""
+        """How many lymph nodes a scan gets of each distribution of long axes."""
         return {"clinical": NODES} if self is Arm.clinical else SIZES

@@ -35,8 +35,8 @@ Augmentation = Callable[[sitk.Image, sitk.Image, int], tuple[sitk.Image, sitk.Im
 
 
 def synthesizer(models: Models, sizes: dict[str, int]) -> Augmentation:
-    """LN-Gen or DiffTumor's way: lymph nodes anywhere in fat, so many of each law of `sizes`, as
-    bright as the real ones; DiffTumor's way has no say in that."""
+    """LN-Gen or DiffTumor's way: lymph nodes anywhere in fat, so many of each distribution of
+    `sizes`, as bright as the real ones; DiffTumor's way has no say in that."""
 
     def paint(ct: sitk.Image, real: sitk.Image, seed: int) -> tuple[sitk.Image, sitk.Image]:
         anywhere = like(np.ones(ct.GetSize()[::-1], np.uint8), ct)

@@ -51,8 +51,8 @@ MARK = "STAND-IN: procedural phantoms and crops of real CTs with simulated lymph
 
 @dataclass(frozen=True)
 class StandinPart:
-    """A part of the stand-in: its number of scans, the law of its nodes' long axes, and the split
-    of the real data from which its shapes and CTs come."""
+    """A part of the stand-in: its number of scans, the distribution of its nodes' long axes, and
+    the split of the real data from which its shapes and CTs come."""
 
     name: str
     scans: int

@@ -44,7 +44,7 @@ def table1(
     seeds: opt.Runs = 3,
     baseline: opt.BaselineArm = Arm.real,
     most: opt.MostRuns = None,
-    config: opt.SegmentationConfig = None,
+    config: opt.SegmentationConfigFile = None,
     device: opt.AnyDevice = "auto",
     structure_weights: opt.OwnWeights = None,
     texture_weights: opt.OwnWeights = None,
@@ -82,7 +82,7 @@ def table1(
 def table2(
     data: opt.Table2Data,
     output: opt.Output,
-    config: opt.ExplicitConfig = None,
+    config: opt.ExplicitConfigFile = None,
     structure_weights: opt.OwnWeights = None,
     picture: opt.Gallery = None,
     seed: opt.ShapeSeed = 0,

@@ -15,7 +15,7 @@ def dataset(
     number: opt.CaseNumber,
     count: opt.CaseCount = (1, 10),
     long_axis: opt.LongAxis = (1.7, 30.0),
-    sizes: opt.SizeLaw = "clinical",
+    sizes: opt.SizeDistribution = "clinical",
     anatomy: opt.CaseAnatomies = None,
     classes: opt.Classes = None,
     layout: opt.Layout = "nnunet",
@@ -36,12 +36,12 @@ def dataset(
         raise InputError("--workers and --gpus are Ray's: give --ray local, or an address")
     check_output(output, (), (cases, anatomy))
     found = cases_of(cases, classes)
-    law = Sizes(sizes, *long_axis)
+    axes = Sizes(sizes, *long_axis)
 
     from LNGenLib.datasets.dataset import make_dataset
     from LNGenLib.datasets.settings import DatasetSettings
 
-    settings = DatasetSettings(seed, count, law, steps, layout)
+    settings = DatasetSettings(seed, count, axes, steps, layout)
     models = LNGenLib.Models(device, structure_weights, texture_weights)
     run = run_here if ray is None else on_ray(ray, workers, gpus)
     with shown_progress() as progress:
@@ -60,7 +60,7 @@ def pool(
     number: opt.PoolNumber = 500,
     painted: opt.Painted = False,
     long_axis: opt.LongAxis = (1.7, 30.0),
-    sizes: opt.SizeLaw = "clinical",
+    sizes: opt.SizeDistribution = "clinical",
     anatomy: opt.CaseAnatomies = None,
     classes: opt.Classes = None,
     seed: opt.Seed = 0,
@@ -74,13 +74,13 @@ def pool(
 
     check_output(output, FILES, (cases, anatomy))
     found = [case for case in cases_of(cases, classes) if case.part in (None, "train")]
-    law = Sizes(sizes, *long_axis)
+    axes = Sizes(sizes, *long_axis)
 
     from LNGenLib.datasets.drawing import make_pool
 
     models = LNGenLib.Models(device, structure_weights, texture_weights)
     with shown_progress() as progress:
-        left_out = make_pool(found, output, number, law, seed, models, painted, anatomy, progress)
+        left_out = make_pool(found, output, number, axes, seed, models, painted, anatomy, progress)
     print_left_out(left_out)
     say(
         f"{number} SYNTHETIC lymph nodes, places in {len(found) - len(left_out)} CTs"

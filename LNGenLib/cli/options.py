@@ -12,7 +12,7 @@ from LNGenLib.benchmark import arms
 from LNGenLib.synthesis import method
 
 DeviceName = Literal["auto", "cpu", "cuda"]
-LawName = Literal["clinical", "uniform"]  # of the long axis
+DistributionName = Literal["clinical", "uniform"]  # of the long axis
 LayoutName = Literal["nnunet", "plain"]  # of data sets that are written
 
 
@@ -85,11 +85,11 @@ LongAxis = Annotated[
     Range, Option(metavar=RANGE, help="Bounds of the long axis in mm; one value: one size.")
 ]
 ShortAxis = Annotated[float | None, Option(help="Ask for shapes of about this short axis, mm.")]
-SizeLaw = Annotated[
-    LawName,
+SizeDistribution = Annotated[
+    DistributionName,
     Option(
-        help="Law of the long axis within its bounds; clinical is approximate: log-normal, "
-        "median 5.5 mm, most of 3 to 10 mm; uniform is the paper's."
+        help="Distribution of the long axis within its bounds; clinical is approximate: "
+        "log-normal, median 5.5 mm, most of 3 to 10 mm; uniform is the paper's."
     ),
 ]
 AxisRatio = Annotated[Range, Option(metavar=RANGE, help="Short axis / long axis; round is 0.85 1.")]
@@ -172,7 +172,7 @@ Gpus = Annotated[float, Option(min=0.0, help="GPUs a Ray task takes; 0.25: four 
 # Training
 TrainingTable = Annotated[Path, Option(help="Folder with the table of cases (docs/training.md).")]
 ModelConfig = Annotated[Path | None, Option(help="JSON with sizes to change.")]
-SegmentationConfig = Annotated[
+SegmentationConfigFile = Annotated[
     Path | None, Option(help="JSON with what to change (docs/segmentation.md).")
 ]
 Network = Annotated[NetworkName, Option(help="Which network.")]
@@ -205,7 +205,7 @@ Runs = Annotated[int, Option(min=1, help="Runs of each cell.")]
 BaselineArm = Annotated[arms.Arm, Option(help="The arm to which differences are printed.")]
 MostRuns = Annotated[int | None, Option(min=0, help="Do at most so many runs; 0 only prints.")]
 Table2Data = Annotated[Path, Option(help="Folder of a `train structure`, or data as it takes.")]
-ExplicitConfig = Annotated[
+ExplicitConfigFile = Annotated[
     Path | None, Option(help="JSON with sizes to change of the explicit variant.")
 ]
 

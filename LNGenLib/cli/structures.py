@@ -15,7 +15,7 @@ def structures(
     count: opt.Count = 10,
     seed: opt.Seed = 0,
     long_axis: opt.LongAxis = (1.7, 30.0),
-    sizes: opt.SizeLaw = "clinical",
+    sizes: opt.SizeDistribution = "clinical",
     axis_ratio: opt.AxisRatio = (0.0, 1.0),
     irregularity: opt.Irregularity = (0.0, 1.0),
     device: opt.Device = "auto",
@@ -27,8 +27,8 @@ def structures(
     from LNGenLib.structure.shape_range import ShapeRange
     from LNGenLib.structure.sizes import Sizes
 
-    law, shape = Sizes(sizes, *long_axis), ShapeRange(axis_ratio, irregularity)
-    LNGenLib.SynthesisRequest(count, law, seed, shape=shape)  # checks the numbers
+    distribution, shape = Sizes(sizes, *long_axis), ShapeRange(axis_ratio, irregularity)
+    LNGenLib.SynthesisRequest(count, distribution, seed, shape=shape)  # checks the numbers
     names = [f"structure_{k:05d}.nii.gz" for k in range(count)]
     check_output(output, [*names, "structures.json"], (), overwrite)
 
@@ -39,7 +39,7 @@ def structures(
     with shown_progress() as progress:
         progress.stage("models")
         model = StructureModel(weights, choose_device(device))
-        drawn = draw_sized_structures(model, count, law, seed, shape, progress)
+        drawn = draw_sized_structures(model, count, distribution, seed, shape, progress)
         progress.stage("writing", count)
         rows = []
         with output_folder(output) as folder:
@@ -51,7 +51,7 @@ def structures(
             content = {
                 "synthetic": True,
                 "seed": seed,
-                "sizes": dataclasses.asdict(law),
+                "sizes": dataclasses.asdict(distribution),
                 "shape": dataclasses.asdict(shape),
                 "software": SOFTWARE,
                 "weights": model.description["sha256"],

@@ -42,7 +42,7 @@ def synthesize(
     count: opt.CountOrPoints = None,
     long_axis: opt.LongAxis = (1.7, 30.0),
     short_axis: opt.ShortAxis = None,
-    sizes: opt.SizeLaw = "clinical",
+    sizes: opt.SizeDistribution = "clinical",
     axis_ratio: opt.AxisRatio = (0.0, 1.0),
     irregularity: opt.Irregularity = (0.0, 1.0),
     enhancement: opt.Enhancement = None,
@@ -106,7 +106,7 @@ def _read_plan(
 
 
 def _which(
-    law: opt.LawName,
+    law: opt.DistributionName,
     long_axis: tuple[float, float],
     short_axis: float | None,
     axis_ratio: tuple[float, float],

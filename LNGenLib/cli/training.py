@@ -51,7 +51,7 @@ def segmentation(
     network: opt.Network = opt.NetworkName.unet,
     synthetic: opt.Synthetic = None,
     online: opt.Online = None,
-    config: opt.SegmentationConfig = None,
+    config: opt.SegmentationConfigFile = None,
     classes: opt.Classes = None,
     seed: opt.DrawSeed = 0,
 ) -> None:

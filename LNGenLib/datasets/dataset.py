@@ -14,7 +14,7 @@ import SimpleITK as sitk
 
 from LNGenLib.datasets.case import Case, Loaded, scan_of
 from LNGenLib.datasets.manifest import begun, shared_by_all, write_manifest
-from LNGenLib.datasets.running import Runner, run_here
+from LNGenLib.datasets.running import RunTasks, run_here
 from LNGenLib.datasets.settings import DatasetSettings
 from LNGenLib.datasets.writing import clear_unfinished
 from LNGenLib.errors import InputError, OutputError
@@ -155,7 +155,7 @@ def make_dataset(
     settings: DatasetSettings,
     models: Models,
     anatomy: Path | None = None,
-    run: Runner = run_here,
+    run: RunTasks = run_here,
     progress: Progress = SILENT,
 ) -> Made:
     """Make what is missing of `count` synthetic cases in the folder `output`.

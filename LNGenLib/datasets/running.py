@@ -12,21 +12,21 @@ from importlib.util import find_spec
 
 from LNGenLib.errors import InputError
 
-Task = Callable[[int], None]
-Runner = Callable[[Task, Sequence[int], Callable[[int], None]], None]
+DoTask = Callable[[int], None]
+RunTasks = Callable[[DoTask, Sequence[int], Callable[[int], None]], None]
 
 RETRIES = 3  # of a task whose worker was lost
 QUEUED = 4  # tasks submitted for each that can run: enough to keep workers busy
 
 
-def run_here(task: Task, numbers: Sequence[int], done: Callable[[int], None]) -> None:
+def run_here(task: DoTask, numbers: Sequence[int], done: Callable[[int], None]) -> None:
     """Do `task` for all `numbers` in turn; `done` is called with how many are done."""
     for count, number in enumerate(numbers, 1):
         task(number)
         done(count)
 
 
-def on_ray(address: str, workers: int | None = None, gpus: float = 0.0) -> Runner:
+def on_ray(address: str, workers: int | None = None, gpus: float = 0.0) -> RunTasks:
     """A runner on Ray: the cluster at `address`, or `local` for `workers` processes of this machine
     (one a core by default).
 
@@ -48,7 +48,11 @@ def on_ray(address: str, workers: int | None = None, gpus: float = 0.0) -> Runne
 
 
 def _run_on_ray(
-    settings: dict, gpus: float, task: Task, numbers: Sequence[int], done: Callable[[int], None]
+    settings: dict,
+    gpus: float,
+    task: DoTask,
+    numbers: Sequence[int],
+    done: Callable[[int], None],
 ) -> None:
     import ray
 
@@ -76,7 +80,7 @@ def _run_on_ray(
         ray.shutdown()
 
 
-def _do(task: Task, number: int) -> None:
+def _do(task: DoTask, number: int) -> None:
     task(number)
 
 

@@ -47,13 +47,12 @@ class SynthesizeLymphNodesd(Randomizable, MapTransform):
 
         >>> from pathlib import Path
         >>> from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
-        >>> from LNGenLib import Models
+        >>> from LNGenLib import Models, Sizes
         >>> from LNGenLib.datasets.cases import read_cases
         >>> from LNGenLib.datasets.drawing import make_pool
         >>> from LNGenLib.image.io import write_image
         >>> from LNGenLib.phantom import pelvic_phantom
         >>> from LNGenLib.segmentation import SynthesizeLymphNodesd
-        >>> from LNGenLib.structure.sizes import Sizes
         >>> phantom = pelvic_phantom(spacing=(4.0, 4.0, 4.0))
         >>> Path("cts").mkdir()
         >>> write_image(phantom.ct, Path("cts/pelvis.nii.gz"))

@@ -13,6 +13,9 @@ class ShapeRange:
     """Which shapes are wanted: ranges of axis ratio (1 is round) and irregularity (0 is convex).
 
     Raises InputError where a range is no range within 0 to 1.
+
+        >>> from LNGenLib import ShapeRange, SynthesisRequest
+        >>> round_ones = SynthesisRequest(shape=ShapeRange(axis_ratio=(0.85, 1.0)))
     """
 
     axis_ratio: tuple[float, float] = (0.0, 1.0)

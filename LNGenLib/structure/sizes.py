@@ -1,4 +1,4 @@
-"""Laws of a lymph node's long axis in mm."""
+"""Distributions of a lymph node's long axis in mm."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ LAWS = ("uniform", "clinical")
 
 @dataclass(frozen=True)
 class Sizes:
-    """A law of the long axis between two bounds in mm; equal bounds give one size.
+    """A distribution of the long axis between two bounds in mm; equal bounds give one size.
 
     `clinical` approximates the rectal nodes of LN-Gen's Fig. 1, which has no counts: 1.7 to 30 mm,
-    most of 3 to 10 mm, few above. It is a log-normal law, median 5.5 mm, sigma 0.4, cut off at the
+    most of 3 to 10 mm, few above. It is log-normal, median 5.5 mm, sigma 0.4, cut off at the
     bounds; uncut 87 % lie within 3 to 10 mm and 7 % above. `uniform` is LN-Gen's choice for
-    synthesis. Raises InputError for another law and for bounds out of range.
+    synthesis. Raises InputError for another one and for bounds out of range.
+
+        >>> from LNGenLib import Sizes
+        >>> round(Sizes("clinical", 3.0, 10.0).quantile(0.5), 1)  # mm
+        5.5
     """
 
     law: str = "clinical"
@@ -50,7 +54,7 @@ class Sizes:
         return (self._cumulative(high_mm) - self._cumulative(low_mm)) / drawn
 
     def _cumulative(self, size_mm: float) -> float:
-        """What the law's draws are even in, at a long axis, or at the bound that it lies beyond."""
+        """What draws are even in, at a long axis, or at the bound that it lies beyond."""
         size = min(max(size_mm, self.low_mm), self.high_mm)
         return CLINICAL.cdf(math.log(size)) if self.law == "clinical" else size
 

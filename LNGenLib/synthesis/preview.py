@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from skimage.measure import find_contours
 
 from LNGenLib.image.geometry import ras_to_index
+from LNGenLib.image.hu import WINDOW
 
 if TYPE_CHECKING:
     from LNGenLib.structure.lymph_node import LymphNode
@@ -22,7 +23,6 @@ PLANES = {
     "coronal": ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0)),
     "sagittal": ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0)),
 }
-WINDOW_HU = (-175, 250)
 AIR_HU = -1024
 MAX_NODES = 12
 MIN_FIELD_OF_VIEW_MM = 40.0
@@ -62,8 +62,8 @@ def render_preview(
     draw = ImageDraw.Draw(picture)
     font = ImageFont.load_default(14)
 
-    low, high = WINDOW_HU
-    header = f"SYNTHETIC lymph nodes, window {low}..{high} HU, scale bar {SCALE_BAR_MM:.0f} mm"
+    low, high = WINDOW
+    header = f"SYNTHETIC lymph nodes, window {low:g}..{high:g} HU, scale bar {SCALE_BAR_MM:.0f} mm"
     if len(records) > len(shown):
         header += f", first {len(shown)} of {len(records)} shown"
     draw.text((MARGIN, MARGIN), header, TEXT, font)
@@ -136,7 +136,7 @@ def gray_crop(
         AIR_HU,
         sitk.sitkFloat32,
     )
-    low, high = WINDOW_HU
+    low, high = WINDOW
     hu = sitk.GetArrayFromImage(crop)[0].clip(low, high)
     return Image.fromarray(np.rint((hu - low) / (high - low) * 255).astype(np.uint8))
 

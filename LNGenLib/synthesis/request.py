@@ -30,8 +30,7 @@ class SynthesisRequest:
     lymph nodes with a fatty hilum; without it that grows with their size. Raises InputError for
     values out of range.
 
-        >>> from LNGenLib import SynthesisRequest
-        >>> from LNGenLib.structure.sizes import Sizes
+        >>> from LNGenLib import Sizes, SynthesisRequest
         >>> small = Sizes("clinical", 3.0, 9.0)  # mm
         >>> request = SynthesisRequest(count=8, sizes=small, stations=("mesorectal",), seed=1)
         >>> SynthesisRequest(count=0)

@@ -30,8 +30,8 @@ class LymphNodeRecord:
     `recist_axis_mm` is the largest diameter in the CT's own slices; `long_axis_ras_mm` the ends of
     the 3D long axis; `surrounding_mean_hu` of unchanged voxels within 3 mm of the label. `mean_hu`
     is that of its label, partial volume included, `wanted_mean_hu` that of its tissue; `uptake` is
-    "benign" or "metastatic", the law by which it was drawn, if it was by one. With a `hilum` it has
-    a notch in its long side, in which fat stayed.
+    "benign" or "metastatic", as which it took up contrast, where that was drawn. With a `hilum` it
+    has a notch in its long side, in which fat stayed.
     """
 
     label: int

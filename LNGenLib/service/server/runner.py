@@ -124,8 +124,9 @@ class Runner:
         self, job: Job, kind: JobKind, spent: float, stage: str, step: int, steps: int
     ) -> None:
         """Publish where a job stands that runs for `spent` seconds."""
-        fraction = round(kind.fraction(stage, step, steps), 4)
-        left = round(spent * (1 - fraction) / fraction, 1) if fraction > 0.01 else None
+        fraction = kind.fraction(stage, step, steps)
+        left = round(spent * (1 - fraction) / fraction, 1) if fraction and fraction > 0.01 else None
+        fraction = fraction and round(fraction, 4)
         self.store.publish(
             job, stage=stage, step=step, steps=steps, fraction=fraction, seconds_left=left
         )

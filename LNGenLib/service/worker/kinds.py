@@ -38,11 +38,11 @@ class JobKind:
     stages: Mapping[str, float] = field(default_factory=dict)
     seconds: float = HOUR
 
-    def fraction(self, stage: str, step: int, steps: int) -> float:
-        """Share of the job that is done; of the stage alone where shares are not known."""
-        done = min(step / max(steps, 1), 1.0)
+    def fraction(self, stage: str, step: int, steps: int) -> float | None:
+        """Share of the job that is done, None in a stage whose share is not known."""
         if stage not in self.stages:
-            return done
+            return None
+        done = min(step / max(steps, 1), 1.0)
         shares, k = list(self.stages.values()), list(self.stages).index(stage)
         return (sum(shares[:k]) + shares[k] * done) / sum(shares)
 
