@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -196,15 +196,23 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_table(path: Path) -> list[dict[str, str]]:
+def read_table(
+    path: Path, columns: Sequence[str] = (), way_out: str = "see docs/training.md"
+) -> list[dict[str, str]]:
     """The rows of a CSV, whose columns commas or, as where Excel writes decimals by commas,
-    semicolons separate; InputError where there is none."""
+    semicolons separate; InputError where there is none, or one that lacks some `columns`."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
         separator = ";" if ";" in "".join(lines[:1]) else ","
-        return list(csv.DictReader(lines, delimiter=separator))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reader = csv.DictReader(lines, delimiter=separator)
+        rows = list(reader)
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} is no CSV in UTF-8 that can be read: {error}") from error
+    if not set(columns) <= set(reader.fieldnames or ()):
+        raise InputError(f"{path} lacks the columns {' and '.join(columns)}: {way_out}")
+    return rows
 
 
 def json_field(content: dict[str, Any], *names: str, file: Path, make: str) -> Any:

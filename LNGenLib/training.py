@@ -35,6 +35,7 @@ class TrainableModel:
         return getattr(import_module(module), name)
 
 
+COLUMNS = ("file", "split")
 OF_CTS = ("nodes.csv", "splits.csv")
 MODELS = {
     "structure": TrainableModel(
@@ -103,9 +104,7 @@ def _check_tables(tables: tuple[str, ...], data: Path) -> None:
         table = table_of_masks(data) if name == "nodes.csv" else data / name
         if not table.exists():
             raise InputError(f"{data} holds no {name} (columns file, split): see docs/training.md")
-        rows = read_table(table)
-        if not rows or not {"file", "split"} <= set(rows[0]):
-            raise InputError(f"{table} lacks the columns file and split: see docs/training.md")
+        rows = read_table(table, COLUMNS)
         for split in ("train", "validation"):
             if all(row["split"] != split for row in rows):
                 raise InputError(f"{table} has no row with the split {split}: see docs/training.md")

@@ -224,6 +224,16 @@ def test_a_part_without_cases_is_named(data, tmp_path, missing):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_table_without_rows_or_columns_is_named(tmp_path):
+    (tmp_path / "nodes.csv").write_text("file,split\n")
+    with pytest.raises(InputError, match="no row with the split train"):
+        training.run("structure", tmp_path, tmp_path / "out", {}, seed=0)
+    for content in ("", "file;part\nx;y\n"):
+        (tmp_path / "nodes.csv").write_text(content)
+        with pytest.raises(InputError, match="nodes.csv lacks the columns file and split: see"):
+            training.run("structure", tmp_path, tmp_path / "out", {}, seed=0)
+
+
 def test_every_stage_is_reported(data, tmp_path):
     seen: list[tuple[str, int, int]] = []
     progress = Progress(lambda *step: seen.append(step))

@@ -17,6 +17,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.evaluation.realism import fidelity, pairs, texture
 from LNGenLib.evaluation.realism import two_sample_test as two_sample
 from LNGenLib.evaluation.realism.auc import ClassScores
+from LNGenLib.evaluation.realism.cache import Cache
 from LNGenLib.evaluation.realism.matched_controls import depth_in_fat, place_controls
 from LNGenLib.evaluation.realism.painters import paint_by, paint_constants, paint_copies
 from LNGenLib.evaluation.realism.specimens import alike, find_painted, find_specimens, match
@@ -264,3 +265,22 @@ def test_scans_without_bodies_are_refused(data):
     (data / "splits.csv").write_text("file,split\nct/2.nii.gz,test\nct/3.nii.gz,test\n")
     with pytest.raises(InputError, match="no scan of the part test"):
         texture.evaluate_texture(data, Models(), 0, SILENT)
+
+
+def test_a_table_that_is_missing_or_has_other_columns_is_named(tmp_path):
+    for content, words in (
+        (None, "can't be read: No such file"),
+        ("a,b\n1,2\n", "lacks the columns"),
+    ):
+        if content is not None:
+            (tmp_path / "splits.csv").write_text(content)
+        with pytest.raises(InputError, match=f"splits.csv {words}"):
+            texture.evaluate_texture(tmp_path, Models(), 0, SILENT)
+
+
+def test_what_was_kept_of_a_class_that_moved_is_made_again(tmp_path):
+    cache = Cache(tmp_path)
+    assert cache(["bodies"], lambda: 1) == cache(["bodies"], lambda: 2) == 1
+    (file,) = tmp_path.glob("*.pkl")
+    file.write_bytes(b"cLNGenLib.evaluation.specimens\nSpecimen\n.")
+    assert cache(["bodies"], lambda: 3) == cache(["bodies"], lambda: 4) == 3

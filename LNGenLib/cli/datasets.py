@@ -45,7 +45,6 @@ def dataset(
     models = LNGenLib.Models(device, structure_weights, texture_weights)
     run = run_here if ray is None else on_ray(ray, workers, gpus)
     with shown_progress() as progress:
-        progress.stage("cases", number)
         made = make_dataset(found, output, number, settings, models, anatomy, run, progress)
     print_left_out(made.left_out)
     say(

@@ -185,7 +185,7 @@ def make_dataset(
     maker = CaseMaker(settings, sources, order, output, anatomy, models)
 
     def done(made: int) -> None:
-        progress.step(count - len(missing) + made, count)
+        progress.advance("cases", count - len(missing) + made, count)
 
     done(0)
     try:

@@ -149,9 +149,7 @@ def _split_of(table: Path) -> dict[str, str]:
     """The part of each scan that a meta.csv of TotalSegmentator names."""
     if not table.is_file():
         return {}
-    rows = read_table(table)
-    if not rows or not {"image_id", "split"} <= set(rows[0]):
-        raise InputError(f"{table} lacks the columns image_id and split: restore it, or remove it")
+    rows = read_table(table, ("image_id", "split"), "restore it, or remove it")
     return {row["image_id"]: _part(row["split"], str(table)) for row in rows}
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import pickle
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,12 +27,12 @@ class Cache:
     folder: Path | None
 
     def __call__(self, key: list[Any], make: Callable[[], Made]) -> Made:
-        """The result of `make`, or the one that was kept under `key` (JSON)."""
+        """The result of `make`, or the one that was kept under `key` (JSON) by this version."""
         if self.folder is None:
             return make()
         name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:24]
         path = self.folder / f"{name}.pkl"
-        if path.exists():
+        with suppress(FileNotFoundError, ImportError, AttributeError):  # classes that have moved
             return pickle.loads(path.read_bytes())
         made = make()
         write_bytes(pickle.dumps(made), path)

@@ -66,7 +66,7 @@ def evaluate_texture(
     one is given: the same call goes on from there. Raises InputError where the test scans have no
     bodies to compare with, and where `work` is of other data.
     """
-    rows, cache = read_table(data / "splits.csv"), Cache(work)
+    rows, cache = read_table(data / "splits.csv", ("file", "split")), Cache(work)
     if work is not None:
         keep_settings(work, {"data": str(data.resolve())})
     tested = {row["file"] for row in rows if row["split"] == "test"}
