@@ -11,6 +11,7 @@ import typer
 
 from LNGenLib import __version__
 from LNGenLib.cli import (
+    anatomy,
     benchmark,
     datasets,
     dicom,
@@ -42,6 +43,7 @@ def version() -> None:
 COMMANDS: dict[str, Callable[..., None]] = {
     "synthesize": synthesis.synthesize,
     "placement": placement.placement,
+    "anatomy": anatomy.anatomy,
     "demo": synthesis.demo,
     "structures": structures.structures,
     "segment": segmentation.segment,

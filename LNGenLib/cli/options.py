@@ -37,9 +37,11 @@ Series = Annotated[
 Anatomy = Annotated[
     Path | None,
     Option(
-        help="TotalSegmentator's labels: a label map, a folder of masks, or a .seg.nrrd of Slicer."
+        help="TotalSegmentator's labels: a label map, a folder of masks, or a .seg.nrrd of Slicer; "
+        "auto makes them by `lngen anatomy`, beside the results."
     ),
 ]
+Fast = Annotated[bool, Option("--fast", help="Its model of 3 mm: less time and memory.")]
 Result = Annotated[Path, Argument(help="Folder that `lngen synthesize` wrote.")]
 Like = Annotated[Path, Option(help="Folder of the DICOM series it was made from.")]
 LikeSeries = Annotated[

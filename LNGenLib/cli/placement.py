@@ -6,6 +6,7 @@ from rich.table import Table
 
 import LNGenLib
 from LNGenLib.cli import options as opt
+from LNGenLib.cli.anatomy import ANATOMY, check_auto, with_anatomy
 from LNGenLib.cli.console import console, say
 from LNGenLib.files import SOFTWARE, check_output, output_folder, write_json
 
@@ -24,8 +25,10 @@ def placement(
     from LNGenLib.placement.maps import placement_maps
     from LNGenLib.placement.picture import render_placement
 
-    check_output(output, FILES, (ct, anatomy), overwrite)
+    anatomy, made = check_auto(anatomy)
+    check_output(output, FILES + made, (ct, anatomy), overwrite)
     scan = LNGenLib.Scan.read(ct, anatomy, series=series)
+    scan = with_anatomy(scan, output / ANATOMY) if made else scan
     maps = placement_maps(scan)
     with output_folder(output) as folder:
         write_image(marked_own(maps.prior), folder / "prior.nii.gz")

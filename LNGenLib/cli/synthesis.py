@@ -12,6 +12,7 @@ from rich.table import Table
 
 import LNGenLib
 from LNGenLib.cli import options as opt
+from LNGenLib.cli.anatomy import ANATOMY, check_auto, with_anatomy
 from LNGenLib.cli.console import console, print_seconds, say, shown_progress
 from LNGenLib.errors import InputError
 from LNGenLib.files import check_output, output_folder
@@ -76,10 +77,12 @@ def synthesize(
     request = asked if planned is None else _repainted(planned.request, asked, context, replan)
     if known is not None and avoid is not None:
         raise InputError("--known labels are kept off, too: join them with those of --avoid")
+    anatomy, made = check_auto(anatomy)
     files = (ct, anatomy, region_mask, avoid, known, points, plan)
-    check_output(output, ("plan.json",) if dry_run else RESULT, files, overwrite)
+    check_output(output, (("plan.json",) if dry_run else RESULT) + made, files, overwrite)
     scan = LNGenLib.Scan.read(ct, anatomy, region_mask, known or avoid, series)
     joined = _known_labels(scan, known)
+    scan = with_anatomy(scan, output / ANATOMY, device) if made else scan
     models = LNGenLib.Models(device, structure_weights, texture_weights, method)
     if dry_run:
         _write_plan(scan, request, output, models)
