@@ -14,7 +14,7 @@ from segmentation_data import write_cases
 from LNGenLib.datasets.cases import Case, read_cases
 from LNGenLib.datasets.dataset import make_dataset
 from LNGenLib.datasets.label_values import Meaning, read_meaning
-from LNGenLib.datasets.settings import DatasetSettings
+from LNGenLib.datasets.manifest import DatasetSettings
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import like, read_image, to_array, write_image
 from LNGenLib.progress import SILENT

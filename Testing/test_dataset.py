@@ -14,8 +14,8 @@ import SimpleITK as sitk
 from LNGenLib.datasets import writing
 from LNGenLib.datasets.cases import Case, read_cases
 from LNGenLib.datasets.dataset import make_dataset
+from LNGenLib.datasets.manifest import DatasetSettings
 from LNGenLib.datasets.running import on_ray, run_here
-from LNGenLib.datasets.settings import DatasetSettings
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import read_image, to_array, write_image

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.dataset import make_dataset
-from LNGenLib.datasets.settings import DatasetSettings
+from LNGenLib.datasets.manifest import DatasetSettings
 from LNGenLib.image.io import read_image, to_array, write_image
 from LNGenLib.scan import Scan
 from LNGenLib.structure.shape_range import ShapeRange

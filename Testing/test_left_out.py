@@ -15,8 +15,8 @@ from test_dataset import check_equal
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.dataset import make_dataset
 from LNGenLib.datasets.drawing import make_pool
+from LNGenLib.datasets.manifest import DatasetSettings
 from LNGenLib.datasets.running import run_here
-from LNGenLib.datasets.settings import DatasetSettings
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import read_image, write_image
 from LNGenLib.progress import SILENT

@@ -15,8 +15,8 @@ from segmentation_data import write_cases
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.dataset import make_dataset
 from LNGenLib.datasets.drawing import make_pool
+from LNGenLib.datasets.manifest import DatasetSettings
 from LNGenLib.datasets.pool import Pool
-from LNGenLib.datasets.settings import DatasetSettings
 from LNGenLib.datasets.splitting import split
 from LNGenLib.errors import InputError
 from LNGenLib.progress import SILENT

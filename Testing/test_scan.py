@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.dataset import make_dataset
-from LNGenLib.datasets.settings import DatasetSettings
+from LNGenLib.datasets.manifest import DatasetSettings
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import ras_to_index
 from LNGenLib.image.hu import window_of

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from LNGenLib.datasets.settings import DatasetSettings
+from LNGenLib.datasets.manifest import DatasetSettings
 from LNGenLib.errors import InputError
 from LNGenLib.randomness import node_rng
 from LNGenLib.service.protocol.requests import StructuresRequest

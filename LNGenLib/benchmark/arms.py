@@ -3,10 +3,7 @@
 from enum import Enum
 
 NODES = 11  # painted into each scan, as many as a scan of the paper's cohort has
-SIZES = {
-    "uniform": 6,
-    "clinical": 5,
-}  # nodes by the distribution of their long axes
+SIZES = {"uniform": 6, "clinical": 5}  # nodes by the distribution of their long axes
 
 
 class Arm(str, Enum):

@@ -24,7 +24,6 @@ from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
 from LNGenLib.structure.networks import (
     FACTOR,
     LATENT_GRID,
-    SOLVER,
     STEPS,
     StructureConfig,
     StructureNetworks,
@@ -89,7 +88,7 @@ class ExplicitModel:
             condition = prior.condition(torch.from_numpy(np.stack(wanted)), LATENT_GRID)
             seeds = [node_seed(seed, k, "explicit") for k in numbers[part]]
             noise = seeded_noise(seeds, (FACTOR**3, *[LATENT_GRID] * 3))
-            volumes = self.networks.diffusion.sample(noise, condition, STEPS, solver=SOLVER)
+            volumes = self.networks.diffusion.sample(noise, condition, STEPS)
             drawn.extend(as_mask(one) for one in pixelshuffle(volumes, 3, FACTOR)[:, 0].numpy())
         return np.stack(drawn)
 

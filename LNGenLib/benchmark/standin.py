@@ -24,14 +24,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.files import read_json, read_table, whole_file, write_json
 from LNGenLib.image.geometry import array_spacing, index_to_ras
 from LNGenLib.image.hu import FAT
-from LNGenLib.image.io import (
-    as_ct,
-    like,
-    marked_synthetic,
-    read_ct,
-    to_array,
-    write_image,
-)
+from LNGenLib.image.io import as_ct, like, marked_synthetic, read_ct, to_array, write_image
 from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.placement.candidate_region import find_region
 from LNGenLib.placement.heuristic import place_nodes

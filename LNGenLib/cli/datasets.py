@@ -39,7 +39,7 @@ def dataset(
     axes = Sizes(sizes, *long_axis)
 
     from LNGenLib.datasets.dataset import make_dataset
-    from LNGenLib.datasets.settings import DatasetSettings
+    from LNGenLib.datasets.manifest import DatasetSettings
 
     settings = DatasetSettings(seed, count, axes, steps, layout)
     models = LNGenLib.Models(device, structure_weights, texture_weights)

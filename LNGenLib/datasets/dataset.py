@@ -13,9 +13,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.datasets.case import Case, Loaded, scan_of
-from LNGenLib.datasets.manifest import begun, shared_by_all, write_manifest
+from LNGenLib.datasets.manifest import DatasetSettings, begun, shared_by_all, write_manifest
 from LNGenLib.datasets.running import RunTasks, run_here
-from LNGenLib.datasets.settings import DatasetSettings
 from LNGenLib.datasets.writing import clear_unfinished
 from LNGenLib.errors import InputError, OutputError
 from LNGenLib.image.io import like

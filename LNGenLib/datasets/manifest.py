@@ -1,23 +1,54 @@
-"""manifest.json of a synthetic data set: what all cases share, and a line a case."""
+"""What makes a synthetic data set, and its manifest.json: what all cases share, a line a case."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from LNGenLib import __version__
 from LNGenLib.datasets.case import Case
-from LNGenLib.datasets.settings import DatasetSettings
-from LNGenLib.datasets.writing import Writer
+from LNGenLib.datasets.writing import LAYOUTS, Writer
 from LNGenLib.errors import InputError
 from LNGenLib.files import json_field, read_json, write_json
+from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.models import Models
+from LNGenLib.synthesis.request import MOST_NODES
+from LNGenLib.validation import as_python, whole
 
 MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class DatasetSettings:
+    """What makes a synthetic data set; each case depends on it and its number alone.
+
+    A case gets `count` (fewest, most) lymph nodes, fewer where they find no room, as bright as its
+    real ones where they are labeled.
+    """
+
+    seed: int = 0
+    count: tuple[int, int] = (1, 10)
+    sizes: Sizes = Sizes()
+    texture_steps: int = 6
+    layout: str = "nnunet"
+
+    def __post_init__(self):
+        whole(self.seed, "seed")
+        low, high = (whole(value, "count") for value in self.count)
+        as_python(self)
+        if not 1 <= low <= high <= MOST_NODES:
+            raise InputError(f"count {low} to {high}: give MIN <= MAX within 1 to {MOST_NODES}")
+        if self.layout not in LAYOUTS:
+            raise InputError(f"layout {self.layout}: give {' or '.join(LAYOUTS)}")
+
+    def writer(self, folder: Path) -> Writer:
+        """What writes cases of the layout into a folder."""
+        return LAYOUTS[self.layout](folder)
 
 
 def write_manifest(writer: Writer, shared: dict[str, Any]) -> dict[str, dict[str, str]]:

@@ -48,11 +48,7 @@ def on_ray(address: str, workers: int | None = None, gpus: float = 0.0) -> RunTa
 
 
 def _run_on_ray(
-    settings: dict,
-    gpus: float,
-    task: DoTask,
-    numbers: Sequence[int],
-    done: Callable[[int], None],
+    settings: dict, gpus: float, task: DoTask, numbers: Sequence[int], done: Callable[[int], None]
 ) -> None:
     import ray
 

@@ -15,8 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import shorten
 from typing import TextIO
 
 import SimpleITK as sitk
@@ -31,6 +33,7 @@ CT, LABELS, LOG, FAULT, HOME = "ct.nii", "labels.nii.gz", "log.txt", "fault.txt"
 FOUND = "what TotalSegmentator found"
 WAY_OUT = "see whether it runs without LNGen, and give its labels to --anatomy"
 KILLED = -9  # what the system does where memory is exhausted
+LONGEST = 200  # characters of a fault
 PAUSE = 0.2  # seconds between two looks at the process
 # What it prints of its progress
 DOWNLOAD = "Downloading model"
@@ -132,16 +135,15 @@ def _follow(process: subprocess.Popen, log: TextIO, progress: Progress) -> None:
 def _end(process: subprocess.Popen) -> None:
     """End the process and those that it has started."""
     if os.name == "posix":
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     process.kill()
     process.wait()
 
 
 def _explained(code: int, fault: str) -> str:
     """Why there are no labels, in a line, and the way out."""
+    cause = shorten(fault, LONGEST) if fault else f"it ended with code {code}"
     if code == KILLED or any(words in fault for words in MEMORY):
         return (
             "the memory does not suffice for TotalSegmentator: end other programs, or take "
@@ -149,16 +151,10 @@ def _explained(code: int, fault: str) -> str:
         )
     if fault.startswith(NETWORK):
         return (
-            f"the weights of TotalSegmentator can't be downloaded ({_short(fault)}): connect this "
+            f"the weights of TotalSegmentator can't be downloaded ({cause}): connect this "
             "machine, or copy ~/.totalsegmentator of one that has them"
         )
-    cause = _short(fault) if fault else f"it ended with code {code}"
     return f"TotalSegmentator failed ({cause}): {WAY_OUT}"
-
-
-def _short(text: str, most: int = 200) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _work(folder: Path, device: str, fast: bool) -> None:

@@ -17,13 +17,7 @@ from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_descrip
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import node_seed
 from LNGenLib.structure.frame import TRUNCATION
-from LNGenLib.structure.networks import (
-    LATENT_GRID,
-    SOLVER,
-    STEPS,
-    StructureConfig,
-    StructureNetworks,
-)
+from LNGenLib.structure.networks import LATENT_GRID, STEPS, StructureConfig, StructureNetworks
 from LNGenLib.structure.repair import repair
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
@@ -107,7 +101,7 @@ class StructureModel:
             noise = seeded_noise(seeds, (networks.config.latent_channels, *[LATENT_GRID] * 3))
             noise, own = noise.to(self.device), progress.part(k, batches)
             with torch.autocast("cpu", torch.bfloat16, enabled=self.precision is torch.bfloat16):
-                z = networks.diffusion.sample(noise, condition, steps, own, SOLVER)
+                z = networks.diffusion.sample(noise, condition, steps, own)
                 tsdf = networks.autoencoder.decode(z)
                 if adapted:
                     tsdf = networks.adapter(tsdf)

@@ -14,7 +14,7 @@ from LNGenLib.structure.descriptors import DESCRIPTORS
 
 FACTOR = 4  # space to depth before the VAE
 LATENT_GRID = 8
-STEPS, SOLVER = 20, "dpm"  # of the DDPM's sampling
+STEPS = 20  # of the DDPM's sampling
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,7 @@ from LNGenLib.synthesis.result import SynthesisResult
 
 
 def synthesize(
-    scan: Scan,
-    request: SynthesisRequest,
-    models: Models | None = None,
-    progress: Progress = SILENT,
+    scan: Scan, request: SynthesisRequest, models: Models | None = None, progress: Progress = SILENT
 ) -> SynthesisResult:
     """Paint `request.count` lymph nodes into a scan: `paint` of what `plan` gives.
 
@@ -58,10 +55,7 @@ def synthesize(
 
 
 def plan(
-    scan: Scan,
-    request: SynthesisRequest,
-    models: Models | None = None,
-    progress: Progress = SILENT,
+    scan: Scan, request: SynthesisRequest, models: Models | None = None, progress: Progress = SILENT
 ) -> Plan:
     """Which lymph nodes `synthesize` would paint where; it raises what that does.
 

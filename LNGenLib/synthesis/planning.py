@@ -22,7 +22,7 @@ from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.shape_range import ShapeRange
 from LNGenLib.structure.sizes import LARGEST, SMALLEST
 from LNGenLib.synthesis.plan import Plan, PlannedNode, count_by_size
-from LNGenLib.synthesis.request import Point, SynthesisRequest
+from LNGenLib.synthesis.request import Point, SynthesisRequest, as_point
 
 MOST_SHARED = 0.02  # of the smaller node's volume, in voxels that two nodes cut
 NO_HILUM = 0.0
@@ -52,7 +52,7 @@ def make_plan(
     rngs = [node_rng(request.seed, k, "place") for k in numbers]
     placed = place_nodes(samples.structures, sizes, region, array_spacing(ct), rngs)
     kept = [(k, found) for k, found in enumerate(placed) if found is not None]
-    refused = tuple(_rounded(sizes[k]) for k, found in enumerate(placed) if found is None)
+    refused = tuple(sizes[k] for k, found in enumerate(placed) if found is None)
     if not kept or (refused and not request.allow_fewer):
         raise NoPlace(
             f"only {len(kept)} of {request.count} lymph nodes fit; no room for those of "
@@ -62,7 +62,7 @@ def make_plan(
     nodes = tuple(
         PlannedNode(
             number=k + 1,
-            center_ras_mm=_point(index_to_ras(ct, found.node.center)),
+            center_ras_mm=as_point(index_to_ras(ct, found.node.center), 9),
             long_axis_mm=sizes[k],
             turn=_axes(array_axes(ct) @ found.node.rotation),
             station=found.station,
@@ -163,15 +163,6 @@ def _counted(long_axes: Sequence[float]) -> str:
     return ", ".join(f"{name} ({count})" for name, count in count_by_size(long_axes).items())
 
 
-def _rounded(value: float) -> float:
-    return round(float(value), 9)
-
-
-def _point(values: np.ndarray) -> Point:
-    a, b, c = map(_rounded, values)
-    return a, b, c
-
-
 def _axes(rotation: np.ndarray) -> tuple[Point, Point, Point]:
-    a, b, c = map(_point, rotation)
+    a, b, c = (as_point(row, 9) for row in rotation)
     return a, b, c

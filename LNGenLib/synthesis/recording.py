@@ -21,7 +21,7 @@ from LNGenLib.synthesis.enhancement import draw_uptake, offsets
 from LNGenLib.synthesis.method import Method
 from LNGenLib.synthesis.painting import Painting
 from LNGenLib.synthesis.plan import Phase, Plan
-from LNGenLib.synthesis.request import Point
+from LNGenLib.synthesis.request import as_point
 from LNGenLib.synthesis.result import LymphNodeRecord
 from LNGenLib.texture.blending import BlendedNode, within_reach
 
@@ -63,12 +63,12 @@ def _record(
     start_ras, end_ras = index_to_ras(ct, node.long_axis_ends())
     return LymphNodeRecord(
         label=planned.number,
-        center_ras_mm=_point(index_to_ras(ct, start + _middle(painted))),
+        center_ras_mm=as_point(index_to_ras(ct, start + _middle(painted)), 3),
         wanted_long_axis_mm=round(float(node.long_axis), 3),
         long_axis_mm=round(node.measured_long_axis(), 3),
         short_axis_mm=round(node.structure.short_axis(node.long_axis), 3),
         recist_axis_mm=round(node.recist_axis(), 3),
-        long_axis_ras_mm=(_point(start_ras), _point(end_ras)),
+        long_axis_ras_mm=(as_point(start_ras, 3), as_point(end_ras, 3)),
         volume_mm3=round(node.structure.volume(node.long_axis), 3),
         grid_volume_mm3=round(float(weights.sum()) * voxel, 3),
         mean_hu=round(float(painted.hu[painted.label].mean()), 2),
@@ -102,11 +102,6 @@ def _middle(painted: BlendedNode) -> np.ndarray:
         return middle
     voxels = np.argwhere(painted.label)
     return voxels[((voxels - middle) ** 2).sum(1).argmin()]
-
-
-def _point(values: np.ndarray) -> Point:
-    r, a, s = (round(float(v), 3) for v in values)
-    return r, a, s
 
 
 def hashes_of(voxels: dict[str, np.ndarray]) -> dict[str, str]:

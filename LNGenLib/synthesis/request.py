@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,12 @@ from LNGenLib.validation import as_python, from_json, whole
 MOST_NODES = 1000
 
 Point = tuple[float, float, float]
+
+
+def as_point(values: Iterable[float], digits: int) -> Point:
+    """Three numbers, rounded: Python's, as JSON takes them."""
+    r, a, s = (round(float(value), digits) for value in values)
+    return r, a, s
 
 
 @dataclass(frozen=True)

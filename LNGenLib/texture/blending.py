@@ -101,11 +101,7 @@ def whole(change: np.ndarray) -> np.ndarray:
 
 
 def blend(
-    hu: np.ndarray,
-    node: LymphNode,
-    tissue: Tissue,
-    scanner: Scanner,
-    rng: np.random.Generator,
+    hu: np.ndarray, node: LymphNode, tissue: Tissue, scanner: Scanner, rng: np.random.Generator
 ) -> BlendedNode:
     """Paint `node` into the CT `hu` (z, y, x; not modified).
 

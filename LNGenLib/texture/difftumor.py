@@ -84,11 +84,7 @@ class DiffTumorModel(TextureModel):
 
     @staticmethod
     def blend(
-        hu: np.ndarray,
-        node: LymphNode,
-        tissue: Tissue,
-        scanner: Scanner,
-        rng: np.random.Generator,
+        hu: np.ndarray, node: LymphNode, tissue: Tissue, scanner: Scanner, rng: np.random.Generator
     ) -> BlendedNode:
         """Paint `node` into the CT `hu` (z, y, x; not modified), weighted by its blurred mask.
 

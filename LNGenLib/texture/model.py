@@ -12,7 +12,7 @@ from scipy import ndimage
 from LNGenLib.image.geometry import extract_patch
 from LNGenLib.image.hu import denormalize, normalize
 from LNGenLib.latent.convolution import quick_alone
-from LNGenLib.latent.diffusion import Solver, seeded_noise
+from LNGenLib.latent.diffusion import seeded_noise
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.structure.lymph_node import LymphNode
@@ -23,7 +23,6 @@ from LNGenLib.texture.patch import SDF_TRUNCATION, Tissue, patch_distance
 BATCH = 8
 GRAIN = 1.0  # samples; finer grain is the training scans' noise, blending adds this scan's own
 STEPS = 6  # by Testing/benchmarks/texture_steps.py
-SOLVER: Solver = "dpm"
 
 
 class TextureModel:
@@ -47,7 +46,6 @@ class TextureModel:
         means: Sequence[float],
         seeds: Sequence[int],
         steps: int = STEPS,
-        solver: Solver = SOLVER,
         progress: Progress = SILENT,
     ) -> list[Tissue]:
         """Tissue for each node in the CT `hu` (z, y, x), of the wanted mean HU inside.
@@ -71,7 +69,7 @@ class TextureModel:
             )
             noise = seeded_noise(seeds[part], networks.latent_shape).to(self.device)
             own = progress.part(batch, len(batches))
-            z = networks.diffusion.sample(noise, condition, steps, own, solver)
+            z = networks.diffusion.sample(noise, condition, steps, own)
             patches = networks.autoencoder.decode(z).float().cpu().numpy()[:, 0]
             drawn = zip(nodes[part], patches, sdf, means[part], strict=True)
             for node, patch, shape, mean in drawn:

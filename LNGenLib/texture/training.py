@@ -62,11 +62,7 @@ class TextureTask(Task):
 
 
 def networks_and_stages(
-    kind: type[TextureNetworks],
-    config: TextureConfig,
-    arrays: Path,
-    seed: int,
-    progress: Progress,
+    kind: type[TextureNetworks], config: TextureConfig, arrays: Path, seed: int, progress: Progress
 ) -> tuple[TextureNetworks, Iterator[Stage]]:
     """New networks, and the stages that train them on prepared arrays (`dataset.prepare`).
 

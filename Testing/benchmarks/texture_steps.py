@@ -34,8 +34,7 @@ BODIES = 24  # of a scan
 DEEP = -2.0  # samples
 FEWEST = 100  # samples that deep
 LAGS = (1, 4)  # samples
-ROWS = [("ddim", n) for n in (4, 6, 10, 20, 50)] + [("dpm", n) for n in (4, 6, 10, 20, 50)]
-REFERENCE = ("dpm", 100)
+STEPS, REFERENCE = (4, 6, 10, 20, 50), 100
 
 
 def lymph_node(body: Specimen) -> LymphNode:
@@ -75,20 +74,19 @@ def main(cts: list[Path], threads: int = 2, seed: int = 0) -> None:
         chosen = np.random.default_rng(seed).permutation(len(kept))[:BODIES]
         jobs.append((hu, *zip(*(kept[k] for k in chosen))))
 
-    def painted(solver: str, steps: int) -> tuple[list[np.ndarray], float]:
+    def painted(steps: int) -> tuple[list[np.ndarray], float]:
         """Tissue of every body, and seconds for each."""
         start, tissues = time.perf_counter(), []
         for hu, nodes, deep, real in jobs:
             means = [float(r[d].mean()) for r, d in zip(real, deep)]
-            found = model.sample(hu, nodes, means, range(len(nodes)), steps, solver)
+            found = model.sample(hu, nodes, means, range(len(nodes)), steps)
             tissues += [tissue.hu for tissue in found]
         return tissues, (time.perf_counter() - start) / len(tissues)
 
     deep = [d for job in jobs for d in job[2]]
     real = [r for job in jobs for r in job[3]]
-    reference, _ = painted(*REFERENCE)
+    reference, _ = painted(REFERENCE)
     table = Table(
-        "solver",
         "steps",
         "deviation",
         *(f"difference at {lag}" for lag in LAGS),
@@ -96,7 +94,7 @@ def main(cts: list[Path], threads: int = 2, seed: int = 0) -> None:
         "seconds",
     )
 
-    def row(name: str, steps: str, tissues: list[np.ndarray], seconds: str) -> None:
+    def row(steps: int, tissues: list[np.ndarray], seconds: str) -> None:
         own = np.concatenate([t[d] - t[d].mean() for t, d in zip(tissues, deep)])
         theirs = np.concatenate([r[d] - r[d].mean() for r, d in zip(real, deep)])
         cells = [own.std() / theirs.std()]
@@ -108,12 +106,12 @@ def main(cts: list[Path], threads: int = 2, seed: int = 0) -> None:
             cells.append(a / b)
         off = np.concatenate([(t - r)[d] for t, r, d in zip(tissues, reference, deep)])
         shown = [f"{cell:.2f}" for cell in cells]
-        table.add_row(name, steps, *shown, f"{np.sqrt((off**2).mean()):.1f}", seconds)
+        table.add_row(str(steps), *shown, f"{np.sqrt((off**2).mean()):.1f}", seconds)
 
-    for solver, steps in ROWS:
-        tissues, seconds = painted(solver, steps)
-        row(solver, str(steps), tissues, f"{seconds:.2f}")
-    row(REFERENCE[0], str(REFERENCE[1]), reference, "")
+    for steps in STEPS:
+        tissues, seconds = painted(steps)
+        row(steps, tissues, f"{seconds:.2f}")
+    row(REFERENCE, reference, "")
     console = Console(width=120)
     console.print(f"{len(real)} bodies; ratios of generated tissue to the bodies' own, 1 is alike:")
     console.print(table)
