@@ -63,4 +63,4 @@ class Progress:
             self._stage = ""
 
 
-SILENT = Progress()  # tells nobody, and is never canceled
+SILENT = Progress()  # reports to nobody, and is never canceled

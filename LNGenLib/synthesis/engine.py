@@ -32,7 +32,7 @@ from LNGenLib.synthesis.result import SynthesisResult
 def synthesize(
     scan: Scan, request: SynthesisRequest, models: Models | None = None, progress: Progress = SILENT
 ) -> SynthesisResult:
-    """Paint `request.count` lymph nodes into a scan: `paint` of what `plan` gives.
+    """Paint `request.count` lymph nodes into a scan, as `plan` and then `paint` would.
 
     The scan is not modified. Raises InputError for unusable input, NoPlace where lymph nodes do not
     fit.
