@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from LNGenPanel.generate import GenerateSection
 from LNGenPanel.jobs import Jobs
 from LNGenPanel.nodes import NodesSection
 from LNGenPanel.packages import python
+from LNGenPanel.painting import paint
 from LNGenPanel.parameters import LNGenParameterNode, chosen
 from LNGenPanel.preview import PreviewSection
 from LNGenPanel.results import ResultsSection
@@ -38,10 +40,9 @@ from LNGenPanel.where import WhereSection
 
 from LNGenLib.errors import InputError
 from LNGenLib.mrml.inputs import Inputs
-from LNGenLib.mrml.results import add_result, find_originals
+from LNGenLib.mrml.results import add_result
 from LNGenLib.service.client.backend import Backend, Choice
 from LNGenLib.service.client.background import Background
-from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.request import SynthesisRequest
 
 HOMEPAGE = "https://example.org/SlicerLNGen"
@@ -276,26 +277,11 @@ class LNGenLogic(ScriptedLoadableModuleLogic):
 
         inputs = Inputs.read(volumeNode, anatomyNode, regionNode)
         jobs = Jobs(self.backend, onProgress, ended)
-        work = self.painting(inputs, request or SynthesisRequest(), None, choice or Choice())
+        work = partial(
+            paint, self.backend, choice or Choice(), inputs, request or SynthesisRequest()
+        )
         jobs.start(work, lambda outcome: onDone(add_result(volumeNode, *outcome)))
         return jobs
-
-    def painting(
-        self, inputs: Inputs, request: SynthesisRequest | None, plan: Plan | None, choice: Choice
-    ) -> Callable:
-        """The work of a job that paints `plan`, or what the request asks for; it gives the result
-        and the original HU under it."""
-
-        def work(progress):
-            client = self.backend.client(choice)
-            scan = inputs.scan()
-            if plan is not None:
-                result = client.paint(scan, plan, progress=progress)
-            else:
-                result = client.synthesize(scan, request, progress)
-            return result, find_originals(scan.ct, result)
-
-        return work
 
     def segmentAnatomy(
         self, volumeNode: slicer.vtkMRMLScalarVolumeNode

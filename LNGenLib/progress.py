@@ -50,6 +50,10 @@ class Progress:
         """The progress of one of `count` equal parts of the stage, the first of `number` 0."""
         return Progress(lambda _, done, steps: self.step(number * steps + done, count * steps))
 
+    def estimate(self, fraction: float | None, seconds_left: float | None) -> None:
+        """What a server says of its whole job."""
+        self.fraction, self.seconds_left = fraction, seconds_left
+
     def check(self) -> None:
         """Raise `Canceled` where it is canceled."""
         if self.canceled and self.canceled():
@@ -63,4 +67,14 @@ class Progress:
             self._stage = ""
 
 
-SILENT = Progress()  # reports to nobody, and is never canceled
+class _Silent(Progress):
+    """Reports to nobody, is never canceled, and keeps nothing, since all share it."""
+
+    def _begin(self, name: str) -> None:
+        pass
+
+    def estimate(self, fraction: float | None, seconds_left: float | None) -> None:
+        pass
+
+
+SILENT = _Silent()

@@ -19,8 +19,8 @@ from LNGenLib.validation import from_json
 class TrainableModel:
     """A model that can be trained: what it is, what it consists of, and what it learns from.
 
-    `networks` is a class, with its configuration's class as `CONFIG`; `training` is the module of
-    its stages. Both are names ("module:class"), since to import them takes seconds.
+    `networks` is a class, with its configuration's class as `CONFIG`; `training` is the module that
+    trains them. Both are names ("module:class"), since to import them takes seconds.
     """
 
     description: str
@@ -86,12 +86,10 @@ def run(
     with explained_faults(output, "*/last.ckpt"):
         if not arrays.exists():
             _prepare(kind, data, arrays, progress)
-        from LNGenLib.latent.training import fit
         from LNGenLib.models.store import save_weights
 
-        make = import_module(model.training).networks_and_stages
-        networks, stages = make(kind, config, arrays, seed, progress)
-        fit(stages, output, config.batch_size, seed, progress)
+        train = import_module(model.training).train
+        networks = train(kind, config, arrays, seed, progress)
         save_weights(networks, networks.config, weights)
     return weights
 

@@ -12,14 +12,13 @@ from LNGenLib.image.edge import border_profiles, edge_spread, fit_spread, reach_
 from LNGenLib.image.noise import Noise
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
-from LNGenLib.texture.blending import Scanner, blend, blur_mm, whole
+from LNGenLib.texture.blending import Scanner, Tissue, blur_mm, whole
 from LNGenLib.texture.dataset import extend_tissue
 from LNGenLib.texture.patch import (
     PATCH,
     RIM,
     SIZED_TO_NODE,
     Frame,
-    Tissue,
     patch_distance,
     patch_step,
 )
@@ -60,7 +59,7 @@ def paint(lymph_node, hu=None, noise=QUIET, tissue=None, seed=0):
     before = hu.copy()
     tissue = tissue or constant_tissue(lymph_node.long_axis)
     scanner = Scanner(noise, SPREADS[tuple(lymph_node.spacing)])
-    painted = blend(hu, lymph_node, tissue, scanner, np.random.default_rng(seed))
+    painted = tissue.blend(hu, lymph_node, scanner, np.random.default_rng(seed))
     assert np.array_equal(hu, before)  # the input is not modified
     after, label, changed = hu.copy(), np.zeros(hu.shape, bool), np.zeros(hu.shape, bool)
     after[painted.box], label[painted.box], changed[painted.box] = (

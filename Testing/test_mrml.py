@@ -16,6 +16,7 @@ from LNGenLib.synthesis.request import SynthesisRequest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
 import vtk  # noqa: E402
+from rois import to_roi  # noqa: E402
 
 from LNGenLib.mrml.markups import (  # noqa: E402
     describe_added,
@@ -25,7 +26,6 @@ from LNGenLib.mrml.markups import (  # noqa: E402
     to_point_list,
     to_points,
     to_preview,
-    to_roi,
 )
 from LNGenLib.mrml.scene import add_node  # noqa: E402
 from LNGenLib.mrml.segmentations import copied  # noqa: E402

@@ -14,9 +14,10 @@ pytest.importorskip("PySide6")
 from panel_story import PATIENCE, ask_for_one, finish  # noqa: E402  isort: skip
 from panel_host import packaging  # noqa: E402
 from PySide6 import QtWidgets  # noqa: E402
+from rois import to_roi  # noqa: E402
 from service_host import TOKEN, Host  # noqa: E402
 
-from LNGenLib.mrml.markups import planned, to_roi  # noqa: E402
+from LNGenLib.mrml.markups import planned  # noqa: E402
 from LNGenLib.mrml.results import records  # noqa: E402
 from LNGenLib.mrml.segmentations import NewSegment, add_segments  # noqa: E402
 from LNGenLib.mrml.surfaces import without_surface  # noqa: E402

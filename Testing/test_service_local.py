@@ -81,7 +81,7 @@ def test_a_plan_is_made_edited_and_painted(local, scan, models):
 
 
 def test_surfaces_of_a_plan_are_those_of_its_structures(local, phantom, models):
-    from LNGenLib.synthesis.planning import draw_structures
+    from LNGenLib.synthesis.realizing import draw_structures
 
     request = SynthesisRequest(2, Sizes("uniform", 8.0, 12.0), 3)
     plan = local.client.plan(Scan(phantom.ct, phantom.labels), request)

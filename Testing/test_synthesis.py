@@ -24,7 +24,7 @@ from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.synthesis.result import SynthesisResult
-from LNGenLib.texture.model import TextureModel
+from LNGenLib.texture.blending import Tissue
 
 ONE = SynthesisRequest(1, Sizes("uniform", 8, 8), 2)
 THREE = SynthesisRequest(3, Sizes("uniform", 6, 12), 5)
@@ -40,12 +40,12 @@ def pelvis(shared):
 def pelvis_result(pelvis, models):
     """The run of the issue: 6 nodes of 8-20 mm, seed 7; with the nodes as they were painted."""
     painted: list[LymphNode] = []
-    blend = TextureModel.blend
+    blend = Tissue.blend
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            TextureModel,
+            Tissue,
             "blend",
-            staticmethod(lambda hu, node, *rest: painted.append(node) or blend(hu, node, *rest)),
+            lambda tissue, hu, node, *rest: painted.append(node) or blend(tissue, hu, node, *rest),
         )
         ct, anatomy = pelvis
         request = SynthesisRequest(6, Sizes("uniform", 8, 20), 7)

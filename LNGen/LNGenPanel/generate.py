@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from slicer.i18n import tr as _
 
 from LNGenLib.mrml.results import add_result
+from LNGenPanel.painting import paint
 from LNGenPanel.parameters import chosen, requestOf
 
 
@@ -52,6 +55,6 @@ class GenerateSection:
             ct = chosen(parameters.ct, _("choose a CT"))
             plan = panel.preview.plan()
             inputs = panel.where.inputs()
-            request = None if plan else requestOf(parameters)
-            work = panel.logic.painting(inputs, request, plan, panel.backend.choice())
-            panel.start(work, done)
+            request = plan or requestOf(parameters)
+            choice = panel.backend.choice()
+            panel.start(partial(paint, panel.logic.backend, choice, inputs, request), done)

@@ -117,7 +117,7 @@ def train(
     steps = equal_steps(structure, config)
     task = ExplicitTask(networks, steps, config.learning_rate)
     stage = Stage(folder.name, task, _masks(shapes), _masks(held_out))
-    fit([stage], folder.parent, config.batch_size, seed, progress)
+    fit(stage, folder.parent, config.batch_size, seed, progress)
     return ExplicitModel(networks, steps * step_tflops(config))
 
 

@@ -6,13 +6,11 @@ import numpy as np
 
 from LNGenLib.datasets.pool import Pool
 from LNGenLib.placement.nearby import free_spots, place_near
-from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.lymph_node import inside_grid
 from LNGenLib.synthesis.enhancement import draw_means
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import Painting, blend_all, measure_scan
-from LNGenLib.texture.blending import blend
 
 
 def paint_into(
@@ -53,14 +51,12 @@ def paint_into(
     traits = pool.traits(case, spacing) or measure_scan(hu, spacing)
     means = draw_means(traits.phase, numbers, seed, pool.enhancement(case))
     if pool.painted:
-        brush = blend
         drawn = zip(numbers, placed, means)
         tissues = [pool.tissue(k, node.rotation, mean) for k, node, mean in drawn]
     else:
         seeds = [node_seed(seed, k, "texture") for k in numbers]
-        brush = models.texture.blend
         tissues = models.texture.sample(hu, placed, means, seeds)
-    return blend_all(hu, placed, tissues, means, seed, traits, numbers, brush, Progress())
+    return blend_all(hu, placed, tissues, means, seed, traits, numbers)
 
 
 def _inside(points: np.ndarray, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

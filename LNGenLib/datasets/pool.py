@@ -18,7 +18,8 @@ from LNGenLib.structure.shape import Structure
 from LNGenLib.synthesis.enhancement import Enhancement
 from LNGenLib.synthesis.painting import ScanTraits
 from LNGenLib.synthesis.plan import Phase
-from LNGenLib.texture.patch import SIZED_TO_NODE, Tissue
+from LNGenLib.texture.blending import Tissue
+from LNGenLib.texture.patch import SIZED_TO_NODE
 from LNGenLib.validation import from_json
 
 FILES = "pool.json", "structures.npy", "tissues.npy", "spots.npz"

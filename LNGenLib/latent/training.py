@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,43 +149,41 @@ def trainer_in(
 
 
 def fit(
-    stages: Iterable[Stage], folder: Path, batch_size: int, seed: int, progress: Progress = SILENT
+    stage: Stage, folder: Path, batch_size: int, seed: int, progress: Progress = SILENT
 ) -> None:
-    """Train one stage after the other to its averaged (EMA) weights, each in the folder of its
-    name; a generator makes each of what the one before has trained.
+    """Train a stage to its averaged (EMA) weights, in the folder of its name.
 
-    Resumes from a stage's `last.ckpt` where a run was interrupted; the weights of a finished one
+    Resumes from its `last.ckpt` where a run was interrupted; the weights of a finished one
     are loaded from its `averaged.safetensors`. Losses of each 100 steps since the last start are in
     its `metrics.csv`.
     """
-    for stage in stages:
-        task, own = stage.task, folder / stage.name
-        averaged, last = own / "averaged.safetensors", own / "last.ckpt"
-        if averaged.exists():
-            task.load_state_dict(load_file(averaged))
-            continue
-        pl.seed_everything(seed, workers=True, verbose=False)
-        callbacks = [
-            ModelCheckpoint(
-                own,
-                filename="last",
-                every_n_train_steps=BATCHES_PER_EPOCH,
-                enable_version_counter=False,
-            ),
-            # begun half-way: an average that starts at the random weights keeps a share of them
-            EMAWeightAveraging(decay=EMA_DECAY, update_starting_at_step=task.steps // 2),
-            StepReport(stage.name, progress),
-        ]
-        trainer = trainer_in(
+    task, own = stage.task, folder / stage.name
+    averaged, last = own / "averaged.safetensors", own / "last.ckpt"
+    if averaged.exists():
+        task.load_state_dict(load_file(averaged))
+        return
+    pl.seed_everything(seed, workers=True, verbose=False)
+    callbacks = [
+        ModelCheckpoint(
             own,
-            callbacks,
-            max_steps=task.steps,
-            devices=1,
-            log_every_n_steps=BATCHES_PER_EPOCH,
-            check_val_every_n_epoch=5,
-        )
-        batches = _EndlessBatches(len(stage.train), batch_size)
-        train = DataLoader(stage.train, batch_size, sampler=batches)
-        validation = DataLoader(stage.validation, batch_size)
-        trainer.fit(task, train, validation, ckpt_path=last if last.exists() else None)
-        write_bytes(save(task.state_dict()), averaged)
+            filename="last",
+            every_n_train_steps=BATCHES_PER_EPOCH,
+            enable_version_counter=False,
+        ),
+        # begun half-way: an average that starts at the random weights keeps a share of them
+        EMAWeightAveraging(decay=EMA_DECAY, update_starting_at_step=task.steps // 2),
+        StepReport(stage.name, progress),
+    ]
+    trainer = trainer_in(
+        own,
+        callbacks,
+        max_steps=task.steps,
+        devices=1,
+        log_every_n_steps=BATCHES_PER_EPOCH,
+        check_val_every_n_epoch=5,
+    )
+    batches = _EndlessBatches(len(stage.train), batch_size)
+    train = DataLoader(stage.train, batch_size, sampler=batches)
+    validation = DataLoader(stage.validation, batch_size)
+    trainer.fit(task, train, validation, ckpt_path=last if last.exists() else None)
+    write_bytes(save(task.state_dict()), averaged)

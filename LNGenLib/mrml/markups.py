@@ -42,15 +42,6 @@ def to_box(roi: slicer.vtkMRMLMarkupsROINode) -> RegionBox:
     return r1, r2, a1, a2, s1, s2
 
 
-def to_roi(scene: slicer.vtkMRMLScene, box: RegionBox, name: str) -> slicer.vtkMRMLMarkupsROINode:
-    """A new ROI of a box (R1, R2, A1, A2, S1, S2) in RAS mm."""
-    roi = add_node(scene, ROI, name)
-    low, high = np.sort(np.reshape(box, (3, 2)), axis=1).T
-    roi.SetCenterWorld(*((low + high) / 2))
-    roi.SetSizeWorld(*(high - low))
-    return roi
-
-
 def to_points(markups: slicer.vtkMRMLMarkupsNode) -> tuple[Point, ...]:
     """The control points that are placed."""
     to_world(markups)

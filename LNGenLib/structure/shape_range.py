@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from LNGenLib.errors import InputError
 from LNGenLib.validation import as_python
+
+RATIO_TOLERANCE = 0.05  # of a wanted short axis over the long one
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,14 @@ class ShapeRange:
                     f"{name.replace('_', ' ')} {low:g} to {high:g} is no range: "
                     "give two numbers from 0 to 1, the smaller first"
                 )
+
+    def with_axes(self, short_axis: float | None, long_axis: float) -> ShapeRange:
+        """Shapes of about these axes (mm) where a short one is wanted."""
+        if short_axis is None:
+            return self
+        ratio = short_axis / long_axis
+        low, high = ratio - RATIO_TOLERANCE, ratio + RATIO_TOLERANCE
+        return replace(self, axis_ratio=(max(low, 0.0), min(high, 1.0)))
 
 
 ANY_SHAPE = ShapeRange()

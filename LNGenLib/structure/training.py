@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch.utils.data import TensorDataset
 
-from LNGenLib.latent.training import AutoencoderTask, Stage, Task
+from LNGenLib.latent.training import AutoencoderTask, Stage, Task, fit
 from LNGenLib.progress import Progress
 from LNGenLib.structure.adapter import adapter_loss
 from LNGenLib.structure.corpus import Shapes, Volumes, read_corpus, solid_shapes
@@ -37,14 +37,15 @@ class StructureTask(Task):
         return networks.diffusion.loss(z, condition) + config.adapter_weight * adapter
 
 
-def networks_and_stages(
+def train(
     kind: type[StructureNetworks],
     config: StructureConfig,
     arrays: Path,
     seed: int,
     progress: Progress,
-) -> tuple[StructureNetworks, Iterator[Stage]]:
-    """New networks, and the stages that train them on prepared arrays (`corpus.prepare`).
+) -> StructureNetworks:
+    """Train new networks on prepared arrays (`corpus.prepare`), each stage on what the one before
+    has trained; it is resumed where it was interrupted.
 
     What else they learn from is kept beside the arrays. Needs neither SimpleITK nor vtk.
     """
@@ -53,23 +54,20 @@ def networks_and_stages(
     torch.manual_seed(seed)
     networks = kind(replace(config, known=len(known)))
     networks.prior.table.copy_(known)
-    return networks, _stages(networks, arrays, seed, corpus, held_out)
-
-
-def _stages(
-    networks: StructureNetworks, arrays: Path, seed: int, corpus: Shapes, held_out: Shapes
-) -> Iterator[Stage]:
-    config, autoencoder = networks.config, networks.autoencoder
-    validation = Volumes(held_out.tsdf)
+    learn = partial(
+        fit, folder=arrays.parent, batch_size=config.batch_size, seed=seed, progress=progress
+    )
+    validation, autoencoder = Volumes(held_out.tsdf), networks.autoencoder
     if config.solid_steps:
         solids = solid_shapes(arrays.with_name("solids.npz"), config.solids, seed)
         pretraining = AutoencoderTask(networks, config.solid_steps)
-        yield Stage("solids", pretraining, Volumes(solids), validation)
+        learn(Stage("solids", pretraining, Volumes(solids), validation))
     adaptation = AutoencoderTask(networks, config.vae_steps)
-    yield Stage("vae", adaptation, Volumes(corpus.tsdf), validation)
+    learn(Stage("vae", adaptation, Volumes(corpus.tsdf), validation))
     autoencoder.eval().measure_latents(_volumes(corpus))
     encoded, encoded_validation = (_encoded(autoencoder, part) for part in (corpus, held_out))
-    yield Stage("joint", StructureTask(networks), encoded, encoded_validation)
+    learn(Stage("joint", StructureTask(networks), encoded, encoded_validation))
+    return networks
 
 
 @torch.no_grad()

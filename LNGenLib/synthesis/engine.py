@@ -22,7 +22,8 @@ from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import Painting, ScanTraits, paint_nodes
 from LNGenLib.synthesis.phase import measure_phase
 from LNGenLib.synthesis.plan import Phase, Plan
-from LNGenLib.synthesis.planning import draw_structures, lymph_nodes, make_plan
+from LNGenLib.synthesis.planning import make_plan
+from LNGenLib.synthesis.realizing import draw_structures, lymph_nodes
 from LNGenLib.synthesis.recording import hashes_of, make_records, provenance
 from LNGenLib.synthesis.region import checked, region_of
 from LNGenLib.synthesis.request import SynthesisRequest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,9 +20,8 @@ from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.synthesis.enhancement import Enhancement, draw_means, measure_enhancement
 from LNGenLib.synthesis.phase import measure_phase, muscle_level
 from LNGenLib.synthesis.plan import Phase
-from LNGenLib.texture.blending import BlendedNode, Scanner
+from LNGenLib.texture.blending import BlendedNode, Scanner, Tissue
 from LNGenLib.texture.model import STEPS, TextureModel
-from LNGenLib.texture.patch import Tissue
 
 NOISE_NEIGHBORHOOD = 40.0  # mm
 
@@ -86,17 +85,7 @@ def paint_nodes(
         means = draw_means(traits.phase, numbers, seed, enhancement)
     seeds = [node_seed(seed, number, "texture") for number in numbers]
     tissues = model.sample(hu, nodes, means, seeds, steps, progress=progress)
-    return blend_all(
-        hu=hu.copy(),
-        nodes=nodes,
-        tissues=tissues,
-        means=means,
-        seed=seed,
-        traits=traits,
-        numbers=numbers,
-        blend=model.blend,
-        progress=progress,
-    )
+    return blend_all(hu.copy(), nodes, tissues, means, seed, traits, numbers, progress)
 
 
 def blend_all(
@@ -107,18 +96,16 @@ def blend_all(
     seed: int,
     traits: ScanTraits,
     numbers: Sequence[int],
-    blend: Callable[..., BlendedNode],
-    progress: Progress,
+    progress: Progress = SILENT,
 ) -> Painting:
-    """Paint `nodes` of known tissue, of these mean HU, into `hu` (z, y, x), which is modified;
-    `blend` is that of the model which generated the tissue."""
+    """Paint `nodes` of known tissue, of these mean HU, into `hu` (z, y, x), which is modified."""
     progress.stage("painting", len(nodes))
     labels, changed = np.zeros(hu.shape, np.uint16), np.zeros(hu.shape, np.uint8)
     painting = Painting(hu, labels, changed, [], means, [])
     for k, (node, tissue) in enumerate(zip(nodes, tissues, strict=True)):
         noise = noise_near(hu, node)
         turn = node_rng(seed, numbers[k], "noise")
-        painted = blend(painting.hu, node, tissue, Scanner(noise, traits.edge_spread), turn)
+        painted = tissue.blend(painting.hu, node, Scanner(noise, traits.edge_spread), turn)
         painting.hu[painted.box] = np.where(painted.changed, painted.hu, painting.hu[painted.box])
         labels[painted.box][painted.label] = k + 1
         changed[painted.box][painted.changed] = 1

@@ -12,7 +12,7 @@ from LNGenLib.image.grid import Box
 from LNGenLib.image.hu import FAT, MUSCLE
 from LNGenLib.image.noise import Noise
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
-from LNGenLib.texture.patch import Tissue
+from LNGenLib.texture.patch import sampled
 
 LEAST_WEIGHT = 1e-3  # voxels with less of the node would change by a fraction of a HU: they stay
 REACH = 3.0  # mm round the label beyond which nothing changes, or one voxel where that is more
@@ -100,25 +100,35 @@ def whole(change: np.ndarray) -> np.ndarray:
     return np.diff(total, prepend=0).reshape(change.shape)
 
 
-def blend(
-    hu: np.ndarray, node: LymphNode, tissue: Tissue, scanner: Scanner, rng: np.random.Generator
-) -> BlendedNode:
-    """Paint `node` into the CT `hu` (z, y, x; not modified).
+@dataclass(frozen=True)
+class Tissue:
+    """Generated tissue (s, s, s) in HU on the patch of a node, with samples `step` mm apart."""
 
-    new = (1 - w) old + w tissue + sqrt(1 - (1 - w)^2) noise, with w the node's share of each voxel
-    blurred in-plane to the spread of the scan's own edges. Tissue comes without grain of its own,
-    so the level of the noise is the same inside, in the band and outside.
-    """
-    box = inside_grid(node.box(REACH), hu.shape)
-    occupancy = node.occupancy(box)
-    label = label_of(occupancy)
-    weight = scanned(occupancy, label, scanner.spread, node.spacing)
-    own = tissue.at(voxel_offsets(node, box))
-    fresh = (
-        np.sqrt(1 - (1 - weight) ** 2) * scanner.noise.level * scanner.noise.draw(own.shape, rng)
-    )
-    old = hu[box].astype(np.float32)
-    new = (1 - weight) * old + weight * own + fresh
-    changed = weight > 0
-    new = np.where(changed, np.clip(old + whole(new - old), -1024, 3071), old).astype(hu.dtype)
-    return BlendedNode(box, new, occupancy, label, changed)
+    hu: np.ndarray
+    step: float
+
+    def at(self, offset: np.ndarray) -> np.ndarray:
+        """HU at offsets (3, ...) in mm from the node's center, (z, y, x)."""
+        return sampled(self.hu, self.step, offset)
+
+    def blend(
+        self, hu: np.ndarray, node: LymphNode, scanner: Scanner, rng: np.random.Generator
+    ) -> BlendedNode:
+        """Paint `node` of this tissue into the CT `hu` (z, y, x; not modified).
+
+        new = (1 - w) old + w tissue + sqrt(1 - (1 - w)^2) noise, with w the node's share of each
+        voxel blurred in-plane to the spread of the scan's own edges. Tissue comes without grain of
+        its own, so the level of the noise is the same inside, in the band and outside.
+        """
+        box = inside_grid(node.box(REACH), hu.shape)
+        occupancy = node.occupancy(box)
+        label = label_of(occupancy)
+        weight = scanned(occupancy, label, scanner.spread, node.spacing)
+        own = self.at(voxel_offsets(node, box))
+        fresh = np.sqrt(1 - (1 - weight) ** 2) * scanner.noise.level
+        fresh = fresh * scanner.noise.draw(own.shape, rng)
+        old = hu[box].astype(np.float32)
+        new = (1 - weight) * old + weight * own + fresh
+        changed = weight > 0
+        new = np.where(changed, np.clip(old + whole(new - old), -1024, 3071), old).astype(hu.dtype)
+        return BlendedNode(box, new, occupancy, label, changed)

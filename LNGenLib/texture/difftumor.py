@@ -23,13 +23,14 @@ from LNGenLib.texture.blending import (
     REACH,
     BlendedNode,
     Scanner,
+    Tissue,
     label_of,
     voxel_offsets,
     within_reach,
 )
 from LNGenLib.texture.model import TextureModel
 from LNGenLib.texture.networks import TextureConfig, TextureNetworks
-from LNGenLib.texture.patch import Frame, Tissue, patch_distance, sampled
+from LNGenLib.texture.patch import Frame, patch_distance, sampled
 
 FRAME = Frame(64, lambda long_axis: 1.0)
 WIDEST_BLEND = 4.0  # samples: the blend's spread is uniform up to it
@@ -66,25 +67,11 @@ class DiffTumorNetworks(TextureNetworks):
         return torch.cat([context, mask], 1)
 
 
-class DiffTumorModel(TextureModel):
-    """A texture model of `lngen train difftumor`; its weights do not ship."""
+class DiffTumorTissue(Tissue):
+    """Tissue that goes into a CT by its blurred mask."""
 
-    NETWORKS = DiffTumorNetworks
-
-    def __init__(self, path: Path | None = None, device: str = "cpu"):
-        if path is None:
-            raise InputError(
-                "no weights of the DiffTumor-style baseline ship: train them with "
-                "`lngen train difftumor` and give them as texture weights"
-            )
-        super().__init__(path, device)
-
-    def _finished(self, hu: np.ndarray, sdf: np.ndarray, mean: float) -> np.ndarray:
-        return hu
-
-    @staticmethod
     def blend(
-        hu: np.ndarray, node: LymphNode, tissue: Tissue, scanner: Scanner, rng: np.random.Generator
+        self, hu: np.ndarray, node: LymphNode, scanner: Scanner, rng: np.random.Generator
     ) -> BlendedNode:
         """Paint `node` into the CT `hu` (z, y, x; not modified), weighted by its blurred mask.
 
@@ -96,7 +83,25 @@ class DiffTumorModel(TextureModel):
         offset = voxel_offsets(node, box)
         mask = patch_distance(node.structure, node.rotation, node.long_axis, FRAME) < 0
         blend = ndimage.gaussian_filter(mask.astype(np.float32), rng.uniform(0, WIDEST_BLEND))
-        weight = sampled(blend, tissue.step, offset) * within_reach(label, node.spacing)
+        weight = sampled(blend, self.step, offset) * within_reach(label, node.spacing)
         old = hu[box].astype(np.float32)
-        new = np.rint((1 - weight) * old + weight * tissue.at(offset)).astype(hu.dtype)
+        new = np.rint((1 - weight) * old + weight * self.at(offset)).astype(hu.dtype)
         return BlendedNode(box, new, occupancy, label, weight > 0)
+
+
+class DiffTumorModel(TextureModel):
+    """A texture model of `lngen train difftumor`; its weights do not ship."""
+
+    NETWORKS = DiffTumorNetworks
+    TISSUE = DiffTumorTissue
+
+    def __init__(self, path: Path | None = None, device: str = "cpu"):
+        if path is None:
+            raise InputError(
+                "no weights of the DiffTumor-style baseline ship: train them with "
+                "`lngen train difftumor` and give them as texture weights"
+            )
+        super().__init__(path, device)
+
+    def _finished(self, hu: np.ndarray, sdf: np.ndarray, mean: float) -> np.ndarray:
+        return hu

@@ -16,9 +16,9 @@ from LNGenLib.latent.diffusion import seeded_noise
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.structure.lymph_node import LymphNode
-from LNGenLib.texture.blending import blend
+from LNGenLib.texture.blending import Tissue
 from LNGenLib.texture.networks import TextureNetworks
-from LNGenLib.texture.patch import SDF_TRUNCATION, Tissue, patch_distance
+from LNGenLib.texture.patch import SDF_TRUNCATION, patch_distance
 
 BATCH = 8
 GRAIN = 1.0  # samples; finer grain is the training scans' noise, blending adds this scan's own
@@ -29,7 +29,7 @@ class TextureModel:
     """The trained texture model; `path` is a .safetensors of `lngen train texture`."""
 
     NETWORKS = TextureNetworks
-    blend = staticmethod(blend)
+    TISSUE = Tissue
 
     def __init__(self, path: Path | None = None, device: str = "cpu"):
         self.path = path or SHIPPED / "texture.safetensors"
@@ -74,7 +74,7 @@ class TextureModel:
             drawn = zip(nodes[part], patches, sdf, means[part], strict=True)
             for node, patch, shape, mean in drawn:
                 tissue = self._finished(denormalize(patch), shape, mean)
-                tissues.append(Tissue(tissue, frame.step(node.long_axis)))
+                tissues.append(self.TISSUE(tissue, frame.step(node.long_axis)))
         return tissues
 
     def _finished(self, hu: np.ndarray, sdf: np.ndarray, mean: float) -> np.ndarray:

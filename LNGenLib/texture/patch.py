@@ -48,18 +48,6 @@ class Frame:
 SIZED_TO_NODE = Frame(PATCH, patch_step)
 
 
-@dataclass(frozen=True)
-class Tissue:
-    """Generated tissue (s, s, s) in HU on the patch of a node, with samples `step` mm apart."""
-
-    hu: np.ndarray
-    step: float
-
-    def at(self, offset: np.ndarray) -> np.ndarray:
-        """HU at offsets (3, ...) in mm from the node's center, (z, y, x)."""
-        return sampled(self.hu, self.step, offset)
-
-
 def sampled(values: np.ndarray, step: float, offset: np.ndarray) -> np.ndarray:
     """Values (s, s, s) of a patch with samples `step` mm apart at offsets (3, ...) in mm from its
     center, linearly interpolated; beyond the border the nearest sample repeats."""

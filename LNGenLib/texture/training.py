@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from monai.transforms import Compose, RandAxisFlipd, RandRotate90d
 from torch.nn import functional
 
 from LNGenLib.image.hu import WINDOW
-from LNGenLib.latent.training import AutoencoderTask, Stage, Task
+from LNGenLib.latent.training import AutoencoderTask, Stage, Task, fit
 from LNGenLib.progress import Progress
 from LNGenLib.texture.networks import TextureConfig, TextureNetworks
 
@@ -61,19 +60,19 @@ class TextureTask(Task):
         return self.networks.diffusion.loss(z, condition, weight / weight.mean())
 
 
-def networks_and_stages(
+def train(
     kind: type[TextureNetworks], config: TextureConfig, arrays: Path, seed: int, progress: Progress
-) -> tuple[TextureNetworks, Iterator[Stage]]:
-    """New networks, and the stages that train them on prepared arrays (`dataset.prepare`).
+) -> TextureNetworks:
+    """Train new networks on prepared arrays (`dataset.prepare`), the diffusion on the autoencoder
+    that it finds trained; it is resumed where it was interrupted.
 
     Needs torch, monai and Lightning only.
     """
     torch.manual_seed(seed)
     networks = kind(config)
-    return networks, _stages(networks, arrays, seed)
-
-
-def _stages(networks: TextureNetworks, arrays: Path, seed: int) -> Iterator[Stage]:
+    learn = partial(
+        fit, folder=arrays.parent, batch_size=config.batch_size, seed=seed, progress=progress
+    )
     with np.load(arrays) as data:
         ct, sdf = (torch.from_numpy(data[name])[:, None] for name in ("hu", "sdf"))
         split = data["split"]
@@ -84,9 +83,10 @@ def _stages(networks: TextureNetworks, arrays: Path, seed: int) -> Iterator[Stag
     turns = Compose([*[RandAxisFlipd(KEYS, 0.75)] * 2, RandRotate90d(KEYS, 0.75, 3, (1, 2))])
     turns.set_random_state(seed)
     patches, validation = Dataset(items("train"), turns), Dataset(items("validation"))
-    half = partial(_half_without_bodies, type(networks))
-    vae = AutoencoderTask(networks, networks.config.vae_steps, half)
-    yield Stage("vae", vae, patches, validation)
+    half = partial(_half_without_bodies, kind)
+    vae = AutoencoderTask(networks, config.vae_steps, half)
+    learn(Stage("vae", vae, patches, validation))
     sample = torch.from_numpy(np.flatnonzero(split == "train"))[:: max(1, len(ct) // 1000)]
     networks.autoencoder.eval().measure_latents(ct[sample].float() / 127.5 - 1)
-    yield Stage("ddpm", TextureTask(networks), patches, validation)
+    learn(Stage("ddpm", TextureTask(networks), patches, validation))
+    return networks

@@ -33,7 +33,7 @@ from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.enhancement import UPTAKES
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.plan import Plan
-from LNGenLib.synthesis.planning import draw_structures, lymph_nodes
+from LNGenLib.synthesis.realizing import draw_structures, lymph_nodes
 from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.synthesis.result import SynthesisResult
 from LNGenLib.texture.blending import REACH, label_of, scanned

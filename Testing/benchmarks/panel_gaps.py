@@ -29,9 +29,9 @@ sys.path.insert(0, str(TESTING))
 import slicer
 from panel_host import PanelHost
 from PySide6 import QtCore
+from rois import to_roi
 
 from LNGenLib.image.io import read_image
-from LNGenLib.mrml.markups import to_roi
 from LNGenLib.mrml.volumes import to_volume
 
 MODULE = TESTING.parent / "LNGen" / "LNGen.py"

@@ -162,7 +162,7 @@ class JobClient(Connection):
                     progress.check()
                     continue
                 status = event
-                progress.fraction, progress.seconds_left = status.fraction, status.seconds_left
+                progress.estimate(status.fraction, status.seconds_left)
                 if status.stage and not status.state.final:
                     progress.advance(status.stage, status.step, status.steps)
         except BaseException:

@@ -106,7 +106,7 @@ def structures(work: Work) -> dict[str, Any]:
 
 def surfaces(work: Work) -> dict[str, Any]:
     """What the lymph nodes of a plan look like: surfaces.npz, a mesh each."""
-    from LNGenLib.synthesis.planning import draw_structures
+    from LNGenLib.synthesis.realizing import draw_structures
 
     plan, progress = work.request.plan, work.progress
     progress.stage("models")

@@ -1,0 +1,86 @@
+"""Making lymph nodes of a plan: their structures, and where they lie on the CT's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import SimpleITK as sitk
+
+from LNGenLib.errors import InputError
+from LNGenLib.image.geometry import array_axes, array_spacing, ras_to_index
+from LNGenLib.progress import Progress
+from LNGenLib.structure.ellipsoids import EllipsoidModel
+from LNGenLib.structure.lymph_node import LymphNode, inside_grid
+from LNGenLib.structure.model import Samples, StructureModel
+from LNGenLib.structure.shape import Structure
+from LNGenLib.structure.sizes import LARGEST, SMALLEST
+from LNGenLib.synthesis.plan import Plan, PlannedNode
+
+MOST_SHARED = 0.02  # of the smaller node's volume, in voxels that two nodes cut
+
+
+def draw_structures(
+    plan: Plan, model: StructureModel | EllipsoidModel, progress: Progress
+) -> Samples:
+    """The structures of a plan's lymph nodes; InputError for one that is too small or large, and
+    for a plan of other weights, of which the same seeds would give other shapes."""
+    if plan.weights != model.description["sha256"]:
+        raise InputError(
+            "the plan was drawn with other structure weights, and its lymph nodes would have other "
+            "shapes now: make it anew (replan, or Preview), or give those weights"
+        )
+    for node in plan.nodes:
+        for size in (node.long_axis_mm, node.shape_mm):
+            if size is not None and not SMALLEST <= size <= LARGEST:
+                raise InputError(
+                    f"{_named(node)} is {size:g} mm long: give {SMALLEST:g} to {LARGEST:g} mm"
+                )
+    request, nodes = plan.request, plan.nodes
+    progress.stage("structures", request.structure_steps)
+    indices = [node.index for node in nodes]
+    sizes = [node.shape_mm or node.long_axis_mm for node in nodes]
+    shapes = [request.shape.with_axes(node.short_axis_mm, size) for node, size in zip(nodes, sizes)]
+    samples = model.sample(indices, sizes, request.seed, request.structure_steps, progress, shapes)
+    return samples.with_hila(request.seed, indices, [node.hilum for node in nodes])
+
+
+def lymph_nodes(plan: Plan, structures: Sequence[Structure], ct: sitk.Image) -> list[LymphNode]:
+    """The plan's lymph nodes on the CT's grid.
+
+    Raises InputError where one leaves the grid or two of them overlap.
+    """
+    spacing, shape = array_spacing(ct), ct.GetSize()[::-1]
+    nodes: list[LymphNode] = []
+    for planned, structure in zip(plan.nodes, structures, strict=True):
+        turn = np.array(planned.turn, float)
+        if turn.shape != (3, 3) or not np.allclose(turn @ turn.T, np.eye(3), atol=1e-4):
+            raise InputError(f"the turn of {_named(planned)} is no rotation: make a plan anew")
+        center = ras_to_index(ct, np.array(planned.center_ras_mm, float))
+        node = LymphNode(structure, planned.long_axis_mm, array_axes(ct).T @ turn, center, spacing)
+        if inside_grid(node.box(0), shape) != node.box(0):
+            raise InputError(f"{_named(planned)} leaves the CT: move it")
+        for other, placed in zip(plan.nodes, nodes):
+            if _overlap(node, placed):
+                raise InputError(f"{_named(other)} and {_named(planned)} overlap: move one")
+        nodes.append(node)
+    return nodes
+
+
+def _overlap(first: LymphNode, second: LymphNode) -> bool:
+    """Whether more of two nodes shares voxels than partial volume explains."""
+    z, y, x = (
+        slice(max(a.start, b.start), min(a.stop, b.stop))
+        for a, b in zip(first.box(0), second.box(0))
+    )
+    shared = (z, y, x)
+    if any(part.start >= part.stop for part in shared):
+        return False
+    common = np.minimum(first.occupancy(shared), second.occupancy(shared)).sum()
+    volumes = [node.structure.volume(node.long_axis) for node in (first, second)]
+    return common * float(np.prod(first.spacing)) > MOST_SHARED * min(volumes)
+
+
+def _named(node: PlannedNode) -> str:
+    """A lymph node as the panel names it."""
+    return f"LN {node.number}"
