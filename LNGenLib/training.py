@@ -85,7 +85,7 @@ def run(
     keep_settings(output, {"part": part, "config": dataclasses.asdict(config), "seed": seed})
     with explained_faults(output, "*/last.ckpt"):
         if not arrays.exists():
-            _prepare(kind, data, arrays, progress)
+            _prepare(kind, data, arrays, seed, progress)
         from LNGenLib.models.store import save_weights
 
         train = import_module(model.training).train
@@ -96,7 +96,7 @@ def run(
 
 def _check_tables(tables: tuple[str, ...], data: Path) -> None:
     """InputError where a table, one of its columns or a part of the split is missing."""
-    from LNGenLib.structure.corpus import table_of_masks
+    from LNGenLib.structure.preparing import table_of_masks
 
     for name in tables:
         table = table_of_masks(data) if name == "nodes.csv" else data / name
@@ -108,15 +108,14 @@ def _check_tables(tables: tuple[str, ...], data: Path) -> None:
                 raise InputError(f"{table} has no row with the split {split}: see docs/training.md")
 
 
-def _prepare(kind: Any, data: Path, arrays: Path, progress: Progress) -> None:
+def _prepare(kind: Any, data: Path, arrays: Path, seed: int, progress: Progress) -> None:
     """Write the arrays of surfaces, and for a model of CTs those of patches."""
-    from LNGenLib.structure import corpus
+    from LNGenLib.structure import preparing
 
     surfaces = arrays.with_name("structure.npz")
     if not surfaces.exists():
-        corpus.prepare(data, surfaces, progress)
+        preparing.prepare(data, surfaces, progress)
     if arrays != surfaces:
         from LNGenLib.texture import dataset
 
-        shapes, _ = corpus.real_shapes(surfaces, "train")
-        dataset.prepare(data, shapes, arrays, kind.FRAME, progress=progress)
+        dataset.prepare(data, surfaces, arrays, kind.FRAME, seed, progress)

@@ -17,7 +17,6 @@ from LNGenLib.structure.corpus import (
     ENOUGH,
     FEW,
     Volumes,
-    prepare,
     read_corpus,
     real_shapes,
     training_shapes,
@@ -25,6 +24,7 @@ from LNGenLib.structure.corpus import (
 from LNGenLib.structure.deformation import deform
 from LNGenLib.structure.descriptors import LOG_SIZE, describe
 from LNGenLib.structure.networks import StructureConfig
+from LNGenLib.structure.preparing import prepare
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import SMALLEST
 from LNGenLib.structure.tsdf import tsdf_from_distance

@@ -30,7 +30,7 @@ from LNGenLib.placement.candidate_region import find_region
 from LNGenLib.placement.heuristic import place_nodes
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng, node_seed
-from LNGenLib.structure.corpus import read_surface
+from LNGenLib.structure.preparing import read_surface
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
 

@@ -25,8 +25,8 @@ from LNGenLib.files import keep_settings, read_json
 from LNGenLib.models.store import config_of
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
-from LNGenLib.structure.corpus import prepare, table_of_masks
 from LNGenLib.structure.networks import StructureConfig
+from LNGenLib.structure.preparing import prepare, table_of_masks
 from LNGenLib.structure.tsdf import tsdf_from_distance
 
 SIZES = {"14-20 mm": 17.0, "20-31 mm": 25.0}  # the long axis drawn of each bin
@@ -137,7 +137,7 @@ def trained_explicit(
 
 
 def prepared(data: Path, folder: Path, progress: Progress) -> Path:
-    """The arrays of `corpus.prepare`: those in `data`, or those made in `folder` of its masks."""
+    """Prepared arrays: those in `data`, or those made in `folder` of its masks."""
     if (data / "structure.npz").exists():
         return data / "structure.npz"
     if not table_of_masks(data).exists():

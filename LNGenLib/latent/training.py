@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,17 +79,15 @@ class Task(pl.LightningModule):
 
 
 class AutoencoderTask(Task):
-    """The VAE of `networks`, of patches (n, 1, s, s, s) that `patches` makes of a batch."""
+    """The VAE of `networks`."""
 
-    def __init__(
-        self,
-        networks: nn.Module,
-        steps: int,
-        patches: Callable[[Any], torch.Tensor] = lambda batch: batch,
-    ):
+    def __init__(self, networks: nn.Module, steps: int):
         super().__init__(steps, networks.config.learning_rate)
         self.autoencoder, self.kl_weight = networks.autoencoder, networks.config.kl_weight
-        self.patches = patches
+
+    def patches(self, batch: Any) -> torch.Tensor:
+        """What it learns (n, 1, s, s, s) of a batch."""
+        return batch
 
     def loss(self, batch: Any) -> torch.Tensor:
         """The VAE's loss, a scalar."""

@@ -12,79 +12,19 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from LNGenLib.errors import InputError
-from LNGenLib.files import read_table, write_npz
+from LNGenLib.files import write_npz
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.deformation import deform
 from LNGenLib.structure.descriptors import describe
-from LNGenLib.structure.frame import GRID, TRUNCATION
+from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.networks import StructureConfig
 from LNGenLib.structure.ovoids import ovoid
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import SMALLEST
 from LNGenLib.structure.solids import solids
-from LNGenLib.structure.surface import NodeSurface, node_surface
 
 FEW, ENOUGH = 6.0, 12.0  # mm: below the one no surfaces are known, above the other enough
-
-
-def table_of_masks(data: Path) -> Path:
-    """Where the `nodes.csv` of a data folder is: in it, or else in its folder `nodes`."""
-    table = data / "nodes.csv"
-    return table if table.exists() else data / "nodes" / "nodes.csv"
-
-
-def prepare(data: Path, output: Path, progress: Progress = SILENT) -> None:
-    """Write the surface of every mask that the `nodes.csv` of `data` lists to `output` (.npz), but
-    of those that their image's border cuts off: they would teach flat faces.
-
-    The table has at least the columns `file` and `split` (train, validation or test). Arrays:
-    `tsdf` (n, 32, 32, 32) float16, `long_axis_mm` (n,), `dice` and `volume_ratio` (n,) of surface
-    and mask, `single` (n,), `split` (n,), `name` (n,). Raises InputError for a mask that outlines
-    nothing, and where no training or validation mask is whole.
-    """
-    table = table_of_masks(data)
-    listed, rows, surfaces = read_table(table), [], []
-    for number, row in enumerate(listed):
-        progress.advance("masks", number, len(listed))
-        found = read_surface(table.parent / row["file"])
-        if not found.cut_off:
-            rows.append(row)
-            surfaces.append(found)
-    for split in ("train", "validation"):
-        if all(row["split"] != split for row in rows):
-            raise InputError(
-                f"{table.parent}: every mask of the split {split} reaches the border of its image, "
-                "as if cut off there: leave background round the lymph nodes"
-            )
-    arrays = {
-        "tsdf": np.stack([one.tsdf for one in surfaces]).astype(np.float16),
-        "long_axis_mm": np.array([one.long_axis for one in surfaces]),
-        "dice": np.array([one.dice for one in surfaces]),
-        "volume_ratio": np.array([one.volume_ratio for one in surfaces]),
-        "single": np.array([one.single for one in surfaces]),
-        "split": np.array([row["split"] for row in rows]),
-        "name": np.array([row["file"] for row in rows]),
-    }
-    write_npz(arrays, output)
-
-
-def read_surface(path: Path) -> NodeSurface:
-    """The surface of the mask in an image file, nonzero inside; InputError where it has none."""
-    from LNGenLib.image.io import read_image, to_array
-
-    image = read_image(path)
-    values = to_array(image)
-    try:
-        if (values < 0).any() or (values % 1).any():
-            raise ValueError("its values are no mask's")
-        found = node_surface(values > 0, image.GetSpacing()[::-1])
-    except ValueError as error:
-        raise InputError(f"{path} outlines no lymph node ({error}): leave it out") from error
-    if found.tsdf.min() >= 0:
-        raise InputError(f"{path} is too thin for {GRID}^3 samples: leave it out")
-    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +50,8 @@ class Volumes(Dataset):
 
 
 def real_shapes(arrays: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Surfaces' TSDFs (n, 32, 32, 32) float32 of a split of `prepare`'s arrays, and their long axes
+    """Surfaces' TSDFs (n, 32, 32, 32) float32 of a split of `preparing.prepare`'s
+    arrays, and their long axes
     (n,) in mm."""
     with np.load(arrays) as data:
         there = data["split"] == split
@@ -154,7 +95,7 @@ def training_shapes(
 def read_corpus(
     arrays: Path, kept: Path, config: StructureConfig, seed: int, progress: Progress
 ) -> tuple[Shapes, Shapes, torch.Tensor]:
-    """Shapes to learn from, made of `prepare`'s arrays and kept in `kept`; the held-out ones; and
+    """Shapes to learn from, made of prepared arrays and kept in `kept`; the held-out ones; and
     descriptors (k, 12) of the known shapes, all of the first but deformed copies."""
     real, held_out = (real_shapes(arrays, split) for split in ("train", "validation"))
     shapes = training_shapes(kept, real, config.copies, config.ovoids, seed, progress)

@@ -44,8 +44,8 @@ def train(
     seed: int,
     progress: Progress,
 ) -> StructureNetworks:
-    """Train new networks on prepared arrays (`corpus.prepare`), each stage on what the one before
-    has trained; it is resumed where it was interrupted.
+    """Train new networks on prepared arrays (`preparing.prepare`), each stage on what the one
+    before has trained; it is resumed where it was interrupted.
 
     What else they learn from is kept beside the arrays. Needs neither SimpleITK nor vtk.
     """

@@ -25,6 +25,7 @@ from LNGenLib.image.geometry import array_spacing, extract_patch
 from LNGenLib.image.grid import Box
 from LNGenLib.image.hu import FAT, SOFT_TISSUE, normalize, window_of
 from LNGenLib.progress import SILENT, Progress
+from LNGenLib.structure.corpus import real_shapes
 from LNGenLib.structure.lymph_node import inside_grid
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import signed_distance
@@ -209,22 +210,23 @@ def _patches(
 
 def prepare(
     data: Path,
-    shapes: np.ndarray,
+    surfaces: Path,
     output: Path,
     frame: Frame = SIZED_TO_NODE,
-    per_scan: int = 200,
     seed: int = 0,
     progress: Progress = SILENT,
+    per_scan: int = 200,
 ) -> None:
     """Write training patches of all scans in `data/splits.csv` of the parts train and validation.
 
     The table has the columns `file` and `split`; lesions, where they are known, have a label each
-    in the image that the column `labels` names, or beside their CT as `NAME_mask.nii.gz`. `shapes`
-    are TSDFs (n, 32, 32, 32) of real nodes of the training part. Arrays in `output` (.npz): `hu`
-    and `sdf` (n, s, s, s) uint8 (the HU window, and +-4 samples, over 0..255), `split` (n,), `scan`
-    (n,).
+    in the image that the column `labels` names, or beside their CT as `NAME_mask.nii.gz`. Shapes
+    are those of the training part in `surfaces`, which `structure.preparing` made. Arrays in
+    `output` (.npz): `hu` and `sdf` (n, s, s, s) uint8 (the HU window, and +-4 samples, over
+    0..255), `split` (n,), `scan` (n,).
     """
     arrays: dict[str, list] = {"hu": [], "sdf": [], "split": [], "scan": []}
+    shapes, _ = real_shapes(surfaces, "train")
     rows = [row for row in read_table(data / "splits.csv") if row["split"] != "test"]
     for number, row in enumerate(rows):
         progress.advance("CTs", number, len(rows))

@@ -29,14 +29,19 @@ def _augmented(batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tens
     return (ct + offset).clamp(-1, 1), sdf
 
 
-def _half_without_bodies(
-    networks: type[TextureNetworks], batch: dict[str, torch.Tensor]
-) -> torch.Tensor:
-    """CT patches; half of them with the hole, as in the condition."""
-    ct, sdf = _augmented(batch)
-    half = len(ct) // 2
-    ct[:half] = networks.cut_hole(ct[:half], sdf[:half])
-    return ct
+class PatchesTask(AutoencoderTask):
+    """The VAE of CT patches, half of them with the hole, as in the condition."""
+
+    def __init__(self, networks: TextureNetworks):
+        super().__init__(networks, networks.config.vae_steps)
+        self.cut_hole = networks.cut_hole
+
+    def patches(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """CT patches (n, 1, s, s, s) of a batch."""
+        ct, sdf = _augmented(batch)
+        half = len(ct) // 2
+        ct[:half] = self.cut_hole(ct[:half], sdf[:half])
+        return ct
 
 
 class TextureTask(Task):
@@ -83,9 +88,7 @@ def train(
     turns = Compose([*[RandAxisFlipd(KEYS, 0.75)] * 2, RandRotate90d(KEYS, 0.75, 3, (1, 2))])
     turns.set_random_state(seed)
     patches, validation = Dataset(items("train"), turns), Dataset(items("validation"))
-    half = partial(_half_without_bodies, kind)
-    vae = AutoencoderTask(networks, config.vae_steps, half)
-    learn(Stage("vae", vae, patches, validation))
+    learn(Stage("vae", PatchesTask(networks), patches, validation))
     sample = torch.from_numpy(np.flatnonzero(split == "train"))[:: max(1, len(ct) // 1000)]
     networks.autoencoder.eval().measure_latents(ct[sample].float() / 127.5 - 1)
     learn(Stage("ddpm", TextureTask(networks), patches, validation))

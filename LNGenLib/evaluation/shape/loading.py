@@ -13,8 +13,8 @@ from LNGenLib.evaluation.shape.surfaces import RealSurfaces, Surfaces
 from LNGenLib.files import read_table
 from LNGenLib.image.io import read_image, to_array
 from LNGenLib.progress import Progress
-from LNGenLib.structure.corpus import read_surface, table_of_masks
 from LNGenLib.structure.frame import GRID
+from LNGenLib.structure.preparing import read_surface, table_of_masks
 from LNGenLib.structure.tsdf import tsdf_from_distance
 
 NO_IMAGE = (".json", ".csv", ".txt", ".md", ".raw", ".raw.gz", ".zraw", ".img")
