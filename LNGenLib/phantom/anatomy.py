@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from LNGenLib.phantom.canvas import AIR, GAS, Canvas, Tissues
+from LNGenLib.phantom.canvas import AIR, FAT_PLANE, GAS, LUMEN, PELVIC_FAT, Canvas, Tissues
+from LNGenLib.phantom.content import RADII, under_gas
+from LNGenLib.phantom.metal import paint_prosthesis
+from LNGenLib.phantom.patient import Patient
 from LNGenLib.phantom.solids import Solid, bowl, capsule, column, ellipsoid, fan, plate, tube
+from LNGenLib.phantom.table import paint_arms, paint_table
 
 SIDES = ((1, 0), (-1, 1))  # sign of x, label offset
 
@@ -40,6 +44,16 @@ CECUM = (
 MESORECTUM = (
     (0, 0, 0, 2), (0, 3, 0, 9), (0, 7, 0, 17), (0, 7, 0, 17), (0, 7, 0, 15), (0, 5, 0, 8),
 )
+RECTUM, SIGMOID, DESCENDING = (2, 6), (6, -4), (-4, -1)  # first, last vertex of the large bowel
+LOOP = (  # of a redundant sigmoid
+    (14, 0, 26, 12), (26, -10, 12, 13), (18, -18, -6, 13), (-4, -18, -12, 13), (-26, -16, 0, 13),
+    (-34, -20, 24, 13), (-16, -34, 44, 13), (14, -40, 42, 12),
+)
+UTERUS = (  # body and neck
+    ellipsoid((-3, -16, -22), (25, 19, 16)), capsule((-2, -8, -32, 12), (0, 4, -56, 9)),
+)
+VAGINA = plate((-12, 8, -60, 5), (12, 8, -60, 5), (0, -8, -112, 8))
+OVARIES = ((38, 6, -2), (-36, 12, -8))
 MUSCLES = {  # of each side: label and solids, in the order of painting, those without label first
     "rectus abdominis": (0, fan((30, -92, 150, 4), (12, -93, 150, 3), (9, -83, 0, 3.5),
             (8, -70, -66, 4), (24, -72, -60, 4), (54, -84, 40, 3.5), (56, -88, 150, 3.5))),
@@ -127,28 +141,69 @@ def _with_mirror_images(solids: list[Solid]) -> list[Solid]:
     return solids + [solid.mirrored(-1) for solid in solids]
 
 
-def paint_pelvis(canvas: Canvas, rng: np.random.Generator) -> None:
-    """All of the anatomy, in the order in which one part covers another."""
+def paint_pelvis(
+    canvas: Canvas,
+    rng: np.random.Generator,
+    patient: Patient | None,
+    stool: np.ndarray | None,
+    fate: np.random.Generator,
+) -> None:
+    """All of the anatomy, in the order in which one part covers another.
+
+    ``rng`` draws what every pelvis has, ``fate`` what the ``patient`` adds to it; ``stool`` (HU)
+    fills the bowel of a patient.
+    """
     tissues = Tissues(canvas, rng)
-    paint_envelopes(canvas, tissues, rng)
-    paint_bowel(canvas, tissues, rng)
+    if stool is not None:
+        tissues.stool = stool
+    paint_envelopes(canvas, tissues, rng, patient)
+    if patient and patient.sex == "female":
+        paint_uterus(canvas, tissues, fate)
+    paint_bowel(canvas, tissues, rng, patient, fate)
     paint_muscles(canvas, tissues)
     paint_spine(canvas, tissues)
     paint_hips(canvas, tissues)
-    paint_vessels(canvas, tissues, rng)
-    paint_bladder(canvas, tissues, rng)
+    male = patient is None or patient.sex == "male"
+    paint_vessels(canvas, tissues, rng, cords=male)
+    paint_bladder(canvas, tissues, rng, prostate=male)
+    if patient and patient.prosthesis != "none":
+        side, right = SIDES[patient.prosthesis == "right"]
+        paint_prosthesis(canvas, side, FEMUR + right, HIP + right)
 
 
-def paint_envelopes(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
+def paint_envelopes(
+    canvas: Canvas, tissues: Tissues, rng: np.random.Generator, patient: Patient | None
+) -> None:
     """Skin and subcutaneous fat, gluteal cleft, and the muscular wall of the pelvic cavity."""
-    girth = rng.uniform(-8, 3)
-    canvas.paint([column(BODY, 2.25)], (girth, 15, 0), (girth - 2, tissues.fat, 0))
+    girth, less = rng.uniform(-8, 3), 0.0
+    body = column(BODY, 2.25)
+    if patient:
+        girth, less = max(girth + patient.girth, -9), min(patient.girth, 0)
+        body = body.within(paint_table(canvas, patient, girth))
+        if patient.arms:
+            paint_arms(canvas, tissues, girth)
+    canvas.paint([body], (girth, 15, 0), (girth - 2, tissues.fat, 0))
     canvas.paint(CLEFT, (0, AIR, 0))
     canvas.paint([column(CAVITY_WITH_WALL, 2.2)], (0, tissues.muscle, 0))
-    canvas.paint([column(CAVITY, 2.2)], (0, tissues.fat, 0))
+    canvas.paint([column(CAVITY, 2.2)], (less, tissues.fat, PELVIC_FAT))
 
 
-def paint_bowel(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
+def paint_uterus(canvas: Canvas, tissues: Tissues, fate: np.random.Generator) -> None:
+    """Uterus, vagina and ovaries, each of these with a follicle."""
+    canvas.paint([VAGINA], *tissues.organ(55))
+    canvas.paint(UTERUS, *tissues.organ(fate.uniform(70, 110)), blend=8)
+    for x, y, z in OVARIES:
+        canvas.paint([ellipsoid((x, y, z), (9, 13, 10))], *tissues.organ(45))
+        canvas.paint([ellipsoid((x, y - 4, z), fate.uniform(3, 7, 3))], (0, 12, 0))
+
+
+def paint_bowel(
+    canvas: Canvas,
+    tissues: Tissues,
+    rng: np.random.Generator,
+    patient: Patient | None,
+    fate: np.random.Generator,
+) -> None:
     """Mesorectum, rectum and sigmoid, cecum, small bowel and its mesenteric vessels."""
     radius = rng.uniform(12, 17)
     # fmt: off
@@ -160,21 +215,75 @@ def paint_bowel(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> N
     ))
     # fmt: on
     cecum = _wander(rng, CECUM)
-    mesorectum = rectum[2:8] + np.array(MESORECTUM)
-    canvas.paint(tube(*mesorectum), (0.6, -30, 0), (-0.6, tissues.fat, 0))  # fascia, then fat
+    fascia = rectum[2:8] + np.array(MESORECTUM)
+    mesorectum = tube(*fascia)
+    if patient:
+        rectum = _course(rectum, patient, fate)
+        fascia[:, 3] = np.maximum(fascia[:, 3], rectum[2:8, 3] + 7)
+        mesorectum = [solid.within(column(CAVITY, 2.2)) for solid in tube(*fascia)]
+    # The fascia, then fat
+    canvas.paint(mesorectum, (0.6, -30, 0), (-0.6, tissues.fat, FAT_PLANE))
+    lowest = 45 if patient and patient.redundant_sigmoid else 24
     loops = [
         (x, rng.uniform(-66, -20), z + rng.uniform(-9, 9), 10.5)
-        for row, z in enumerate(range(24, 134, 21))
+        for row, z in enumerate(range(lowest, 134, 21))
         for x in np.linspace(-62, 50, 6)[:: (-1) ** row]
     ]
     ileum = _wander(rng, loops, sd=4)
     for node in ileum[::3]:
         canvas.paint(tube((8, -14, 118, 1.8), (0, -20, 90, 1.8), (*node[:3], 1)), (0, 115, 0))
-    canvas.paint(tube(*ileum), *tissues.organ(75, SMALL_BOWEL), (-2.5, 22, SMALL_BOWEL))
+    fluid = (patient and patient.oral_contrast) or 22
+    canvas.paint(tube(*ileum), *tissues.organ(75, SMALL_BOWEL), (-2.5, fluid, SMALL_BOWEL + LUMEN))
+    if patient:
+        paint_colon(canvas, tissues, patient, rectum, cecum, fate)
+        return
     for path, first, count in ((rectum, rng.integers(3, 6), 5), (cecum, 2, 3)):
         gas = path[first : first + count] * (1, 1, 1, rng.uniform(0.35, 0.6)) - (0, 4, 0, 0)
-        canvas.paint(tube(*path), *tissues.organ(48, COLON), (-3.5, tissues.stool, COLON))
-        canvas.paint(tube(*gas), (0, GAS, COLON))
+        canvas.paint(tube(*path), *tissues.organ(48, COLON), (-3.5, tissues.stool, COLON + LUMEN))
+        canvas.paint(tube(*gas), (0, GAS, COLON + LUMEN))
+
+
+def _course(rectum: np.ndarray, patient: Patient, fate: np.random.Generator) -> np.ndarray:
+    """Vertices (n, 4) of rectum, sigmoid and descending colon, as wide as what fills them."""
+    if patient.redundant_sigmoid:
+        rectum = np.vstack([rectum[:7], _wander(fate, LOOP), rectum[10:]])
+    for (first, last), content in ((RECTUM, patient.rectum), (SIGMOID, patient.sigmoid)):
+        wide = rectum[first + 1 : last, 3]
+        wide[:] = fate.uniform(*RADII[content]) * fate.uniform(0.9, 1.1, len(wide))
+    rectum[RECTUM[1], 3] = rectum[RECTUM[1] - 1 : RECTUM[1] + 2, 3].mean()
+    return rectum
+
+
+def paint_colon(
+    canvas: Canvas,
+    tissues: Tissues,
+    patient: Patient,
+    rectum: np.ndarray,
+    cecum: np.ndarray,
+    fate: np.random.Generator,
+) -> None:
+    """Large bowel with the contents of a patient; the anal canal is empty."""
+    for path in (rectum, cecum):
+        canvas.paint(tube(*path), *tissues.organ(48, COLON))
+    fluid = patient.oral_contrast or fate.uniform(0, 25)
+    proximal = tissues.stool if patient.oral_contrast is None else fluid + 0.3 * tissues.stool
+    canvas.paint(tube(*cecum), (-3, proximal, COLON + LUMEN))
+    canvas.paint(tube(*rectum, part=DESCENDING), (-3, tissues.stool, COLON + LUMEN))
+    for part, content in ((RECTUM, patient.rectum), (SIGMOID, patient.sigmoid)):
+        if content == "collapsed":
+            continue
+        inside = tissues.stool if content == "stool" or fate.random() < 0.3 else fluid
+        inside = fluid if content == "fluid" else inside
+        wall = fate.uniform(2, 3) if content == "gas" else fate.uniform(2.5, 3.5)
+        vertices = rectum[slice(*part)]
+        up = 1 if patient.prone else -1
+        heights = np.sort(np.r_[vertices[:, 1] + vertices[:, 3], vertices[:, 1] - vertices[:, 3]])
+        # Gas over all of the bowel but the lowest, over none but the highest, or nowhere
+        share = {"gas": fate.uniform(0.5, 1.2), "stool": fate.uniform(-0.2, 0.15)}.get(content, 0)
+        if share > 0:
+            top, bottom = heights[:: 1 if up < 0 else -1][[0, -1]]
+            inside = under_gas(canvas, inside, top + min(share, 1) * (bottom - top), up)
+        canvas.paint(tube(*rectum, part=part), (-wall, inside, COLON + LUMEN))
 
 
 def paint_muscles(canvas: Canvas, tissues: Tissues) -> None:
@@ -219,7 +328,9 @@ def paint_spine(canvas: Canvas, tissues: Tissues) -> None:
     canvas.paint(canal, (0, -20, 0), (-2, 20, 0))
     for front, back in FORAMINA:
         for side, _ in SIDES:
-            canvas.paint([capsule(front, back)], (0, tissues.fat, 0), (-2, 35, 0), side=side)
+            canvas.paint(
+                [capsule(front, back)], (0, tissues.fat, FAT_PLANE), (-2, 35, 0), side=side
+            )
 
 
 def paint_hips(canvas: Canvas, tissues: Tissues) -> None:
@@ -255,7 +366,7 @@ def paint_hips(canvas: Canvas, tissues: Tissues) -> None:
     canvas.paint([capsule((0, -56, -76, 3), (0, -54, -96, 3))], (0, 80, 0))
 
 
-def paint_vessels(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
+def paint_vessels(canvas: Canvas, tissues: Tissues, rng: np.random.Generator, cords: bool) -> None:
     """Great and iliac vessels with their small branches, sciatic nerves, ureters and cords."""
     trees = [
         (tube((8, -8, 150, 9), (8, -9, 100, 8)), AORTA, tissues.artery, 1),
@@ -273,21 +384,24 @@ def paint_vessels(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) ->
         ):
             solids = [solid for path in paths for solid in tube(*_wander(rng, path))]
             trees.append((solids, label, hu, side))
-        for solids in (SCIATIC_NERVE, tube(*_wander(rng, URETER)), CORD):
+        for solids in (SCIATIC_NERVE, tube(*_wander(rng, URETER)), *([CORD] if cords else [])):
             canvas.paint(solids, (0, 38, 0), side=side)
     trees.append((tube(*_wander(rng, SUPERIOR_RECTAL)), 0, tissues.artery, 1))
     for solids, _, _, side in trees:  # all sheaths first, so that none cuts into another's lumen
-        canvas.paint(solids, (1, tissues.fat, 0), side=side)
+        canvas.paint(solids, (1, tissues.fat, FAT_PLANE), side=side)
     for solids, label, hu, side in trees:
         canvas.paint(solids, (0, hu, label), side=side)
 
 
-def paint_bladder(canvas: Canvas, tissues: Tissues, rng: np.random.Generator) -> None:
+def paint_bladder(
+    canvas: Canvas, tissues: Tissues, rng: np.random.Generator, prostate: bool
+) -> None:
     """Prostate, seminal vesicles, urinary bladder and perineum."""
     fill = rng.uniform(0.85, 1.1)
     canvas.paint([ellipsoid((0, -30, -112), (13, 20, 12))], *tissues.organ(50))
-    canvas.paint([ellipsoid((0, -8, -86), (23, 18, 17))], *tissues.organ(48, PROSTATE))
-    for side, _ in SIDES:
+    if prostate:
+        canvas.paint([ellipsoid((0, -8, -86), (23, 18, 17))], *tissues.organ(48, PROSTATE))
+    for side, _ in SIDES if prostate else ():
         canvas.paint([capsule((5, -1, -63, 5), (30, 6, -56, 6))], *tissues.organ(40), side=side)
     bladder = [ellipsoid((2, -36, -52), np.array((36, 27, 24)) * fill)]
     canvas.paint(bladder, *tissues.organ(42, BLADDER), (-3, 5, BLADDER))

@@ -10,6 +10,9 @@ from LNGenLib.phantom.solids import Solid
 
 AIR, GAS, FAT, MUSCLE = -1000.0, -950.0, -102.0, 58.0  # HU
 WARP_LIMIT = 6.0  # mm
+# What the canvas knows besides the organs: LUMEN is added to the label of a bowel for its content;
+# a fat plane leaves pelvic fat what it is, and makes none of what is not.
+FAT_PLANE, PELVIC_FAT, LUMEN = 126, 127, 128
 
 Layer = tuple[float, np.ndarray | float, int]  # growth (mm), HU, label
 
@@ -79,11 +82,13 @@ class Canvas:
         np.maximum(width, 0.5 * min(self.spacing), out=width)
         hu, labels = self.hu[box], self.labels[box]
         below: np.ndarray = hu.copy()
+        pelvic_fat = (labels == PELVIC_FAT) * np.uint8(PELVIC_FAT)
         for growth, value, label in layers:
             tissue = np.asarray(value, np.float32)
             tissue = tissue[box] if tissue.ndim else tissue
             hu += np.clip(0.5 - (field - growth) / width, 0, 1) * (tissue - below)
-            labels[field <= growth] = label
+            inside = field <= growth
+            labels[inside] = pelvic_fat[inside] if label == FAT_PLANE else label
             below = tissue
 
     def _box(self, low: np.ndarray, high: np.ndarray) -> tuple[slice, ...]:
@@ -122,7 +127,7 @@ class Tissues:
 
     def organ(self, tissue: np.ndarray | float, label: int = 0) -> tuple[Layer, Layer]:
         """Layers of an organ of HU ``tissue`` (z, y, x) in a fat plane 1 mm thick."""
-        return (1.0, self.fat, 0), (0.0, tissue, label)
+        return (1.0, self.fat, FAT_PLANE), (0.0, tissue, label)
 
     def bone(self, label: int, cortex: float = 1.8) -> tuple[Layer, Layer]:
         """Layers of a bone with a cortical shell ``cortex`` mm thick."""

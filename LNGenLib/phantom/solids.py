@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.interpolate import PchipInterpolator
 
+STEP = 7.0  # mm, of the capsules of a tube
+
 
 @dataclass(frozen=True)
 class Solid:
@@ -25,6 +27,14 @@ class Solid:
             return self
         ends = np.array([self.low, self.high]) * np.array([-1, 1, 1], np.float32)
         return Solid(lambda x, y, z: self.distance(-x, y, z), ends.min(0), ends.max(0))
+
+    def within(self, other: Solid) -> Solid:
+        """The part of the solid that lies in another."""
+        return Solid(
+            lambda *point: np.maximum(self.distance(*point), other.distance(*point)),
+            self.low,
+            self.high,
+        )
 
 
 def ellipsoid(center: ArrayLike, radii: ArrayLike) -> Solid:
@@ -112,9 +122,13 @@ def fan(hub: ArrayLike, *rim: ArrayLike) -> list[Solid]:
     return [plate(hub, a, b) for a, b in pairwise(rim)]
 
 
-def tube(*vertices: ArrayLike, step: float = 7.0) -> list[Solid]:
-    """Capsules about ``step`` mm long along the spline through vertices (x, y, z, radius)."""
+def tube(*vertices: ArrayLike, part: tuple[int, int] = (0, -1)) -> list[Solid]:
+    """Capsules about ``STEP`` mm long along the spline through vertices (x, y, z, radius), of
+    which those from the first to the last vertex of ``part`` are given."""
     v = np.array(vertices, np.float32)
     along = np.r_[0, np.cumsum(np.linalg.norm(np.diff(v[:, :3], axis=0), axis=1))]
-    nodes = PchipInterpolator(along, v)(np.linspace(0, along[-1], 2 + int(along[-1] / step)))
-    return [capsule(a, b) for a, b in pairwise(nodes)]
+    places = np.linspace(0, along[-1], 2 + int(along[-1] / STEP))
+    middles, nodes = (places[1:] + places[:-1]) / 2, PchipInterpolator(along, v)(places)
+    first, last = (along[vertex] for vertex in part)
+    inside = (first <= middles) & (middles <= last)
+    return [capsule(a, b) for (a, b), kept in zip(pairwise(nodes), inside) if kept]
