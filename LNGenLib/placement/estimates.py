@@ -7,7 +7,6 @@ from scipy import ndimage
 
 from LNGenLib.image.components import FACES, largest_component
 from LNGenLib.image.geometry import index_to_ras
-from LNGenLib.image.hu import FAT
 from LNGenLib.placement.landmarks import RECTUM_TOP, SIDES, Landmarks, add_sacrum, sacrum_front
 
 BONE = 160.0  # HU
@@ -24,7 +23,7 @@ RECTUM_BEFORE_SACRUM = (3.0, 55.0)  # mm
 
 
 def estimate_pelvis(marks: Landmarks, hu: np.ndarray, body: np.ndarray) -> None:
-    """Add femoral heads, hips, sacrum and rectum, as far as they are missing and can be found.
+    """Add femoral heads, hips and sacrum, as far as they are missing and can be found.
 
     `hu` and `body` (bool) are (z, y, x) on the grid of `marks`.
     """
@@ -40,8 +39,6 @@ def estimate_pelvis(marks: Landmarks, hu: np.ndarray, body: np.ndarray) -> None:
         add_sacrum(marks, _sacrum(marks, bone), estimated=True)
     if "hips" not in marks.masks:
         marks.put("hips", _hips(marks, bone), estimated=True)
-    if "sacrum" in marks.masks and "rectum" not in marks.masks:
-        marks.put("rectum", _rectum(marks, hu), estimated=True)
 
 
 def _femoral_heads(marks: Landmarks, hu: np.ndarray, bone: np.ndarray) -> np.ndarray | None:
@@ -88,17 +85,33 @@ def _between(marks: Landmarks, low: float, high: float) -> np.ndarray:
     return (above > low) & (above < high)
 
 
-def _rectum(marks: Landmarks, hu: np.ndarray) -> np.ndarray:
-    """The tube of soft tissue, gas or stool before the sacrum, largest of its pieces."""
-    top, bottom = marks.heights["promontory"], marks.heights["coccyx"]
-    top = bottom + RECTUM_TOP * (top - bottom)
-    r, a, s = marks.ras
-    front = np.full(marks.shape, np.nan)
-    for height in np.arange(bottom, top, marks.spacing[0]):
-        level = np.abs(s - height) <= marks.spacing[0] / 2
-        front[np.broadcast_to(level, marks.shape)] = sacrum_front(marks, height)[1]
+def estimate_rectum(marks: Landmarks, fat: np.ndarray) -> None:
+    """Add the rectum, unless it is known: of what is not `fat` (z, y, x, bool) before the sacrum,
+    the largest piece."""
+    if "sacrum" not in marks.masks or "rectum" in marks.masks:
+        return
+    tube = ndimage.binary_opening(before_sacrum(marks) & ~fat)
+    marks.put("rectum", largest_component(tube, FACES), estimated=True)
+
+
+def before_sacrum(marks: Landmarks) -> np.ndarray:
+    """The space (z, y, x, bool) before the sacrum in which the rectum lies."""
     near, far = RECTUM_BEFORE_SACRUM
-    space = (a > front + near) & (a < front + far) & (s >= bottom) & (s <= top)
-    space &= np.abs(r - marks.midline) < RECTUM_HALF_WIDTH
-    tube = ndimage.binary_opening(space & ((hu > FAT[1]) | (hu < -300)), iterations=1)
-    return largest_component(tube, FACES)
+    r, a, s = marks.ras
+    top, bottom = marks.heights["promontory"], marks.heights["coccyx"]
+    front = _front(marks)
+    space = (a > front + near) & (a < front + far) & (s <= bottom + RECTUM_TOP * (top - bottom))
+    return space & (np.abs(r - marks.midline) < RECTUM_HALF_WIDTH)
+
+
+def behind_sacrum(marks: Landmarks) -> np.ndarray:
+    """What lies behind the sacrum's front (z, y, x, bool)."""
+    return (marks.ras[1] < _front(marks)) & (np.abs(marks.ras[0] - marks.midline) < HEADS_APART[0] / 2)
+
+
+def _front(marks: Landmarks) -> np.ndarray:
+    """A in mm of the sacrum's front at each height (z, 1, 1), nan above and below it."""
+    s = marks.ras[2]
+    low, high = marks.heights["coccyx"], marks.heights["promontory"]
+    fronts = [sacrum_front(marks, h)[1] if low <= h <= high else np.nan for h in s.ravel()]
+    return np.reshape(fronts, s.shape)
