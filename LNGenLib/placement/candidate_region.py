@@ -8,7 +8,6 @@ from functools import cached_property, partial
 
 import numpy as np
 import SimpleITK as sitk
-from scipy import ndimage
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.body import inner_part, outside_of
@@ -25,18 +24,16 @@ from LNGenLib.image.grid import (
     thinned,
     voxels_of,
 )
-from LNGenLib.image.hu import FAT, OUTSIDE
+from LNGenLib.image.hu import OUTSIDE
 from LNGenLib.image.io import to_array
-from LNGenLib.placement.estimates import before_sacrum, behind_sacrum, estimate_pelvis, estimate_rectum
+from LNGenLib.placement.estimates import estimate_pelvis
 from LNGenLib.placement.fat import Fat
-from LNGenLib.placement.landmarks import Landmarks, finish, label_landmarks, sacrum_front
+from LNGenLib.placement.landmarks import Landmarks, finish, label_landmarks
 from LNGenLib.placement.stations import PELVIC, STATIONS, StationMap, canonical_names, map_stations
-from LNGenLib.placement.unlabeled import cavity, known_fat
 
-COLON = 20
 MARGIN = 36.0  # mm round the candidate centers: the largest node and its surroundings fit in
 GAP = 2.0  # mm between nodes, real or painted
-LEAST_TISSUE = 8.0  # mm3 of compact tissue that nodes keep off where no labels show organs
+LEAST_TISSUE = 100.0  # mm3 of compact tissue that nodes keep off where no labels show organs
 
 
 class NoPlace(InputError):
@@ -158,50 +155,14 @@ def read_stations(ct: sitk.Image, anatomy: sitk.Image | None) -> Anatomy:
     labels = np.zeros(hu.shape, np.uint16) if anatomy is None else to_array(thinned(anatomy, steps))
     marks = label_landmarks(coarse, labels)
     estimate_pelvis(marks, hu, ~outside)
-    inner = inner_part(outside, marks.spacing)
-    room = None if (labels == COLON).any() else _pelvic_room(marks, ct, outside, ~inner, steps)
-    if room is None:
-        estimate_rectum(marks, (hu > OUTSIDE) & (hu < FAT[1]))
-        fatty = inner & (labels == 0) & (hu < 0)
-    else:
-        fatty = room[thin(steps)] & (labels == 0)
     finish(marks)
-    near = map_stations(marks, fatty)
+    near = map_stations(marks, inner_part(outside, marks.spacing) & (labels == 0) & (hu < 0))
     small = surroundings(near.station > 0, MARGIN, marks.spacing)
     box = finer(small, steps, ct.GetSize()[::-1])
     forbidden, fat = _tissue(ct, anatomy, outside, steps, box)
-    if room is not None:
-        forbidden |= _compact(room[box], array_spacing(ct))
+    if anatomy is None:
+        forbidden |= _compact(fat.whole(), array_spacing(ct))
     return Anatomy(marks, near, steps, box, forbidden, fat)
-
-
-def thin(steps):
-    return tuple(slice(None, None, step) for step in steps.tolist())
-
-
-def _pelvic_room(marks, ct, outside, skin, steps):
-    """Fat of the pelvis (z, y, x, bool) that may hold a node, where no labels show bowel, and the rectum among the landmarks."""
-    room = np.zeros(ct.GetSize()[::-1], bool)
-    if "sacrum" not in marks.masks:
-        return room
-    spacing = array_spacing(ct)
-    s, r, a = marks.ras[2], marks.ras[0], marks.ras[1]
-    top, bottom = marks.heights["promontory"], marks.heights["coccyx"]
-    front = sacrum_front(marks, top)[1]
-    whole = (s > bottom - 30) & (s < top + 90) & (np.abs(r - marks.midline) < 110) & (a > front - 110) & (a < front + 90)
-    box = finer(surroundings(whole, 0, marks.spacing), steps, room.shape)
-    hu = sitk.GetArrayViewFromImage(ct)[box]
-    room[box] = known_fat(hu, spacing, refined(outside, steps, box))
-    cut = thin(steps)
-    estimate_rectum(marks, room[cut])
-    share = ndimage.uniform_filter(room[box].astype(np.float32), steps.tolist())
-    fat = np.zeros(marks.shape, bool)
-    small = surroundings(whole, 0, marks.spacing)
-    fat[small] = share[cut] > 0.6
-    inside = before_sacrum(marks) & (s > bottom + 0.25 * (top - bottom))
-    own = cavity(fat, inside, skin | behind_sacrum(marks), marks.spacing)
-    room[box] &= refined(own, steps, box)
-    return room
 
 
 def station_region(anatomy: Anatomy, wanted: Sequence[str] = ()) -> CandidateRegion:
