@@ -279,7 +279,7 @@ def paint_colon(
         up = 1 if patient.prone else -1
         heights = np.sort(np.r_[vertices[:, 1] + vertices[:, 3], vertices[:, 1] - vertices[:, 3]])
         # Gas over all of the bowel but the lowest, over none but the highest, or nowhere
-        share = {"gas": fate.uniform(0.5, 1.2), "stool": fate.uniform(-0.2, 0.15)}.get(content, 0)
+        share = {"gas": fate.uniform(0.3, 1.1), "stool": fate.uniform(-0.2, 0.15)}.get(content, 0)
         if share > 0:
             top, bottom = heights[:: 1 if up < 0 else -1][[0, -1]]
             inside = under_gas(canvas, inside, top + min(share, 1) * (bottom - top), up)
