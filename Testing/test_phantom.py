@@ -2,11 +2,13 @@
 
 import hashlib
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from real_stool import BOXES, real_stool
 from scipy.ndimage import (
     binary_dilation,
     binary_erosion,
@@ -15,6 +17,7 @@ from scipy.ndimage import (
     label,
 )
 
+from LNGenLib.image.io import read_image
 from LNGenLib.phantom import FIRST_SEED, Phantom, pelvic_phantom, varied_pelvis
 from LNGenLib.phantom.content import stool_block
 from LNGenLib.phantom.patient import CONTENTS, Patient
@@ -398,3 +401,23 @@ def test_a_varied_pelvis_is_the_same_again(monkeypatch: pytest.MonkeyPatch) -> N
     assert min(lengths) > 180
     assert max(lengths) < 260
     assert max(max(size) for _, size in grids) <= 512
+
+
+def test_blocks_of_real_stool_are_stool(shared: Path) -> None:
+    labels = read_image(shared / "ct/totalsegmentator_pelvis_seg.nii.gz")
+    *pelvis, crlm = real_stool(shared)
+    for block, (first, size) in zip(pelvis, BOXES["totalsegmentator_pelvis.nii.gz"], strict=True):
+        hu = sitk.GetArrayFromImage(block)
+        assert np.all(sitk.GetArrayFromImage(sitk.RegionOfInterest(labels, size, first)) == COLON)
+        assert 0.2 < np.mean((hu > -150) & (hu < -50))  # looks like fat
+        assert hu.std() > 40
+    assert np.median(sitk.GetArrayFromImage(crlm)) > 300  # contrast
+
+
+def test_real_stool_fills_a_bowel(shared: Path) -> None:
+    for block in real_stool(shared)[::5]:
+        phantom = pelvic_phantom(0, (2.5, 2.5, 3.0), (200, 130, 72), Patient(noise=1.0), block)
+        lumen = binary_erosion(straight(phantom.lumen)) & (straight(phantom.labels) == COLON)
+        painted, cut = straight(phantom.ct)[lumen], sitk.GetArrayFromImage(block)
+        assert np.median(painted) == pytest.approx(np.median(cut), abs=0.25 * cut.std())
+        assert 0.6 * cut.std() < painted.std() < 1.5 * cut.std()

@@ -11,6 +11,7 @@ from LNGenLib.phantom.metal import paint_prosthesis
 from LNGenLib.phantom.patient import Patient
 from LNGenLib.phantom.solids import Solid, bowl, capsule, column, ellipsoid, fan, plate, tube
 from LNGenLib.phantom.table import paint_arms, paint_table
+from LNGenLib.phantom.uterus import paint_uterus
 
 SIDES = ((1, 0), (-1, 1))  # sign of x, label offset
 
@@ -49,11 +50,6 @@ LOOP = (  # of a redundant sigmoid
     (14, 0, 26, 12), (26, -10, 12, 13), (18, -18, -6, 13), (-4, -18, -12, 13), (-26, -16, 0, 13),
     (-34, -20, 24, 13), (-16, -34, 44, 13), (14, -40, 42, 12),
 )
-UTERUS = (  # body and neck
-    ellipsoid((-3, -16, -22), (25, 19, 16)), capsule((-2, -8, -32, 12), (0, 4, -56, 9)),
-)
-VAGINA = plate((-12, 8, -60, 5), (12, 8, -60, 5), (0, -8, -112, 8))
-OVARIES = ((38, 6, -2), (-36, 12, -8))
 MUSCLES = {  # of each side: label and solids, in the order of painting, those without label first
     "rectus abdominis": (0, fan((30, -92, 150, 4), (12, -93, 150, 3), (9, -83, 0, 3.5),
             (8, -70, -66, 4), (24, -72, -60, 4), (54, -84, 40, 3.5), (56, -88, 150, 3.5))),
@@ -186,15 +182,6 @@ def paint_envelopes(
     canvas.paint(CLEFT, (0, AIR, 0))
     canvas.paint([column(CAVITY_WITH_WALL, 2.2)], (0, tissues.muscle, 0))
     canvas.paint([column(CAVITY, 2.2)], (less, tissues.fat, PELVIC_FAT))
-
-
-def paint_uterus(canvas: Canvas, tissues: Tissues, fate: np.random.Generator) -> None:
-    """Uterus, vagina and ovaries, each of these with a follicle."""
-    canvas.paint([VAGINA], *tissues.organ(55))
-    canvas.paint(UTERUS, *tissues.organ(fate.uniform(70, 110)), blend=8)
-    for x, y, z in OVARIES:
-        canvas.paint([ellipsoid((x, y, z), (9, 13, 10))], *tissues.organ(45))
-        canvas.paint([ellipsoid((x, y - 4, z), fate.uniform(3, 7, 3))], (0, 12, 0))
 
 
 def paint_bowel(
