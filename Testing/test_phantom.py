@@ -419,5 +419,6 @@ def test_real_stool_fills_a_bowel(shared: Path) -> None:
         phantom = pelvic_phantom(0, (2.5, 2.5, 3.0), (200, 130, 72), Patient(noise=1.0), block)
         lumen = binary_erosion(straight(phantom.lumen)) & (straight(phantom.labels) == COLON)
         painted, cut = straight(phantom.ct)[lumen], sitk.GetArrayFromImage(block)
+        painted, cut = painted[painted > -700], cut[cut > -700]  # there may be gas over it
         assert np.median(painted) == pytest.approx(np.median(cut), abs=0.25 * cut.std())
         assert 0.6 * cut.std() < painted.std() < 1.5 * cut.std()

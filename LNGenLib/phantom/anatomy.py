@@ -146,8 +146,8 @@ def paint_pelvis(
 ) -> None:
     """All of the anatomy, in the order in which one part covers another.
 
-    ``rng`` draws what every pelvis has, ``fate`` what the ``patient`` adds to it; ``stool`` (HU)
-    fills the bowel of a patient.
+    ``rng`` draws what every pelvis has, ``fate`` what the ``patient`` adds to it; ``stool``, HU
+    as an array (z, y, x), fills the bowel of a patient.
     """
     tissues = Tissues(canvas, rng)
     if stool is not None:
@@ -249,7 +249,7 @@ def paint_colon(
     cecum: np.ndarray,
     fate: np.random.Generator,
 ) -> None:
-    """Large bowel with the contents of a patient; the anal canal is empty."""
+    """Large bowel of a patient along vertices (n, 4), and what it holds."""
     for path in (rectum, cecum):
         canvas.paint(tube(*path), *tissues.organ(48, COLON))
     fluid = patient.oral_contrast or fate.uniform(0, 25)
