@@ -11,6 +11,7 @@ from LNGenLib.phantom.metal import paint_prosthesis
 from LNGenLib.phantom.patient import Patient
 from LNGenLib.phantom.solids import Solid, bowl, capsule, column, ellipsoid, fan, plate, tube
 from LNGenLib.phantom.table import paint_arms, paint_table
+from LNGenLib.phantom.uterus import paint_uterus
 
 SIDES = ((1, 0), (-1, 1))  # sign of x, label offset
 
@@ -49,11 +50,6 @@ LOOP = (  # of a redundant sigmoid
     (14, 0, 26, 12), (26, -10, 12, 13), (18, -18, -6, 13), (-4, -18, -12, 13), (-26, -16, 0, 13),
     (-34, -20, 24, 13), (-16, -34, 44, 13), (14, -40, 42, 12),
 )
-UTERUS = (  # body and neck
-    ellipsoid((-3, -16, -22), (25, 19, 16)), capsule((-2, -8, -32, 12), (0, 4, -56, 9)),
-)
-VAGINA = plate((-12, 8, -60, 5), (12, 8, -60, 5), (0, -8, -112, 8))
-OVARIES = ((38, 6, -2), (-36, 12, -8))
 MUSCLES = {  # of each side: label and solids, in the order of painting, those without label first
     "rectus abdominis": (0, fan((30, -92, 150, 4), (12, -93, 150, 3), (9, -83, 0, 3.5),
             (8, -70, -66, 4), (24, -72, -60, 4), (54, -84, 40, 3.5), (56, -88, 150, 3.5))),
@@ -150,8 +146,8 @@ def paint_pelvis(
 ) -> None:
     """All of the anatomy, in the order in which one part covers another.
 
-    ``rng`` draws what every pelvis has, ``fate`` what the ``patient`` adds to it; ``stool`` (HU)
-    fills the bowel of a patient.
+    ``rng`` draws what every pelvis has, ``fate`` what the ``patient`` adds to it; ``stool``, HU
+    as an array (z, y, x), fills the bowel of a patient.
     """
     tissues = Tissues(canvas, rng)
     if stool is not None:
@@ -186,15 +182,6 @@ def paint_envelopes(
     canvas.paint(CLEFT, (0, AIR, 0))
     canvas.paint([column(CAVITY_WITH_WALL, 2.2)], (0, tissues.muscle, 0))
     canvas.paint([column(CAVITY, 2.2)], (less, tissues.fat, PELVIC_FAT))
-
-
-def paint_uterus(canvas: Canvas, tissues: Tissues, fate: np.random.Generator) -> None:
-    """Uterus, vagina and ovaries, each of these with a follicle."""
-    canvas.paint([VAGINA], *tissues.organ(55))
-    canvas.paint(UTERUS, *tissues.organ(fate.uniform(70, 110)), blend=8)
-    for x, y, z in OVARIES:
-        canvas.paint([ellipsoid((x, y, z), (9, 13, 10))], *tissues.organ(45))
-        canvas.paint([ellipsoid((x, y - 4, z), fate.uniform(3, 7, 3))], (0, 12, 0))
 
 
 def paint_bowel(
@@ -262,7 +249,7 @@ def paint_colon(
     cecum: np.ndarray,
     fate: np.random.Generator,
 ) -> None:
-    """Large bowel with the contents of a patient; the anal canal is empty."""
+    """Large bowel of a patient along vertices (n, 4), and what it holds."""
     for path in (rectum, cecum):
         canvas.paint(tube(*path), *tissues.organ(48, COLON))
     fluid = patient.oral_contrast or fate.uniform(0, 25)
@@ -279,7 +266,7 @@ def paint_colon(
         up = 1 if patient.prone else -1
         heights = np.sort(np.r_[vertices[:, 1] + vertices[:, 3], vertices[:, 1] - vertices[:, 3]])
         # Gas over all of the bowel but the lowest, over none but the highest, or nowhere
-        share = {"gas": fate.uniform(0.5, 1.2), "stool": fate.uniform(-0.2, 0.15)}.get(content, 0)
+        share = {"gas": fate.uniform(0.3, 1.1), "stool": fate.uniform(-0.2, 0.15)}.get(content, 0)
         if share > 0:
             top, bottom = heights[:: 1 if up < 0 else -1][[0, -1]]
             inside = under_gas(canvas, inside, top + min(share, 1) * (bottom - top), up)

@@ -19,7 +19,7 @@ def stool_block(rng: np.random.Generator) -> sitk.Image:
         field = gaussian_filter(rng.standard_normal((EDGE,) * 3, np.float32), grain / GRAIN / 2.5)
         return field / field.std()
 
-    mean = rng.uniform(-75, -15)
+    mean = rng.uniform(-95, -20)
     hu = np.clip(mean + 30 * mottle(2.5) + 25 * mottle(5.0), -120, 60)
     gassy = mottle(9.0) > 0.2  # bubbles come in swarms
     centers = rng.uniform(4, EDGE - 5, (BUBBLES, 3))
@@ -42,7 +42,7 @@ def stool_on(canvas: Canvas, block: sitk.Image) -> np.ndarray:
     finer = np.array(block.GetSpacing()[::-1]) / canvas.spacing[::-1]
     hu = sitk.GetArrayFromImage(block).astype(np.float32)
     hu = gaussian_filter(hu, 0.4 * np.sqrt(np.maximum(finer**-2 - 1, 0)))  # a voxel's mean
-    hu = zoom(hu, np.maximum(finer, 1 / np.array(hu.shape)), order=1, grid_mode=True, mode="mirror")
+    hu = zoom(hu, np.maximum(finer, 1 / np.array(hu.shape)), order=3, grid_mode=True, mode="mirror")
     places = []
     for axis, spacing, n in zip(canvas.axes[::-1], canvas.spacing[::-1], hu.shape):
         place = np.rint(axis / spacing).astype(int) % (2 * n)

@@ -11,7 +11,7 @@ from LNGenLib.phantom.solids import bowl, capsule, ellipsoid, tube
 METAL, LEAST_METAL = 8000.0, 2500.0  # HU
 HEAD = (91, -2, -60)
 STREAK = 200.0  # HU, which one voxel in fifty of the body exceeds
-PIXEL, SLAB, ANGLES = 2.0, 3.0, 240  # of the streaks: mm in plane and across, directions
+PIXEL, SLAB, ANGLES = 2.0, 4.0, 200  # of the streaks: mm in plane and across, directions
 BIN = PIXEL / 10  # cm, of a projection
 
 
@@ -49,7 +49,7 @@ def streaks(
         low, part = ray.astype(int), (ray % 1).astype(np.float32)
         through, water = (_paths(volume, low, part, 2 * half) for volume in (metal, body))
         error = -(through**2) - 0.08 * through * water
-        error += rng.standard_normal(error.shape) * np.sqrt(through) * np.exp(water / 20) / 40
+        error += rng.standard_normal(error.shape) * np.sqrt(through) * np.exp(water / 30) / 30
         filtered = np.fft.irfft(np.fft.rfft(error, 4 * half) * ramp)[:, : 2 * half]
         added += filtered[:, low] * (1 - part) + filtered[:, low + 1] * part
     added = added.reshape(coarse.shape)

@@ -8,7 +8,7 @@ from LNGenLib.phantom.canvas import AIR, Canvas, Tissues
 from LNGenLib.phantom.patient import Patient, half_width
 from LNGenLib.phantom.solids import Solid, capsule, tube
 
-TABLE = ((0, AIR), (12, -930.0), (14, -110.0), (40, -960.0), (42, -110.0))  # depth (mm), HU above
+TABLE = ((0, AIR), (12, -930.0), (14, 40.0), (40, -960.0), (42, 40.0))  # depth (mm), HU above
 TABLE_HALF_WIDTH = 215.0  # mm
 
 
