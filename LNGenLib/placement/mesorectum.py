@@ -39,7 +39,7 @@ def held(marks: Landmarks, box: Box, off: np.ndarray) -> np.ndarray:
     inside &= (off <= AHEAD) | (_angle(marks, box) < 135)
     inside &= a > sacral_front(marks, s)
     if "hips" in marks.masks:
-        inside &= distance_to(marks.masks["hips"][box], OFF_HIPS, marks.spacing) > OFF_HIPS
+        inside &= distance_to(marks.masks["hips"], OFF_HIPS, marks.spacing)[box] > OFF_HIPS
     return inside
 
 
