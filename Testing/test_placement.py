@@ -14,7 +14,7 @@ from LNGenLib.image.io import like, to_array
 from LNGenLib.placement import candidate_region as anatomy
 from LNGenLib.placement.candidate_region import CandidateRegion, even, without
 from LNGenLib.placement.fat import Fat
-from LNGenLib.placement.heuristic import draw_subregions, place_nodes
+from LNGenLib.placement.heuristic import draw_subregions, most_room, place_nodes
 from LNGenLib.placement.nearby import NEAR, place_near
 from LNGenLib.placement.stations import STATIONS
 from LNGenLib.structure.shape import Structure
@@ -201,6 +201,78 @@ def test_nodes_find_room_where_nothing_is_forbidden(phantom):
     assert None not in place_nodes(STRUCTURES, SIZES, free, spacing, rngs(0))
 
 
+def in_fat(phantom, hu: np.ndarray, where: np.ndarray) -> CandidateRegion:
+    """A region of HU (z, y, x) with centers `where` (bool), nothing of it labeled."""
+    box = tuple(slice(0, n) for n in hu.shape)
+    fat = Fat(hu, array_spacing(phantom.ct))
+    return CandidateRegion(box, np.zeros(hu.shape, bool), fat, (even(np.argwhere(where)),))
+
+
+@pytest.mark.parametrize("width, fits", [(3, False), (5, True)])
+def test_a_node_is_not_squeezed_into_fat_that_is_narrower(phantom, width, fits):
+    """A ball of 12 mm in a sheet of fat of 9 or 15 mm between muscles that no label shows."""
+    hu = np.full((30, 30, 30), 50, np.int16)
+    hu[:, 12 : 12 + width] = -100
+    region, spacing = in_fat(phantom, hu, hu < 0), array_spacing(phantom.ct)
+    found = place_nodes([SHAPES[0]] * 3, [12.0] * 3, region, spacing, rngs(0, 3))
+    assert [one is not None for one in found] == [fits] * 3
+    for one in found if fits else []:
+        assert (hu[on_grid(one.node, hu.shape) >= 0.5] < 0).all()
+
+
+def test_others_are_moved_before_a_node_is_refused(phantom):
+    """Two chambers of fat: a rod fits into both, a ball, which comes later, into the wide one."""
+    hu = np.full((30, 30, 30), 50, np.int16)
+    hu[7:14, 8:15, 8:15] = hu[20:24, 20:24, 5:25] = -100
+    region, spacing = in_fat(phantom, hu, hu < 0), array_spacing(phantom.ct)
+    first = set()
+    for seed in range(8):
+        shapes, sizes = [structure(4, 4, 10), SHAPES[0]], [13.0, 12.0]
+        alone = place_nodes(shapes[:1], sizes[:1], region, spacing, rngs(seed, 1))[0]
+        first.add(alone.node.center[0] < 17)
+        rod, ball = place_nodes(shapes, sizes, region, spacing, rngs(seed, 2))
+        assert rod.node.center[0] > 17 > ball.node.center[0]
+    assert first == {True, False}  # alone the rod takes either
+
+
+def test_the_largest_ball_of_free_fat_is_told(phantom):
+    hu = np.full((30, 30, 30), 50, np.int16)
+    hu[8:18, 8:18, 8:18] = -100
+    ((station, room),) = most_room(in_fat(phantom, hu, hu < 0), phantom.ct)
+    assert station is None and room == pytest.approx(30, abs=6)
+
+
+def test_the_largest_node_lies_near_a_tumor(phantom):
+    tumor = (0.0, -30.0, -45.0)
+    region = anatomy.find_region(phantom.ct, phantom.labels, tumor=tumor)
+    for seed in range(4):
+        found = place_nodes(STRUCTURES, SIZES, region, array_spacing(phantom.ct), rngs(seed))
+        largest = found[int(np.argmax(SIZES))].node
+        off = np.linalg.norm(index_to_ras(phantom.ct, largest.center) - tumor)
+        assert off <= 40 + 3 * 3**0.5
+
+
+def test_a_tumor_goes_with_stations_only_and_lies_in_the_ct(phantom):
+    with pytest.raises(InputError, match="give no other place"):
+        anatomy.find_region(phantom.ct, None, points=[(0, 0, 0)], tumor=(0, 0, 0))
+    with pytest.raises(InputError, match="outside of the CT"):
+        anatomy.find_region(phantom.ct, phantom.labels, tumor=(0, 0, 900))
+
+
+def test_stations_without_a_weight_are_drawn_where_they_are_asked_for(phantom):
+    asked = ("mesorectal", "para-aortic")
+    region = anatomy.find_region(phantom.ct, phantom.labels, stations=asked)
+    drawn = [next(draw_subregions(region, k, rng)).station for k, rng in enumerate(rngs(0, 500))]
+    assert set(drawn) == set(asked)
+
+
+def test_strata_of_a_station_are_tried_before_the_next_station(region):
+    for number, rng in enumerate(rngs(0, 50)):
+        stations = [part.station for part in draw_subregions(region, number, rng)]
+        changes = sum(a != b for a, b in zip(stations, stations[1:]))
+        assert changes == len(set(stations)) - 1
+
+
 def test_real_nodes_are_avoided(phantom, central):
     real = np.zeros(phantom.ct.GetSize()[::-1], bool)
     middle = tuple(part.start + (part.stop - part.start) // 2 for part in central.box)
@@ -271,10 +343,10 @@ def test_a_point_outside_of_the_ct_is_an_error(phantom):
 
 def test_stations_are_drawn_by_weight(region):
     first = [next(draw_subregions(region, k, rng)).station for k, rng in enumerate(rngs(0, 2000))]
-    weights = {spot.station: spot.weight for spot in region.subregions}
+    weights = {station.name: station.weight for station in STATIONS if station.weight}
     counts = [first.count(name) for name in weights]
-    expected = 2000 * np.array(list(weights.values())) / sum(weights.values())
-    assert set(weights) == {station.name for station in STATIONS}
+    expected = 2000 * np.array(list(weights.values()))
+    assert sum(weights.values()) == pytest.approx(1) and set(first) <= set(weights)
     assert stats.chisquare(counts, expected).pvalue > 0.001
 
 

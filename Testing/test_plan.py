@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.io import to_array, write_image
+from LNGenLib.image.geometry import ras_to_index
+from LNGenLib.image.io import like, to_array, write_image
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis import engine
 from LNGenLib.synthesis.plan import Plan, count_by_size
+from LNGenLib.synthesis.planning import _long_axes
 from LNGenLib.synthesis.request import SynthesisRequest
 
 REQUEST = SynthesisRequest(3, Sizes("uniform", 6, 10), 4)
@@ -39,6 +41,29 @@ def test_a_plan_paints_what_the_request_does(scan, models, plan, tmp_path):
     told = dict(direct.provenance["plan"], request=direct.provenance["request"])
     told["images"] = direct.provenance["input_voxels_sha256"]
     assert told == dataclasses.asdict(plan)
+
+
+def test_a_refusal_tells_which_size_fits(scan, models):
+    small = SynthesisRequest(
+        9, Sizes("uniform", 28, 30), region_box=(-8, 8, -20, 0, -40, -30), structure_steps=2
+    )
+    with pytest.raises(InputError, match=r"the largest balls of free fat: there \d+ mm\)"):
+        engine.plan(scan, small, models)
+
+
+def test_without_a_count_a_patient_has_four_to_eight_of_like_sizes():
+    drawn = [_long_axes(SynthesisRequest(None, seed=seed)) for seed in range(3000)]
+    assert {len(sizes) for sizes in drawn} == {4, 5, 6, 7, 8}
+    assert drawn[0] == _long_axes(SynthesisRequest(None, seed=0)) != drawn[1]
+    pairs = np.log([sizes[:2] for sizes in drawn])  # log-normal, but for its bounds
+    assert np.corrcoef(pairs.T)[0, 1] == pytest.approx(0.3, abs=0.06)
+    shares = [np.mean([sizes[0] < Sizes().quantile(q) for sizes in drawn]) for q in (0.1, 0.5, 0.9)]
+    assert shares == pytest.approx([0.1, 0.5, 0.9], abs=0.03)
+
+
+def test_with_a_count_each_size_is_drawn_alone():
+    drawn = [_long_axes(SynthesisRequest(2, seed=seed)) for seed in range(3000)]
+    assert np.corrcoef(np.log(drawn).T)[0, 1] == pytest.approx(0, abs=0.06)
 
 
 def test_a_plans_phase_is_painted_unless_an_artery_is_given(scan, models, plan):
@@ -191,3 +216,26 @@ def test_the_command_plans_and_paints(phantom, tmp_path, run_lngen):
     assert {record["station"] for record in records} == stations
     code, _, told = run_lngen([*paint, "--region-mask", str(tmp_path / "labels.nii.gz")])
     assert code == 2 and "the plan has its own --region-mask" in told
+
+
+def test_the_command_takes_a_tumor_as_a_point_or_a_mask(phantom, tmp_path, run_lngen):
+    """The largest node lies within 40 mm of it; without --count there are 4 to 8."""
+    at = (0.0, -30.0, -45.0)
+    index = np.round(ras_to_index(phantom.ct, np.array(at))).astype(int)
+    mask = np.zeros(phantom.ct.GetSize()[::-1], np.uint8)
+    mask[tuple(slice(k - 1, k + 2) for k in index)] = 1
+    images = {"ct": phantom.ct, "labels": phantom.labels, "tumor": like(mask, phantom.ct)}
+    for name, image in images.items():
+        write_image(image, tmp_path / f"{name}.nii.gz")
+    given = ["synthesize", f"{tmp_path}/ct.nii.gz", "--anatomy", f"{tmp_path}/labels.nii.gz"]
+    given += ["--dry-run", "--device", "cpu", "--seed", "2", "--allow-fewer"]
+    for name, tumor in (("point", "0,-30,-45"), ("mask", f"{tmp_path}/tumor.nii.gz")):
+        out = tmp_path / name
+        assert run_lngen([*given, "--tumor", tumor, "-o", str(out)])[0] == 0
+        plan = Plan.read(out / "plan.json")
+        assert plan.request.count is None and 4 <= len(plan.nodes) + len(plan.refused_mm) <= 8
+        assert np.abs(np.subtract(plan.request.tumor_mm, at)).max() <= (0 if name == "point" else 3)
+        largest = max(plan.nodes, key=lambda node: node.long_axis_mm)
+        assert np.linalg.norm(np.subtract(largest.center_ras_mm, at)) <= 46
+    code, _, told = run_lngen([*given, "--tumor", "1,2", "-o", f"{tmp_path}/bad"])
+    assert code == 2 and "tumor 1,2: give R,A,S in mm, or a mask" in told

@@ -31,6 +31,7 @@ REQUESTS = {  # together they give every field another value than its default
         allow_fewer=True,
         enhancement=(20.0, 60.0),
         hilum=0.5,
+        tumor_mm=(0.0, -40.0, -30.0),
     ),
     "box": SynthesisRequest(
         *(2, Sizes("clinical", 6.0, 8.0), 5, (-40.0, 40.0, -80.0, 0.0, -40.0, 40.0)),

@@ -82,7 +82,10 @@ Method = Annotated[method.Method, Option(help="difftumor is a baseline (docs/tra
 
 # Which lymph nodes
 Count = Annotated[int, Option(help="Number of lymph nodes.")]
-CountOrPoints = Annotated[int | None, Option(help="Number of lymph nodes; 5, or one a point.")]
+CountOrPoints = Annotated[
+    int | None,
+    Option(help="Number of lymph nodes; else one a point, or 4 to 8 of sizes that are alike."),
+]
 LongAxis = Annotated[
     Range, Option(metavar=RANGE, help="Bounds of the long axis in mm; one value: one size.")
 ]
@@ -123,6 +126,13 @@ RegionMask = Annotated[Path | None, Option(help="Mask on the CT's grid where nod
 Stations = Annotated[
     list[str] | None,
     Option(help="Station where nodes may lie (docs/placement.md); repeat for several."),
+]
+Tumor = Annotated[
+    str | None,
+    Option(
+        metavar="R,A,S|MASK",
+        help="A tumor of the rectum, RAS mm or a mask, round which nodes lie as is usual.",
+    ),
 ]
 PointsPath = Annotated[
     Path | None, Option(help="A node at each point: Slicer markups (.mrk.json), or CSV with R,A,S.")

@@ -39,6 +39,7 @@ def synthesize(
     stations: opt.Stations = None,
     points: opt.PointsPath = None,
     tolerance: opt.Tolerance = 5.0,
+    tumor: opt.Tumor = None,
     avoid: opt.Avoid = None,
     count: opt.CountOrPoints = None,
     long_axis: opt.LongAxis = (1.7, 30.0),
@@ -73,12 +74,13 @@ def synthesize(
     where = _where(region_box, stations, points, tolerance, count)
     fields = which | where | {"texture_steps": steps, "enhancement": enhancement}
     fields |= {"artery_hu": artery, "seed": seed, "allow_fewer": allow_fewer}
+    fields |= {"tumor_mm": _tumor(tumor)}
     asked = LNGenLib.SynthesisRequest(**fields)
     request = asked if planned is None else _repainted(planned.request, asked, context, replan)
     if known is not None and avoid is not None:
         raise InputError("--known labels are kept off, too: join them with those of --avoid")
     anatomy, made = check_auto(anatomy)
-    files = (ct, anatomy, region_mask, avoid, known, points, plan)
+    files = (ct, anatomy, region_mask, avoid, known, points, plan, Path(tumor or ct))
     check_output(output, (("plan.json",) if dry_run else RESULT) + made, files, overwrite)
     scan = LNGenLib.Scan.read(ct, anatomy, region_mask, known or avoid, series)
     joined = _known_labels(scan, known)
@@ -137,7 +139,7 @@ def _where(
 
     at = () if points is None else read_points(points)
     return {
-        "count": count if count is not None else len(at) or 5,
+        "count": count if count is not None else len(at) or None,
         "region_box": region_box,
         "stations": canonical_names(stations or ()),
         "points": at,
@@ -145,9 +147,30 @@ def _where(
     }
 
 
+def _tumor(given: str | None) -> tuple[float, ...] | None:
+    """RAS mm of --tumor: as it is, or the middle of a mask."""
+    from LNGenLib.image.geometry import index_to_ras
+    from LNGenLib.image.grid import voxels_of
+    from LNGenLib.image.io import read_image, scalar, to_array
+
+    if given is None:
+        return None
+    if not Path(given).exists():
+        try:
+            r, a, s = map(float, given.split(","))
+            return r, a, s
+        except ValueError as error:
+            raise InputError(f"tumor {given}: give R,A,S in mm, or a mask's file") from error
+    mask = scalar(read_image(given), given)
+    voxels = voxels_of(to_array(mask) > 0)
+    if not len(voxels):
+        raise InputError(f"{given} marks no voxel: give the tumor's mask, or its R,A,S in mm")
+    return tuple(index_to_ras(mask, voxels).mean(0).round(3).tolist())
+
+
 REQUEST = """
-    region_box region_mask stations points tolerance count long_axis short_axis sizes axis_ratio
-    irregularity hilum allow_fewer seed
+    region_box region_mask stations points tolerance tumor count long_axis short_axis sizes
+    axis_ratio irregularity hilum allow_fewer seed
 """.split()  # options that say which lymph nodes are asked for, of which a plan has its own
 PAINTED = {"steps": "texture_steps", "enhancement": "enhancement", "artery": "artery_hu"}
 

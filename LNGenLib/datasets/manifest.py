@@ -65,6 +65,7 @@ def write_manifest(writer: Writer, shared: dict[str, Any]) -> dict[str, dict[str
         row = {name: read(about, name) for name in names}
         row["seed"] = read(about, "provenance", "request", "seed")
         row["long_axes_mm"] = [read(one, "long_axis_mm") for one in read(about, "records")]
+        row["no_room_mm"] = read(about, "provenance", "plan", "refused_mm")
         rows.append(row)
         left_out[row["id"]] = about.get("left_out", {})
     every = {name: why for one in left_out.values() for name, why in one.items()}

@@ -28,10 +28,11 @@ from LNGenLib.image.hu import OUTSIDE
 from LNGenLib.image.io import to_array
 from LNGenLib.placement.estimates import estimate_pelvis
 from LNGenLib.placement.fat import Fat
-from LNGenLib.placement.landmarks import Landmarks, finish, label_landmarks
+from LNGenLib.placement.landmarks import TUMOR, Landmarks, finish, label_landmarks
 from LNGenLib.placement.stations import PELVIC, STATIONS, StationMap, canonical_names, map_stations
 
 MARGIN = 36.0  # mm round the candidate centers: the largest node and its surroundings fit in
+WHERE_ASKED = 0.02  # weight of a station that has none by default
 GAP = 2.0  # mm between nodes, real or painted
 LEAST_TISSUE = 100.0  # mm3 of compact tissue that nodes keep off where no labels show organs
 
@@ -65,7 +66,8 @@ class CandidateRegion:
     `forbidden` (bool) voxels hold a label or lie outside the body; `fat` is what a node should
     replace. Of the `subregions` each node takes one by weight, or, where `one_each`, node k the
     k-th. `wall` (float32) is the distance in mm to the landmark of each voxel's station, if there
-    are stations, on a grid thinned out by `steps`.
+    are stations, on a grid thinned out by `steps`. `tumor` (3,) is the voxel of a tumor that was
+    told; the largest node lies near it.
     """
 
     box: Box
@@ -75,6 +77,7 @@ class CandidateRegion:
     one_each: bool = False
     wall: np.ndarray | None = None
     steps: np.ndarray | None = None
+    tumor: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,22 +100,31 @@ def find_region(
     stations: Sequence[str] = (),
     points: Sequence[Sequence[float]] = (),
     tolerance: float = 5.0,
+    tumor: Sequence[float] | None = None,
 ) -> CandidateRegion:
     """Where lymph nodes may lie.
 
     With `region` (z, y, x, bool) in the fat inside it; with `points` (RAS mm) one node each within
     `tolerance` mm; else at the `stations` named, or at all that are available. `anatomy` holds
-    TotalSegmentator's labels (0 is background): nodes keep off all of them. Raises InputError where
-    nothing tells the place, with the reasons.
+    TotalSegmentator's labels (0 is background): nodes keep off all of them. Round a `tumor` of the
+    rectum (RAS mm) they lie as is usual there. Raises InputError where nothing tells the place,
+    with the reasons.
     """
     if region is not None and not region.any():
         raise InputError("the region holds no voxel of the CT: check the mask or the box (RAS mm)")
+    if tumor is not None:
+        if points or region is not None:
+            raise InputError("a tumor tells where at stations nodes lie: give no other place")
+        _inside(ct, tumor)
     spacing = array_spacing(ct)
     if points:
         tolerance = max(tolerance, float(np.linalg.norm(spacing)) / 2)  # the nearest voxel's center
         region = _near(ct, points, tolerance)
     if region is None:
-        return _wanted_stations(read_stations(ct, anatomy), stations)
+        found = _wanted_stations(read_stations(ct, anatomy, tumor), stations)
+        if tumor is None:
+            return found
+        return replace(found, tumor=ras_to_index(ct, np.array(tumor)) - _start(found.box))
     box = surroundings(region, MARGIN, spacing)
     steps = coarse_steps(spacing)
     forbidden, fat = _tissue(ct, anatomy, outside_of(to_array(thinned(ct, steps))), steps, box)
@@ -120,10 +132,9 @@ def find_region(
     voxels = _free(region[box][own], own, fat, forbidden)
     if not points:
         return CandidateRegion(box, forbidden, fat, (even(voxels),))
-    start = np.array([part.start for part in box])
     near = []
     for point in points:
-        off = (voxels + start - ras_to_index(ct, np.array(point))) * spacing
+        off = (voxels + _start(box) - ras_to_index(ct, np.array(point))) * spacing
         near.append(even(voxels[np.linalg.norm(off, axis=1) <= tolerance]))
     return CandidateRegion(box, forbidden, fat, tuple(near), one_each=True)
 
@@ -146,8 +157,11 @@ def deep(ct: sitk.Image) -> np.ndarray:
     return refined(inner, steps, tuple(slice(0, size) for size in ct.GetSize()[::-1]))
 
 
-def read_stations(ct: sitk.Image, anatomy: sitk.Image | None) -> Anatomy:
-    """Landmarks and stations of a scan, from labels where there are some, else from HU."""
+def read_stations(
+    ct: sitk.Image, anatomy: sitk.Image | None, tumor: Sequence[float] | None = None
+) -> Anatomy:
+    """Landmarks and stations of a scan, from labels where there are some, else from HU; with a
+    `tumor` (RAS mm) if it is known."""
     steps = coarse_steps(array_spacing(ct))
     coarse = thinned(ct, steps)
     hu = to_array(coarse)
@@ -156,6 +170,8 @@ def read_stations(ct: sitk.Image, anatomy: sitk.Image | None) -> Anatomy:
     marks = label_landmarks(coarse, labels)
     estimate_pelvis(marks, hu, ~outside)
     finish(marks)
+    if tumor is not None:
+        marks.heights[TUMOR] = tumor[2]
     near = map_stations(marks, inner_part(outside, marks.spacing) & (labels == 0) & (hu < 0))
     small = surroundings(near.station > 0, MARGIN, marks.spacing)
     box = finer(small, steps, ct.GetSize()[::-1])
@@ -166,12 +182,19 @@ def read_stations(ct: sitk.Image, anatomy: sitk.Image | None) -> Anatomy:
 
 
 def station_region(anatomy: Anatomy, wanted: Sequence[str] = ()) -> CandidateRegion:
-    """The region of the stations `wanted`, or of all that are known; some may hold no free fat."""
+    """The region of the stations `wanted`, or of all that are known and have a weight; some may
+    hold no free fat. Each stratum of a station is a subregion of its own."""
     known = anatomy.stations
     subregions = tuple(
-        Subregion(partial(_station_voxels, anatomy, number), station.weight, station.name)
+        Subregion(
+            partial(_station_voxels, anatomy, number, stratum),
+            (station.weight or WHERE_ASKED) * share,
+            station.name,
+        )
         for number, station in enumerate(STATIONS, 1)
-        if station.name not in known.unavailable and (not wanted or station.name in wanted)
+        if station.name not in known.unavailable
+        and (station.name in wanted if wanted else station.weight)
+        for stratum, share in known.strata(number)
     )
     small = tuple(
         slice(part.start // step, -(-part.stop // step))
@@ -185,14 +208,18 @@ def station_region(anatomy: Anatomy, wanted: Sequence[str] = ()) -> CandidateReg
 
 def why_unavailable(anatomy: Anatomy, region: CandidateRegion) -> dict[str, str]:
     """Why stations hold no room in the anatomy's `region`, by name."""
-    empty = [one.station for one in region.subregions if one.station and not len(one.candidates[0])]
+    offered = dict.fromkeys(one.station for one in region.subregions if one.station)
+    free = {one.station for one in region.subregions if len(one.candidates[0])}
+    empty = (name for name in offered if name not in free)
     return anatomy.stations.unavailable | dict.fromkeys(empty, "holds no free fat in this scan")
 
 
-def _station_voxels(anatomy: Anatomy, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Voxels (n, 3) of a station's free fat in the anatomy's box, and how likely each is (n,)."""
+def _station_voxels(anatomy: Anatomy, number: int, stratum: int) -> tuple[np.ndarray, np.ndarray]:
+    """Voxels (n, 3) of free fat in a stratum of a station in the anatomy's box, and how likely each
+    is (n,)."""
     known, steps, box = anatomy.stations, anatomy.steps, anatomy.box
     own, spacing = known.station == number, anatomy.landmarks.spacing
+    own &= known.stratum == stratum
     part = finer(surroundings(own, spacing.min(), spacing), steps, [one.stop for one in box])
     local = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(part, box))
     voxels = _free(refined(own, steps, part), local, anatomy.fat, anatomy.forbidden)
@@ -201,7 +228,7 @@ def _station_voxels(anatomy: Anatomy, number: int) -> tuple[np.ndarray, np.ndarr
 
 def _free(mask: np.ndarray, part: Box, fat: Fat, forbidden: np.ndarray) -> np.ndarray:
     """Voxels (n, 3) of free fat in a mask (z, y, x, bool) of the region's `part`."""
-    return voxels_of(mask & fat[part] & ~forbidden[part]) + [one.start for one in part]
+    return voxels_of(mask & fat[part] & ~forbidden[part]) + _start(part)
 
 
 def _wanted_stations(anatomy: Anatomy, wanted: Sequence[str]) -> CandidateRegion:
@@ -227,6 +254,10 @@ def _wanted_stations(anatomy: Anatomy, wanted: Sequence[str]) -> CandidateRegion
     return region
 
 
+def _start(box: Box) -> np.ndarray:
+    return np.array([part.start for part in box])
+
+
 def even(voxels: np.ndarray) -> Subregion:
     """A subregion whose voxels (n, 3) are equally likely."""
     return Subregion(lambda: (voxels, np.ones(len(voxels), np.float32)))
@@ -237,17 +268,22 @@ def _near(ct: sitk.Image, points: Sequence[Sequence[float]], tolerance: float) -
     shape, spacing = ct.GetSize()[::-1], array_spacing(ct)
     region = np.zeros(shape, bool)
     for point in points:
-        index = ras_to_index(ct, np.array(point, float))
-        if (index < -0.5).any() or (index > np.array(shape) - 0.5).any():
-            raise InputError(
-                f"point {tuple(point)} (RAS mm) lies outside of the CT: is it in LPS, or of "
-                "another CT?"
-            )
+        index = _inside(ct, point)
         pad = tolerance / spacing
         low = np.floor(index - pad).astype(int).clip(0)
         high = np.minimum(np.ceil(index + pad).astype(int) + 1, shape)
         region[tuple(slice(a, b) for a, b in zip(low, high))] = True
     return region
+
+
+def _inside(ct: sitk.Image, point: Sequence[float]) -> np.ndarray:
+    """A RAS point's index (3,); InputError where it lies outside of the CT."""
+    index = ras_to_index(ct, np.array(point, float))
+    if (index < -0.5).any() or (index > np.array(ct.GetSize()[::-1]) - 0.5).any():
+        raise InputError(
+            f"point {tuple(point)} (RAS mm) lies outside of the CT: is it in LPS, or of another CT?"
+        )
+    return index
 
 
 def _tissue(

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
+import SimpleITK as sitk
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.grid import coarse_steps, distance_to
 from LNGenLib.placement.candidate_region import GAP, CandidateRegion, Subregion
 from LNGenLib.placement.fat import Fat
 from LNGenLib.structure.lymph_node import LymphNode, inside_grid
 from LNGenLib.structure.shape import Structure
 
-LEAST_FAT = 0.85  # share of the node's volume that replaces fat
+LEAST_FAT = 0.85  # share of the node's volume that replaces fat, its partial volume counted
+MOST_OTHER = 0.01  # share of the voxels that it more than half fills that are not fat: noise
 MOST_FORBIDDEN = 0.02  # share of the node's volume on labels, as partial volume only
 LEAST_FAT_AROUND = 0.7  # share of the unlabeled voxels within SHELL mm of the node
 SHELL = 3.0  # mm, or one voxel where that is more
+ROOM = 0.8  # of the radius of the largest ball inside a node: free round its center
 TURNS = 12
 TRIES = 400  # centers a turn
+OUTERMOST = 100  # voxels of a node that are looked at first
 WALL = 12.0  # mm round a center in which the way of its wall or vessel is seen
 SCATTER = 0.03  # of the long axis about that way: some 20 degrees
 MOST_SLANT = 0.25  # squared sine of the angle between long axis and wall
+ROUNDS = 3  # in which all nodes are placed, before one is refused
+NEAR_TUMOR = 40.0  # mm from a tumor to the largest node
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,35 +51,89 @@ def place_nodes(
 ) -> list[PlacedNode | None]:
     """A lymph node of each structure at its long axis (mm), or None where it finds no room.
 
-    `spacing` is the CT's in mm (z, y, x). The largest are placed first. Stations, turns and centers
-    are drawn by the node's own generator until the node fits; sizes are never redrawn.
+    `spacing` is the CT's in mm (z, y, x). The largest are placed first, and near the region's tumor
+    if it has one. Stations, turns and centers are drawn by the node's own generator until the node
+    fits; sizes are never redrawn. Where one finds no room, all are placed anew, and it comes first.
     """
-    start = np.array([b.start for b in region.box])
-    forbidden = region.forbidden.copy()
-    placed: list[PlacedNode | None] = [None] * len(structures)
-    for number in np.argsort(-np.asarray(long_axes), kind="stable").tolist():
-        structure, long_axis, rng = structures[number], long_axes[number], rngs[number]
-        roomy = _roomy(forbidden, 0.8 * _inscribed_radius(structure, long_axis), spacing)
-        for part in draw_subregions(region, number, rng):
-            node = _find_room(structure, long_axis, part, region, forbidden, roomy, spacing, rng)
-            if node is not None:
-                placed[number] = PlacedNode(node.at(node.center + start), part.station)
-                _occupy(forbidden, node)
-                break
-    return placed
+    order = np.argsort(-np.asarray(long_axes), kind="stable").tolist()
+    largest = order[:1]
+    best: list[PlacedNode | None] = [None] * len(structures)
+    for _ in range(ROUNDS):
+        placed: list[PlacedNode | None] = [None] * len(structures)
+        forbidden = region.forbidden.copy()
+        for number in order:
+            own = structures[number], long_axes[number], rngs[number]
+            for part in _parts(region, number, spacing, rngs[number], number in largest):
+                node = _find_room(*own, part, region, forbidden, spacing)
+                if node is not None:
+                    at = node.center + [b.start for b in region.box]
+                    placed[number] = PlacedNode(node.at(at), part.station)
+                    _occupy(forbidden, node)
+                    break
+        best = max(best, placed, key=lambda found: len(found) - found.count(None))
+        refused = [number for number in order if placed[number] is None]
+        if refused == order[: len(refused)]:  # they had the first choice
+            break
+        order = refused + [number for number in order if number not in refused]
+    return best
+
+
+def _parts(
+    region: CandidateRegion,
+    number: int,
+    spacing: np.ndarray,
+    rng: np.random.Generator,
+    largest: bool,
+) -> Iterator[Subregion]:
+    """The subregions for node `number`, as they are tried: if it is the `largest`, first those
+    parts of them that lie near the tumor."""
+    drawn = list(draw_subregions(region, number, rng))
+    if largest and region.tumor is not None:
+        for part in drawn:
+            yield replace(part, find=partial(_near_tumor, part, region.tumor, spacing))
+    yield from drawn
+
+
+def _near_tumor(
+    part: Subregion, tumor: np.ndarray, spacing: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Those of the part's candidates that lie near a tumor (3,)."""
+    voxels, density = part.candidates
+    near = np.linalg.norm((voxels - tumor) * spacing, axis=1) <= NEAR_TUMOR
+    return voxels[near], density[near]
 
 
 def draw_subregions(
     region: CandidateRegion, number: int, rng: np.random.Generator
 ) -> Iterator[Subregion]:
     """The subregions in which node `number` may lie, in the order in which they are tried: the
-    first is drawn by weight, the next by weight among the others, and so on."""
+    first is drawn by weight, the next by weight among the others, and so on; those of a station
+    come together."""
     if region.one_each:
         yield region.subregions[number]
         return
     weights = np.array([part.weight for part in region.subregions], float)
     order = rng.choice(len(weights), len(weights), replace=False, p=weights / weights.sum())
-    yield from (region.subregions[k] for k in order)
+    drawn = [region.subregions[k] for k in order]
+    stations = [part.station for part in drawn]
+    yield from sorted(drawn, key=lambda part: stations.index(part.station))
+
+
+def most_room(region: CandidateRegion, ct: sitk.Image) -> list[tuple[str | None, float]]:
+    """Diameter in mm of the largest ball of free fat at each station, or in the region."""
+    spacing, most = array_spacing(ct), dict[str | None, float]()
+    for part in region.subregions:
+        voxels = part.candidates[0]
+        if not len(voxels):
+            continue
+        pad = np.ceil(SHELL / spacing).astype(int)
+        low, high = (voxels.min(0) - pad).clip(0), voxels.max(0) + pad + 1
+        box = tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist()))
+        free = region.fat[box] & ~region.forbidden[box]
+        off = ndimage.distance_transform_edt(free, sampling=spacing)[tuple((voxels - low).T)]
+        room = 2 * float(off.max()) - float(spacing.min())
+        most[part.station] = max(room, most.get(part.station, 0.0))
+    return list(most.items())
 
 
 def _occupy(forbidden: np.ndarray, node: LymphNode) -> None:
@@ -83,28 +145,27 @@ def _occupy(forbidden: np.ndarray, node: LymphNode) -> None:
     forbidden[box] |= gap | ndimage.binary_dilation(occupied, np.ones((3, 3, 3)))
 
 
-def _roomy(forbidden: np.ndarray, radius: float, spacing: np.ndarray) -> np.ndarray:
-    """Voxels of a coarse grid (bool) in which a ball of `radius` mm may find room."""
-    steps = coarse_steps(spacing)
-    coarse = forbidden[tuple(slice(None, None, step) for step in steps)]
-    reach = max(radius - float(np.linalg.norm(spacing * (steps - 1))), 0.0)  # less a coarse voxel
-    return distance_to(coarse, reach, spacing * steps) >= reach
-
-
 def _find_room(
     structure: Structure,
     long_axis: float,
+    rng: np.random.Generator,
     part: Subregion,
     region: CandidateRegion,
     forbidden: np.ndarray,
-    roomy: np.ndarray,
     spacing: np.ndarray,
-    rng: np.random.Generator,
 ) -> LymphNode | None:
     """The node where it fits at one of the voxels of `part`."""
     voxels, density = part.candidates
-    free = roomy[tuple((voxels // coarse_steps(spacing)).T)] & ~forbidden[tuple(voxels.T)]
-    candidates, density = voxels[free], density[free].astype(float)
+    if not len(voxels):
+        return None
+    steps = coarse_steps(spacing)
+    pad = np.ceil(long_axis / spacing).astype(int) + steps
+    low = (voxels.min(0) - pad).clip(0) // steps * steps
+    near = tuple(slice(a, b) for a, b in zip(low.tolist(), (voxels.max(0) + pad).tolist()))
+    free = region.fat[near] & ~forbidden[near]
+    roomy = _roomy(free, ROOM * _inscribed_radius(structure, long_axis), spacing)
+    fits = free[tuple((voxels - low).T)] & roomy[tuple(((voxels - low) // steps).T)]
+    candidates, density = voxels[fits], density[fits].astype(float)
     if not len(candidates):
         return None
     for _ in range(TURNS):
@@ -116,13 +177,32 @@ def _find_room(
         occupancy = node.occupancy(box)
         shell = _shell(occupancy > 0, spacing)
         start = np.array([b.start for b in box])
-        for center in tries:
-            at = start + center
-            if _problem(occupancy, shell, at, region.fat, forbidden) is None:
+        for center in tries[_may_fit(occupancy, tries + start - low, free, spacing)]:
+            if _problem(occupancy, shell, start + center, region.fat, forbidden) is None:
                 found = node.at(center + jitter)
                 if _slant(found, _way(region, center, spacing)) <= MOST_SLANT:
                     return found
     return None
+
+
+def _roomy(free: np.ndarray, radius: float, spacing: np.ndarray) -> np.ndarray:
+    """Voxels of a coarse grid (bool) at which a ball of `radius` mm may lie in what is `free`."""
+    steps = coarse_steps(spacing)
+    coarse = free[tuple(slice(None, None, step) for step in steps)]
+    reach = max(radius - float(np.linalg.norm(spacing * (steps - 1))), 0.0)  # less a coarse voxel
+    return distance_to(~coarse, reach, spacing * steps) >= reach
+
+
+def _may_fit(
+    occupancy: np.ndarray, starts: np.ndarray, free: np.ndarray, spacing: np.ndarray
+) -> np.ndarray:
+    """Whether a node's outermost voxels are free fat (n, bool), where the box of its occupancy
+    begins at these voxels (n, 3): much faster than a look at all of it."""
+    within = np.argwhere(occupancy >= 0.5)
+    off = np.linalg.norm((within - within.mean(0)) * spacing, axis=1) if len(within) else []
+    rim = within[np.argsort(off)[-OUTERMOST:]]
+    at = (starts[:, None] + rim).clip(0, np.array(free.shape) - 1)
+    return (~free[tuple(np.moveaxis(at, 2, 0))]).sum(1) <= MOST_OTHER * len(within)
 
 
 def _way(region: CandidateRegion, center: np.ndarray, spacing: np.ndarray) -> np.ndarray | None:
@@ -196,9 +276,11 @@ def _problem(
     box = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
     taken = forbidden[box]
     volume = occupancy.sum()
-    if (taken & (occupancy >= 0.5)).any() or (occupancy * taken).sum() > MOST_FORBIDDEN * volume:
+    within = occupancy >= 0.5
+    if (taken & within).any() or (occupancy * taken).sum() > MOST_FORBIDDEN * volume:
         return "lies on what is kept off: a labeled organ, air, or a mask to avoid"
-    if (occupancy * fat[box]).sum() < LEAST_FAT * volume:
+    other = (within & ~fat[box]).sum() > MOST_OTHER * within.sum()
+    if other or (occupancy * fat[box]).sum() < LEAST_FAT * volume:
         return "does not lie in fat"
     around = fat[box][shell & ~taken]
     if not len(around) or around.mean() < LEAST_FAT_AROUND:

@@ -20,6 +20,8 @@ from LNGenLib.scan.totalsegmentator import NUMBERS
 RECTUM_TO_SACRUM, RECTUM_TO_MIDLINE = 50.0, 45.0  # mm
 LEAST_SACRUM = 60.0  # mm of its height: where less is in the scan, no rectum is either
 RECTUM_TOP = 0.6  # of the way from coccyx to promontory: above is the sigmoid
+COCCYX, REFLECTION, TUMOR = "coccyx", "peritoneal reflection", "tumor"  # heights
+REFLECTED = 0.5  # of the way from coccyx to the rectum's top: there the peritoneum is reflected
 FORK_ABOVE_PROMONTORY = 5.0  # mm, of the iliac bifurcation where no branch is labeled
 LEAST_BRANCH = 30.0  # mm of labeled internal iliac vessels
 LEAST_PART = 200.0  # mm3 of a piece of them
@@ -32,7 +34,8 @@ class Landmarks:
 
     `masks` by name: rectum, sacrum, hips, aorta, cava, common / external / internal iliac vessels,
     femoral vessels, superior rectal artery. `heights` (S in mm): promontory, coccyx, rectum top,
-    femoral tops, iliac and aortic bifurcation. `estimated` names those that no label shows.
+    peritoneal reflection, femoral tops, iliac and aortic bifurcation, and a tumor that was told.
+    `estimated` names those that no label shows.
     """
 
     grid: sitk.Image
@@ -121,7 +124,7 @@ def add_sacrum(marks: Landmarks, mask: np.ndarray, estimated: bool = False) -> N
     marks.midline = float(points[:, 0].mean())
     central = points[np.abs(points[:, 0] - marks.midline) < 15]
     foremost = central[central[:, 1] > central[:, 1].max() - marks.spacing.max() / 2]
-    marks.heights |= {"promontory": foremost[:, 2].mean(), "coccyx": central[:, 2].min()}
+    marks.heights |= {"promontory": foremost[:, 2].mean(), COCCYX: central[:, 2].min()}
 
 
 def finish(marks: Landmarks) -> None:
@@ -130,7 +133,9 @@ def finish(marks: Landmarks) -> None:
     if great:
         marks.put("great vessels", np.any(great, axis=0))
     if "rectum" in marks.masks:
-        marks.heights["rectum top"] = marks.points("rectum")[:, 2].max()
+        top, bottom = marks.points("rectum")[:, 2].max(), marks.heights[COCCYX]
+        marks.heights |= {"rectum top": top, REFLECTION: bottom + REFLECTED * (top - bottom)}
+        marks.estimated.add(REFLECTION)
         marks.put("superior rectal artery", _superior_rectal_artery(marks), estimated=True)
 
 
@@ -147,7 +152,7 @@ def sacrum_front(marks: Landmarks, height: float, lateral: float = 0.0) -> np.nd
 
 
 def _rectum(marks: Landmarks, colon: np.ndarray) -> np.ndarray:
-    top, bottom = marks.heights["promontory"], marks.heights["coccyx"]
+    top, bottom = marks.heights["promontory"], marks.heights[COCCYX]
     if top - bottom < LEAST_SACRUM:
         return np.zeros(marks.shape, bool)
     near = distance_to(marks.masks["sacrum"], RECTUM_TO_SACRUM, marks.spacing) < np.inf
@@ -236,7 +241,7 @@ def _internal_course(marks: Landmarks, side: str, trunk: np.ndarray, fork: float
         return np.zeros(marks.shape, bool)
     sign, points = SIDES[side], marks.points(trunk)
     start = points[np.abs(points[:, 2] - fork) <= marks.spacing.max()].mean(0)
-    top, bottom = marks.heights["promontory"], marks.heights["coccyx"]
+    top, bottom = marks.heights["promontory"], marks.heights[COCCYX]
     middle = sacrum_front(marks, top - 0.4 * (top - bottom), sign * 38) + (0, 15, 0)
     hips = marks.points("hips")
     hips = hips[(np.abs(hips[:, 2] - marks.heights["femoral tops"] - 15) < 6)]

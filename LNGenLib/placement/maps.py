@@ -33,21 +33,22 @@ def placement_maps(scan: Scan) -> PlacementMaps:
     """
     ct = scan.hu
     known = read_stations(ct, scan.anatomy)
-    region = station_region(known)
+    region = station_region(known, STATION_NAMES)
     reasons = why_unavailable(known, region)
     shape, voxel = ct.GetSize()[::-1], float(np.prod(ct.GetSpacing()))
     prior, numbers = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
-    volumes = {}
+    volumes: dict[str, float] = {}
     for one in region.subregions:
         voxels, density = one.candidates
         if one.station and len(voxels):
             where = tuple((voxels + [part.start for part in region.box]).T)
-            prior[where] = one.weight * density / density.sum()
-            numbers[where] = 1 + STATION_NAMES.index(one.station)
-            volumes[one.station] = len(voxels) * voxel / 1000
+            numbers[where] = number = 1 + STATION_NAMES.index(one.station)
+            if STATIONS[number - 1].weight:
+                prior[where] = one.weight * density / density.sum()
+            volumes[one.station] = volumes.get(one.station, 0.0) + len(voxels) * voxel / 1000
     if prior.any():
         prior /= prior.max()
-    total = sum(station.weight for station in STATIONS if station.name in volumes)
+    total = sum(station.weight for station in STATIONS if station.name in volumes) or 1.0
     summary = {
         "stations": [
             {

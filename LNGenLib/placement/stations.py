@@ -11,7 +11,9 @@ from scipy import ndimage
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_axes
 from LNGenLib.image.grid import surroundings
-from LNGenLib.placement.landmarks import Landmarks
+from LNGenLib.placement.landmarks import COCCYX, Landmarks
+from LNGenLib.placement.mesorectum import density as wall_density
+from LNGenLib.placement.mesorectum import held, sacral_front, strata
 
 LEAST_FAT = 500.0  # mm3 of a station, below which it is unavailable
 LEAST_DENSITY = 0.1  # at a station's reach; 1 beside its landmark
@@ -24,7 +26,8 @@ Height = tuple[str, float]  # one of `Landmarks.heights`, and mm above it
 class Station:
     """Fat within `reach` mm of `landmark`, from height `low` to `high`; a height that is not known
     is no limit. `facing` is the side of the landmark: front, or inside (medial); `half_width` in mm
-    from the midline. `weight` is the share of lymph nodes that lie here by default; `color` RGB.
+    from the midline. `weight` is the share of lymph nodes that lie here by default, 0 where only
+    those that ask for the station get it; `color` RGB.
     """
 
     name: str
@@ -39,27 +42,29 @@ class Station:
 
 
 FORK, TOPS = "aortic bifurcation", "femoral tops"
-COCCYX, RECTUM_TOP = "coccyx", "rectum top"
+RECTUM_TOP = "rectum top"
 # fmt: off
 STATIONS = (  # name, landmark, reach, weight, color
-    Station("mesorectal", "rectum", 25, 0.5, (244, 214, 49), low=(COCCYX, 0), high=(RECTUM_TOP, 0)),
-    Station("superior rectal", "superior rectal artery", 15, 0.18, (230, 138, 38),
+    Station("mesorectal", "rectum", 25, 0.58, (244, 214, 49),
+            low=(COCCYX, 0), high=(RECTUM_TOP, 0)),
+    Station("superior rectal", "superior rectal artery", 15, 0.17, (230, 138, 38),
             low=(RECTUM_TOP, 0), high=(FORK, 45)),
-    Station("internal iliac", "internal iliac vessels", 15, 0.12, (216, 101, 79),
+    Station("internal iliac", "internal iliac vessels", 15, 0.09, (216, 101, 79),
             low=(TOPS, 15), half_width=65),
-    Station("obturator", "hips", 25, 0.08, (128, 174, 128),
+    Station("obturator", "hips", 25, 0.07, (128, 174, 128),
             low=(TOPS, -15), high=(TOPS, 40), facing="inside", half_width=65),
-    Station("presacral", "sacrum", 12, 0.06, (111, 184, 210),
+    Station("presacral", "sacrum", 12, 0.03, (111, 184, 210),
             low=(COCCYX, 0), high=("promontory", 0), facing="front", half_width=40),
-    Station("external iliac", "external iliac vessels", 12, 0.02, (0, 151, 206), low=(TOPS, 0)),
+    Station("external iliac", "external iliac vessels", 12, 0.04, (0, 151, 206), low=(TOPS, 0)),
     Station("common iliac", "common iliac vessels", 12, 0.02, (144, 124, 202), high=(FORK, 0)),
-    Station("para-aortic", "great vessels", 20, 0.01, (200, 84, 156),
+    Station("para-aortic", "great vessels", 20, 0.0, (200, 84, 156),
             low=(FORK, 0), high=(FORK, 100)),
-    Station("inguinal", "femoral vessels", 20, 0.01, (133, 160, 90), high=(TOPS, 0)),
+    Station("inguinal", "femoral vessels", 20, 0.0, (133, 160, 90), high=(TOPS, 0)),
 )
 # fmt: on
 STATION_NAMES = tuple(station.name for station in STATIONS)
 PELVIC = STATION_NAMES[:5]  # of which automatic placement wants one at least
+MESORECTAL = 1  # its number
 
 
 def canonical_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -98,21 +103,30 @@ class StationMap:
     """Where the stations lie; arrays (z, y, x) on a coarse grid.
 
     `station` (uint8) is 0 or 1 + the station's place in `STATIONS`; `density` (float32) how likely
-    a place is within its station, at most 1; `distance` (float32) in mm from the station's
-    landmark. `unavailable` gives the reason by name.
+    a place is within its stratum, at most 1; `distance` (float32) in mm from the station's
+    landmark. `stratum` (uint8) is the part of the mesorectum, and 0 elsewhere; `shares` are those
+    of its strata. `unavailable` gives the reason by name.
     """
 
     station: np.ndarray
     density: np.ndarray
     distance: np.ndarray
+    stratum: np.ndarray
+    shares: np.ndarray
     unavailable: dict[str, str]
+
+    def strata(self, number: int) -> list[tuple[int, float]]:
+        """The strata of a station by its number, and the share of each."""
+        if number != MESORECTAL:
+            return [(0, 1.0)]
+        return [(int(k), float(self.shares[k])) for k in np.flatnonzero(self.shares)]
 
 
 def map_stations(marks: Landmarks, fat: np.ndarray) -> StationMap:
     """The stations in `fat` (z, y, x, bool), each voxel to the station whose landmark is nearest in
     units of its reach."""
     best = np.full(marks.shape, np.inf, np.float32)
-    station, distance = np.zeros(marks.shape, np.uint8), np.zeros(marks.shape, np.float32)
+    owner, distance = np.zeros(marks.shape, np.uint8), np.zeros(marks.shape, np.float32)
     unavailable = {}
     for number, each in enumerate(STATIONS, 1):
         if each.landmark not in marks.masks:
@@ -122,16 +136,22 @@ def map_stations(marks: Landmarks, fat: np.ndarray) -> StationMap:
             unavailable[each.name] = "no femoral heads (75, 76) are known"
             continue
         box, off = _reached(marks, each)
-        nearer = (off / each.reach < best[box]) & fat[box]
+        nearer = off / each.reach < best[box]
         best[box][nearer], distance[box][nearer] = off[nearer] / each.reach, off[nearer]
-        station[box][nearer] = number
+        owner[box][nearer] = number
+    station = np.where(fat, owner, 0)
     for number, each in enumerate(STATIONS, 1):
         volume = (station == number).sum() * marks.spacing.prod()
         if each.name not in unavailable and volume < LEAST_FAT:
             unavailable[each.name] = f"holds {volume / 1000:.1f} ml of fat only in this scan"
             station[station == number] = 0
     density = np.where(station > 0, 1 - (1 - LEAST_DENSITY) * best.clip(0, 1), 0)
-    return StationMap(station, density.astype(np.float32), distance, unavailable)
+    stratum, shares = np.zeros(marks.shape, np.uint8), np.zeros(0)
+    own = station == MESORECTAL
+    if own.any():
+        density[own] = wall_density(distance[own])
+        stratum[own], shares = strata(marks, owner == MESORECTAL, own, density[own])
+    return StationMap(station, density.astype(np.float32), distance, stratum, shares, unavailable)
 
 
 def _reached(marks: Landmarks, station: Station) -> tuple[tuple[slice, ...], np.ndarray]:
@@ -140,7 +160,7 @@ def _reached(marks: Landmarks, station: Station) -> tuple[tuple[slice, ...], np.
     mask = marks.masks[station.landmark]
     box = surroundings(mask, station.reach, marks.spacing)
     off = ndimage.distance_transform_edt(~mask[box], sampling=marks.spacing)
-    lateral, _, s = (np.broadcast_to(axis, marks.shape)[box] for axis in marks.ras)
+    lateral, a, s = (np.broadcast_to(axis, marks.shape)[box] for axis in marks.ras)
     lateral = lateral - marks.midline
     inside = (off <= station.reach) & (np.abs(lateral) <= station.half_width)
     if station.low and station.low[0] in marks.heights:
@@ -152,6 +172,10 @@ def _reached(marks: Landmarks, station: Station) -> tuple[tuple[slice, ...], np.
         away = np.tensordot(array_axes(marks.grid), np.gradient(off, *marks.spacing), 1)
         ways = {"front": away[1], "inside": -np.sign(lateral) * away[0]}
         inside &= ways[station.facing] >= FACING
+    if station.landmark == "rectum":
+        inside &= held(marks, box, off)
+    if station.landmark == "sacrum":
+        inside &= a > sacral_front(marks, s)  # no fat of the sacral canal
     return box, np.where(inside, off, np.inf).astype(np.float32)
 
 

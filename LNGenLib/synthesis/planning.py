@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras
 from LNGenLib.placement.candidate_region import CandidateRegion, NoPlace
-from LNGenLib.placement.heuristic import place_nodes
+from LNGenLib.placement.heuristic import most_room, place_nodes
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.ellipsoids import EllipsoidModel
@@ -19,6 +20,8 @@ from LNGenLib.synthesis.plan import Plan, PlannedNode, count_by_size
 from LNGenLib.synthesis.request import Point, SynthesisRequest, as_point
 
 NO_HILUM = 0.0
+USUAL_COUNT = (4, 8)  # lymph nodes a patient
+ALIKE = 0.3  # correlation of the sizes of one patient
 
 
 def make_plan(
@@ -32,8 +35,8 @@ def make_plan(
 
     Raises NoPlace where lymph nodes find no room and the request allows no fewer, or none does.
     """
-    numbers = range(request.count)
-    sizes = [round(request.sizes.draw(node_rng(request.seed, k, "size")), 6) for k in numbers]
+    sizes = [round(size, 6) for size in _long_axes(request)]
+    numbers = range(len(sizes))
     shapes = [request.shape.with_axes(request.short_axis_mm, size) for size in sizes]
     progress.stage("structures", request.structure_steps)
     samples = model.sample(numbers, sizes, request.seed, request.structure_steps, progress, shapes)
@@ -46,10 +49,11 @@ def make_plan(
     kept = [(k, found) for k, found in enumerate(placed) if found is not None]
     refused = tuple(sizes[k] for k, found in enumerate(placed) if found is None)
     if not kept or (refused and not request.allow_fewer):
+        room = ", ".join(f"{name or 'there'} {mm:.0f} mm" for name, mm in most_room(region, ct))
         raise NoPlace(
-            f"only {len(kept)} of {request.count} lymph nodes fit; no room for those of "
-            f"{_counted(refused)}: ask for fewer or smaller ones, give a wider region, or allow "
-            "fewer"
+            f"only {len(kept)} of {len(sizes)} lymph nodes fit; no room for those of "
+            f"{_counted(refused)} (the largest balls of free fat: {room or 'none'}): ask for fewer "
+            "or smaller ones, give a wider region, or allow fewer"
         )
     nodes = tuple(
         PlannedNode(
@@ -68,6 +72,18 @@ def make_plan(
     return Plan(request, nodes, model.description["sha256"], refused), Samples(
         [samples.structures[k] for k in own], [samples.repaired[k] for k in own]
     )
+
+
+def _long_axes(request: SynthesisRequest) -> list[float]:
+    """Long axes in mm, each drawn alone; or, without a count, as many as a patient may have, and
+    alike: normal numbers with a part in common make even ones that are distributed as ever."""
+    if request.count is not None:
+        return [request.sizes.draw(node_rng(request.seed, k, "size")) for k in range(request.count)]
+    patient = node_rng(request.seed, 0, "patient")
+    count, common = patient.integers(*USUAL_COUNT, endpoint=True), patient.standard_normal()
+    own = [node_rng(request.seed, k, "size").standard_normal() for k in range(count)]
+    normal = ALIKE**0.5 * common + (1 - ALIKE) ** 0.5 * np.array(own)
+    return [request.sizes.quantile(NormalDist().cdf(value)) for value in normal.tolist()]
 
 
 def _counted(long_axes: Sequence[float]) -> str:

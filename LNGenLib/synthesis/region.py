@@ -30,7 +30,13 @@ def region_of(scan: Scan, request: SynthesisRequest) -> CandidateRegion:
     elif request.region_box is not None:
         region = box_mask(scan.ct, request.region_box)
     found = find_region(
-        scan.hu, scan.anatomy, region, request.stations, request.points, request.tolerance_mm
+        scan.hu,
+        scan.anatomy,
+        region,
+        request.stations,
+        request.points,
+        request.tolerance_mm,
+        request.tumor_mm,
     )
     return _kept_off(scan, found)
 

@@ -28,9 +28,12 @@ def as_point(values: Iterable[float], digits: int) -> Point:
 class SynthesisRequest:
     """How many lymph nodes of which sizes and shapes, where, by which seed.
 
+    Without a `count` they are 4 to 8, as one patient may have, of sizes that are more alike.
+
     Where: at `stations` by name; or in `region_box`, (R1, R2, A1, A2, S1, S2) in RAS mm; or one at
     each of `points` (RAS mm), within `tolerance_mm`; with none of them at all stations, or in a
-    mask that is given apart. `short_axis_mm` asks for shapes of that short axis. With
+    mask that is given apart. At stations they lie as is usual with a tumor of the rectum at
+    `tumor_mm` (RAS), if that is told. `short_axis_mm` asks for shapes of that short axis. With
     `allow_fewer`, lymph nodes that find no room are left out. How bright they are (0 to 170 HU at
     all) follows the scan's phase, which `artery_hu` tells where it is not to be measured, or
     `enhancement`: HU over the scan's muscle between which their means lie. `hilum` is the share of
@@ -45,7 +48,7 @@ class SynthesisRequest:
         LNGenLib.errors.InputError: count 0: ask for 1 to 1000 lymph nodes
     """
 
-    count: int = 5
+    count: int | None = 5
     sizes: Sizes = Sizes()
     seed: int = 0
     region_box: tuple[float, float, float, float, float, float] | None = None
@@ -60,16 +63,19 @@ class SynthesisRequest:
     enhancement: tuple[float, float] | None = None
     artery_hu: float | None = None
     hilum: float | None = None
+    tumor_mm: Point | None = None
 
     def __post_init__(self):
-        for name in ("count", "seed", "texture_steps", "structure_steps"):
+        if self.count is not None:
+            whole(self.count, "count")
+        for name in ("seed", "texture_steps", "structure_steps"):
             whole(getattr(self, name), name)
         as_python(self)
         if not isinstance(self.sizes, Sizes):
             raise InputError(f"sizes {self.sizes}: give Sizes(law, low_mm, high_mm)")
         if not isinstance(self.shape, ShapeRange):
             raise InputError(f"shape {self.shape}: give ShapeRange(axis_ratio, irregularity)")
-        if not 1 <= self.count <= MOST_NODES:
+        if self.count is not None and not 1 <= self.count <= MOST_NODES:
             raise InputError(f"count {self.count}: ask for 1 to {MOST_NODES} lymph nodes")
         for name in ("texture_steps", "structure_steps"):
             if not 1 <= getattr(self, name) <= 1000:
@@ -80,8 +86,9 @@ class SynthesisRequest:
             raise InputError(
                 f"{self.count} lymph nodes at {len(self.points)} points: ask for as many as points"
             )
-        if not all(len(p) == 3 and all(map(math.isfinite, p)) for p in self.points):
-            raise InputError("points: give three numbers each, R A S in mm")
+        given = self.points if self.tumor_mm is None else (*self.points, self.tumor_mm)
+        if not all(len(p) == 3 and all(map(math.isfinite, p)) for p in given):
+            raise InputError("points and tumor: give three numbers each, R A S in mm")
         if not 0 <= self.tolerance_mm <= 100:
             raise InputError(f"tolerance {self.tolerance_mm:g} mm: give 0 to 100 mm")
         short = self.short_axis_mm
