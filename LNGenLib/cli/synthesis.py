@@ -249,6 +249,7 @@ def _write_result(
             picture = render_preview(scan.hu, result.ct, result.lymph_nodes, result.records)
             write_picture(picture, folder / "preview.png")
     _print_records(result.records)
+    _print_anatomy(scan, request)
     _print_plan(result.provenance["plan"])
     print_seconds(progress.seconds)
     say(f"SYNTHETIC lymph nodes written to {output}")
@@ -266,8 +267,16 @@ def _write_plan(
         center = ", ".join(f"{v:.0f}" for v in node.center_ras_mm)
         table.add_row(str(node.number), node.station or "-", center, f"{node.long_axis_mm:.1f}")
     console.print(table)
+    _print_anatomy(scan, request)
     _print_plan(dataclasses.asdict(plan))
     say(f"plan written to {output / 'plan.json'}; nothing painted")
+
+
+def _print_anatomy(scan: LNGenLib.Scan, request: LNGenLib.SynthesisRequest) -> None:
+    from LNGenLib.scan.totalsegmentator import shows_bowel
+
+    if not request.points and not shows_bowel(scan.anatomy):
+        say("anatomy estimated from HU: `lngen anatomy` labels it, for places that are surer")
 
 
 def _print_plan(plan: Mapping[str, Any]) -> None:

@@ -11,7 +11,6 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.body import inner_part, outside_of
-from LNGenLib.image.components import FACES, components
 from LNGenLib.image.geometry import array_spacing, ras_to_index
 from LNGenLib.image.grid import (
     Box,
@@ -24,17 +23,18 @@ from LNGenLib.image.grid import (
     thinned,
     voxels_of,
 )
-from LNGenLib.image.hu import OUTSIDE
+from LNGenLib.image.hu import FAT, OUTSIDE
 from LNGenLib.image.io import to_array
-from LNGenLib.placement.estimates import estimate_pelvis
+from LNGenLib.placement.estimates import estimate_pelvis, estimate_rectum
 from LNGenLib.placement.fat import Fat
 from LNGenLib.placement.landmarks import TUMOR, Landmarks, finish, label_landmarks
 from LNGenLib.placement.stations import PELVIC, STATIONS, StationMap, canonical_names, map_stations
+from LNGenLib.placement.unlabeled import known_fat, pelvic_fat
+from LNGenLib.scan.totalsegmentator import shows_bowel
 
 MARGIN = 36.0  # mm round the candidate centers: the largest node and its surroundings fit in
 WHERE_ASKED = 0.02  # weight of a station that has none by default
 GAP = 2.0  # mm between nodes, real or painted
-LEAST_TISSUE = 100.0  # mm3 of compact tissue that nodes keep off where no labels show organs
 
 
 class NoPlace(InputError):
@@ -127,7 +127,11 @@ def find_region(
         return replace(found, tumor=ras_to_index(ct, np.array(tumor)) - _start(found.box))
     box = surroundings(region, MARGIN, spacing)
     steps = coarse_steps(spacing)
-    forbidden, fat = _tissue(ct, anatomy, outside_of(to_array(thinned(ct, steps))), steps, box)
+    outside = outside_of(to_array(thinned(ct, steps)))
+    forbidden, fat = _tissue(ct, anatomy, outside, steps, box)
+    if not points and not shows_bowel(anatomy):  # points are the user's own
+        hu = sitk.GetArrayViewFromImage(ct)[box]
+        forbidden |= ~known_fat(hu, spacing, refined(outside, steps, box))
     own = surroundings(region[box], 0, spacing)
     voxels = _free(region[box][own], own, fat, forbidden)
     if not points:
@@ -169,16 +173,24 @@ def read_stations(
     labels = np.zeros(hu.shape, np.uint16) if anatomy is None else to_array(thinned(anatomy, steps))
     marks = label_landmarks(coarse, labels)
     estimate_pelvis(marks, hu, ~outside)
+    inner, room = inner_part(outside, marks.spacing), None
+    fat = inner & (labels == 0) & (hu < 0)
+    if shows_bowel(anatomy):
+        estimate_rectum(marks, (hu > OUTSIDE) & (hu < FAT[1]))
+    else:
+        room = pelvic_fat(marks, ct, outside, inner, steps)
+        z, y, x = steps.tolist()
+        fat &= room[::z, ::y, ::x]
     finish(marks)
     if tumor is not None:
         marks.heights[TUMOR] = tumor[2]
-    near = map_stations(marks, inner_part(outside, marks.spacing) & (labels == 0) & (hu < 0))
+    near = map_stations(marks, fat)
     small = surroundings(near.station > 0, MARGIN, marks.spacing)
     box = finer(small, steps, ct.GetSize()[::-1])
-    forbidden, fat = _tissue(ct, anatomy, outside, steps, box)
-    if anatomy is None:
-        forbidden |= _compact(fat.whole(), array_spacing(ct))
-    return Anatomy(marks, near, steps, box, forbidden, fat)
+    forbidden, found = _tissue(ct, anatomy, outside, steps, box)
+    if room is not None:
+        forbidden |= ~room[box]
+    return Anatomy(marks, near, steps, box, forbidden, found)
 
 
 def station_region(anatomy: Anatomy, wanted: Sequence[str] = ()) -> CandidateRegion:
@@ -296,9 +308,3 @@ def _tissue(
     if anatomy is not None:
         forbidden |= sitk.GetArrayViewFromImage(anatomy)[box] > 0
     return forbidden, Fat(hu, array_spacing(ct))
-
-
-def _compact(fat: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """Tissue other than fat in pieces of some size: what labels would show."""
-    parts, sizes = components(~fat, FACES)
-    return (sizes * spacing.prod() >= LEAST_TISSUE)[parts]

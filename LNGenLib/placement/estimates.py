@@ -106,7 +106,9 @@ def before_sacrum(marks: Landmarks) -> np.ndarray:
 
 def behind_sacrum(marks: Landmarks) -> np.ndarray:
     """What lies behind the sacrum's front (z, y, x, bool)."""
-    return (marks.ras[1] < _front(marks)) & (np.abs(marks.ras[0] - marks.midline) < HEADS_APART[0] / 2)
+    return (marks.ras[1] < _front(marks)) & (
+        np.abs(marks.ras[0] - marks.midline) < HEADS_APART[0] / 2
+    )
 
 
 def _front(marks: Landmarks) -> np.ndarray:

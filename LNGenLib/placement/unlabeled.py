@@ -116,7 +116,9 @@ def _round_pelvis(marks: Landmarks) -> np.ndarray:
     sacrum = marks.points("sacrum")
     low, high = marks.heights["coccyx"], marks.heights["promontory"]
     inside = (s > low - REACH_DOWN) & (s < high + REACH_UP)
-    inside = inside & (a < sacrum[:, 1].max() + REACH_BEFORE) & (a > sacrum[:, 1].max() - REACH_BEHIND)
+    inside = (
+        inside & (a < sacrum[:, 1].max() + REACH_BEFORE) & (a > sacrum[:, 1].max() - REACH_BEHIND)
+    )
     return inside & (np.abs(r - marks.midline) < REACH_ASIDE)
 
 

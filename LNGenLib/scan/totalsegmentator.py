@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import SimpleITK as sitk
+
 # TotalSegmentator v2, task "total": the classes that are landmarks, or tell how the body lies
 # (https://github.com/wasserth/TotalSegmentator#class-details)
 NUMBERS = {
@@ -59,6 +61,13 @@ def number_of(name: str) -> int:
 def is_known(name: str) -> bool:
     """Whether a class, or a whole, is one that LNGen knows by this name."""
     return number_of(name) != OTHER
+
+
+def shows_bowel(anatomy: sitk.Image | None) -> bool:
+    """Whether labels show the colon; without it, what is bowel has to be told from HU."""
+    return anatomy is not None and bool(
+        (sitk.GetArrayViewFromImage(anatomy) == NUMBERS["colon"]).any()
+    )
 
 
 def _words(name: str) -> frozenset[str]:

@@ -15,6 +15,7 @@ import torch
 from LNGenLib import __version__
 from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.scan import Scan
+from LNGenLib.scan.totalsegmentator import shows_bowel
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples
 from LNGenLib.synthesis.enhancement import draw_uptake, offsets
@@ -39,8 +40,18 @@ def make_records(
 ) -> tuple[LymphNodeRecord, ...]:
     """A record of each of the plan's lymph nodes, as it was painted."""
     painted = zip(nodes, samples.repaired, strict=True)
+    estimated = not (plan.request.points or shows_bowel(scan.anatomy))
     return tuple(
-        _record(scan.hu, node, painting, k, repaired, plan, _wanted(painting, k, plan, method))
+        _record(
+            scan.hu,
+            node,
+            painting,
+            k,
+            repaired,
+            plan,
+            estimated,
+            _wanted(painting, k, plan, method),
+        )
         for k, (node, repaired) in enumerate(painted)
     )
 
@@ -52,6 +63,7 @@ def _record(
     k: int,
     repaired: bool,
     plan: Plan,
+    estimated: bool,
     wanted: dict[str, Any],
 ) -> LymphNodeRecord:
     painted, planned = painting.nodes[k], plan.nodes[k]
@@ -80,6 +92,7 @@ def _record(
         seed=plan.seed,
         station=planned.station,
         hilum=planned.hilum,
+        anatomy_estimated=estimated,
         **wanted,
     )
 

@@ -31,7 +31,8 @@ class LymphNodeRecord:
     the 3D long axis; `surrounding_mean_hu` of unchanged voxels within 3 mm of the label. `mean_hu`
     is that of its label, partial volume included, `wanted_mean_hu` that of its tissue; `uptake` is
     "benign" or "metastatic", as which it took up contrast, where that was drawn. With a `hilum` it
-    has a notch in its long side, in which fat stayed.
+    has a notch in its long side, in which fat stayed. Its place was found by an anatomy that is
+    `anatomy_estimated` from HU, where no labels showed the bowel and it was not given.
     """
 
     label: int
@@ -52,6 +53,7 @@ class LymphNodeRecord:
     wanted_mean_hu: float | None = None
     uptake: str | None = None
     hilum: bool = False
+    anatomy_estimated: bool = False
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> LymphNodeRecord:

@@ -1,0 +1,127 @@
+"""Automatic places in CTs without labels: are all of them fat of the pelvis, and none bowel?
+
+    python Testing/benchmarks/unlabeled.py [--part test] [--first 0] [--count 60] [--labels]
+    python Testing/benchmarks/unlabeled.py --real ../shared/data
+
+The first asks for five lymph nodes of clinical sizes in each of the varied pelves of a set; where
+../shared/data is there, every second one has stool of a real colon. A node lies in fat if no more
+than 5 % of its volume, its partial volume counted, is not fat of the pelvis. The second asks for
+ten of 5 to 12 mm for each of five seeds in the real pelvis, and compares them with its labels.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+TESTING = Path(__file__).parents[1]
+sys.path.insert(0, str(TESTING))
+from real_stool import real_stool
+
+from LNGenLib.image.io import as_ct, read_image, to_array
+from LNGenLib.phantom import FIRST_SEED, varied_pelvis
+from LNGenLib.phantom.patient import Patient
+from LNGenLib.placement.candidate_region import NoPlace
+from LNGenLib.progress import Progress
+from LNGenLib.scan import Scan
+from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.structure.sizes import Sizes
+from LNGenLib.synthesis.models import Models
+from LNGenLib.synthesis.planning import make_plan
+from LNGenLib.synthesis.realizing import lymph_nodes
+from LNGenLib.synthesis.region import region_of
+from LNGenLib.synthesis.request import SynthesisRequest
+
+SHARED = TESTING.parents[1] / "shared/data"
+MOST_OFF = 0.05  # of a node's volume
+console = Console(width=140)
+
+
+def placed(scan: Scan, request: SynthesisRequest, models: Models) -> list[tuple[str, LymphNode]]:
+    """The lymph nodes that `request` gets in a scan, each with its station."""
+    region = region_of(scan, request)
+    plan, samples = make_plan(scan.hu, request, region, models.structure, Progress())
+    nodes = lymph_nodes(plan, samples.structures, scan.hu)
+    return [(str(one.station), node) for one, node in zip(plan.nodes, nodes)]
+
+
+def share_in(node: LymphNode, mask: np.ndarray) -> float:
+    """The share of a node's volume that lies in a mask (z, y, x, bool)."""
+    box = node.box(0)
+    occupancy = node.occupancy(box)
+    return float((occupancy * mask[box]).sum() / occupancy.sum())
+
+
+def in_phantoms(part: str, first: int, count: int, labels: bool, models: Models) -> None:
+    """Print what lies where in varied pelves."""
+    stool = real_stool(SHARED) if SHARED.is_dir() else []
+    table = Table("pelvis", "patient", "placed", "in fat", "in a lumen", "seconds of the region")
+    refused, total = 0, np.zeros(3, int)
+    for number in range(first, first + count):
+        filled = stool[number // 2 % len(stool)] if stool and number % 2 else None
+        phantom = varied_pelvis(number, part, filled)
+        fat, lumen = (to_array(image) > 0 for image in (phantom.fat, phantom.lumen))
+        request = SynthesisRequest(5, seed=number, allow_fewer=True)
+        scan = Scan(phantom.ct, phantom.labels if labels else None)
+        start = time.perf_counter()
+        try:
+            region_of(scan, request)
+            seconds = time.perf_counter() - start
+            nodes = placed(scan, request, models)
+        except NoPlace as error:
+            refused += 1
+            console.print(number, "refused:", error)
+            continue
+        off = [(station, 1 - share_in(node, fat)) for station, node in nodes]
+        bad = [f"{station} {share:.0%} off" for station, share in off if share > MOST_OFF]
+        within = sum(share_in(node, lumen) > 0 for _, node in nodes)
+        total += (len(nodes), len(nodes) - len(bad), within)
+        person = Patient.drawn(FIRST_SEED[part] + number)
+        words = f"{person.rectum}, {person.sigmoid}, {person.noise or 0:.0f} HU"
+        kept = ", ".join([str(len(nodes) - len(bad)), *bad])
+        row = (str(number), words, str(len(nodes)), kept, str(within), f"{seconds:.1f}")
+        table.add_row(*row)
+        console.print(*row, sep=" | ")
+    console.print(table)
+    words = "{} lymph nodes: {} in fat of the pelvis, {} in a lumen; {} of {} pelves refused"
+    console.print(words.format(*total, refused, count))
+
+
+def in_real_pelvis(data: Path, models: Models) -> None:
+    """Print how many lymph nodes lie on a label that the placement was not given."""
+    ct = as_ct(read_image(data / "ct/totalsegmentator_pelvis.nii.gz"))
+    labeled = to_array(read_image(data / "ct/totalsegmentator_pelvis_seg.nii.gz")) > 0
+    table = Table("seed", "placed", "off every label", "largest share on one")
+    for seed in range(5):
+        request = SynthesisRequest(10, Sizes("uniform", 5, 12), seed)
+        nodes = placed(Scan(ct), request, models)
+        on = [labeled[node.box(0)][node.occupancy(node.box(0)) >= 0.5].any() for _, node in nodes]
+        most = max(share_in(node, labeled) for _, node in nodes)
+        table.add_row(str(seed), str(len(nodes)), str(len(nodes) - sum(on)), f"{most:.1%}")
+    console.print(table)
+
+
+def main(
+    part: str = "test",
+    first: int = 0,
+    count: int = 60,
+    labels: Annotated[bool, typer.Option(help="Give the phantoms' labels, too.")] = False,
+    real: Annotated[Path | None, typer.Option(help="Folder of real data.")] = None,
+) -> None:
+    """Place lymph nodes without labels, and compare with the truth."""
+    models = Models("cpu")
+    if real is not None:
+        in_real_pelvis(real, models)
+    else:
+        in_phantoms(part, first, count, labels, models)
+
+
+if __name__ == "__main__":
+    typer.run(main)
