@@ -49,6 +49,8 @@ class GenerateSection:
             parameters.result = volume
             panel.results.show()
             text = _("{count} SYNTHETIC lymph nodes are in {name}")
+            if any(record.anatomy_estimated for record in outcome[0].records):
+                text += _(" (anatomy estimated from HU; labels of organs make places surer)")
             panel.status.say(text.format(count=len(outcome[0].records), name=volume.GetName()))
 
         with panel.status.saying():

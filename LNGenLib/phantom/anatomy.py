@@ -174,7 +174,7 @@ def paint_envelopes(
     girth, less = rng.uniform(-8, 3), 0.0
     body = column(BODY, 2.25)
     if patient:
-        girth, less = max(girth + patient.girth, -9), min(patient.girth, 0)
+        girth, less = max(girth + patient.girth, -9), patient.narrowing
         body = body.within(paint_table(canvas, patient, girth))
         if patient.arms:
             paint_arms(canvas, tissues, girth)
@@ -207,7 +207,8 @@ def paint_bowel(
     if patient:
         rectum = _course(rectum, patient, fate)
         fascia[:, 3] = np.maximum(fascia[:, 3], rectum[2:8, 3] + 7)
-        mesorectum = [solid.within(column(CAVITY, 2.2)) for solid in tube(*fascia)]
+        room = column(CAVITY, 2.2)
+        mesorectum = [solid.within(room, patient.narrowing) for solid in tube(*fascia)]
     # The fascia, then fat
     canvas.paint(mesorectum, (0.6, -30, 0), (-0.6, tissues.fat, FAT_PLANE))
     lowest = 45 if patient and patient.redundant_sigmoid else 24

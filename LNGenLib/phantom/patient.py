@@ -25,6 +25,11 @@ class Patient:
     view: float | None = None  # mm across the round field of view; None: all of the grid
     noise: float | None = None  # HU, standard deviation; None: 8 to 12, by slice thickness
 
+    @property
+    def narrowing(self) -> float:
+        """mm, at most 0, by which the pelvic cavity of a thin patient is grown."""
+        return min(self.girth, 0.0)
+
     @classmethod
     def drawn(cls, seed: int) -> Patient:
         """A patient at random.

@@ -28,10 +28,10 @@ class Solid:
         ends = np.array([self.low, self.high]) * np.array([-1, 1, 1], np.float32)
         return Solid(lambda x, y, z: self.distance(-x, y, z), ends.min(0), ends.max(0))
 
-    def within(self, other: Solid) -> Solid:
-        """The part of the solid that lies in another."""
+    def within(self, other: Solid, growth: float = 0.0) -> Solid:
+        """The part of the solid that lies in another, grown by some mm."""
         return Solid(
-            lambda *point: np.maximum(self.distance(*point), other.distance(*point)),
+            lambda *point: np.maximum(self.distance(*point), other.distance(*point) - growth),
             self.low,
             self.high,
         )

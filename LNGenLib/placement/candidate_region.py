@@ -260,8 +260,8 @@ def _wanted_stations(anatomy: Anatomy, wanted: Sequence[str]) -> CandidateRegion
         names = (station.name for station in STATIONS if station.name in missing)
         why = "; ".join(f"{name}: {reasons[name]}" for name in names)
         raise NoPlace(
-            f"no place for lymph nodes at {kind} stations ({why}): give the anatomy, "
-            "other stations, or a box, a mask or points"
+            f"no place for lymph nodes at {kind} stations ({why}): give the anatomy "
+            "(`lngen anatomy` makes it), other stations, or a box, a mask or points"
         )
     return region
 

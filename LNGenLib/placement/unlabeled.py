@@ -26,11 +26,12 @@ SURE = 2.5  # times the noise's own spread, within which a value says nothing
 WALL = 55.0  # above it, FINE: what walls fat off
 FASCIA = 15.0  # above it, SHEET: thin sheets and vessels, which a node does not cut
 STRAND = 8.0  # above it, EVEN, apart from walls: the same, where noise hides them
+GAS = 150.0  # below it: as dark as gas has to be
 BUBBLE, MIXED = 80.0, 35.0  # below it, FINE and EVEN: gas, and what it is mixed with
 PLATEAU = 20.0  # EVEN, on both sides
 NEAR_GAS = 8.0  # mm through fat
-NEAR_WALL = 4.5  # mm in which a wall shows at EVEN
-LEAST_PLATEAU = 2000.0  # mm3 of it in a piece of fat
+NEAR_WALL = 3.5  # mm in which a wall shows at EVEN
+LEAST_PLATEAU, LEAST_EVEN = 2000.0, 0.3  # mm3 of it in a piece of fat, and its share
 LEAST_OTHER = 8.0  # mm3 of a piece in fat that is not fat
 NARROW = 1.2  # mm to each side of a way by which pieces of fat are joined, at least
 WAY = 3.0  # mm likewise, between the pelvis and what lies round it
@@ -47,8 +48,9 @@ def known_fat(hu: np.ndarray, spacing: np.ndarray, outside: np.ndarray) -> np.nd
     steps = np.maximum(SAMPLE / spacing, 1).astype(int)
     blocks, step = _means(hu, steps), spacing * steps
     body = _means(~outside, steps) > 0.99
+    level = _fat_level(blocks[body])
+    blocks = blocks.clip(level - GAS)  # so that gas does not shine through a wall
     fine, sheet, even = (_smoothed(blocks, sigma, step) for sigma in (FINE, SHEET, EVEN))
-    level = _fat_level(even[body])
 
     def off(values: np.ndarray, least: float) -> float:
         return max(least, SURE * _spread(values[body], level))
@@ -177,5 +179,5 @@ def _with_plateau(fat: np.ndarray, plateau: np.ndarray, step: np.ndarray) -> np.
     pieces, sizes = components(core, FACES)
     even = np.bincount(pieces[plateau], minlength=len(sizes)) * step.prod()
     even[0] = 0
-    kept = (even >= LEAST_PLATEAU)[pieces]
+    kept = ((even >= LEAST_PLATEAU) & (even >= LEAST_EVEN * sizes * step.prod()))[pieces]
     return ndimage.binary_dilation(kept, neighbors, times + 1, mask=fat) if times else kept

@@ -42,16 +42,7 @@ def make_records(
     painted = zip(nodes, samples.repaired, strict=True)
     estimated = not (plan.request.points or shows_bowel(scan.anatomy))
     return tuple(
-        _record(
-            scan.hu,
-            node,
-            painting,
-            k,
-            repaired,
-            plan,
-            estimated,
-            _wanted(painting, k, plan, method),
-        )
+        _record(scan.hu, node, painting, k, repaired, plan, estimated, method)
         for k, (node, repaired) in enumerate(painted)
     )
 
@@ -64,7 +55,7 @@ def _record(
     repaired: bool,
     plan: Plan,
     estimated: bool,
-    wanted: dict[str, Any],
+    method: Method,
 ) -> LymphNodeRecord:
     painted, planned = painting.nodes[k], plan.nodes[k]
     hu = sitk.GetArrayViewFromImage(ct)
@@ -93,7 +84,7 @@ def _record(
         station=planned.station,
         hilum=planned.hilum,
         anatomy_estimated=estimated,
-        **wanted,
+        **_wanted(painting, k, plan, method),
     )
 
 
