@@ -174,6 +174,7 @@ OTHERS = {
     "short_axis_mm": 3.0,
     "allow_fewer": False,
     "hilum": 0.0,
+    "tumor_mm": (0.0, -40.0, 0.0),
 }
 
 

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from LNGenLib.image.grid import Box, distance_to, surroundings
 from LNGenLib.placement.landmarks import COCCYX, REFLECTION, TUMOR, Landmarks
+from LNGenLib.structure.lymph_node import inside_grid
 
 AHEAD = 15.0  # mm of fat before the rectum, at most
 OFF_HIPS = 15.0  # mm: the obturator internus muscle lies between
@@ -39,7 +40,10 @@ def held(marks: Landmarks, box: Box, off: np.ndarray) -> np.ndarray:
     inside &= (off <= AHEAD) | (_angle(marks, box) < 135)
     inside &= a > sacral_front(marks, s)
     if "hips" in marks.masks:
-        inside &= distance_to(marks.masks["hips"], OFF_HIPS, marks.spacing)[box] > OFF_HIPS
+        wide = inside_grid(box, marks.shape, np.ceil(OFF_HIPS / marks.spacing).astype(int))
+        own = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(box, wide))
+        off_hips = distance_to(marks.masks["hips"][wide], OFF_HIPS, marks.spacing)[own]
+        inside &= off_hips > OFF_HIPS
     return inside
 
 
