@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from LNGenLib.structure.lymph_node import LymphNode, inside_grid
+from LNGenLib.image.grid import inside_grid
+from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.texture.blending import label_of
 
 OWN_SPREAD = 0.5  # mm, taken as the point spread (sigma) that a background comes with

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from LNGenLib.datasets.pool import Pool
+from LNGenLib.image.grid import inside_grid
 from LNGenLib.placement.nearby import free_spots, place_near
 from LNGenLib.randomness import node_rng, node_seed
-from LNGenLib.structure.lymph_node import inside_grid
 from LNGenLib.synthesis.enhancement import draw_means
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import Painting, blend_all, measure_scan

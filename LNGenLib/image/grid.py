@@ -74,6 +74,16 @@ def surroundings(mask: np.ndarray, margin: float, spacing: np.ndarray) -> Box:
     return tuple(box)
 
 
+def inside_grid(box: Box, shape: tuple[int, ...], pad: np.ndarray | int = 0) -> Box:
+    """The part of `box`, with `pad` voxels more on each side, that lies in a grid of `shape`."""
+    pads = np.broadcast_to(pad, 3).tolist()
+    z, y, x = (
+        slice(max(b.start - p, 0), min(b.stop + p, n))
+        for b, p, n in zip(box, pads, shape, strict=True)
+    )
+    return z, y, x
+
+
 def distance_to(mask: np.ndarray, reach: float, spacing: np.ndarray) -> np.ndarray:
     """Distance in mm (float32) to a mask (z, y, x), infinite beyond `reach` mm; `spacing` is in mm
     (z, y, x). The smaller the reach, the faster."""

@@ -12,10 +12,10 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from LNGenLib.image.geometry import array_spacing
-from LNGenLib.image.grid import coarse_steps, distance_to
+from LNGenLib.image.grid import coarse_steps, distance_to, inside_grid
 from LNGenLib.placement.candidate_region import GAP, CandidateRegion, Subregion
 from LNGenLib.placement.fat import Fat
-from LNGenLib.structure.lymph_node import LymphNode, inside_grid
+from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 
 LEAST_FAT = 0.85  # share of the node's volume that replaces fat, its partial volume counted

@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import ndimage
 
-from LNGenLib.image.grid import Box, distance_to, surroundings
+from LNGenLib.image.grid import Box, distance_to, inside_grid, surroundings
 from LNGenLib.placement.landmarks import COCCYX, REFLECTION, TUMOR, Landmarks
-from LNGenLib.structure.lymph_node import inside_grid
 
 AHEAD = 15.0  # mm of fat before the rectum, at most
 OFF_HIPS = 15.0  # mm: the obturator internus muscle lies between

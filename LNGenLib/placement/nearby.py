@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.body import inner_part, outside_of
-from LNGenLib.image.grid import coarse_steps, distance_to
+from LNGenLib.image.grid import coarse_steps, distance_to, inside_grid
 from LNGenLib.image.hu import FAT, OUTSIDE
 from LNGenLib.placement.candidate_region import (
     GAP,
@@ -21,7 +21,7 @@ from LNGenLib.placement.candidate_region import (
 )
 from LNGenLib.placement.fat import Fat
 from LNGenLib.placement.heuristic import place_nodes
-from LNGenLib.structure.lymph_node import LymphNode, inside_grid
+from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 
 NEAR = 8.0  # mm round a spot in which a center may lie

@@ -13,16 +13,6 @@ from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import diameter, surface
 
 
-def inside_grid(box: Box, shape: tuple[int, ...], pad: np.ndarray | int = 0) -> Box:
-    """The part of `box`, with `pad` voxels more on each side, that lies in a grid of `shape`."""
-    pads = np.broadcast_to(pad, 3).tolist()
-    z, y, x = (
-        slice(max(b.start - p, 0), min(b.stop + p, n))
-        for b, p, n in zip(box, pads, shape, strict=True)
-    )
-    return z, y, x
-
-
 @dataclass(frozen=True, eq=False)
 class LymphNode:
     """One lymph node in a CT grid with `spacing` (z, y, x) in mm.

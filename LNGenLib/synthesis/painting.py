@@ -11,12 +11,13 @@ from scipy import ndimage
 
 from LNGenLib.image.edge import edge_spread
 from LNGenLib.image.geometry import array_spacing
+from LNGenLib.image.grid import inside_grid
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.io import to_array
 from LNGenLib.image.noise import Noise, measure_noise
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import node_rng, node_seed
-from LNGenLib.structure.lymph_node import LymphNode, inside_grid
+from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.synthesis.enhancement import Enhancement, draw_means, measure_enhancement
 from LNGenLib.synthesis.phase import measure_phase, muscle_level
 from LNGenLib.synthesis.plan import Phase

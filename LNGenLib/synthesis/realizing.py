@@ -9,9 +9,10 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_axes, array_spacing, ras_to_index
+from LNGenLib.image.grid import inside_grid
 from LNGenLib.progress import Progress
 from LNGenLib.structure.ellipsoids import EllipsoidModel
-from LNGenLib.structure.lymph_node import LymphNode, inside_grid
+from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples, StructureModel
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import LARGEST, SMALLEST

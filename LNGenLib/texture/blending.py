@@ -8,10 +8,10 @@ import numpy as np
 from scipy import ndimage
 
 from LNGenLib.image.edge import FEWEST_OF_NODES, border_profiles, fit_spread, reach_of
-from LNGenLib.image.grid import Box
+from LNGenLib.image.grid import Box, inside_grid
 from LNGenLib.image.hu import FAT, MUSCLE
 from LNGenLib.image.noise import Noise
-from LNGenLib.structure.lymph_node import LymphNode, inside_grid
+from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.texture.patch import sampled
 
 LEAST_WEIGHT = 1e-3  # voxels with less of the node would change by a fraction of a HU: they stay

@@ -22,11 +22,10 @@ from skimage.segmentation import watershed
 
 from LNGenLib.files import read_table, write_npz
 from LNGenLib.image.geometry import array_spacing, extract_patch
-from LNGenLib.image.grid import Box
+from LNGenLib.image.grid import Box, inside_grid
 from LNGenLib.image.hu import FAT, SOFT_TISSUE, normalize, window_of
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.structure.corpus import real_shapes
-from LNGenLib.structure.lymph_node import inside_grid
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import signed_distance
 from LNGenLib.texture.patch import RIM, SDF_TRUNCATION, SIZED_TO_NODE, Frame, patch_distance

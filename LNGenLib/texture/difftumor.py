@@ -18,7 +18,8 @@ from scipy import ndimage
 from torch.nn.functional import interpolate
 
 from LNGenLib.errors import InputError
-from LNGenLib.structure.lymph_node import LymphNode, inside_grid
+from LNGenLib.image.grid import inside_grid
+from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.texture.blending import (
     REACH,
     BlendedNode,

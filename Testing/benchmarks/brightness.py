@@ -22,12 +22,13 @@ from rich.table import Table
 
 from LNGenLib.image.edge import edge_spread
 from LNGenLib.image.geometry import array_spacing
+from LNGenLib.image.grid import inside_grid
 from LNGenLib.image.io import as_ct, read_ct, to_array
 from LNGenLib.placement.candidate_region import NoPlace
 from LNGenLib.progress import Progress
 from LNGenLib.scan import Scan
 from LNGenLib.scan.labels import read_anatomy
-from LNGenLib.structure.lymph_node import LymphNode, inside_grid
+from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.enhancement import UPTAKES

@@ -12,13 +12,14 @@ from scipy import ndimage
 from LNGenLib.errors import InputError
 from LNGenLib.image.edge import FEWEST_OF_NODES, border_profiles, fit_spread, reach_of
 from LNGenLib.image.geometry import array_spacing
+from LNGenLib.image.grid import inside_grid
 from LNGenLib.image.hu import FAT, MUSCLE
 from LNGenLib.image.io import to_array
 from LNGenLib.placement.candidate_region import find_region
 from LNGenLib.placement.heuristic import place_nodes
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
-from LNGenLib.structure.lymph_node import LymphNode, inside_grid
+from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import Painting, ScanTraits, measure_scan, paint_nodes

@@ -11,10 +11,11 @@ import numpy as np
 from scipy import ndimage
 
 from LNGenLib.evaluation.realism.specimens import CALIPER, SURROUNDINGS, Specimen
+from LNGenLib.image.grid import inside_grid
 from LNGenLib.image.hu import FAT, SOFT_TISSUE
 from LNGenLib.placement.heuristic import LEAST_FAT
 from LNGenLib.structure.frame import GRID, SAMPLE
-from LNGenLib.structure.lymph_node import LymphNode, inside_grid
+from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.surface import node_surface
 from LNGenLib.texture.blending import REACH, label_of, scanned, within_reach
