@@ -21,7 +21,7 @@ from LNGenLib.placement.landmarks import Landmarks
 
 SAMPLE = 1.65  # mm, at most, of the blocks whose means are looked at: noise weighs less in them
 FINE, SHEET, EVEN = 1.0, 1.4, 2.0  # mm, standard deviations of what they are smoothed by
-SURE = 2.5  # times the noise's own spread, within which a value says nothing
+SURE = 2.2  # times the noise's own spread, within which a value says nothing
 # HU off the scan's fat, at least:
 WALL = 55.0  # above it, FINE: what walls fat off
 FASCIA = 15.0  # above it, SHEET: thin sheets and vessels, which a node does not cut
