@@ -114,7 +114,7 @@ def test_the_standin_resumes_to_the_same_scans(source, tmp_path, monkeypatch):
         hu = np.random.default_rng(seed).normal(-100, 5, size[::-1]).astype(np.int16)
         ct = sitk.GetImageFromArray(hu)
         ct.SetSpacing(spacing)
-        return Phantom(ct, ct * 0)
+        return Phantom(ct, *[ct * 0] * 3)
 
     def stop(stage, done, of):
         if done == 3:

@@ -54,13 +54,13 @@ def fat_of(hu: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("noise", [5.0, 15.0, 35.0])
-@pytest.mark.parametrize("content", ["stool", "gas", "fluid"])
+@pytest.mark.parametrize("content", ["stool", "gas", "fluid", "even"])
 def test_no_content_of_bowel_is_fat_and_fat_beside_it_is(content, noise):
-    fillings = {"stool": stool(0.05), "gas": -950.0, "fluid": 10.0}
+    fillings = {"stool": stool(0.05), "gas": -950.0, "fluid": 10.0, "even": FAT}
     fat = fat_of(tube(fillings[content], noise))
     radius = np.hypot(*(np.indices(SHAPE)[1:] - 48)) * 0.8
     assert not fat[radius < 14].any()
-    assert fat[radius > 20].mean() > 0.9
+    assert fat[radius > 20].mean() > 0.85
 
 
 def test_even_fat_is_fat_at_any_noise_and_spacing():
@@ -68,7 +68,7 @@ def test_even_fat_is_fat_at_any_noise_and_spacing():
     for spacing, noise in itertools.product(((1.0, 0.6, 0.6), (5.0, 0.98, 0.98)), (0.0, 8.0, 35.0)):
         shape = tuple((np.array((60, 60, 60)) / spacing).astype(int))
         hu = FAT + noise * rng.standard_normal(shape)
-        assert known_fat(hu, np.array(spacing), np.zeros(shape, bool)).mean() > 0.95
+        assert known_fat(hu, np.array(spacing), np.zeros(shape, bool)).mean() > 0.93
 
 
 def test_gas_is_kept_off_where_no_wall_lies_between():
