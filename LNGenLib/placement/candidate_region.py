@@ -29,7 +29,7 @@ from LNGenLib.placement.estimates import estimate_pelvis, estimate_rectum
 from LNGenLib.placement.fat import Fat
 from LNGenLib.placement.landmarks import TUMOR, Landmarks, finish, label_landmarks
 from LNGenLib.placement.stations import PELVIC, STATIONS, StationMap, canonical_names, map_stations
-from LNGenLib.placement.unlabeled import known_fat, pelvic_fat
+from LNGenLib.placement.unlabeled import known_fat, pelvic_fat, pelvic_part
 from LNGenLib.scan.totalsegmentator import shows_bowel
 
 MARGIN = 36.0  # mm round the candidate centers: the largest node and its surroundings fit in
@@ -173,10 +173,11 @@ def read_stations(
     labels = np.zeros(hu.shape, np.uint16) if anatomy is None else to_array(thinned(anatomy, steps))
     marks = label_landmarks(coarse, labels)
     estimate_pelvis(marks, hu, ~outside)
-    inner, room = inner_part(outside, marks.spacing), None
+    inner, room, pelvic = inner_part(outside, marks.spacing), None, None
     fat = inner & (labels == 0) & (hu < 0)
     if shows_bowel(anatomy):
         estimate_rectum(marks, (hu > OUTSIDE) & (hu < FAT[1]))
+        pelvic = pelvic_part(marks, (hu > FAT[0]) & (hu < FAT[1]) & (labels == 0), inner)
     else:
         room = pelvic_fat(marks, ct, outside, inner, steps)
         z, y, x = steps.tolist()
@@ -184,7 +185,7 @@ def read_stations(
     finish(marks)
     if tumor is not None:
         marks.heights[TUMOR] = tumor[2]
-    near = map_stations(marks, fat)
+    near = map_stations(marks, fat, pelvic)
     small = surroundings(near.station > 0, MARGIN, marks.spacing)
     box = finer(small, steps, ct.GetSize()[::-1])
     forbidden, found = _tissue(ct, anatomy, outside, steps, box)

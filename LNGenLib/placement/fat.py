@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
+from LNGenLib.image.grid import Box, distance_to, inside_grid
 from LNGenLib.image.hu import FAT
-
-if TYPE_CHECKING:
-    from LNGenLib.image.grid import Box
 
 SLICES, THREADS = 16, 2  # smoothed at a time; more threads gain little
 BEYOND = 16  # voxels round what is looked at that are found with it
 HALO = 6  # voxels round a part that its smoothing sees
+# Thin sheets and vessels: as unlabeled.py tells them, here from the fat round a node
+SHEET, FASCIA = 1.4, 15.0  # mm of smoothing, and HU above it at least
+EVEN, STRAND = 2.0, 8.0  # likewise, apart from walls
+SURE = 2.2  # times the spread by noise
+WALL, NEAR_WALL = 20.0, 4.5  # HU, and mm in which it shows at EVEN
+MOST_CUT = 0.02  # share of a node's voxels that noise raises as high
 
 
 class Fat:
@@ -24,7 +27,8 @@ class Fat:
 
     def __init__(self, hu: np.ndarray, spacing: np.ndarray) -> None:
         self.shape = hu.shape
-        self._hu, self._sigma = hu, (0, *np.minimum(1 / spacing[1:], 1.5))
+        self._hu, self._spacing = hu, spacing
+        self._sigma = (0, *np.minimum(1 / spacing[1:], 1.5))
         self._mask, self._known = np.zeros(hu.shape, bool), np.zeros(hu.shape, bool)
 
     def __getitem__(self, box: Box) -> np.ndarray:
@@ -40,6 +44,16 @@ class Fat:
         """All of it (z, y, x, bool)."""
         return self[tuple(slice(0, size) for size in self.shape)]
 
+    def is_cut(self, box: Box, inside: np.ndarray) -> bool:
+        """Whether a thin sheet or a vessel runs through what is `inside` (bool) in a box."""
+        near = inside_grid(box, self.shape, np.ceil(NEAR_WALL / self._spacing).astype(int))
+        own = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(box, near))
+        hu, fat = self._hu[near].astype(np.float32), self[near]
+        walls = distance_to(hu > WALL, NEAR_WALL, self._spacing) < np.inf
+        raised = _raised(hu, fat, SHEET, FASCIA, self._spacing)
+        raised |= _raised(hu, fat, EVEN, STRAND, self._spacing) & ~walls
+        return bool(raised[own][inside].sum() > MOST_CUT * inside.sum())
+
     def _find(self, z: slice, y: slice, x: slice) -> None:
         seen = [slice(max(part.start - HALO, 0), part.stop + HALO) for part in (y, x)]
         own = [slice(a.start - b.start, a.stop - b.start) for a, b in zip((y, x), seen)]
@@ -53,3 +67,15 @@ class Fat:
         with ThreadPoolExecutor(THREADS) as threads:  # scipy lets others run meanwhile
             list(threads.map(find, range(z.start, z.stop, SLICES)))
         self._known[z, y, x] = True
+
+
+def _raised(
+    hu: np.ndarray, fat: np.ndarray, sigma: float, least: float, spacing: np.ndarray
+) -> np.ndarray:
+    """Where `hu` (z, y, x), smoothed by `sigma` mm, is above most of its `fat` (bool): by `least`
+    HU, and by more than noise raises it."""
+    smooth = ndimage.gaussian_filter(hu, sigma / spacing)
+    level = np.median(hu[fat]) if fat.any() else 0.0
+    lower = smooth[fat & (smooth < level)]  # walls raise what is higher, too
+    spread = 1.48 * (level - np.median(lower)) if len(lower) else 0.0
+    return smooth > level + max(least, SURE * spread)

@@ -178,10 +178,14 @@ def _find_room(
         shell = _shell(occupancy > 0, spacing)
         start = np.array([b.start for b in box])
         for center in tries[_may_fit(occupancy, tries + start - low, free, spacing)]:
-            if _problem(occupancy, shell, start + center, region.fat, forbidden) is None:
-                found = node.at(center + jitter)
-                if _slant(found, _way(region, center, spacing)) <= MOST_SLANT:
-                    return found
+            at = start + center
+            if _problem(occupancy, shell, at, region.fat, forbidden) is not None:
+                continue
+            found = node.at(center + jitter)
+            own = tuple(slice(a, b) for a, b in zip(at.tolist(), at + occupancy.shape))
+            slant = _slant(found, _way(region, center, spacing))
+            if slant <= MOST_SLANT and not region.fat.is_cut(own, occupancy >= 0.5):
+                return found
     return None
 
 

@@ -65,6 +65,7 @@ STATIONS = (  # name, landmark, reach, weight, color
 STATION_NAMES = tuple(station.name for station in STATIONS)
 PELVIC = STATION_NAMES[:5]  # of which automatic placement wants one at least
 MESORECTAL = 1  # its number
+WITHIN = [k for k, one in enumerate(STATIONS, 1) if one.landmark in ("rectum", "hips", "sacrum")]
 
 
 def canonical_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -122,9 +123,9 @@ class StationMap:
         return [(int(k), float(self.shares[k])) for k in np.flatnonzero(self.shares)]
 
 
-def map_stations(marks: Landmarks, fat: np.ndarray) -> StationMap:
+def map_stations(marks: Landmarks, fat: np.ndarray, pelvic: np.ndarray | None = None) -> StationMap:
     """The stations in `fat` (z, y, x, bool), each voxel to the station whose landmark is nearest in
-    units of its reach."""
+    units of its reach; those along bowel and bone in its `pelvic` part (bool) alone."""
     best = np.full(marks.shape, np.inf, np.float32)
     owner, distance = np.zeros(marks.shape, np.uint8), np.zeros(marks.shape, np.float32)
     unavailable = {}
@@ -140,6 +141,8 @@ def map_stations(marks: Landmarks, fat: np.ndarray) -> StationMap:
         best[box][nearer], distance[box][nearer] = off[nearer] / each.reach, off[nearer]
         owner[box][nearer] = number
     station = np.where(fat, owner, 0)
+    if pelvic is not None:
+        station[~pelvic & np.isin(owner, WITHIN)] = 0
     for number, each in enumerate(STATIONS, 1):
         volume = (station == number).sum() * marks.spacing.prod()
         if each.name not in unavailable and volume < LEAST_FAT:

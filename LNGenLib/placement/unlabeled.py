@@ -90,11 +90,18 @@ def pelvic_fat(
     fat = np.zeros(marks.shape, bool)
     share = ndimage.uniform_filter(found[box].astype(np.float32), steps.tolist())
     fat[near] = share[thin] > PURE
+    found[box] &= refined(pelvic_part(marks, fat, inner), steps, box)
+    return found
+
+
+def pelvic_part(marks: Landmarks, fat: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """Where `fat` (z, y, x, bool) is of the pelvis rather than round it; everywhere, where the
+    sacrum is not known. `inner` (bool) is deeper than the skin."""
+    if "sacrum" not in marks.masks:
+        return np.ones(marks.shape, bool)
     low, high = marks.heights["coccyx"], marks.heights["promontory"]
     inside = before_sacrum(marks) & marks.above(low + LOWEST * (high - low))
-    pelvic = parted(fat, inside, ~inner | behind_sacrum(marks), marks.spacing)
-    found[box] &= refined(pelvic, steps, box)
-    return found
+    return parted(fat, inside, ~inner | behind_sacrum(marks), marks.spacing)
 
 
 def parted(
