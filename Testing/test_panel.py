@@ -55,7 +55,7 @@ def test_pick_preview_generate_undo_save_and_load(host, pictures, tmp_path):
     assert_shown_by_all_slices(host, before)
     surface = points_of_shapes(preview)
     host.screenshot(pictures / "2_previewed.png")
-    wanted = before + (0, 10, 0)
+    wanted = before + (-5, -5, 0)
     host.views["Red"].drag(tuple(before), tuple(wanted))
     host.turn()
     moved = np.array(preview.GetNthControlPointPositionWorld(1))
