@@ -17,7 +17,7 @@ HALO = 6  # voxels round a part that its smoothing sees
 SHEET, FASCIA = 1.4, 15.0  # mm of smoothing, and HU above it at least
 EVEN, STRAND = 2.0, 8.0  # likewise, apart from walls
 SURE = 2.2  # times the spread by noise
-WALL, NEAR_WALL = 20.0, 4.5  # HU, and mm in which it shows at EVEN
+FINE, WALL, NEAR_WALL = 1.0, 55.0, 4.5  # likewise, and mm in which a wall shows at EVEN
 MOST_CUT = 0.02  # share of a node's voxels that noise raises as high
 
 
@@ -49,9 +49,10 @@ class Fat:
         near = inside_grid(box, self.shape, np.ceil(NEAR_WALL / self._spacing).astype(int))
         own = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(box, near))
         hu, fat = self._hu[near].astype(np.float32), self[near]
-        walls = distance_to(hu > WALL, NEAR_WALL, self._spacing) < np.inf
+        walls = _raised(hu, fat, FINE, WALL, self._spacing)
+        near_walls = distance_to(walls, NEAR_WALL, self._spacing) < np.inf
         raised = _raised(hu, fat, SHEET, FASCIA, self._spacing)
-        raised |= _raised(hu, fat, EVEN, STRAND, self._spacing) & ~walls
+        raised |= _raised(hu, fat, EVEN, STRAND, self._spacing) & ~near_walls
         return bool(raised[own][inside].sum() > MOST_CUT * inside.sum())
 
     def _find(self, z: slice, y: slice, x: slice) -> None:

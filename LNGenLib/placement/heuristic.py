@@ -184,7 +184,7 @@ def _find_room(
             found = node.at(center + jitter)
             own = tuple(slice(a, b) for a, b in zip(at.tolist(), at + occupancy.shape))
             slant = _slant(found, _way(region, center, spacing))
-            if slant <= MOST_SLANT and not region.fat.is_cut(own, occupancy >= 0.5):
+            if slant <= MOST_SLANT and not region.fat.is_cut(own, occupancy >= occupancy.max() / 2):
                 return found
     return None
 
