@@ -101,7 +101,10 @@ def pelvic_part(marks: Landmarks, fat: np.ndarray, inner: np.ndarray) -> np.ndar
         return np.ones(marks.shape, bool)
     low, high = marks.heights["coccyx"], marks.heights["promontory"]
     inside = before_sacrum(marks) & marks.above(low + LOWEST * (high - low))
-    return parted(fat, inside, ~inner | behind_sacrum(marks), marks.spacing)
+    other = ~inner | behind_sacrum(marks)
+    near, own = surroundings(_round_pelvis(marks), 0, marks.spacing), np.zeros(marks.shape, bool)
+    own[near] = parted(fat[near], inside[near], other[near], marks.spacing)
+    return own
 
 
 def parted(
