@@ -108,3 +108,20 @@ def test_the_public_face_is_what_its_modules_have():
     assert all(callable(getattr(LNGenLib, name)) for name in LNGenLib.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = LNGenLib.nothing
+
+
+MOST_LINES, LONGEST = 400, 60  # of a file, and of a function
+
+
+def test_files_and_functions_stay_short():
+    """What is longer is two things."""
+    long = []
+    for path in (ROOT / "LNGenLib").rglob("*.py"):
+        text = path.read_text()
+        if text.count("\n") > MOST_LINES:
+            long.append(path.name)
+        for part in ast.walk(ast.parse(text)):
+            if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                if part.end_lineno - part.lineno + 1 > LONGEST:
+                    long.append(f"{path.name}: {part.name}")
+    assert long == []

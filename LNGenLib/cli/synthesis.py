@@ -66,16 +66,14 @@ def synthesize(
     """Paint synthetic lymph nodes into a CT: ct.nii.gz, nodes.nii.gz, nodes.json, preview.png.
 
     They lie at --stations, in --region-box or --region-mask, at --points, or at all stations by
-    weight. With --plan that plan's own request counts; --steps, --enhancement and --artery may be
-    others.
+    weight. With --plan its own request counts, but for --steps, --enhancement and --artery.
     """
     planned = _read_plan(plan, dry_run, replan, region_mask)
-    which = _which(sizes, long_axis, short_axis, axis_ratio, irregularity, hilum)
-    where = _where(region_box, stations, points, tolerance, count)
-    fields = which | where | {"texture_steps": steps, "enhancement": enhancement}
-    fields |= {"artery_hu": artery, "seed": seed, "allow_fewer": allow_fewer}
-    fields |= {"tumor_mm": _tumor(tumor)}
-    asked = LNGenLib.SynthesisRequest(**fields)
+    fields = _which(sizes, long_axis, short_axis, axis_ratio, irregularity, hilum)
+    fields |= _where(region_box, stations, points, tolerance, count)
+    fields |= {"texture_steps": steps, "enhancement": enhancement, "artery_hu": artery}
+    fields |= {"seed": seed, "allow_fewer": allow_fewer}
+    asked = LNGenLib.SynthesisRequest(**fields, tumor_mm=_tumor(tumor))
     request = asked if planned is None else _repainted(planned.request, asked, context, replan)
     if known is not None and avoid is not None:
         raise InputError("--known labels are kept off, too: join them with those of --avoid")
