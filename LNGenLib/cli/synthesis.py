@@ -145,7 +145,7 @@ def _where(
     }
 
 
-def _tumor(given: str | None) -> tuple[float, ...] | None:
+def _tumor(given: str | None) -> tuple[float, float, float] | None:
     """RAS mm of --tumor: as it is, or the middle of a mask."""
     from LNGenLib.image.geometry import index_to_ras
     from LNGenLib.image.grid import voxels_of
@@ -163,7 +163,8 @@ def _tumor(given: str | None) -> tuple[float, ...] | None:
     voxels = voxels_of(to_array(mask) > 0)
     if not len(voxels):
         raise InputError(f"{given} marks no voxel: give the tumor's mask, or its R,A,S in mm")
-    return tuple(index_to_ras(mask, voxels).mean(0).round(3).tolist())
+    r, a, s = index_to_ras(mask, voxels).mean(0).round(3).tolist()
+    return r, a, s
 
 
 REQUEST = """
