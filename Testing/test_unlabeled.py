@@ -71,6 +71,14 @@ def test_even_fat_is_fat_at_any_noise_and_spacing():
         assert known_fat(hu, np.array(spacing), np.zeros(shape, bool)).mean() > 0.93
 
 
+@pytest.mark.parametrize("shape", [(1, 80, 80), (2, 80, 80), (40, 3, 80)])
+def test_a_scan_thinner_than_a_block_is_looked_at(shape):
+    hu, spacing = np.full(shape, FAT), np.array((0.5, 0.3, 0.8))
+    for outside in (np.zeros(shape, bool), np.ones(shape, bool)):
+        fat = known_fat(hu, spacing, outside)
+        assert fat.shape == shape and not fat.any()  # too little to be sure
+
+
 def test_gas_is_kept_off_where_no_wall_lies_between():
     """A pocket of gas in fat: what lies within 8 mm of it, by ways through fat, is no fat."""
     hu = np.full(SHAPE, FAT)

@@ -106,9 +106,8 @@ def before_sacrum(marks: Landmarks) -> np.ndarray:
 
 def behind_sacrum(marks: Landmarks) -> np.ndarray:
     """What lies behind the sacrum's front (z, y, x, bool)."""
-    return (marks.ras[1] < _front(marks)) & (
-        np.abs(marks.ras[0] - marks.midline) < HEADS_APART[0] / 2
-    )
+    r, a, _ = marks.ras
+    return (a < _front(marks)) & (np.abs(r - marks.midline) < HEADS_APART[0] / 2)
 
 
 def _front(marks: Landmarks) -> np.ndarray:

@@ -13,11 +13,13 @@ from LNGenLib.image.hu import FAT
 SLICES, THREADS = 16, 2  # smoothed at a time; more threads gain little
 BEYOND = 16  # voxels round what is looked at that are found with it
 HALO = 6  # voxels round a part that its smoothing sees
-# Thin sheets and vessels: as unlabeled.py tells them, here from the fat round a node
-SHEET, FASCIA = 1.4, 15.0  # mm of smoothing, and HU above it at least
-EVEN, STRAND = 2.0, 8.0  # likewise, apart from walls
-SURE = 2.2  # times the spread by noise
-FINE, WALL, NEAR_WALL = 1.0, 55.0, 4.5  # likewise, and mm in which a wall shows at EVEN
+FINE, SHEET, EVEN = 1.0, 1.4, 2.0  # mm, standard deviations of what a CT is smoothed by
+SURE = 2.2  # times the noise's own spread, within which a value says nothing
+# HU above fat, at least:
+WALL = 55.0  # FINE: what walls fat off
+FASCIA = 15.0  # SHEET: thin sheets and vessels, which a node does not cut
+STRAND = 8.0  # EVEN, apart from walls: the same, where noise hides them
+NEAR_WALL = 4.5  # mm from a wall in which it raises EVEN
 MOST_CUT = 0.02  # share of a node's voxels that noise raises as high
 
 

@@ -17,15 +17,11 @@ from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.grid import distance_to, finer, refined, surroundings
 from LNGenLib.image.hu import FAT
 from LNGenLib.placement.estimates import before_sacrum, behind_sacrum, estimate_rectum
+from LNGenLib.placement.fat import EVEN, FASCIA, FINE, SHEET, STRAND, SURE, WALL
 from LNGenLib.placement.landmarks import Landmarks
 
 SAMPLE = 1.65  # mm, at most, of the blocks whose means are looked at: noise weighs less in them
-FINE, SHEET, EVEN = 1.0, 1.4, 2.0  # mm, standard deviations of what they are smoothed by
-SURE = 2.2  # times the noise's own spread, within which a value says nothing
-# HU off the scan's fat, at least:
-WALL = 55.0  # above it, FINE: what walls fat off
-FASCIA = 15.0  # above it, SHEET: thin sheets and vessels, which a node does not cut
-STRAND = 8.0  # above it, EVEN, apart from walls: the same, where noise hides them
+# HU off the scan's fat, at least, as those that are imported:
 GAS = 150.0  # below it: as dark as gas has to be
 BUBBLE, MIXED = 80.0, 35.0  # below it, FINE and EVEN: gas, and what it is mixed with
 PLATEAU = 20.0  # EVEN, on both sides
@@ -45,7 +41,7 @@ LOWEST = 0.25  # of the way from coccyx to promontory, above which fat before th
 def known_fat(hu: np.ndarray, spacing: np.ndarray, outside: np.ndarray) -> np.ndarray:
     """Fat (z, y, x, bool) of the CT `hu` (z, y, x; `spacing` in mm) that is surely outside of
     bowel; `outside` (bool) is off the body."""
-    steps = np.maximum(SAMPLE / spacing, 1).astype(int)
+    steps = np.clip(SAMPLE / spacing, 1, hu.shape).astype(int)
     blocks, step = _means(hu, steps), spacing * steps
     body = _means(~outside, steps) > 0.99
     level = _fat_level(blocks[body])
