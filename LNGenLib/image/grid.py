@@ -84,6 +84,17 @@ def inside_grid(box: Box, shape: tuple[int, ...], pad: np.ndarray | int = 0) -> 
     return z, y, x
 
 
+def corner(box: Box) -> np.ndarray:
+    """Index (3,) of the first voxel of a box."""
+    return np.array([part.start for part in box])
+
+
+def shifted(box: Box, by: np.ndarray) -> Box:
+    """The box, `by` so many voxels (3,) farther."""
+    z, y, x = (slice(part.start + k, part.stop + k) for part, k in zip(box, by.tolist()))
+    return z, y, x
+
+
 def distance_to(mask: np.ndarray, reach: float, spacing: np.ndarray) -> np.ndarray:
     """Distance in mm (float32) to a mask (z, y, x), infinite beyond `reach` mm; `spacing` is in mm
     (z, y, x). The smaller the reach, the faster."""

@@ -15,10 +15,12 @@ from LNGenLib.image.geometry import array_spacing, ras_to_index
 from LNGenLib.image.grid import (
     Box,
     coarse_steps,
+    corner,
     distance_to,
     finer,
     refined,
     refined_at,
+    shifted,
     surroundings,
     thinned,
     voxels_of,
@@ -124,7 +126,7 @@ def find_region(
         found = _wanted_stations(read_stations(ct, anatomy, tumor), stations)
         if tumor is None:
             return found
-        return replace(found, tumor=ras_to_index(ct, np.array(tumor)) - _start(found.box))
+        return replace(found, tumor=ras_to_index(ct, np.array(tumor)) - corner(found.box))
     box = surroundings(region, MARGIN, spacing)
     steps = coarse_steps(spacing)
     outside = outside_of(to_array(thinned(ct, steps)))
@@ -138,7 +140,7 @@ def find_region(
         return CandidateRegion(box, forbidden, fat, (even(voxels),))
     near = []
     for point in points:
-        off = (voxels + _start(box) - ras_to_index(ct, np.array(point))) * spacing
+        off = (voxels + corner(box) - ras_to_index(ct, np.array(point))) * spacing
         near.append(even(voxels[np.linalg.norm(off, axis=1) <= tolerance]))
     return CandidateRegion(box, forbidden, fat, tuple(near), one_each=True)
 
@@ -234,14 +236,14 @@ def _station_voxels(anatomy: Anatomy, number: int, stratum: int) -> tuple[np.nda
     own, spacing = known.station == number, anatomy.landmarks.spacing
     own &= known.stratum == stratum
     part = finer(surroundings(own, spacing.min(), spacing), steps, [one.stop for one in box])
-    local = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(part, box))
+    local = shifted(part, -corner(box))
     voxels = _free(refined(own, steps, part), local, anatomy.fat, anatomy.forbidden)
     return voxels, refined_at(known.density, steps, box, voxels)
 
 
 def _free(mask: np.ndarray, part: Box, fat: Fat, forbidden: np.ndarray) -> np.ndarray:
     """Voxels (n, 3) of free fat in a mask (z, y, x, bool) of the region's `part`."""
-    return voxels_of(mask & fat[part] & ~forbidden[part]) + _start(part)
+    return voxels_of(mask & fat[part] & ~forbidden[part]) + corner(part)
 
 
 def _wanted_stations(anatomy: Anatomy, wanted: Sequence[str]) -> CandidateRegion:
@@ -265,10 +267,6 @@ def _wanted_stations(anatomy: Anatomy, wanted: Sequence[str]) -> CandidateRegion
             "(`lngen anatomy` makes it), other stations, or a box, a mask or points"
         )
     return region
-
-
-def _start(box: Box) -> np.ndarray:
-    return np.array([part.start for part in box])
 
 
 def even(voxels: np.ndarray) -> Subregion:

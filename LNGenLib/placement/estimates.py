@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from LNGenLib.image.components import FACES, largest_component
 from LNGenLib.image.geometry import index_to_ras
-from LNGenLib.placement.landmarks import RECTUM_TOP, SIDES, Landmarks, add_sacrum, sacrum_front
+from LNGenLib.placement.landmarks import RECTUM_TOP, SIDES, Landmarks, add_sacrum
 
 BONE = 160.0  # HU
 CORTEX = 320.0  # HU of the brightest tenth of a ball of bone: enhanced kidneys are darker
@@ -111,8 +111,7 @@ def behind_sacrum(marks: Landmarks) -> np.ndarray:
 
 
 def _front(marks: Landmarks) -> np.ndarray:
-    """A in mm of the sacrum's front at each height (z, 1, 1), nan above and below it."""
-    s = marks.ras[2]
+    """A in mm of the sacrum's front at each height, nan where there is no sacrum."""
     low, high = marks.heights["coccyx"], marks.heights["promontory"]
-    fronts = [sacrum_front(marks, h)[1] if low <= h <= high else np.nan for h in s.ravel()]
-    return np.reshape(fronts, s.shape)
+    known = marks.above(low) & (marks.ras[2] <= high)
+    return np.where(known, marks.sacral_front, np.nan)

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from scipy import ndimage
 
-from LNGenLib.image.grid import Box, distance_to, inside_grid
+from LNGenLib.image.grid import Box, corner, distance_to, inside_grid, shifted, surroundings
 from LNGenLib.image.hu import FAT
 
 SLICES, THREADS = 16, 2  # smoothed at a time; more threads gain little
-BEYOND = 16  # voxels round what is looked at that are found with it
+BEYOND = 8  # voxels round what is looked at that are found with it
 HALO = 6  # voxels round a part that its smoothing sees
 FINE, SHEET, EVEN = 1.0, 1.4, 2.0  # mm, standard deviations of what a CT is smoothed by
 SURE = 2.2  # times the noise's own spread, within which a value says nothing
@@ -49,7 +49,7 @@ class Fat:
     def is_cut(self, box: Box, inside: np.ndarray) -> bool:
         """Whether a thin sheet or a vessel runs through what is `inside` (bool) in a box."""
         near = inside_grid(box, self.shape, np.ceil(NEAR_WALL / self._spacing).astype(int))
-        own = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(box, near))
+        own = shifted(box, -corner(near))
         hu, fat = self._hu[near].astype(np.float32), self[near]
         walls = _raised(hu, fat, FINE, WALL, self._spacing)
         near_walls = distance_to(walls, NEAR_WALL, self._spacing) < np.inf
@@ -58,18 +58,20 @@ class Fat:
         return bool(raised[own][inside].sum() > MOST_CUT * inside.sum())
 
     def _find(self, z: slice, y: slice, x: slice) -> None:
-        seen = [slice(max(part.start - HALO, 0), part.stop + HALO) for part in (y, x)]
-        own = [slice(a.start - b.start, a.stop - b.start) for a, b in zip((y, x), seen)]
-
         def find(start: int) -> None:
-            part = slice(start, min(start + SLICES, z.stop))
-            hu = self._hu[(part, *seen)].astype(np.float32)
-            smooth = ndimage.gaussian_filter(hu, self._sigma)[(slice(None), *own)]
-            self._mask[part, y, x] = (smooth > FAT[0]) & (smooth < FAT[1])
+            slab = (slice(start, min(start + SLICES, z.stop)), y, x)
+            missing = ~self._known[slab]
+            if not missing.any():
+                return
+            part = shifted(surroundings(missing, 0, self._spacing), corner(slab))
+            seen = inside_grid(part, self.shape, np.array([0, HALO, HALO]))
+            hu = self._hu[seen].astype(np.float32)
+            smooth = ndimage.gaussian_filter(hu, self._sigma)[shifted(part, -corner(seen))]
+            self._mask[part] = (smooth > FAT[0]) & (smooth < FAT[1])
+            self._known[part] = True
 
         with ThreadPoolExecutor(THREADS) as threads:  # scipy lets others run meanwhile
             list(threads.map(find, range(z.start, z.stop, SLICES)))
-        self._known[z, y, x] = True
 
 
 def _raised(

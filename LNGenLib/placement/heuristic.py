@@ -12,7 +12,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from LNGenLib.image.geometry import array_spacing
-from LNGenLib.image.grid import coarse_steps, distance_to, inside_grid
+from LNGenLib.image.grid import coarse_steps, corner, distance_to, inside_grid
 from LNGenLib.placement.candidate_region import GAP, CandidateRegion, Subregion
 from LNGenLib.placement.fat import Fat
 from LNGenLib.structure.lymph_node import LymphNode
@@ -66,7 +66,7 @@ def place_nodes(
             for part in _parts(region, number, spacing, rngs[number], number in largest):
                 node = _find_room(*own, part, region, forbidden, spacing)
                 if node is not None:
-                    at = node.center + [b.start for b in region.box]
+                    at = node.center + corner(region.box)
                     placed[number] = PlacedNode(node.at(at), part.station)
                     _occupy(forbidden, node)
                     break
@@ -176,7 +176,7 @@ def _find_room(
         box = node.box(np.maximum(SHELL, spacing))
         occupancy = node.occupancy(box)
         shell = _shell(occupancy > 0, spacing)
-        start = np.array([b.start for b in box])
+        start = corner(box)
         for center in tries[_may_fit(occupancy, tries + start - low, free, spacing)]:
             at = start + center
             if _problem(occupancy, shell, at, region.fat, forbidden) is not None:
@@ -263,11 +263,10 @@ def _shell(inside: np.ndarray, spacing: np.ndarray) -> np.ndarray:
 
 def misfit(node: LymphNode, region: CandidateRegion) -> str | None:
     """What is wrong with where a lymph node lies (on the CT's grid), None where it fits."""
-    start = np.array([part.start for part in region.box])
     box = node.box(float(max(SHELL, node.spacing.max())))
     occupancy = node.occupancy(box)
     shell = _shell(occupancy > 0, node.spacing)
-    own = np.array([part.start for part in box]) - start
+    own = corner(box) - corner(region.box)
     return _problem(occupancy, shell, own, region.fat, region.forbidden)
 
 

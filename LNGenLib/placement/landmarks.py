@@ -5,6 +5,7 @@ docs/placement.md defines each of them. All arrays are (z, y, x) on a coarse gri
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -18,6 +19,7 @@ from LNGenLib.image.grid import distance_to, surroundings, voxels_of
 from LNGenLib.scan.totalsegmentator import NUMBERS
 
 RECTUM_TO_SACRUM, RECTUM_TO_MIDLINE = 50.0, 45.0  # mm
+SACRUM_HALF_WIDTH = 15.0  # mm from the midline in which its front is taken
 LEAST_SACRUM = 60.0  # mm of its height: where less is in the scan, no rectum is either
 RECTUM_TOP = 0.6  # of the way from coccyx to promontory: above is the sigmoid
 COCCYX, REFLECTION, TUMOR = "coccyx", "peritoneal reflection", "tumor"  # heights
@@ -75,6 +77,22 @@ class Landmarks:
         """Voxels whose S is at least `height` mm; broadcasts to the grid (z, y, x)."""
         return self.ras[2] >= height
 
+    def by_height(self, points: np.ndarray, what: Callable[[np.ndarray], float]) -> np.ndarray:
+        """What RAS points (n, 3) amount to at each height; broadcasts to the grid (z, y, x)."""
+        step = self.spacing.max()
+        level = np.round(points[:, 2] / step)
+        levels = np.unique(level)
+        values = [what(points[level == one]) for one in levels]
+        return np.interp(self.ras[2], levels * step, values)
+
+    @cached_property
+    def sacral_front(self) -> np.ndarray:
+        """A in mm of the front of sacrum and coccyx near the midline at each height; broadcasts to
+        the grid (z, y, x)."""
+        points = self.points("sacrum")
+        central = points[np.abs(points[:, 0] - self.midline) < SACRUM_HALF_WIDTH]
+        return self.by_height(central, lambda level: level[:, 1].max())
+
     def near(self, index: np.ndarray, reach: float) -> np.ndarray:
         """Voxels (z, y, x, bool) within `reach` mm of the voxel `index`."""
         axes = np.ogrid[tuple(slice(n) for n in self.shape)]
@@ -122,7 +140,7 @@ def add_sacrum(marks: Landmarks, mask: np.ndarray, estimated: bool = False) -> N
         return
     points = marks.points(mask)
     marks.midline = float(points[:, 0].mean())
-    central = points[np.abs(points[:, 0] - marks.midline) < 15]
+    central = points[np.abs(points[:, 0] - marks.midline) < SACRUM_HALF_WIDTH]
     foremost = central[central[:, 1] > central[:, 1].max() - marks.spacing.max() / 2]
     marks.heights |= {"promontory": foremost[:, 2].mean(), COCCYX: central[:, 2].min()}
 
@@ -139,7 +157,7 @@ def finish(marks: Landmarks) -> None:
         marks.put("superior rectal artery", _superior_rectal_artery(marks), estimated=True)
 
 
-def sacrum_front(marks: Landmarks, height: float, lateral: float = 0.0) -> np.ndarray:
+def on_sacrum(marks: Landmarks, height: float, lateral: float = 0.0) -> np.ndarray:
     """The sacrum's front, (3,) in RAS mm, at the height S in mm, `lateral` mm from the midline.
 
     `lateral` is positive on the right.
@@ -165,7 +183,7 @@ def _superior_rectal_artery(marks: Landmarks) -> np.ndarray:
     rectum = marks.points("rectum")
     top = rectum[rectum[:, 2] >= marks.heights["rectum top"] - 6]
     behind = np.array([top[:, 0].mean(), top[:, 1].min(), marks.heights["rectum top"]])
-    points = [behind, sacrum_front(marks, marks.heights["promontory"]) + (-10, 15, 0)]
+    points = [behind, on_sacrum(marks, marks.heights["promontory"]) + (-10, 15, 0)]
     if "aorta" in marks.masks:
         aorta, fork = marks.points("aorta"), marks.heights["aortic bifurcation"]
         for height in (fork, fork + 45):
@@ -242,7 +260,7 @@ def _internal_course(marks: Landmarks, side: str, trunk: np.ndarray, fork: float
     sign, points = SIDES[side], marks.points(trunk)
     start = points[np.abs(points[:, 2] - fork) <= marks.spacing.max()].mean(0)
     top, bottom = marks.heights["promontory"], marks.heights[COCCYX]
-    middle = sacrum_front(marks, top - 0.4 * (top - bottom), sign * 38) + (0, 15, 0)
+    middle = on_sacrum(marks, top - 0.4 * (top - bottom), sign * 38) + (0, 15, 0)
     hips = marks.points("hips")
     hips = hips[(np.abs(hips[:, 2] - marks.heights["femoral tops"] - 15) < 6)]
     hips = hips[np.sign(hips[:, 0] - marks.midline) == sign]

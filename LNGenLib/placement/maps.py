@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from LNGenLib.image.grid import corner
 from LNGenLib.image.io import like
 from LNGenLib.placement.candidate_region import read_stations, station_region, why_unavailable
 from LNGenLib.placement.stations import STATION_NAMES, STATIONS
@@ -41,7 +42,7 @@ def placement_maps(scan: Scan) -> PlacementMaps:
     for one in region.subregions:
         voxels, density = one.candidates
         if one.station and len(voxels):
-            where = tuple((voxels + [part.start for part in region.box]).T)
+            where = tuple((voxels + corner(region.box)).T)
             numbers[where] = number = 1 + STATION_NAMES.index(one.station)
             if STATIONS[number - 1].weight:
                 prior[where] = one.weight * density / density.sum()

@@ -5,18 +5,17 @@ docs/placement.md has the source of each number, and says which are assumed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import ndimage
 
-from LNGenLib.image.grid import Box, distance_to, inside_grid, surroundings
+from LNGenLib.image.grid import Box, corner, distance_to, inside_grid, shifted, surroundings
 from LNGenLib.placement.landmarks import COCCYX, REFLECTION, TUMOR, Landmarks
 
 AHEAD = 15.0  # mm of fat before the rectum, at most
 OFF_HIPS = 15.0  # mm: the obturator internus muscle lies between
 FUNNEL = 4.0  # mm of fat at the coccyx' tip; the levator rises from there by 45 degrees
-SACRUM_HALF_WIDTH = 15.0  # mm from the midline in which the sacrum's front is taken
 FROM_WALL = (4.0, 15.0)  # mm from the rectal wall in which centers usually lie
 ELSEWHERE = 0.05  # density beyond
 AT_FASCIA = 4.0  # mm from a center to the fascia: 2 mm, and the radius of a usual node
@@ -34,23 +33,16 @@ def held(marks: Landmarks, box: Box, off: np.ndarray) -> np.ndarray:
     """What the mesorectal fascia holds (z, y, x, bool) in a box of the grid; `off` (z, y, x) is in
     mm from the rectum: before sacrum and coccyx, above the levator, medial to the obturator
     muscles."""
-    _, a, s = (np.broadcast_to(axis, marks.shape)[box] for axis in marks.ras)
-    inside = off <= FUNNEL + s - marks.heights[COCCYX]
+    before = marks.ras[1] > marks.sacral_front
+    before, s = (np.broadcast_to(axis, marks.shape)[box] for axis in (before, marks.ras[2]))
+    inside = before & (off <= FUNNEL + s - marks.heights[COCCYX])
     inside &= (off <= AHEAD) | (_angle(marks, box) < 135)
-    inside &= a > sacral_front(marks, s)
     if "hips" in marks.masks:
         wide = inside_grid(box, marks.shape, np.ceil(OFF_HIPS / marks.spacing).astype(int))
-        own = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(box, wide))
+        own = shifted(box, -corner(wide))
         off_hips = distance_to(marks.masks["hips"][wide], OFF_HIPS, marks.spacing)[own]
         inside &= off_hips > OFF_HIPS
     return inside
-
-
-def sacral_front(marks: Landmarks, heights: np.ndarray) -> np.ndarray:
-    """A in mm of the front of sacrum and coccyx near the midline, at heights S in mm (z, y, x)."""
-    points = marks.points("sacrum")
-    central = points[np.abs(points[:, 0] - marks.midline) <= SACRUM_HALF_WIDTH]
-    return _by_height(central, heights, marks.spacing.max(), lambda level: level[:, 1].max())
 
 
 def density(off: np.ndarray) -> np.ndarray:
@@ -97,17 +89,8 @@ def raked(room: np.ndarray, wanted: Sequence[Sequence[float]]) -> np.ndarray:
 
 def _angle(marks: Landmarks, box: Box) -> np.ndarray:
     """Degrees from straight behind the rectum's center at each voxel's height, 0 to 180."""
-    r, a, s = (np.broadcast_to(axis, marks.shape)[box] for axis in marks.ras)
-    points, step = marks.points("rectum"), marks.spacing.max()
-    lateral = r - _by_height(points, s, step, lambda level: level[:, 0].mean())
-    ahead = a - _by_height(points, s, step, lambda level: level[:, 1].mean())
+    (r, a, _), points = marks.ras, marks.points("rectum")
+    lateral = r - marks.by_height(points, lambda level: level[:, 0].mean())
+    ahead = a - marks.by_height(points, lambda level: level[:, 1].mean())
+    lateral, ahead = (np.broadcast_to(axis, marks.shape)[box] for axis in (lateral, ahead))
     return np.degrees(np.arctan2(np.abs(lateral), -ahead))
-
-
-def _by_height(
-    points: np.ndarray, heights: np.ndarray, step: float, what: Callable[[np.ndarray], float]
-) -> np.ndarray:
-    """What RAS points (n, 3) amount to at heights S in mm, between levels `step` mm apart."""
-    level = np.round(points[:, 2] / step)
-    levels = np.unique(level)
-    return np.interp(heights, levels * step, [what(points[level == one]) for one in levels])

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.body import inner_part, outside_of
-from LNGenLib.image.grid import coarse_steps, distance_to, inside_grid
+from LNGenLib.image.grid import coarse_steps, corner, distance_to, inside_grid
 from LNGenLib.image.hu import FAT, OUTSIDE
 from LNGenLib.placement.candidate_region import (
     GAP,
@@ -48,7 +48,7 @@ def draw_spots(
         [one.weight * part / part.sum(dtype=float) for one, part in zip(parts, densities)]
     )
     chosen = rng.choice(len(voxels), count, p=likely / likely.sum())
-    return voxels[chosen] + [part.start for part in region.box]
+    return voxels[chosen] + corner(region.box)
 
 
 def free_spots(hu: np.ndarray, spacing: np.ndarray, taken: np.ndarray) -> np.ndarray:
@@ -80,7 +80,7 @@ def place_near(
     pad = np.ceil((NEAR + size + AROUND) / spacing).astype(int) + 1
     for spot in rng.permutation(spots)[:SPOTS]:
         box = inside_grid(tuple(slice(k, k + 1) for k in spot.tolist()), hu.shape, pad)
-        start = np.array([part.start for part in box])
+        start = corner(box)
         near = np.ascontiguousarray(hu[box])
         occupied = np.any([mask[box] > 0 for mask in taken], axis=0)
         forbidden = (near < OUTSIDE) | (distance_to(occupied, GAP, spacing) <= GAP)

@@ -13,7 +13,7 @@ from LNGenLib.image.geometry import array_axes
 from LNGenLib.image.grid import surroundings
 from LNGenLib.placement.landmarks import COCCYX, Landmarks
 from LNGenLib.placement.mesorectum import density as wall_density
-from LNGenLib.placement.mesorectum import held, sacral_front, strata
+from LNGenLib.placement.mesorectum import held, strata
 
 LEAST_FAT = 500.0  # mm3 of a station, below which it is unavailable
 LEAST_DENSITY = 0.1  # at a station's reach; 1 beside its landmark
@@ -178,7 +178,8 @@ def _reached(marks: Landmarks, station: Station) -> tuple[tuple[slice, ...], np.
     if station.landmark == "rectum":
         inside &= held(marks, box, off)
     if station.landmark == "sacrum":
-        inside &= a > sacral_front(marks, s)  # no fat of the sacral canal
+        front = np.broadcast_to(marks.sacral_front, marks.shape)[box]
+        inside &= a > front  # no fat of the sacral canal
     return box, np.where(inside, off, np.inf).astype(np.float32)
 
 

@@ -14,6 +14,7 @@ import torch
 
 from LNGenLib import __version__
 from LNGenLib.image.geometry import index_to_ras
+from LNGenLib.image.grid import corner
 from LNGenLib.scan import Scan
 from LNGenLib.scan.totalsegmentator import shows_bowel
 from LNGenLib.structure.lymph_node import LymphNode
@@ -60,7 +61,7 @@ def _record(
     painted, planned = painting.nodes[k], plan.nodes[k]
     hu = sitk.GetArrayViewFromImage(ct)
     around = within_reach(painted.label, node.spacing) & ~painted.changed
-    start = np.array([b.start for b in painted.box])
+    start = corner(painted.box)
     weights = painted.occupancy
     voxel = float(np.prod(node.spacing))
     start_ras, end_ras = index_to_ras(ct, node.long_axis_ends())
