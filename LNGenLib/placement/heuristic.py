@@ -169,7 +169,8 @@ def _find_room(
     if not len(candidates):
         return None
     for _ in range(TURNS):
-        tries = candidates[rng.choice(len(candidates), TRIES, p=density / density.sum())]
+        drawn = rng.choice(len(candidates), TRIES, p=density / density.sum())
+        tries = candidates[list(dict.fromkeys(drawn.tolist()))]  # each but once, in that order
         turn = _turn(structure, _way(region, tries[0], spacing), rng)
         jitter = rng.uniform(-0.5, 0.5, 3)
         node = LymphNode(structure, long_axis, turn, jitter, spacing)
@@ -184,7 +185,7 @@ def _find_room(
             found = node.at(center + jitter)
             own = tuple(slice(a, b) for a, b in zip(at.tolist(), at + occupancy.shape))
             slant = _slant(found, _way(region, center, spacing))
-            if slant <= MOST_SLANT and not region.fat.is_cut(own, occupancy >= occupancy.max() / 2):
+            if slant <= MOST_SLANT and not region.fat.is_cut(own, occupancy):
                 return found
     return None
 

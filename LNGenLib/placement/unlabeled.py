@@ -17,13 +17,23 @@ from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.grid import distance_to, finer, refined, surroundings
 from LNGenLib.image.hu import FAT
 from LNGenLib.placement.estimates import before_sacrum, behind_sacrum, estimate_rectum
-from LNGenLib.placement.fat import EVEN, FASCIA, FINE, SHEET, STRAND, SURE, WALL
+from LNGenLib.placement.fat import (
+    BUBBLE,
+    EVEN,
+    FASCIA,
+    FINE,
+    SHEET,
+    STRAND,
+    SURE,
+    WALL,
+    noise_in,
+)
 from LNGenLib.placement.landmarks import Landmarks
 
 SAMPLE = 1.65  # mm, at most, of the blocks whose means are looked at: noise weighs less in them
 # HU off the scan's fat, at least, as those that are imported:
 GAS = 150.0  # below it: as dark as gas has to be
-BUBBLE, MIXED = 80.0, 35.0  # below it, FINE and EVEN: gas, and what it is mixed with
+MIXED = 35.0  # below it, EVEN, or BUBBLE below it, FINE: gas, and what it is mixed with
 PLATEAU = 20.0  # EVEN, on both sides
 NEAR_GAS = 8.0  # mm through fat
 NEAR_WALL = 3.5  # mm in which a wall shows at EVEN
@@ -49,7 +59,7 @@ def known_fat(hu: np.ndarray, spacing: np.ndarray, outside: np.ndarray) -> np.nd
     fine, sheet, even = (_smoothed(blocks, sigma, step) for sigma in (FINE, SHEET, EVEN))
 
     def off(values: np.ndarray, least: float) -> float:
-        return max(least, SURE * _spread(values[body], level))
+        return max(least, SURE * noise_in(values[body], level))
 
     gas = body & ((fine < level - off(fine, BUBBLE)) | (even < level - off(even, MIXED)))
     wall = fine > level + WALL
@@ -150,13 +160,6 @@ def _fat_level(hu: np.ndarray) -> float:
     """The most frequent HU of fat among values (n,)."""
     counts, edges = np.histogram(hu, 60, FAT)
     return float(edges[ndimage.gaussian_filter1d(counts.astype(float), 2).argmax()])
-
-
-def _spread(hu: np.ndarray, level: float) -> float:
-    """Standard deviation of fat's HU by noise: of values (n,) those below its `level`, which
-    other tissue does not raise."""
-    lower = hu[(hu < level) & (hu > level - BUBBLE)]
-    return 1.48 * float(level - np.median(lower)) if len(lower) else 0.0
 
 
 def _reached(start: np.ndarray, through: np.ndarray, step: np.ndarray) -> np.ndarray:
