@@ -23,7 +23,7 @@ from LNGenLib.phantom.patient import Patient, half_width
 
 FIELD_OF_VIEW = (380.0, 280.0, 220.0)  # mm, L4 to the ischial tuberosities
 NOTHING = -1024  # HU outside a round field of view
-FIRST_SEED = {"development": 10_000, "test": 40_000}  # of each set of varied pelves
+FIRST_SEED = {"development": 10_000, "test": 50_000}  # of each set of varied pelves
 THICKNESSES = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)  # mm, of their slices
 
 

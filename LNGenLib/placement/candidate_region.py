@@ -179,7 +179,7 @@ def read_stations(
     fat = inner & (labels == 0) & (hu < 0)
     if shows_bowel(anatomy):
         estimate_rectum(marks, (hu > OUTSIDE) & (hu < FAT[1]))
-        pelvic = pelvic_part(marks, (hu > FAT[0]) & (hu < FAT[1]) & (labels == 0), inner)
+        pelvic = pelvic_part(marks, (hu > OUTSIDE) & (hu < FAT[1]) & (labels == 0), inner)
     else:
         room = pelvic_fat(marks, ct, outside, inner, steps)
         z, y, x = steps.tolist()

@@ -65,7 +65,8 @@ STATIONS = (  # name, landmark, reach, weight, color
 STATION_NAMES = tuple(station.name for station in STATIONS)
 PELVIC = STATION_NAMES[:5]  # of which automatic placement wants one at least
 MESORECTAL = 1  # its number
-WITHIN = [k for k, one in enumerate(STATIONS, 1) if one.landmark in ("rectum", "hips", "sacrum")]
+LEAVE = ("common iliac vessels", "superior rectal artery", "great vessels", "femoral vessels")
+WITHIN = [k for k, one in enumerate(STATIONS, 1) if one.landmark not in LEAVE]  # the pelvis alone
 
 
 def canonical_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -125,7 +126,7 @@ class StationMap:
 
 def map_stations(marks: Landmarks, fat: np.ndarray, pelvic: np.ndarray | None = None) -> StationMap:
     """The stations in `fat` (z, y, x, bool), each voxel to the station whose landmark is nearest in
-    units of its reach; those along bowel and bone in its `pelvic` part (bool) alone."""
+    units of its reach; those that do not leave the pelvis in its `pelvic` part (bool) alone."""
     best = np.full(marks.shape, np.inf, np.float32)
     owner, distance = np.zeros(marks.shape, np.uint8), np.zeros(marks.shape, np.float32)
     unavailable = {}
