@@ -65,7 +65,8 @@ class SimulatedScanner:
             base = ndimage.gaussian_filter(hu[box], BEHIND / spacing)
             own = occupancy * (self._tissue(node, occupancy, rng) - base)
             hu[box] += ndimage.gaussian_filter(own, self.sigma(spacing))
-            labels[box][label_of(occupancy)] = number
+            shown = ndimage.gaussian_filter(occupancy, self.sigma(spacing))
+            labels[box][label_of(shown)] = number
         hu += self._noise(hu.shape, spacing, rng)
         return np.clip(np.rint(hu), -1024, 3071).astype(np.int16), labels
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 from skimage import measure
 
 from LNGenLib.image.grid import Box
@@ -56,34 +57,42 @@ class LymphNode:
         z, y, x = (slice(int(a), int(b)) for a, b in ends)
         return z, y, x
 
-    def occupancy(self, box: Box) -> np.ndarray:
+    def occupancy(self, box: Box, blur: float = 0.0) -> np.ndarray:
         """Share of each voxel of `box` (z, y, x) that lies inside the node, 0 to 1, float32.
 
+        With a `blur`, the sigma (slices, up to 0.4) of a Gaussian, a slice takes in what lies along
+        z by a box as thick as it is, blurred by that: adjacent slices overlap, and the sum stays.
         Each voxel is supersampled at steps of at most a thirtieth of the long axis, so that a node
         smaller than a voxel keeps its volume. Samples are taken near the node only: of thick slices
         most lie far from it.
         """
+        beyond = 1 if blur else 0  # slices that reach into the box
+        box = (slice(box[0].start - beyond, box[0].stop + beyond), *box[1:])
         counts = np.maximum(np.ceil(30 * self.spacing / self.long_axis), 2).astype(int)
         step = float((self.spacing / counts).max())
         low, high = self._bounds(TRUNCATION * self.long_axis / 2)  # beyond nothing is inside
         voxels, samples, near = [], [], []
         for k, part in enumerate(box):
-            sub = (np.arange(counts[k]) + 0.5) / counts[k] - 0.5
+            sub = _samples(counts[k])
             index = np.arange(part.start, part.stop)[:, None] + sub
             seen = (index >= low[k]) & (index <= high[k])
             voxels.append(np.flatnonzero(seen.any(1)))
             samples.append((index[seen] - self.center[k]) * self.spacing[k])
             near.append(seen[voxels[k]])
         occupancy = np.zeros([part.stop - part.start for part in box], np.float32)
+        overlap = _overlap(_samples(counts[0]), blur) / counts[0]
         heights = np.split(samples[0], np.cumsum(near[0].sum(1))[:-1])
-        for z, seen, height in zip(voxels[0], near[0], heights):  # one slice: it bounds the memory
+        # slice by slice: it bounds the memory
+        for z, seen, height in zip(voxels[0].tolist(), near[0], heights):
             points = np.stack(np.meshgrid(height, *samples[1:], indexing="ij"), -1)
             inside = np.zeros((counts[0], near[1].size, near[2].size), np.float32)
             where = np.ix_(seen, near[1].ravel(), near[2].ravel())
             inside[where] = np.clip(0.5 - self.distance(points) / step, 0, 1)
-            inside = inside.reshape(counts[0], *near[1].shape, *near[2].shape)
-            occupancy[z][np.ix_(*voxels[1:])] = inside.mean((0, 2, 4))
-        return occupancy
+            inside = inside.reshape(counts[0], *near[1].shape, *near[2].shape).mean((2, 4))
+            for other in range(max(z - 1, 0), min(z + 2, len(occupancy))):
+                share = np.tensordot(overlap[other - z + 1], inside, 1)
+                occupancy[other][np.ix_(*voxels[1:])] += share
+        return occupancy[beyond : len(occupancy) - beyond]
 
     def measured_long_axis(self) -> float:
         """Long axis in mm of the placed SDF's zero level set, sampled anew along the CT's axes."""
@@ -115,3 +124,17 @@ class LymphNode:
             return 0.0
         outline = np.concatenate(contours)
         return float(diameter(outline)[0] * (axis[1] - axis[0])) if len(outline) > 3 else 0.0
+
+
+def _samples(count: int) -> np.ndarray:
+    """Offsets of evenly spaced samples from the center of their voxel, in voxels."""
+    return (np.arange(count) + 0.5) / count - 0.5
+
+
+def _overlap(offset: np.ndarray, blur: float) -> np.ndarray:
+    """How much (3, n) the slice below, the own and that above take in of what lies at an offset
+    (n,) in slices from the own one's center, at a `blur` (slices)."""
+    if not blur:
+        return np.outer((0, 1, 0), np.ones(len(offset)))
+    below, above = special.ndtr((-offset - 0.5) / blur), special.ndtr((offset - 0.5) / blur)
+    return np.stack([below, 1 - below - above, above])

@@ -61,8 +61,7 @@ def _record(
     painted, planned = painting.nodes[k], plan.nodes[k]
     hu = sitk.GetArrayViewFromImage(ct)
     around = within_reach(painted.label, node.spacing) & ~painted.changed
-    start = corner(painted.box)
-    weights = painted.occupancy
+    start, weights = corner(painted.box), painted.share
     voxel = float(np.prod(node.spacing))
     start_ras, end_ras = index_to_ras(ct, node.long_axis_ends())
     return LymphNodeRecord(
@@ -99,7 +98,7 @@ def _wanted(painting: Painting, k: int, plan: Plan, method: Method) -> dict[str,
 
 def _middle(painted: BlendedNode) -> np.ndarray:
     """Center of mass (z, y, x) in the box; of a bent node the nearest voxel of its label."""
-    weights = painted.occupancy
+    weights = painted.share
     middle = (
         np.array([(weights * axis).sum() for axis in np.indices(weights.shape)]) / weights.sum()
     )

@@ -15,6 +15,7 @@ from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.texture.patch import sampled
 
 LEAST_WEIGHT = 1e-3  # voxels with less of the node would change by a fraction of a HU: they stay
+SLICE_BLUR = 0.25  # slices: a slice's profile is then a bell, 1.03 slices wide at half its peak
 REACH = 3.0  # mm round the label beyond which nothing changes, or one voxel where that is more
 
 
@@ -28,11 +29,12 @@ class Scanner:
 
 @dataclass(frozen=True)
 class BlendedNode:
-    """One painted node: `box` of the CT, new HU, occupancy, label and changed voxels in it."""
+    """One painted node: `box` of the CT; in it new HU, the node's share of each voxel, its label
+    and the changed voxels."""
 
     box: Box
     hu: np.ndarray
-    occupancy: np.ndarray
+    share: np.ndarray
     label: np.ndarray
     changed: np.ndarray
 
@@ -59,12 +61,9 @@ def own_spread(occupancy: np.ndarray, spread: float, spacing: np.ndarray) -> flo
     return fit_spread(profiles) * step if len(profiles) >= FEWEST_OF_NODES else 0.0
 
 
-def label_of(occupancy: np.ndarray) -> np.ndarray:
-    """Voxels (z, y, x) at least half inside; the fullest where a tiny node fills none by half."""
-    label = occupancy >= 0.5
-    if not label.any():
-        label = occupancy == occupancy.max()
-    return label
+def label_of(share: np.ndarray) -> np.ndarray:
+    """Voxels (z, y, x) that people would outline: a node's share is at least half its peak."""
+    return share >= share.max() / 2
 
 
 def within_reach(label: np.ndarray, spacing: np.ndarray) -> np.ndarray:
@@ -73,14 +72,15 @@ def within_reach(label: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     return near | ndimage.binary_dilation(label, np.ones((3, 3, 3)))
 
 
-def scanned(
-    occupancy: np.ndarray, label: np.ndarray, spread: float, spacing: np.ndarray
-) -> np.ndarray:
-    """The node's share of what a scanner of this edge spread (mm) shows in each voxel (z, y, x):
-    its occupancy, blurred in-plane within reach of the label."""
-    sigma = blur_mm(spread, spacing, own_spread(occupancy, spread, spacing)) / spacing
-    weight = ndimage.gaussian_filter(occupancy, (0, sigma[1], sigma[2]), truncate=3)
-    kept = within_reach(label, spacing) & ((weight >= LEAST_WEIGHT) | label)
+def scanned(node: LymphNode, box: Box, spread: float) -> np.ndarray:
+    """The node's share of what a scanner of this edge spread (mm) shows in each voxel of `box`
+    (z, y, x): by the profile of its slices, and blurred in-plane within reach of the label."""
+    occupancy = node.occupancy(box, SLICE_BLUR)
+    sigma = blur_mm(spread, node.spacing, own_spread(occupancy, spread, node.spacing))
+    inplane = sigma / node.spacing[1:]
+    weight = ndimage.gaussian_filter(occupancy, (0, *inplane), truncate=3)
+    label = label_of(weight)
+    kept = within_reach(label, node.spacing) & ((weight >= LEAST_WEIGHT) | label)
     weight = np.where(kept, weight, 0)
     return np.minimum(weight * (occupancy.sum() / weight.sum()), 1)
 
@@ -117,13 +117,11 @@ class Tissue:
         """Paint `node` of this tissue into the CT `hu` (z, y, x; not modified).
 
         new = (1 - w) old + w tissue + sqrt(1 - (1 - w)^2) noise, with w the node's share of each
-        voxel blurred in-plane to the spread of the scan's own edges. Tissue comes without grain of
+        voxel as the scan shows it (`scanned`). Tissue comes without grain of
         its own, so the level of the noise is the same inside, in the band and outside.
         """
         box = inside_grid(node.box(REACH), hu.shape)
-        occupancy = node.occupancy(box)
-        label = label_of(occupancy)
-        weight = scanned(occupancy, label, scanner.spread, node.spacing)
+        weight = scanned(node, box, scanner.spread)
         own = self.at(voxel_offsets(node, box))
         fresh = np.sqrt(1 - (1 - weight) ** 2) * scanner.noise.level
         fresh = fresh * scanner.noise.draw(own.shape, rng)
@@ -131,4 +129,4 @@ class Tissue:
         new = (1 - weight) * old + weight * own + fresh
         changed = weight > 0
         new = np.where(changed, np.clip(old + whole(new - old), -1024, 3071), old).astype(hu.dtype)
-        return BlendedNode(box, new, occupancy, label, changed)
+        return BlendedNode(box, new, weight, label_of(weight), changed)

@@ -76,18 +76,18 @@ class DiffTumorTissue(Tissue):
     ) -> BlendedNode:
         """Paint `node` into the CT `hu` (z, y, x; not modified), weighted by its blurred mask.
 
-        What the blur carries beyond LN-Gen's reach is cut off.
+        What the blur carries beyond LN-Gen's reach is cut off. The label is the mask's, not that of
+        what a scanner shows.
         """
         box = inside_grid(node.box(REACH), hu.shape)
-        occupancy = node.occupancy(box)
-        label = label_of(occupancy)
+        label = label_of(node.occupancy(box))
         offset = voxel_offsets(node, box)
         mask = patch_distance(node.structure, node.rotation, node.long_axis, FRAME) < 0
         blend = ndimage.gaussian_filter(mask.astype(np.float32), rng.uniform(0, WIDEST_BLEND))
         weight = sampled(blend, self.step, offset) * within_reach(label, node.spacing)
         old = hu[box].astype(np.float32)
         new = np.rint((1 - weight) * old + weight * self.at(offset)).astype(hu.dtype)
-        return BlendedNode(box, new, occupancy, label, weight > 0)
+        return BlendedNode(box, new, weight, label, weight > 0)
 
 
 class DiffTumorModel(TextureModel):

@@ -55,9 +55,8 @@ def cores(result: SynthesisResult, models: Models, spread: float) -> list[float 
 
 def _core(hu: np.ndarray, node: LymphNode, spread: float) -> float | None:
     box = inside_grid(node.box(REACH), hu.shape)
-    occupancy = node.occupancy(box)
-    label = label_of(occupancy)
-    share = scanned(occupancy, label, spread, node.spacing)
+    share = scanned(node, box, spread)
+    label = label_of(share)
     core = label & (share >= max(LEAST_SHARE, np.quantile(share[label], 0.75)))
     return float(hu[box][core].mean()) if core.any() else None
 

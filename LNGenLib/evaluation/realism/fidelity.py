@@ -23,7 +23,7 @@ from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import Painting, ScanTraits, measure_scan, paint_nodes
-from LNGenLib.texture.blending import blur_mm
+from LNGenLib.texture.blending import SLICE_BLUR, blur_mm
 from LNGenLib.texture.dataset import LabeledScan
 
 NODES, SIZES = 50, Sizes("uniform", 10, 30)
@@ -131,7 +131,7 @@ def _noise_ratios(
     """|Differences| of voxels inside over the median of those of the muscle round it, at each lag;
     none where there is no muscle."""
     inside = painting.nodes[k]
-    core = ndimage.binary_erosion(inside.label, np.ones((1, 3, 3))) & (inside.occupancy > 0.999)
+    core = ndimage.binary_erosion(inside.label, np.ones((1, 3, 3))) & (inside.share > 0.99)
     box = inside_grid(inside.box, hu.shape, np.ceil(SURROUNDINGS / spacing).astype(int))
     muscle = LabeledScan(hu[box], spacing, None).between(*MUSCLE)
     muscle = ndimage.binary_erosion(muscle, np.ones((1, 3, 3)))
@@ -168,6 +168,6 @@ def _changes(
     """Predicted and found change of HU (2, n) of the voxels round a node."""
     box = painting.nodes[k].box
     sigma = blur_mm(spread, node.spacing) / node.spacing
-    share = ndimage.gaussian_filter(node.occupancy(box), (0, sigma[1], sigma[2]))
+    share = ndimage.gaussian_filter(node.occupancy(box, SLICE_BLUR), (0, sigma[1], sigma[2]))
     old = hu[box].astype(float)
     return np.stack([(share * (painting.means[k] - old)).ravel(), (painting.hu[box] - old).ravel()])

@@ -18,7 +18,7 @@ from LNGenLib.structure.frame import GRID, SAMPLE
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.surface import node_surface
-from LNGenLib.texture.blending import REACH, label_of, scanned, within_reach
+from LNGenLib.texture.blending import REACH, scanned, within_reach
 from LNGenLib.texture.dataset import LabeledScan
 
 GROWTH = np.arange(1, 1.41, 0.05)  # of a body over the mask in which the finder sees it
@@ -56,9 +56,8 @@ def shown_as(body: Specimen, spread: float) -> tuple[LymphNode, float]:
         center = middle - samples * SAMPLE * size / 2 / body.spacing
         node = LymphNode(Structure(shape.tsdf), size, np.eye(3), center, body.spacing)
         box = inside_grid(node.box(REACH), body.mask.shape)  # beyond it is fat
-        occupancy, core = node.occupancy(box), body.core[box]
-        weight = scanned(occupancy, label_of(occupancy), spread, body.spacing)
-        mean = fat + (seen - fat) / weight[core].mean()
+        weight = scanned(node, box, spread)
+        mean = fat + (seen - fat) / weight[body.core[box]].mean()
         clean = LabeledScan(fat + weight * (mean - fat), body.spacing, None)
         missing = abs(clean.between(*SOFT_TISSUE).sum() - body.mask.sum())
         fits.append((missing, node, mean))
