@@ -73,6 +73,7 @@ def make_record(center_lps: np.ndarray, diameter: float, label: int = 1) -> Simp
         long_axis_mm=diameter,
         short_axis_mm=diameter,
         mean_hu=62.0,
+        conspicuity=4.2,
         long_axis_ras_mm=tuple(tuple(end) for end in ends),
     )
 

@@ -39,6 +39,7 @@ REQUESTS = {  # together they give every field another value than its default
         structure_steps=4,
         short_axis_mm=4.0,
         artery_hu=120.0,
+        least_conspicuity=0.01,
     ),
 }
 

@@ -18,6 +18,7 @@ def dataset(
     sizes: opt.SizeDistribution = "clinical",
     anatomy: opt.CaseAnatomies = None,
     classes: opt.Classes = None,
+    least_conspicuity: opt.LeastConspicuity = 1.5,
     layout: opt.Layout = "nnunet",
     steps: opt.Steps = 6,
     seed: opt.Seed = 0,
@@ -41,7 +42,7 @@ def dataset(
     from LNGenLib.datasets.dataset import make_dataset
     from LNGenLib.datasets.manifest import DatasetSettings
 
-    settings = DatasetSettings(seed, count, axes, steps, layout)
+    settings = DatasetSettings(seed, count, axes, steps, layout, least_conspicuity)
     models = LNGenLib.Models(device, structure_weights, texture_weights)
     run = run_here if ray is None else on_ray(ray, workers, gpus)
     with shown_progress() as progress:
@@ -62,6 +63,7 @@ def pool(
     sizes: opt.SizeDistribution = "clinical",
     anatomy: opt.CaseAnatomies = None,
     classes: opt.Classes = None,
+    least_conspicuity: opt.LeastConspicuity = 1.5,
     seed: opt.Seed = 0,
     device: opt.Device = "auto",
     structure_weights: opt.ResolvedWeights = None,
@@ -79,7 +81,10 @@ def pool(
 
     models = LNGenLib.Models(device, structure_weights, texture_weights)
     with shown_progress() as progress:
-        left_out = make_pool(found, output, number, axes, seed, models, painted, anatomy, progress)
+        left_out = make_pool(
+            *(found, output, number, axes, seed, models, painted, anatomy, progress),
+            least_conspicuity,
+        )
     print_left_out(left_out)
     say(
         f"{number} SYNTHETIC lymph nodes, places in {len(found) - len(left_out)} CTs"

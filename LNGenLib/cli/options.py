@@ -176,6 +176,15 @@ PoolNumber = Annotated[int, Option("-n", "--number", min=1, help="Lymph nodes.")
 Painted = Annotated[bool, Option("--painted", help="Generate their tissue, too: quick to paste.")]
 CaseNumber = Annotated[int, Option("-n", "--number", min=1, help="Synthetic cases.")]
 CaseCount = Annotated[tuple[int, int], Option(metavar=RANGE, help="Lymph nodes a case.")]
+LeastConspicuity = Annotated[
+    float,
+    Option(
+        min=0.0,
+        metavar="RATIO",
+        help="Leave lymph nodes out whose peak change is less than this many times the noise; 0 "
+        "keeps all.",
+    ),
+]
 Layout = Annotated[LayoutName, Option(help="nnU-Net raw, or a folder a case.")]
 Ray = Annotated[str | None, Option(metavar="ADDRESS|local", help="Work on a Ray cluster.")]
 Workers = Annotated[int | None, Option(min=1, help="Processes with --ray local; one a core.")]

@@ -248,6 +248,7 @@ def _write_result(
             picture = render_preview(scan.hu, result.ct, result.lymph_nodes, result.records)
             write_picture(picture, folder / "preview.png")
     _print_records(result.records)
+    _warn_of_unseen(result.records)
     _print_anatomy(scan, request)
     _print_plan(result.provenance["plan"])
     print_seconds(progress.seconds)
@@ -293,12 +294,25 @@ def _print_plan(plan: Mapping[str, Any]) -> None:
 
 def _print_records(records: Sequence[LymphNodeRecord]) -> None:
     lengths = ("long", "short", "in-plane")
-    table = Table("node", "station", "center RAS mm", *lengths, "mm3", "HU", "around")
+    table = Table(
+        "node", "station", "center RAS mm", *lengths, "mm3", "HU", "around", "conspicuity"
+    )
     table.columns[1].min_width = len("mesorectal")  # whole in a terminal of 80 columns
     for r in records:
         center = ", ".join(f"{v:.0f}" for v in r.center_ras_mm)
         axes = [f"{v:.1f}" for v in (r.long_axis_mm, r.short_axis_mm, r.recist_axis_mm)]
         around = "-" if r.surrounding_mean_hu is None else f"{r.surrounding_mean_hu:.0f}"
-        values = [f"{r.volume_mm3:.0f}", f"{r.mean_hu:.0f}", around]
+        seen = "-" if r.conspicuity is None else f"{r.conspicuity:.1f}"
+        values = [f"{r.volume_mm3:.0f}", f"{r.mean_hu:.0f}", around, seen]
         table.add_row(str(r.label), r.station or "-", center, *axes, *values)
     console.print(table)
+
+
+def _warn_of_unseen(records: Sequence[LymphNodeRecord]) -> None:
+    from LNGenLib.synthesis.request import HARDLY_SEEN
+
+    seen = [(r.label, r.conspicuity) for r in records if r.conspicuity is not None]
+    unseen = [f"LN {label}" for label, value in seen if value < HARDLY_SEEN]
+    if unseen:
+        which = "lymph node" if len(unseen) == 1 else "lymph nodes"
+        say(f"{len(unseen)} {which} can hardly be seen: {', '.join(unseen)}")

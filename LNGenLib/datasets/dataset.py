@@ -89,6 +89,7 @@ class CaseMaker:
             seed,
             texture_steps=self.settings.texture_steps,
             allow_fewer=True,
+            least_conspicuity=self.settings.least_conspicuity,
         )
         source, models = case.load(as_stored=True), _loaded(self.models)
         scan = scan_of(case, source, self.anatomy)

@@ -27,6 +27,7 @@ from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.enhancement import Enhancement, draw_means, measure_enhancement
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import ScanTraits, measure_scan
+from LNGenLib.synthesis.request import HARDLY_SEEN
 from LNGenLib.validation import whole
 
 SPOTS_A_CASE = 2000
@@ -42,13 +43,15 @@ def make_pool(
     painted: bool = False,
     anatomy: Path | None = None,
     progress: Progress = SILENT,
+    least_conspicuity: float = HARDLY_SEEN,
 ) -> dict[str, str]:
     """Write a pool of `count` lymph nodes and of the spots in `cases` into the folder `output`;
     returns why cases were left out.
 
     Of the lymph nodes of a `painted` pool the tissue is generated as well, each in the CT of one
     of the cases in turn. `anatomy` is a folder of TotalSegmentator's labels named by the cases'
-    ids. Raises InputError where no case can be used.
+    ids. Where a lymph node would have less than `least_conspicuity`, it will be left out. Raises
+    InputError where no case can be used.
     """
     if (output / DESCRIPTION).exists():
         raise InputError(f"{output} holds a pool: give a new folder")
@@ -74,6 +77,7 @@ def make_pool(
             "seed": seed,
             "sizes": dataclasses.asdict(sizes),
             "painted": painted,
+            "least_conspicuity": least_conspicuity,
             "cases": {one.case.id: one.to_json() for one in seen},
             "left_out": left_out,
             "long_axes_mm": [round(value, 6) for value in long_axes],

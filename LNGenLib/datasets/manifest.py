@@ -17,7 +17,8 @@ from LNGenLib.errors import InputError
 from LNGenLib.files import json_field, read_json, write_json
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.models import Models
-from LNGenLib.synthesis.request import MOST_NODES
+from LNGenLib.synthesis.plan import count_by_size
+from LNGenLib.synthesis.request import HARDLY_SEEN, MOST_NODES
 from LNGenLib.validation import as_python, whole
 
 MANIFEST = "manifest.json"
@@ -27,8 +28,8 @@ MANIFEST = "manifest.json"
 class DatasetSettings:
     """What makes a synthetic data set; each case depends on it and its number alone.
 
-    A case gets `count` (fewest, most) lymph nodes, fewer where they find no room, as bright as its
-    real ones where they are labeled.
+    A case gets `count` (fewest, most) lymph nodes, fewer where they find no room or are less than
+    `least_conspicuity`, as bright as its real ones where they are labeled.
     """
 
     seed: int = 0
@@ -36,6 +37,7 @@ class DatasetSettings:
     sizes: Sizes = Sizes()
     texture_steps: int = 6
     layout: str = "nnunet"
+    least_conspicuity: float = HARDLY_SEEN
 
     def __post_init__(self):
         whole(self.seed, "seed")
@@ -66,10 +68,13 @@ def write_manifest(writer: Writer, shared: dict[str, Any]) -> dict[str, dict[str
         row["seed"] = read(about, "provenance", "request", "seed")
         row["long_axes_mm"] = [read(one, "long_axis_mm") for one in read(about, "records")]
         row["no_room_mm"] = read(about, "provenance", "plan", "refused_mm")
+        row["hardly_seen_mm"] = read(about, "provenance", "plan", "unseen_mm")
         rows.append(row)
         left_out[row["id"]] = about.get("left_out", {})
     every = {name: why for one in left_out.values() for name, why in one.items()}
-    content = {"synthetic": True, **shared, "left_out": every, "cases": rows}
+    unseen = count_by_size([mm for row in rows for mm in row["hardly_seen_mm"]])
+    shared = shared | {"left_out": every, "hardly_seen": unseen}
+    content = {"synthetic": True, **shared, "cases": rows}
     write_json(content, writer.folder / MANIFEST)
     writer.finish()
     return left_out

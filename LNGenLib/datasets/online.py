@@ -10,7 +10,9 @@ from LNGenLib.placement.nearby import free_spots, place_near
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.synthesis.enhancement import draw_means
 from LNGenLib.synthesis.models import Models
-from LNGenLib.synthesis.painting import Painting, blend_all, measure_scan
+from LNGenLib.synthesis.painting import Painting, blend_all, conspicuities, measure_scan
+
+PLACES = 4  # tried for a lymph node that could hardly be seen
 
 
 def paint_into(
@@ -26,37 +28,43 @@ def paint_into(
     """Paint up to `count` lymph nodes of the pool into `hu` (z, y, x), which is modified.
 
     `affine` (4, 4) leads from its indices to RAS mm. Lymph nodes keep off what is `taken` (above 0)
-    and are left out where they find no room; None where all are. They lie near the spots that the
+    and are left out where they find no room, or in four places could hardly be seen; None where
+    all are. They lie near the spots that the
     pool has of the case, or, where it does not know the case, in any fat beneath the skin. Equal
     seeds give equal nodes. `models` generate the tissue where the pool is not painted.
     """
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    spacing, least = np.linalg.norm(affine[:3, :3], axis=0), pool.least_conspicuity
     rng = node_rng(seed, 0, "choice")  # the seed's own numbers may be drawn already, by the caller
     chosen = rng.choice(len(pool), min(count, len(pool)), replace=False).tolist()
     if pool.knows(case):
         spots = _inside(pool.spots(case), affine, hu.shape)
     else:
         spots = free_spots(hu, spacing, taken)
-    own, nodes = np.zeros(hu.shape, bool), {}
+    traits = pool.traits(case, spacing) or measure_scan(hu, spacing)
+    own, nodes, means = np.zeros(hu.shape, bool), {}, {}
     for k in sorted(chosen, key=lambda k: (-pool.long_axis(k), k)):  # the largest first
         structure, long_axis = pool.structure(k), pool.long_axis(k)
         rng = node_rng(seed, k, "place")
-        node = place_near(structure, long_axis, spots, hu, (taken, own), spacing, rng)
-        if node is not None:
-            nodes[k], box = node, inside_grid(node.box(0), hu.shape)
-            own[box] |= node.occupancy(box) > 0
+        [means[k]] = draw_means(traits.phase, [k], seed, pool.enhancement(case))
+        for _ in range(PLACES):
+            node = place_near(structure, long_axis, spots, hu, (taken, own), spacing, rng)
+            if node is None:
+                break
+            if not least or conspicuities(hu, [node], [means[k]], traits)[0] >= least:
+                nodes[k], box = node, inside_grid(node.box(0), hu.shape)
+                own[box] |= node.occupancy(box) > 0
+                break
     if not nodes:
         return None
     numbers, placed = list(nodes), list(nodes.values())
-    traits = pool.traits(case, spacing) or measure_scan(hu, spacing)
-    means = draw_means(traits.phase, numbers, seed, pool.enhancement(case))
+    wanted = [means[k] for k in numbers]
     if pool.painted:
-        drawn = zip(numbers, placed, means)
+        drawn = zip(numbers, placed, wanted)
         tissues = [pool.tissue(k, node.rotation, mean) for k, node, mean in drawn]
     else:
         seeds = [node_seed(seed, k, "texture") for k in numbers]
-        tissues = models.texture.sample(hu, placed, means, seeds)
-    return blend_all(hu, placed, tissues, means, seed, traits, numbers)
+        tissues = models.texture.sample(hu, placed, wanted, seeds)
+    return blend_all(hu, placed, tissues, wanted, seed, traits, numbers)
 
 
 def _inside(points: np.ndarray, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

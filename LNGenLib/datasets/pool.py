@@ -71,6 +71,11 @@ class Pool:
         """Whether the lymph nodes come with tissue."""
         return self.description["painted"]
 
+    @property
+    def least_conspicuity(self) -> float:
+        """That of its lymph nodes, wherever they are painted; 0 in pools that tell none."""
+        return self.description.get("least_conspicuity", 0.0)
+
     def structure(self, number: int) -> Structure:
         """The shape of lymph node `number`."""
         return Structure(self._structures[number].astype(np.float32))

@@ -21,7 +21,7 @@ from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.synthesis.enhancement import Enhancement, draw_means, measure_enhancement
 from LNGenLib.synthesis.phase import measure_phase, muscle_level
 from LNGenLib.synthesis.plan import Phase
-from LNGenLib.texture.blending import BlendedNode, Scanner, Tissue
+from LNGenLib.texture.blending import REACH, BlendedNode, Scanner, Tissue, scanned
 from LNGenLib.texture.model import STEPS, TextureModel
 
 NOISE_NEIGHBORHOOD = 40.0  # mm
@@ -49,8 +49,8 @@ def measure_scan(
 @dataclass(frozen=True, eq=False)
 class Painting:
     """A CT with lymph nodes painted in: `hu`, instance `labels` (uint16, node k is k + 1) and
-    `changed` (uint8), all (z, y, x); each node as painted, its wanted mean HU, and the noise it was
-    given."""
+    `changed` (uint8), all (z, y, x); each node as painted, its wanted mean HU, the noise it was
+    given and its conspicuity."""
 
     hu: np.ndarray
     labels: np.ndarray
@@ -58,6 +58,7 @@ class Painting:
     nodes: list[BlendedNode]
     means: Sequence[float]
     noise: list[Noise]
+    conspicuity: list[float]
 
 
 def paint_nodes(
@@ -102,18 +103,42 @@ def blend_all(
     """Paint `nodes` of known tissue, of these mean HU, into `hu` (z, y, x), which is modified."""
     progress.stage("painting", len(nodes))
     labels, changed = np.zeros(hu.shape, np.uint16), np.zeros(hu.shape, np.uint8)
-    painting = Painting(hu, labels, changed, [], means, [])
+    painting = Painting(hu, labels, changed, [], means, [], [])
     for k, (node, tissue) in enumerate(zip(nodes, tissues, strict=True)):
         noise = noise_near(hu, node)
         turn = node_rng(seed, numbers[k], "noise")
         painted = tissue.blend(painting.hu, node, Scanner(noise, traits.edge_spread), turn)
+        seen = conspicuity(painting.hu[painted.box], painted.share, means[k], noise)
         painting.hu[painted.box] = np.where(painted.changed, painted.hu, painting.hu[painted.box])
         labels[painted.box][painted.label] = k + 1
         changed[painted.box][painted.changed] = 1
         painting.nodes.append(painted)
         painting.noise.append(noise)
+        painting.conspicuity.append(seen)
         progress.step(k + 1, len(nodes))
     return painting
+
+
+def conspicuities(
+    hu: np.ndarray, nodes: Sequence[LymphNode], means: Sequence[float], traits: ScanTraits
+) -> list[float]:
+    """The conspicuity that each of `nodes` would have with its mean HU, painted into `hu`
+    (z, y, x)."""
+    found = []
+    for node, mean in zip(nodes, means, strict=True):
+        box = inside_grid(node.box(REACH), hu.shape)
+        share = scanned(node, box, traits.edge_spread)
+        found.append(conspicuity(hu[box], share, mean, noise_near(hu, node)))
+    return found
+
+
+def conspicuity(hu: np.ndarray, share: np.ndarray, mean: float, noise: Noise) -> float:
+    """How far a node stands out: the peak of the change that it makes, over the level of the noise.
+
+    `share` is the node's of the voxels of `hu`, (z, y, x), where it is to be painted; `mean` the HU
+    of its tissue. What it takes the place of is averaged over all voxels that it changes.
+    """
+    return float(share.max()) * abs(mean - float(hu[share > 0].mean())) / noise.level
 
 
 def enhancement_like(ct: sitk.Image, real: sitk.Image) -> Enhancement | None:

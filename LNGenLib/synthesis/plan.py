@@ -68,7 +68,8 @@ class PlannedNode:
 
 @dataclass(frozen=True)
 class Plan:
-    """Lymph nodes to be painted, and the long axes in mm of those that found no room.
+    """Lymph nodes to be painted, and the long axes in mm of those that found no room (`refused_mm`)
+    or were left out as hardly seen (`unseen_mm`).
 
     The structures follow from the `request`, the nodes' `shape_mm` and the weights of the
     structure model, whose SHA-256 is `weights` (None for ellipsoids, which have none): a plan can
@@ -82,6 +83,7 @@ class Plan:
     refused_mm: tuple[float, ...] = ()
     phase: Phase | None = None
     images: dict[str, str] = field(default_factory=dict)
+    unseen_mm: tuple[float, ...] = ()
 
     def __post_init__(self):
         numbers = [node.number for node in self.nodes]

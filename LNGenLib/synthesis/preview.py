@@ -90,7 +90,8 @@ def render_preview(
 
 def _caption(record: LymphNodeRecord) -> str:
     size = f"{record.long_axis_mm:.1f} x {record.short_axis_mm:.1f} mm"
-    return f"LN {record.label}  {size}  {record.mean_hu:.0f} HU"
+    seen = "" if record.conspicuity is None else f"  conspicuity {record.conspicuity:.1f}"
+    return f"LN {record.label}  {size}  {record.mean_hu:.0f} HU{seen}"
 
 
 def _pixel_mm(record: LymphNodeRecord) -> float:

@@ -61,7 +61,7 @@ def _record(
     painted, planned = painting.nodes[k], plan.nodes[k]
     hu = sitk.GetArrayViewFromImage(ct)
     around = within_reach(painted.label, node.spacing) & ~painted.changed
-    start, weights = corner(painted.box), painted.share
+    start = corner(painted.box)
     voxel = float(np.prod(node.spacing))
     start_ras, end_ras = index_to_ras(ct, node.long_axis_ends())
     return LymphNodeRecord(
@@ -73,7 +73,7 @@ def _record(
         recist_axis_mm=round(node.recist_axis(), 3),
         long_axis_ras_mm=(as_point(start_ras, 3), as_point(end_ras, 3)),
         volume_mm3=round(node.structure.volume(node.long_axis), 3),
-        grid_volume_mm3=round(float(weights.sum()) * voxel, 3),
+        grid_volume_mm3=round(float(painted.share.sum()) * voxel, 3),
         mean_hu=round(float(painted.hu[painted.label].mean()), 2),
         surrounding_mean_hu=round(float(hu[painted.box][around].mean()), 2)
         if around.any()
@@ -89,11 +89,12 @@ def _record(
 
 
 def _wanted(painting: Painting, k: int, plan: Plan, method: Method) -> dict[str, Any]:
-    """How bright the node was to be, for its record; unknown of DiffTumor's."""
+    """How bright and conspicuous the node was to be, for its record; unknown of DiffTumor's."""
     if method == Method.difftumor:
         return {}
     drawn = None if plan.request.enhancement else draw_uptake(plan.seed, plan.nodes[k].index)
-    return {"wanted_mean_hu": round(painting.means[k], 2), "uptake": drawn}
+    seen = round(painting.conspicuity[k], 2)
+    return {"wanted_mean_hu": round(painting.means[k], 2), "uptake": drawn, "conspicuity": seen}
 
 
 def _middle(painted: BlendedNode) -> np.ndarray:

@@ -14,6 +14,7 @@ from LNGenLib.structure.sizes import Sizes
 from LNGenLib.validation import as_python, from_json, whole
 
 MOST_NODES = 1000
+HARDLY_SEEN = 1.5  # conspicuity below which a lymph node can hardly be seen
 
 Point = tuple[float, float, float]
 
@@ -37,7 +38,8 @@ class SynthesisRequest:
     `allow_fewer`, lymph nodes that find no room are left out. How bright they are (0 to 170 HU at
     all) follows the scan's phase, which `artery_hu` tells where it is not to be measured, or
     `enhancement`: HU over the scan's muscle between which their means lie. `hilum` is the share of
-    lymph nodes with a fatty hilum; without it that grows with their size. Raises InputError for
+    lymph nodes with a fatty hilum; without it that grows with their size. Those of less than
+    `least_conspicuity` are left out. Raises InputError for
     values out of range.
 
         >>> from LNGenLib import Sizes, SynthesisRequest
@@ -64,6 +66,7 @@ class SynthesisRequest:
     artery_hu: float | None = None
     hilum: float | None = None
     tumor_mm: Point | None = None
+    least_conspicuity: float = 0.0
 
     def __post_init__(self):
         if self.count is not None:
@@ -106,6 +109,8 @@ class SynthesisRequest:
                 raise InputError("the artery's HU and enhancement both say how bright: give one")
         if self.hilum is not None and not 0 <= self.hilum <= 1:
             raise InputError(f"hilum {self.hilum:g}: give the share that have one, 0 to 1")
+        if not 0 <= self.least_conspicuity <= 100:  # NaN is not, either
+            raise InputError(f"least conspicuity {self.least_conspicuity:g}: give 0 to 100")
         box = self.region_box
         if box is None:
             return
@@ -133,7 +138,8 @@ class SynthesisRequest:
         return new
 
 
-PAINTING = ("texture_steps", "enhancement", "artery_hu")  # fields that a plan does not depend on
+# fields that a plan does not depend on
+PAINTING = ("texture_steps", "enhancement", "artery_hu", "least_conspicuity")
 
 
 def _check_enhancement(bounds: tuple[float, float]) -> None:

@@ -32,7 +32,10 @@ class LymphNodeRecord:
     is that of its label, partial volume included, `wanted_mean_hu` that of its tissue; `uptake` is
     "benign" or "metastatic", as which it took up contrast, where that was drawn. With a `hilum` it
     has a notch in its long side, in which fat stayed. Its place was found by an anatomy that is
-    `anatomy_estimated` from HU, where no labels showed the bowel and it was not given.
+    `anatomy_estimated` from HU, where no labels showed the bowel and it was not given. Its
+    `conspicuity` is the peak change of HU, as the scan shows it, over the level of the noise there:
+    below `HARDLY_SEEN` few would find it. `volume_mm3` is its surface's, `grid_volume_mm3` the sum
+    of its shares of voxels, as painted.
     """
 
     label: int
@@ -54,6 +57,7 @@ class LymphNodeRecord:
     uptake: str | None = None
     hilum: bool = False
     anatomy_estimated: bool = False
+    conspicuity: float | None = None
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> LymphNodeRecord:
