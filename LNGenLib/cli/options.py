@@ -13,6 +13,7 @@ from LNGenLib.synthesis import method
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 DistributionName = Literal["clinical", "uniform"]  # of the long axis
+AppearanceName = Literal["benign", "suspicious", "mixed"]
 LayoutName = Literal["nnunet", "plain"]  # of data sets that are written
 
 
@@ -105,8 +106,23 @@ Hilum = Annotated[
     float | None,
     Option(
         metavar="SHARE",
-        help="Share of nodes with a fatty hilum, 0 to 1; by default 0.05 below 5 mm, 0.25 to "
-        "10 mm, 0.45 above.",
+        help="Share of nodes with a fatty hilum, 0 to 1; by default of benign ones 0.05 below "
+        "5 mm, 0.25 to 10 mm, 0.45 above.",
+    ),
+]
+Appearance = Annotated[
+    AppearanceName,
+    Option(help="What shapes, hila, necrosis, brightness and evenness follow, where not told."),
+]
+Suspicious = Annotated[
+    float, Option(metavar="SHARE", help="Share of nodes that look suspicious, if mixed.")
+]
+Necrosis = Annotated[
+    float | None,
+    Option(
+        metavar="SHARE",
+        help="Share of nodes with a necrotic core, 0 to 1; by default of suspicious ones 0.05 "
+        "above 8 mm, 0.2 above 15 mm.",
     ),
 ]
 Enhancement = Annotated[

@@ -50,6 +50,9 @@ def synthesize(
     enhancement: opt.Enhancement = None,
     artery: opt.Artery = None,
     hilum: opt.Hilum = None,
+    necrosis: opt.Necrosis = None,
+    appearance: opt.Appearance = "mixed",
+    suspicious: opt.Suspicious = 0.3,
     known: opt.Known = None,
     allow_fewer: opt.AllowFewer = False,
     dry_run: opt.DryRun = False,
@@ -69,7 +72,9 @@ def synthesize(
     weight. With --plan its own request counts, but for --steps, --enhancement and --artery.
     """
     planned = _read_plan(plan, dry_run, replan, region_mask)
-    fields = _which(sizes, long_axis, short_axis, axis_ratio, irregularity, hilum)
+    fields = _which(sizes, long_axis, short_axis, axis_ratio, irregularity)
+    fields |= {"hilum": hilum, "necrosis": necrosis}
+    fields |= {"appearance": appearance, "suspicious": suspicious}
     fields |= _where(region_box, stations, points, tolerance, count)
     fields |= {"texture_steps": steps, "enhancement": enhancement, "artery_hu": artery}
     fields |= {"seed": seed, "allow_fewer": allow_fewer}
@@ -114,14 +119,13 @@ def _which(
     short_axis: float | None,
     axis_ratio: tuple[float, float],
     irregularity: tuple[float, float],
-    hilum: float | None,
 ) -> dict[str, Any]:
     """Fields of a request: of which sizes (mm) and shapes."""
     from LNGenLib.structure.shape_range import ShapeRange
     from LNGenLib.structure.sizes import Sizes
 
     sizes, shape = Sizes(law, *long_axis), ShapeRange(axis_ratio, irregularity)
-    return {"sizes": sizes, "shape": shape, "short_axis_mm": short_axis, "hilum": hilum}
+    return {"sizes": sizes, "shape": shape, "short_axis_mm": short_axis}
 
 
 def _where(
@@ -169,7 +173,7 @@ def _tumor(given: str | None) -> tuple[float, float, float] | None:
 
 REQUEST = """
     region_box region_mask stations points tolerance tumor count long_axis short_axis sizes
-    axis_ratio irregularity hilum allow_fewer seed
+    axis_ratio irregularity hilum necrosis appearance suspicious allow_fewer seed
 """.split()  # options that say which lymph nodes are asked for, of which a plan has its own
 PAINTED = {"steps": "texture_steps", "enhancement": "enhancement", "artery": "artery_hu"}
 

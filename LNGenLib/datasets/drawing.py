@@ -19,15 +19,16 @@ from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.io import to_array
 from LNGenLib.placement.nearby import draw_spots
 from LNGenLib.progress import SILENT, Progress
-from LNGenLib.randomness import case_seed, node_rng, node_seed
-from LNGenLib.structure.hilum import has_hilum, with_hila
+from LNGenLib.randomness import case_seed, node_rng
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
+from LNGenLib.structure.shape_range import ANY_SHAPE
 from LNGenLib.structure.sizes import Sizes
+from LNGenLib.synthesis.appearance import Appearance, draw_appearance, shape_of
 from LNGenLib.synthesis.enhancement import Enhancement, draw_means, measure_enhancement
 from LNGenLib.synthesis.models import Models
-from LNGenLib.synthesis.painting import ScanTraits, measure_scan
-from LNGenLib.synthesis.request import HARDLY_SEEN
+from LNGenLib.synthesis.painting import ScanTraits, make_tissues, measure_scan
+from LNGenLib.synthesis.request import HARDLY_SEEN, SynthesisRequest
 from LNGenLib.validation import whole
 
 SPOTS_A_CASE = 2000
@@ -59,11 +60,17 @@ def make_pool(
     numbers = range(count)
     long_axes = [sizes.draw(node_rng(seed, k, "size")) for k in numbers]
     progress.stage("structures")
-    structures = models.structure.sample(numbers, long_axes, seed, progress=progress).structures
-    hila = [has_hilum(seed, k, long_axes[k]) for k in numbers]
-    structures = with_hila(structures, seed, numbers, hila)
+    request = SynthesisRequest(count=None, sizes=sizes, seed=seed)
+    looks = [draw_appearance(request, k, long_axes[k]) for k in numbers]
+    shapes = [
+        shape_of(look, ANY_SHAPE, size, models.structure) for look, size in zip(looks, long_axes)
+    ]
+    samples = models.structure.sample(numbers, long_axes, seed, progress=progress, shapes=shapes)
+    structures = samples.with_hila(seed, numbers, [look.hilum for look in looks]).structures
     seen, left_out = _look(cases, anatomy, seed, progress)
-    tissues = _paint(seen, structures, long_axes, seed, models, progress) if painted else None
+    tissues = (
+        _paint(seen, structures, long_axes, looks, seed, models, progress) if painted else None
+    )
     spots: dict[str, Any] = {one.case.id: one.points for one in seen}
     with output_folder(output) as folder:
         np.save(folder / STRUCTURES, np.stack([s.tsdf for s in structures]).astype(np.float16))
@@ -80,6 +87,7 @@ def make_pool(
             "least_conspicuity": least_conspicuity,
             "cases": {one.case.id: one.to_json() for one in seen},
             "left_out": left_out,
+            "looks": [vars(look) for look in looks],
             "long_axes_mm": [round(value, 6) for value in long_axes],
         }
         write_json(content, folder / DESCRIPTION)
@@ -147,6 +155,7 @@ def _paint(
     seen: Sequence[_Seen],
     structures: Sequence[Structure],
     long_axes: Sequence[float],
+    looks: Sequence[Appearance],
     seed: int,
     models: Models,
     progress: Progress,
@@ -163,9 +172,11 @@ def _paint(
                 LymphNode(structures[k], long_axes[k], np.eye(3), center, one.spacing)
                 for k, center in zip(own, one.voxels[np.array(own) % SPOTS_A_CASE])
             ]
-            means = draw_means(one.traits.phase, own, seed, one.enhancement)
-            seeds = [node_seed(seed, k, "texture") for k in own]
-            for k, mean, tissue in zip(own, means, models.texture.sample(hu, nodes, means, seeds)):
+            ours = [looks[k] for k in own]
+            kinds = [look.appearance for look in ours]
+            means = draw_means(one.traits.phase, own, seed, one.enhancement, kinds)
+            made = make_tissues(hu, nodes, means, seed, models.texture, own, ours)
+            for k, mean, tissue in zip(own, means, made):
                 tissues[k] = tissue.hu - mean
         progress.step(place + 1, len(seen))
     return tissues

@@ -7,10 +7,16 @@ import numpy as np
 from LNGenLib.datasets.pool import Pool
 from LNGenLib.image.grid import inside_grid
 from LNGenLib.placement.nearby import free_spots, place_near
-from LNGenLib.randomness import node_rng, node_seed
+from LNGenLib.randomness import node_rng
 from LNGenLib.synthesis.enhancement import draw_means
 from LNGenLib.synthesis.models import Models
-from LNGenLib.synthesis.painting import Painting, blend_all, conspicuities, measure_scan
+from LNGenLib.synthesis.painting import (
+    Painting,
+    blend_all,
+    conspicuities,
+    make_tissues,
+    measure_scan,
+)
 
 PLACES = 4  # tried for a lymph node that could hardly be seen
 
@@ -45,7 +51,9 @@ def paint_into(
     for k in sorted(chosen, key=lambda k: (-pool.long_axis(k), k)):  # the largest first
         structure, long_axis = pool.structure(k), pool.long_axis(k)
         rng = node_rng(seed, k, "place")
-        [means[k]] = draw_means(traits.phase, [k], seed, pool.enhancement(case))
+        [means[k]] = draw_means(
+            traits.phase, [k], seed, pool.enhancement(case), [pool.look(k).appearance]
+        )
         for _ in range(PLACES):
             node = place_near(structure, long_axis, spots, hu, (taken, own), spacing, rng)
             if node is None:
@@ -57,13 +65,12 @@ def paint_into(
     if not nodes:
         return None
     numbers, placed = list(nodes), list(nodes.values())
-    wanted = [means[k] for k in numbers]
+    wanted, looks = [means[k] for k in numbers], [pool.look(k) for k in numbers]
     if pool.painted:
         drawn = zip(numbers, placed, wanted)
         tissues = [pool.tissue(k, node.rotation, mean) for k, node, mean in drawn]
     else:
-        seeds = [node_seed(seed, k, "texture") for k in numbers]
-        tissues = models.texture.sample(hu, placed, wanted, seeds)
+        tissues = make_tissues(hu, placed, wanted, seed, models.texture, numbers, looks)
     return blend_all(hu, placed, tissues, wanted, seed, traits, numbers)
 
 

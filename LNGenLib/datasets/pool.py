@@ -15,6 +15,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.files import json_field, read_json
 from LNGenLib.models.store import SHIPPED
 from LNGenLib.structure.shape import Structure
+from LNGenLib.synthesis.appearance import Appearance
 from LNGenLib.synthesis.enhancement import Enhancement
 from LNGenLib.synthesis.painting import ScanTraits
 from LNGenLib.synthesis.plan import Phase
@@ -51,7 +52,7 @@ class Pool:
             raise InputError(f"{self.folder} is no pool: make one with lngen pool")
         content = read_json(file)
         read = partial(json_field, content, file=file, make=ANEW)
-        for name in ("long_axes_mm", "painted", "cases"):
+        for name in ("long_axes_mm", "looks", "painted", "cases"):
             read(name)
         for case in content["cases"]:
             for name in ("spacing_mm", "edge_spread_mm", "phase", "enhancement_hu"):
@@ -83,6 +84,10 @@ class Pool:
     def long_axis(self, number: int) -> float:
         """The long axis of lymph node `number` in mm."""
         return self.description["long_axes_mm"][number]
+
+    def look(self, number: int) -> Appearance:
+        """How lymph node `number` looks."""
+        return from_json(Appearance, self.description["looks"][number])
 
     def tissue(self, number: int, rotation: np.ndarray, mean: float) -> Tissue:
         """The tissue painted ahead of time, turned with its structure and brought to a mean HU.

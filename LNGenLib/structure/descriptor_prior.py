@@ -51,6 +51,10 @@ class DescriptorPrior(nn.Module):
         drawn[IRREGULARITY] = drawn[IRREGULARITY].clip(*shape.irregularity)
         return drawn.astype(np.float32)
 
+    def knows(self, long_axis: float, shape: ShapeRange) -> bool:
+        """Whether `draw` finds a known shape within the wanted ranges."""
+        return bool(self._fits(long_axis, shape).any())
+
     def condition(self, descriptors: torch.Tensor, grid: int) -> torch.Tensor:
         """Descriptors (n, 12) as channels (n, 12, grid, grid, grid) of unit variance."""
         normal = (descriptors - self.table.mean(0)) / self.table.std(0)
@@ -59,10 +63,8 @@ class DescriptorPrior(nn.Module):
     def _known(self, long_axis: float, shape: ShapeRange, rng: np.random.Generator) -> np.ndarray:
         """Rows of the table to draw by."""
         table = self.table.cpu().numpy()
-        size, ratio, irregularity = table[:, : IRREGULARITY + 1].T
-        wanted = _within(ratio, shape.axis_ratio) & _within(irregularity, shape.irregularity)
-        off = size - math.log10(long_axis)
-        fits = wanted & (off <= math.log10(WIDEST))
+        size, _, irregularity = table[:, : IRREGULARITY + 1].T
+        off, fits = size - math.log10(long_axis), self._fits(long_axis, shape)
         if not fits.any():
             known = table[off <= math.log10(WIDEST)]
             if not len(known):
@@ -84,6 +86,11 @@ class DescriptorPrior(nn.Module):
         if several.any() and (not single.any() or rng.random() < CONGLOMERATES):
             return table[several]
         return table[near] if near.any() else table[single] if single.any() else table[fits]
+
+    def _fits(self, long_axis: float, shape: ShapeRange) -> np.ndarray:
+        size, ratio, irregularity = self.table[:, : IRREGULARITY + 1].cpu().numpy().T
+        wanted = _within(ratio, shape.axis_ratio) & _within(irregularity, shape.irregularity)
+        return wanted & (size - math.log10(long_axis) <= math.log10(WIDEST))
 
 
 def _within(values: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import spatial
 
 from LNGenLib.structure.frame import GRID, SAMPLE
 from LNGenLib.structure.shape import Structure
@@ -23,10 +22,9 @@ def describe(tsdf: np.ndarray, long_axis: float) -> np.ndarray:
     the shape lies, so that mirror images differ.
     """
     structure = Structure(tsdf)
-    hull = spatial.ConvexHull(structure.vertices(1.0)).volume
     points = (np.argwhere(tsdf < 0) - (GRID - 1) / 2) * SAMPLE
     moments = np.cov(points.T)
-    clinical = math.log10(long_axis), structure.short_axis(1.0), 1 - structure.volume(1.0) / hull
+    clinical = math.log10(long_axis), structure.short_axis(1.0), structure.irregularity
     return np.concatenate(
         [clinical, points.mean(0), np.diag(moments), moments[(0, 0, 1), (1, 2, 2)]]
     ).astype(np.float32)

@@ -42,8 +42,12 @@ class EllipsoidModel:
     """Draws elastic ellipsoids where a `StructureModel` draws structures; it has no weights."""
 
     description = {"sha256": None}
-    hila = False  # DiffTumor's lesions have none
+    looks = False  # of DiffTumor's lesions there is one kind
     batch, precision = 0, None
+
+    def knows(self, long_axis: float, shape: ShapeRange) -> bool:
+        """Whether `sample` can draw such a shape."""
+        return shape == ANY_SHAPE
 
     def sample(
         self,

@@ -47,7 +47,7 @@ class Samples:
 class StructureModel:
     """The trained structure model; `path` is a .safetensors of `lngen train structure`."""
 
-    hila = True  # some of its structures get one
+    looks = True  # benign or suspicious
 
     def __init__(self, path: Path | None = None, device: str = "cpu"):
         self.device, self.batch = device, BATCH
@@ -56,6 +56,10 @@ class StructureModel:
         self.description = read_description(self.path)
         networks = StructureNetworks(config_of(StructureConfig, self.description))
         self.networks = quick_alone(load_weights(networks, self.path, device), device)
+
+    def knows(self, long_axis: float, shape: ShapeRange) -> bool:
+        """Whether `sample` can draw such a shape for a long axis in mm."""
+        return self.networks.prior.knows(long_axis, shape)
 
     def sample(
         self,

@@ -89,6 +89,11 @@ class Structure:
         """Signed distance (32, 32, 32) in mm, not truncated, float32."""
         return (self._full_distance * self.sample_mm(long_axis)).astype(np.float32)
 
+    @cached_property
+    def irregularity(self) -> float:
+        """1 - volume / convex hull's volume: 0 is convex."""
+        return 1 - self.volume(1.0) / spatial.ConvexHull(self.vertices(1.0)).volume
+
     def as_image(self, long_axis: float):
         """`full_distance` as a SimpleITK image, isotropic, centered at the origin."""
         from LNGenLib.image.io import isotropic_image

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from LNGenLib.errors import InputError
 from LNGenLib.validation import as_python
 
+ANY = (0.0, 1.0)
 RATIO_TOLERANCE = 0.05  # of a wanted short axis over the long one
 
 
@@ -20,8 +21,8 @@ class ShapeRange:
         >>> round_ones = SynthesisRequest(shape=ShapeRange(axis_ratio=(0.85, 1.0)))
     """
 
-    axis_ratio: tuple[float, float] = (0.0, 1.0)
-    irregularity: tuple[float, float] = (0.0, 1.0)
+    axis_ratio: tuple[float, float] = ANY
+    irregularity: tuple[float, float] = ANY
 
     def __post_init__(self):
         as_python(self)
@@ -40,6 +41,13 @@ class ShapeRange:
         ratio = short_axis / long_axis
         low, high = ratio - RATIO_TOLERANCE, ratio + RATIO_TOLERANCE
         return replace(self, axis_ratio=(max(low, 0.0), min(high, 1.0)))
+
+    def filled(self, other: ShapeRange) -> ShapeRange:
+        """These ranges; those of `other` where any value will do."""
+        return ShapeRange(
+            other.axis_ratio if self.axis_ratio == ANY else self.axis_ratio,
+            other.irregularity if self.irregularity == ANY else self.irregularity,
+        )
 
 
 ANY_SHAPE = ShapeRange()

@@ -196,6 +196,7 @@ def _painted(
         numbers=[planned.index for planned in plan.nodes],
         traits=traits,
         enhancement=plan.request.enhancement,
+        looks=[planned.look for planned in plan.nodes],
     )
     arrays = _hu_of(scan, painting), _labels_of(plan, painting), painting.changed
     with ThreadPoolExecutor(2) as beside:  # copies of the whole volume

@@ -11,13 +11,14 @@ from LNGenLib.image.hu import FAT
 from LNGenLib.randomness import node_rng
 from LNGenLib.synthesis.phase import BLOOD
 from LNGenLib.synthesis.plan import Phase
+from LNGenLib.synthesis.request import BENIGN, SUSPICIOUS
 from LNGenLib.texture.blending import REACH
 
 # HU over muscle, mean and standard deviation over lymph nodes, where arteries have 95 HU of iodine:
 # portal-venous, of which they take up .64 +- .17 and .47 +- .18, muscle about 6 HU (node-wise, 55
 # patients: "Evaluation of dual-energy spectral CT ... rectal cancer: initial experience"; medians
 # .61 and .47: https://doi.org/10.3892/mco.2019.1834)
-UPTAKES = {"benign": (45.0, 18.0), "metastatic": (30.0, 18.0)}
+UPTAKES = {BENIGN: (45.0, 18.0), SUSPICIOUS: (30.0, 18.0)}  # these as metastatic ones
 IODINE = 95.0  # HU
 # HU of an artery: brighter ones are of the arterial phase, and nodes have not taken that up yet
 BRIGHTEST = 200.0
@@ -30,7 +31,7 @@ Enhancement = tuple[float, float]  # HU over muscle between which the means of l
 
 
 def offsets(phase: Phase) -> dict[str, tuple[float, float]]:
-    """HU over muscle of benign and of metastatic lymph nodes: mean and standard deviation."""
+    """HU over muscle of benign and of suspicious lymph nodes: mean and standard deviation."""
     scale = max(min(phase.artery_hu, BRIGHTEST) - BLOOD, 0) / IODINE
     return {
         name: (round(mean * scale, 2), round(max(deviation * scale, LEAST_SCATTER), 2))
@@ -38,24 +39,23 @@ def offsets(phase: Phase) -> dict[str, tuple[float, float]]:
     }
 
 
-def draw_uptake(seed: int, number: int) -> str:
-    """Whether lymph node `number` takes up contrast as benign or as metastatic ones do: half of
-    them each."""
-    return str(node_rng(seed, number, "uptake").choice(list(UPTAKES)))
-
-
 def draw_means(
-    phase: Phase, numbers: Sequence[int], seed: int, enhancement: Enhancement | None = None
+    phase: Phase,
+    numbers: Sequence[int],
+    seed: int,
+    enhancement: Enhancement | None = None,
+    appearances: Sequence[str | None] | None = None,
 ) -> list[float]:
     """Mean HU of the lymph nodes of these numbers in a scan of this phase.
 
-    Even between the bounds of `enhancement` over muscle; without it by their uptake.
+    Even between the bounds of `enhancement` over muscle; without it by their `appearances`, as
+    benign ones where these are not told.
     """
-    by_uptake, means = offsets(phase), []
-    for number in numbers:
+    over_muscle, means = offsets(phase), []
+    for number, appearance in zip(numbers, appearances or [None] * len(numbers), strict=True):
         rng = node_rng(seed, number, "enhancement")
         if enhancement is None:
-            over = rng.normal(*by_uptake[draw_uptake(seed, number)])
+            over = rng.normal(*over_muscle[appearance or BENIGN])
         else:
             over = rng.uniform(*enhancement)
         means.append(float(np.clip(phase.muscle_hu + over, *MEANS)))

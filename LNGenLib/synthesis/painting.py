@@ -18,11 +18,13 @@ from LNGenLib.image.noise import Noise, measure_noise
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.synthesis.appearance import Appearance, draw_unevenness
 from LNGenLib.synthesis.enhancement import Enhancement, draw_means, measure_enhancement
 from LNGenLib.synthesis.phase import measure_phase, muscle_level
 from LNGenLib.synthesis.plan import Phase
 from LNGenLib.texture.blending import REACH, BlendedNode, Scanner, Tissue, scanned
 from LNGenLib.texture.model import STEPS, TextureModel
+from LNGenLib.texture.unevenness import uneven
 
 NOISE_NEIGHBORHOOD = 40.0  # mm
 
@@ -72,22 +74,45 @@ def paint_nodes(
     numbers: Sequence[int] | None = None,
     traits: ScanTraits | None = None,
     enhancement: Enhancement | None = None,
+    looks: Sequence[Appearance] | None = None,
 ) -> Painting:
     """Paint `nodes` into the CT `hu` (z, y, x; not modified); each depends on the seed and its
     number, from 0, which is its place in `nodes` where there are no `numbers`.
 
     `means` are the wanted mean HU of the nodes; without them they are drawn by the scan's phase,
-    or by `enhancement` where it is given.
+    or by `enhancement` where it is given. Without `looks` their tissue is as even as it is made.
     `traits` are those of `measure_scan`, where they are known already.
     """
     traits = traits or measure_scan(hu, nodes[0].spacing)
     progress.stage("texture", steps)
     numbers = range(len(nodes)) if numbers is None else numbers
     if means is None:
-        means = draw_means(traits.phase, numbers, seed, enhancement)
+        kinds = [look.appearance for look in looks] if looks else None
+        means = draw_means(traits.phase, numbers, seed, enhancement, kinds)
+    tissues = make_tissues(hu, nodes, means, seed, model, numbers, looks, steps, progress)
+    return blend_all(hu.copy(), nodes, tissues, means, seed, traits, numbers, progress)
+
+
+def make_tissues(
+    hu: np.ndarray,
+    nodes: Sequence[LymphNode],
+    means: Sequence[float],
+    seed: int,
+    model: TextureModel,
+    numbers: Sequence[int],
+    looks: Sequence[Appearance] | None,
+    steps: int = STEPS,
+    progress: Progress = SILENT,
+) -> list[Tissue]:
+    """The tissue of `nodes` in the CT `hu` (z, y, x), of these mean HU, as uneven as they look."""
     seeds = [node_seed(seed, number, "texture") for number in numbers]
     tissues = model.sample(hu, nodes, means, seeds, steps, progress=progress)
-    return blend_all(hu.copy(), nodes, tissues, means, seed, traits, numbers, progress)
+    for k, look in enumerate(looks or ()):
+        if look.appearance is not None:
+            deviation = draw_unevenness(look.appearance, seed, numbers[k])
+            rng = node_rng(seed, numbers[k], "field")
+            tissues[k] = uneven(tissues[k], nodes[k], deviation, look.necrosis, rng)
+    return tissues
 
 
 def blend_all(

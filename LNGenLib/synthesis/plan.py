@@ -13,7 +13,8 @@ import numpy as np
 from LNGenLib.errors import InputError
 from LNGenLib.files import SOFTWARE, read_json, write_json
 from LNGenLib.image.io import MOST_LABEL
-from LNGenLib.synthesis.request import Point, SynthesisRequest
+from LNGenLib.synthesis.appearance import Appearance
+from LNGenLib.synthesis.request import BENIGN, SUSPICIOUS, Point, SynthesisRequest
 from LNGenLib.validation import as_python, check_types, from_json
 
 BINS = (1.7, 5.0, 10.0, 20.0, 30.0)  # mm, in which refusals are counted
@@ -44,7 +45,8 @@ class PlannedNode:
     `center_ras_mm` is the center of the structure's frame; `turn` (3, 3) turns the structure's axes
     (z, y, x) into R, A, S. `short_axis_mm` is the one asked for, if any; `shape_mm` the long axis
     that the shape is drawn for, else `long_axis_mm`: a resized node keeps its shape by it. With a
-    `hilum` a notch is cut into the structure.
+    `hilum` a notch is cut into the structure. By its `appearance`, and whether it is `irregular`,
+    its shape is drawn; with a `necrosis` it has a dark core.
     """
 
     number: int
@@ -55,10 +57,20 @@ class PlannedNode:
     short_axis_mm: float | None = None
     shape_mm: float | None = None
     hilum: bool = False
+    appearance: str | None = None
+    irregular: bool = False
+    necrosis: bool = False
 
     def __post_init__(self):
         as_python(self)
         check_types(PlannedNode, vars(self))
+        if self.appearance not in (None, BENIGN, SUSPICIOUS):
+            raise InputError(f"appearance {self.appearance}: give {BENIGN} or {SUSPICIOUS}")
+
+    @property
+    def look(self) -> Appearance:
+        """How it looks."""
+        return Appearance(self.appearance, self.irregular, self.hilum, self.necrosis)
 
     @property
     def index(self) -> int:

@@ -14,12 +14,11 @@ from LNGenLib.placement.heuristic import most_room, place_nodes
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.ellipsoids import EllipsoidModel
-from LNGenLib.structure.hilum import has_hilum
 from LNGenLib.structure.model import Samples, StructureModel
+from LNGenLib.synthesis.appearance import draw_appearance, shape_of
 from LNGenLib.synthesis.plan import Plan, PlannedNode, count_by_size
 from LNGenLib.synthesis.request import Point, SynthesisRequest, as_point
 
-NO_HILUM = 0.0
 USUAL_COUNT = (4, 8)  # lymph nodes a patient
 ALIKE = 0.3  # correlation of the sizes of one patient
 
@@ -37,12 +36,12 @@ def make_plan(
     """
     sizes = [round(size, 6) for size in _long_axes(request)]
     numbers = range(len(sizes))
-    shapes = [request.shape.with_axes(request.short_axis_mm, size) for size in sizes]
+    looks = [draw_appearance(request, k, sizes[k], model.looks) for k in numbers]
+    asked = [request.shape.with_axes(request.short_axis_mm, size) for size in sizes]
+    shapes = [shape_of(look, shape, size, model) for look, shape, size in zip(looks, asked, sizes)]
     progress.stage("structures", request.structure_steps)
     samples = model.sample(numbers, sizes, request.seed, request.structure_steps, progress, shapes)
-    share = NO_HILUM if request.hilum is None and not model.hila else request.hilum
-    hila = [has_hilum(request.seed, k, sizes[k], share) for k in numbers]
-    samples = samples.with_hila(request.seed, numbers, hila)
+    samples = samples.with_hila(request.seed, numbers, [look.hilum for look in looks])
     progress.stage("placement")
     rngs = [node_rng(request.seed, k, "place") for k in numbers]
     placed = place_nodes(samples.structures, sizes, region, array_spacing(ct), rngs)
@@ -64,7 +63,7 @@ def make_plan(
             station=found.station,
             short_axis_mm=request.short_axis_mm,
             shape_mm=sizes[k],
-            hilum=hila[k],
+            **vars(looks[k]),
         )
         for k, found in kept
     )

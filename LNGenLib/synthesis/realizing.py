@@ -16,6 +16,7 @@ from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples, StructureModel
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import LARGEST, SMALLEST
+from LNGenLib.synthesis.appearance import shape_of
 from LNGenLib.synthesis.plan import Plan, PlannedNode
 
 MOST_SHARED = 0.02  # of the smaller node's volume, in voxels that two nodes cut
@@ -41,7 +42,10 @@ def draw_structures(
     progress.stage("structures", request.structure_steps)
     indices = [node.index for node in nodes]
     sizes = [node.shape_mm or node.long_axis_mm for node in nodes]
-    shapes = [request.shape.with_axes(node.short_axis_mm, size) for node, size in zip(nodes, sizes)]
+    asked = [request.shape.with_axes(node.short_axis_mm, size) for node, size in zip(nodes, sizes)]
+    shapes = [
+        shape_of(node.look, shape, size, model) for node, shape, size in zip(nodes, asked, sizes)
+    ]
     samples = model.sample(indices, sizes, request.seed, request.structure_steps, progress, shapes)
     return samples.with_hila(request.seed, indices, [node.hilum for node in nodes])
 

@@ -19,7 +19,8 @@ from LNGenLib.scan import Scan
 from LNGenLib.scan.totalsegmentator import shows_bowel
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples
-from LNGenLib.synthesis.enhancement import draw_uptake, offsets
+from LNGenLib.synthesis.appearance import draw_unevenness
+from LNGenLib.synthesis.enhancement import offsets
 from LNGenLib.synthesis.method import Method
 from LNGenLib.synthesis.painting import Painting
 from LNGenLib.synthesis.plan import Phase, Plan
@@ -82,6 +83,8 @@ def _record(
         structure_repaired=repaired,
         seed=plan.seed,
         station=planned.station,
+        axis_ratio=round(node.structure.short_axis(1.0), 3),
+        irregularity=round(node.structure.irregularity, 3),
         hilum=planned.hilum,
         anatomy_estimated=estimated,
         **_wanted(painting, k, plan, method),
@@ -89,12 +92,21 @@ def _record(
 
 
 def _wanted(painting: Painting, k: int, plan: Plan, method: Method) -> dict[str, Any]:
-    """How bright and conspicuous the node was to be, for its record; unknown of DiffTumor's."""
+    """How the node was to look, and how conspicuous it is, for its record; unknown of DiffTumor's."""
     if method == Method.difftumor:
         return {}
-    drawn = None if plan.request.enhancement else draw_uptake(plan.seed, plan.nodes[k].index)
-    seen = round(painting.conspicuity[k], 2)
-    return {"wanted_mean_hu": round(painting.means[k], 2), "uptake": drawn, "conspicuity": seen}
+    planned = plan.nodes[k]
+    wanted = {
+        "wanted_mean_hu": round(painting.means[k], 2),
+        "conspicuity": round(painting.conspicuity[k], 2),
+    }
+    if planned.appearance is None:
+        return wanted
+    return wanted | {
+        "appearance": planned.appearance,
+        "necrosis": planned.necrosis,
+        "unevenness_hu": round(draw_unevenness(planned.appearance, plan.seed, planned.index), 2),
+    }
 
 
 def _middle(painted: BlendedNode) -> np.ndarray:

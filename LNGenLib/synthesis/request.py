@@ -15,6 +15,7 @@ from LNGenLib.validation import as_python, from_json, whole
 
 MOST_NODES = 1000
 HARDLY_SEEN = 1.5  # conspicuity below which a lymph node can hardly be seen
+BENIGN, SUSPICIOUS, MIXED = APPEARANCES = ("benign", "suspicious", "mixed")
 
 Point = tuple[float, float, float]
 
@@ -37,10 +38,11 @@ class SynthesisRequest:
     `tumor_mm` (RAS), if that is told. `short_axis_mm` asks for shapes of that short axis. With
     `allow_fewer`, lymph nodes that find no room are left out. How bright they are (0 to 170 HU at
     all) follows the scan's phase, which `artery_hu` tells where it is not to be measured, or
-    `enhancement`: HU over the scan's muscle between which their means lie. `hilum` is the share of
-    lymph nodes with a fatty hilum; without it that grows with their size. Those of less than
-    `least_conspicuity` are left out. Raises InputError for
-    values out of range.
+    `enhancement`: HU over the scan's muscle between which their means lie. They look
+    "benign" or "suspicious", or by `appearance` "mixed" that share of them `suspicious`, which
+    decides what is not asked for: shapes, enhancement, the shares of lymph nodes with a fatty
+    `hilum` and with a `necrosis`, and how even they are. Those of less than `least_conspicuity` are
+    left out. Raises InputError for values out of range.
 
         >>> from LNGenLib import Sizes, SynthesisRequest
         >>> small = Sizes("clinical", 3.0, 9.0)  # mm
@@ -65,6 +67,9 @@ class SynthesisRequest:
     enhancement: tuple[float, float] | None = None
     artery_hu: float | None = None
     hilum: float | None = None
+    appearance: str = MIXED
+    suspicious: float = 0.3
+    necrosis: float | None = None
     tumor_mm: Point | None = None
     least_conspicuity: float = 0.0
 
@@ -107,8 +112,13 @@ class SynthesisRequest:
                 raise InputError(f"artery {self.artery_hu:g} HU: give 0 to 1000 HU; blood is 42")
             if self.enhancement is not None:
                 raise InputError("the artery's HU and enhancement both say how bright: give one")
-        if self.hilum is not None and not 0 <= self.hilum <= 1:
-            raise InputError(f"hilum {self.hilum:g}: give the share that have one, 0 to 1")
+        if self.appearance not in APPEARANCES:
+            raise InputError(f"appearance {self.appearance}: give {', '.join(APPEARANCES)}")
+        for name in ("hilum", "necrosis", "suspicious"):
+            share = getattr(self, name)
+            if share is not None and not 0 <= share <= 1:
+                what = "are" if name == "suspicious" else "have one"
+                raise InputError(f"{name} {share:g}: give the share that {what}, 0 to 1")
         if not 0 <= self.least_conspicuity <= 100:  # NaN is not, either
             raise InputError(f"least conspicuity {self.least_conspicuity:g}: give 0 to 100")
         box = self.region_box

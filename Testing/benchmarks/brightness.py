@@ -71,7 +71,7 @@ def main(
     nodes: int = 60,
     seed: int = 0,
 ) -> None:
-    """Print a row for benign and for metastatic lymph nodes."""
+    """Print a row for benign and for suspicious lymph nodes."""
     ct, models = as_ct(read_ct(path)), Models("cpu")
     rows, painted, turn = [], 0, 0
     labels = None if anatomy is None else read_anatomy(anatomy, ct)
@@ -87,7 +87,7 @@ def main(
             continue
         found = cores(result, models, spread)
         rows += [
-            (record.uptake, record.wanted_mean_hu, core)
+            (record.appearance, record.wanted_mean_hu, core)
             for record, core in zip(result.records, found, strict=True)
             if core is not None
         ]

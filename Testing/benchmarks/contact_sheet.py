@@ -54,6 +54,7 @@ def painted(
     count: int,
     seed: int,
     hilum: float | None,
+    appearance: str,
 ) -> list[Column]:
     """`count` lymph nodes painted into copies of the scan."""
     columns, models = [], Models()
@@ -65,6 +66,7 @@ def painted(
             region_box=box,
             allow_fewer=True,
             hilum=hilum,
+            appearance=appearance,
         )
         try:
             result = synthesize(Scan(ct, anatomy), request, models)
@@ -72,7 +74,8 @@ def painted(
             continue
         for record in result.records:
             size = f"{record.long_axis_mm:.0f} x {record.short_axis_mm:.0f}"
-            text = size + (" hilum" if record.hilum else "")
+            marks = record.appearance or "", "hilum" * record.hilum, "necrosis" * record.necrosis
+            text = " ".join([size, *(mark[:6] for mark in marks)])
             center = np.multiply(record.center_ras_mm, (-1, -1, 1))
             columns.append((record.long_axis_mm, text, crops(result.ct, center)))
         if len(columns) == count:
@@ -119,6 +122,8 @@ def main(
     count: int = 24,
     seed: int = 0,
     hilum: Annotated[Optional[float], typer.Option(help="Share with a fatty hilum.")] = None,
+    appearance: str = "mixed",
+    long_axis: Annotated[tuple[float, float], typer.Option(help="Bounds in mm.")] = (4.0, 25.0),
 ) -> None:
     """Paint and write the sheet."""
     if ct is None:
@@ -134,11 +139,12 @@ def main(
             for k, (size, *_) in enumerate(shown)
             for column in painted(
                 *(scan, labels, region_box, Sizes("uniform", size, size)),
-                *(each, seed + k, hilum),
+                *(each, seed + k, hilum, appearance),
             )
         ]
     else:
-        columns = painted(scan, labels, region_box, Sizes("uniform", 4.0, 25.0), count, seed, hilum)
+        sizes = Sizes("uniform", *long_axis)
+        columns = painted(scan, labels, region_box, sizes, count, seed, hilum, appearance)
     columns.sort(key=lambda column: column[0])
     blocks = [columns[k : k + ACROSS] for k in range(0, len(columns), ACROSS)]
     sheet(blocks + ([shown] if shown else [])).save(output, quality=85)

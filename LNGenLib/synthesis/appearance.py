@@ -1,0 +1,91 @@
+"""Whether a lymph node looks benign or suspicious, and what that means for its shape and tissue.
+
+Where figures come from, and which are assumed: docs/users.md, "Benign or suspicious".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from LNGenLib.randomness import node_rng
+from LNGenLib.structure.ellipsoids import EllipsoidModel
+from LNGenLib.structure.hilum import has_hilum
+from LNGenLib.structure.model import StructureModel
+from LNGenLib.structure.shape_range import ShapeRange
+from LNGenLib.synthesis.request import BENIGN, SUSPICIOUS, SynthesisRequest
+
+NONE = 0.0
+# So many of the suspicious nodes below so many mm; irregular small ones no scan would show
+IRREGULAR_SHARES = ((5.0, NONE), (np.inf, 0.5))
+NECROSIS_SHARES = ((8.0, NONE), (15.0, 0.05), (np.inf, 0.2))
+AXIS_RATIO = {BENIGN: (0.0, 0.72), SUSPICIOUS: (0.78, 1.0)}
+SMOOTH, IRREGULAR = (0.0, 0.03), (0.03, 1.0)  # irregularity
+UNEVENNESS = {BENIGN: (5.0, 5.0), SUSPICIOUS: (10.0, 15.0)}  # HU, SD within a node
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """How a lymph node looks: as "benign" or "suspicious" ones do, None of DiffTumor's, and with
+    which of the attributes that a report names."""
+
+    appearance: str | None
+    irregular: bool = False
+    hilum: bool = False
+    necrosis: bool = False
+
+
+def draw_appearance(
+    request: SynthesisRequest, number: int, long_axis: float, either: bool = True
+) -> Appearance:
+    """How lymph node `number` of this long axis (mm) looks; `either` benign or suspicious, or, as
+    DiffTumor's are, neither."""
+    seed = request.seed
+    if not either:
+        return Appearance(None, hilum=has_hilum(seed, number, long_axis, request.hilum or NONE))
+    share = {BENIGN: 0.0, SUSPICIOUS: 1.0}.get(request.appearance, request.suspicious)
+    suspicious = bool(_draw(seed, number, "appearance") < share)
+    irregular = suspicious and _draw(seed, number, "irregular") < _of(IRREGULAR_SHARES, long_axis)
+    hilum, necrosis = request.hilum, request.necrosis
+    if hilum is None and suspicious:
+        hilum = NONE
+    if necrosis is None:
+        necrosis = _of(NECROSIS_SHARES, long_axis) if suspicious else NONE
+    return Appearance(
+        SUSPICIOUS if suspicious else BENIGN,
+        bool(irregular),
+        has_hilum(seed, number, long_axis, hilum),
+        bool(_draw(seed, number, "necrosis") < necrosis),
+    )
+
+
+def shape_of(
+    look: Appearance,
+    asked: ShapeRange,
+    long_axis: float,
+    model: StructureModel | EllipsoidModel,
+) -> ShapeRange:
+    """The shapes to draw a lymph node by: what is `asked` for, within it those that look like
+    it, as far as the model knows such ones of that long axis (mm)."""
+    if look.appearance is None:
+        return asked
+    ratio, border = AXIS_RATIO[look.appearance], IRREGULAR if look.irregular else SMOOTH
+    for like in (ShapeRange(ratio, border), ShapeRange(irregularity=border), ShapeRange(ratio)):
+        wanted = asked.filled(like)
+        if model.knows(long_axis, wanted):
+            return wanted
+    return asked
+
+
+def draw_unevenness(appearance: str, seed: int, number: int) -> float:
+    """SD in HU by which the tissue of lymph node `number` varies in space."""
+    return float(node_rng(seed, number, "unevenness").uniform(*UNEVENNESS[appearance]))
+
+
+def _draw(seed: int, number: int, purpose: str) -> float:
+    return node_rng(seed, number, purpose).random()
+
+
+def _of(shares: tuple[tuple[float, float], ...], long_axis: float) -> float:
+    return next(share for limit, share in shares if long_axis < limit)
