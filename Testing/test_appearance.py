@@ -140,7 +140,7 @@ def test_unevenness_is_correlated_over_a_third_of_the_long_axis():
     lag = round(CORRELATION * 16.0 / plain.step)
     inside = patch_distance(BALL.structure, BALL.rotation, 16.0) <= 0
     both = inside[lag:] & inside[:-lag]
-    for seed in range(300):
+    for seed in range(100):
         hu = uneven(plain, BALL, 10.0, False, np.random.default_rng(seed)).hu
         ratios.append((hu[lag:] * hu[:-lag])[both].mean() / 100)
     # exp(-1), less what the field's mean in the node, which is taken out, had of it

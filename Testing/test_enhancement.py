@@ -18,12 +18,12 @@ from LNGenLib.image.io import read_image, to_array, write_image
 from LNGenLib.scan import Scan
 from LNGenLib.structure.shape_range import ShapeRange
 from LNGenLib.structure.sizes import Sizes
+from LNGenLib.synthesis.appearance import draw_appearance
 from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.enhancement import (
     MEANS,
     UPTAKES,
     draw_means,
-    draw_uptake,
     measure_enhancement,
     offsets,
 )
@@ -80,7 +80,7 @@ def test_means_lie_between_the_bounds_and_within_what_is_trained(seed, low, widt
 
 
 @pytest.mark.parametrize(
-    "artery, benign, metastatic, deviation",
+    "artery, benign, suspicious, deviation",
     [
         (137, 45, 30, 18),
         (89.5, 22.5, 15, 9),
@@ -89,17 +89,14 @@ def test_means_lie_between_the_bounds_and_within_what_is_trained(seed, low, widt
         (20, 0, 0, 2.5),
     ],
 )
-def test_means_follow_the_phase_and_the_uptake(artery, benign, metastatic, deviation):
+def test_means_follow_the_phase_and_the_appearance(artery, benign, suspicious, deviation):
     phase, numbers = Phase(artery, MUSCLE, "given"), range(4000)
     assert offsets(phase) == {
         "benign": pytest.approx((benign, deviation), abs=0.01),
-        "metastatic": pytest.approx((metastatic, deviation), abs=0.01),
+        "suspicious": pytest.approx((suspicious, deviation), abs=0.01),
     }
-    over = np.array(draw_means(phase, numbers, 3)) - MUSCLE
-    uptakes = np.array([draw_uptake(3, number) for number in numbers])
-    assert np.mean(uptakes == "benign") == pytest.approx(0.5, abs=0.03)
-    for name, mean in (("benign", benign), ("metastatic", metastatic)):
-        own = over[uptakes == name]
+    for name, mean in (("benign", benign), ("suspicious", suspicious)):
+        own = np.array(draw_means(phase, numbers, 3, None, [name] * 4000)) - MUSCLE
         assert own.mean() == pytest.approx(mean, abs=0.1 * deviation)
         assert own.std() == pytest.approx(deviation, rel=0.06)
 
@@ -121,14 +118,16 @@ def test_records_and_provenance_tell_how_bright_lymph_nodes_were_to_be(phantom, 
     assert result.provenance["enhancement_hu"] == offsets(phase) == UPTAKES
     numbers = [record.label - 1 for record in result.records]
     assert [r.wanted_mean_hu for r in result.records] == pytest.approx(
-        draw_means(phase, numbers, 5), abs=0.01
+        draw_means(phase, numbers, 5, None, [r.appearance for r in result.records]), abs=0.01
     )
-    assert [r.uptake for r in result.records] == [draw_uptake(5, number) for number in numbers]
+    looks = [draw_appearance(request, number, 5.5) for number in numbers]
+    assert [r.appearance for r in result.records] == [look.appearance for look in looks]
+    assert {look.appearance for look in looks} == {"benign", "suspicious"}
     asked = dataclasses.replace(request, artery_hu=None, enhancement=(10.0, 20.0))
     other = synthesize(Scan(phantom.ct, phantom.labels), asked, models)
     assert other.provenance["plan"]["phase"]["source"] == "labels"
     assert other.provenance["enhancement_hu"] == (10.0, 20.0)
-    assert {record.uptake for record in other.records} == {None}
+    assert [r.appearance for r in other.records] == [look.appearance for look in looks]
     over = [record.wanted_mean_hu - phase.muscle_hu for record in other.records]
     assert all(10 <= value <= 20 for value in over)
 

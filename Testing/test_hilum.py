@@ -215,7 +215,7 @@ def test_a_node_of_a_plan_keeps_its_hilum_and_can_lose_it(scan, models, plan):
 
 
 def test_hila_are_drawn_by_size_where_nothing_is_said(scan, models):
-    request = dataclasses.replace(ALL, hilum=None, count=6, allow_fewer=True)
+    request = dataclasses.replace(ALL, hilum=None, count=6, allow_fewer=True, suspicious=0.0)
     plan = engine.plan(scan, request, models)
     for node in plan.nodes:
         assert node.hilum == has_hilum(request.seed, node.index, node.long_axis_mm)

@@ -31,6 +31,8 @@ REQUESTS = {  # together they give every field another value than its default
         allow_fewer=True,
         enhancement=(20.0, 60.0),
         hilum=0.5,
+        suspicious=0.6,
+        necrosis=0.4,
         tumor_mm=(0.0, -40.0, -30.0),
     ),
     "box": SynthesisRequest(
@@ -40,6 +42,7 @@ REQUESTS = {  # together they give every field another value than its default
         short_axis_mm=4.0,
         artery_hu=120.0,
         least_conspicuity=0.01,
+        appearance="suspicious",
     ),
 }
 
@@ -175,6 +178,9 @@ OTHERS = {
     "short_axis_mm": 3.0,
     "allow_fewer": False,
     "hilum": 0.0,
+    "appearance": "benign",
+    "suspicious": 0.1,
+    "necrosis": 0.0,
     "tumor_mm": (0.0, -40.0, 0.0),
 }
 

@@ -17,7 +17,7 @@ from LNGenLib.errors import Canceled, InputError, OutputError
 from LNGenLib.image.io import to_array
 from LNGenLib.progress import Progress
 from LNGenLib.structure.sizes import LARGEST, LAWS, SMALLEST, Sizes
-from LNGenLib.synthesis.request import MOST_NODES, SynthesisRequest
+from LNGenLib.synthesis.request import APPEARANCES, MOST_NODES, SynthesisRequest
 from LNGenLib.synthesis.result import LymphNodeRecord, SynthesisResult
 
 RECORD = LymphNodeRecord(
@@ -56,6 +56,9 @@ def requests(draw):
         texture_steps=draw(st.integers(1, 1000)),
         structure_steps=draw(st.integers(1, 1000)),
         hilum=draw(st.none() | st.floats(0, 1)),
+        appearance=draw(st.sampled_from(APPEARANCES)),
+        suspicious=draw(st.floats(0, 1)),
+        necrosis=draw(st.none() | st.floats(0, 1)),
         **draw(st.sampled_from([{}, {"enhancement": (-20.0, 40.5)}, {"artery_hu": 120.5}])),
     )
 

@@ -21,7 +21,7 @@ NONE = 0.0
 IRREGULAR_SHARES = ((5.0, NONE), (np.inf, 0.5))
 NECROSIS_SHARES = ((8.0, NONE), (15.0, 0.05), (np.inf, 0.2))
 AXIS_RATIO = {BENIGN: (0.0, 0.72), SUSPICIOUS: (0.78, 1.0)}
-SMOOTH, IRREGULAR = (0.0, 0.03), (0.03, 1.0)  # irregularity
+SMOOTH, IRREGULAR = (0.0, 0.03), (0.05, 1.0)  # irregularity; shapes come out smoother than asked
 UNEVENNESS = {BENIGN: (5.0, 5.0), SUSPICIOUS: (10.0, 15.0)}  # HU, SD within a node
 
 
