@@ -92,7 +92,7 @@ def _record(
 
 
 def _wanted(painting: Painting, k: int, plan: Plan, method: Method) -> dict[str, Any]:
-    """How the node was to look, and how conspicuous it is, for its record; unknown of DiffTumor's."""
+    """How the node was to look, and its conspicuity, for its record; unknown of DiffTumor's."""
     if method == Method.difftumor:
         return {}
     planned = plan.nodes[k]
