@@ -91,20 +91,14 @@ def test_nodes_that_are_less_conspicuous_than_asked_for_are_left_out(drawn, mode
     seen = sorted(record.conspicuity for record in result.records)
     between = (seen[1] + seen[2]) / 2
     picky = replace(REQUEST, least_conspicuity=between)
-    fewer = paint(scan, made, picky, models)
-    kept = [record for record in result.records if record.conspicuity >= between]
-    assert [record.label for record in fewer.records] == [record.label for record in kept]
-    assert [record.conspicuity for record in fewer.records] == pytest.approx(
-        [record.conspicuity for record in kept], abs=0.1
-    )
-    left_out = [
-        node.long_axis_mm
-        for node in made.nodes
-        if node.number not in {record.label for record in kept}
-    ]
-    assert list(fewer.provenance["plan"]["unseen_mm"]) == left_out
+    fewer = synthesize(scan, picky, models)
+    kept = [node["long_axis_mm"] for node in fewer.provenance["plan"]["nodes"]]
+    assert min(record.conspicuity for record in fewer.records) > 0.9 * between
+    left_out = fewer.provenance["plan"]["unseen_mm"]
+    assert len(kept) >= 2 and left_out
+    assert sorted([*kept, *left_out]) == sorted(node.long_axis_mm for node in made.nodes)
     with pytest.raises(NoPlace, match="hardly seen"):
-        synthesize(scan, replace(REQUEST, least_conspicuity=100.0), models)
+        plan(scan, replace(REQUEST, least_conspicuity=100.0), models)
 
 
 def test_commands_name_the_nodes_that_can_hardly_be_seen(drawn, capsys):

@@ -14,7 +14,7 @@ from LNGenLib.image.io import like, to_array
 from LNGenLib.placement import candidate_region as anatomy
 from LNGenLib.placement.candidate_region import CandidateRegion, even, without
 from LNGenLib.placement.fat import Fat
-from LNGenLib.placement.heuristic import draw_subregions, most_room, place_nodes
+from LNGenLib.placement.heuristic import PLACES, draw_subregions, most_room, place_nodes
 from LNGenLib.placement.nearby import NEAR, place_near
 from LNGenLib.placement.stations import STATIONS
 from LNGenLib.structure.shape import Structure
@@ -419,3 +419,27 @@ def test_room_for_a_small_node_in_thick_slices_is_found_in_little_memory():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found[0] is not None and peak < 30e6
+
+
+def test_some_places_are_tried_for_a_node_that_has_to_suit_its_place(phantom, region):
+    asked = []
+
+    def fourth(number, node):
+        asked.append((number, tuple(node.center)))
+        return number or len(asked) == PLACES
+
+    spacing = array_spacing(phantom.ct)
+    first, second = place_nodes(STRUCTURES[:2], [9.0, 6.0], region, spacing, rngs(0, 2), fourth)
+    assert [number for number, _ in asked] == [0] * PLACES + [1]
+    assert len(set(asked)) == len(asked)
+    assert first.suits and second.suits
+
+
+def test_a_node_that_suits_no_place_leaves_room_to_others(phantom, region):
+    spacing = array_spacing(phantom.ct)
+    alone = place_nodes(STRUCTURES[1:2], [6.0], region, spacing, rngs(0, 2)[1:])[0]
+    first, second = place_nodes(
+        STRUCTURES[:2], [9.0, 6.0], region, spacing, rngs(0, 2), lambda number, node: number == 1
+    )
+    assert not first.suits and second.suits
+    assert tuple(second.node.center) == tuple(alone.node.center)

@@ -6,6 +6,7 @@ import numpy as np
 
 from LNGenLib.datasets.pool import Pool
 from LNGenLib.image.grid import inside_grid
+from LNGenLib.placement.heuristic import PLACES
 from LNGenLib.placement.nearby import free_spots, place_near
 from LNGenLib.randomness import node_rng
 from LNGenLib.synthesis.enhancement import draw_means
@@ -17,8 +18,6 @@ from LNGenLib.synthesis.painting import (
     make_tissues,
     measure_scan,
 )
-
-PLACES = 4  # tried for a lymph node that could hardly be seen
 
 
 def paint_into(
@@ -34,10 +33,10 @@ def paint_into(
     """Paint up to `count` lymph nodes of the pool into `hu` (z, y, x), which is modified.
 
     `affine` (4, 4) leads from its indices to RAS mm. Lymph nodes keep off what is `taken` (above 0)
-    and are left out where they find no room, or in four places could hardly be seen; None where
-    all are. They lie near the spots that the
-    pool has of the case, or, where it does not know the case, in any fat beneath the skin. Equal
-    seeds give equal nodes. `models` generate the tissue where the pool is not painted.
+    and are left out where they find no room, or in some places could hardly be seen; None where all
+    are. They lie near the spots that the pool has of the case, or, where it does not know the case,
+    in any fat beneath the skin. Equal seeds give equal nodes. `models` generate the tissue where
+    the pool is not painted.
     """
     spacing, least = np.linalg.norm(affine[:3, :3], axis=0), pool.least_conspicuity
     rng = node_rng(seed, 0, "choice")  # the seed's own numbers may be drawn already, by the caller

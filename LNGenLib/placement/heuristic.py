@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 
 import numpy as np
 import SimpleITK as sitk
@@ -32,14 +33,17 @@ SCATTER = 0.03  # of the long axis about that way: some 20 degrees
 MOST_SLANT = 0.25  # squared sine of the angle between long axis and wall
 ROUNDS = 3  # in which all nodes are placed, before one is refused
 NEAR_TUMOR = 40.0  # mm from a tumor to the largest node
+PLACES = 4  # in which a node that has to suit its place is tried
 
 
 @dataclass(frozen=True, eq=False)
 class PlacedNode:
-    """A lymph node where it found room, and the station there, if there is one."""
+    """A lymph node where it found room, the station there, if there is one, and whether it suits
+    the place."""
 
     node: LymphNode
     station: str | None
+    suits: bool = True
 
 
 def place_nodes(
@@ -48,12 +52,15 @@ def place_nodes(
     region: CandidateRegion,
     spacing: np.ndarray,
     rngs: Sequence[np.random.Generator],
+    suits: Callable[[int, LymphNode], bool] | None = None,
 ) -> list[PlacedNode | None]:
     """A lymph node of each structure at its long axis (mm), or None where it finds no room.
 
     `spacing` is the CT's in mm (z, y, x). The largest are placed first, and near the region's tumor
     if it has one. Stations, turns and centers are drawn by the node's own generator until the node
     fits; sizes are never redrawn. Where one finds no room, all are placed anew, and it comes first.
+    Where it has to suit its place, as `suits` says by its number and the node in the CT, some more
+    places are tried; one that suits none of them leaves room to others.
     """
     order = np.argsort(-np.asarray(long_axes), kind="stable").tolist()
     largest = order[:1]
@@ -63,11 +70,12 @@ def place_nodes(
         forbidden = region.forbidden.copy()
         for number in order:
             own = structures[number], long_axes[number], rngs[number]
-            for part in _parts(region, number, spacing, rngs[number], number in largest):
-                node = _find_room(*own, part, region, forbidden, spacing)
-                if node is not None:
-                    at = node.center + corner(region.box)
-                    placed[number] = PlacedNode(node.at(at), part.station)
+            found = _places(*own, number, number in largest, region, forbidden, spacing)
+            for node, station in islice(found, PLACES):
+                whole = node.at(node.center + corner(region.box))
+                fine = suits is None or suits(number, whole)
+                placed[number] = PlacedNode(whole, station, fine)
+                if fine:
                     _occupy(forbidden, node)
                     break
         best = max(best, placed, key=lambda found: len(found) - found.count(None))
@@ -76,6 +84,27 @@ def place_nodes(
             break
         order = refused + [number for number in order if number not in refused]
     return best
+
+
+def _places(
+    structure: Structure,
+    long_axis: float,
+    rng: np.random.Generator,
+    number: int,
+    largest: bool,
+    region: CandidateRegion,
+    forbidden: np.ndarray,
+    spacing: np.ndarray,
+) -> Iterator[tuple[LymphNode, str | None]]:
+    """Node `number` (in the region's box) where it fits, and the station there, again and again."""
+    while True:
+        for part in _parts(region, number, spacing, rng, largest):
+            node = _find_room(structure, long_axis, rng, part, region, forbidden, spacing)
+            if node is not None:
+                yield node, part.station
+                break
+        else:
+            return
 
 
 def _parts(

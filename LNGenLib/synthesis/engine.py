@@ -14,14 +14,12 @@ import SimpleITK as sitk
 from LNGenLib.errors import InputError
 from LNGenLib.image.edge import edge_spread
 from LNGenLib.image.io import like, marked_synthetic, to_array
-from LNGenLib.placement.candidate_region import NoPlace
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.scan import Scan
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples
-from LNGenLib.synthesis.enhancement import draw_means
 from LNGenLib.synthesis.models import Models
-from LNGenLib.synthesis.painting import Painting, ScanTraits, conspicuities, paint_nodes
+from LNGenLib.synthesis.painting import Painting, ScanTraits, paint_nodes
 from LNGenLib.synthesis.phase import measure_phase
 from LNGenLib.synthesis.plan import Phase, Plan
 from LNGenLib.synthesis.planning import make_plan
@@ -52,7 +50,7 @@ def synthesize(
     """
     models = models or Models()
     with _measured(scan, request.artery_hu) as measured:
-        drawn, samples = _planned(scan, request, models, progress)
+        drawn, samples = _planned(scan, request, models, measured, progress)
         nodes = lymph_nodes(drawn, samples.structures, scan.hu)
     return _painted(scan, drawn, nodes, samples, measured, models, progress)
 
@@ -73,10 +71,11 @@ def plan(
         [(1, 'mesorectal'), (2, 'mesorectal')]
     """
     models = models or Models()
-    drawn, _ = _planned(scan, request, models, progress)
-    phase = measure_phase(*_arrays(scan), request.artery_hu)
+    with _measured(scan, request.artery_hu) as measured:
+        drawn, _ = _planned(scan, request, models, measured, progress)
+        phase, images = measured.traits.result().phase, measured.hashes.result()
     progress.finish()
-    return dataclasses.replace(drawn, phase=phase, images=hashes_of(_voxels(scan)))
+    return dataclasses.replace(drawn, phase=phase, images=images)
 
 
 def paint(
@@ -114,12 +113,17 @@ def paint(
 
 
 def _planned(
-    scan: Scan, request: SynthesisRequest, models: Models, progress: Progress
+    scan: Scan,
+    request: SynthesisRequest,
+    models: Models,
+    measured: Measured,
+    progress: Progress,
 ) -> tuple[Plan, Samples]:
     progress.stage("anatomy")
     region = region_of(scan, request)
     _load(models, progress)
-    return make_plan(scan.hu, request, region, models.structure, progress)
+    traits = measured.traits.result
+    return make_plan(scan.hu, request, region, models.structure, progress, traits)
 
 
 def _load(models: Models, progress: Progress) -> None:
@@ -185,7 +189,6 @@ def _painted(
 ) -> SynthesisResult:
     traits = measured.traits.result()
     plan = dataclasses.replace(plan, phase=traits.phase)
-    plan, nodes, samples = _seen(scan, plan, nodes, samples, traits)
     painting = paint_nodes(
         sitk.GetArrayViewFromImage(scan.hu),
         nodes,
@@ -211,30 +214,6 @@ def _painted(
         records=records,
         provenance=provenance(plan, traits.phase, models, measured.hashes.result()),
         lymph_nodes=tuple(nodes),
-    )
-
-
-def _seen(
-    scan: Scan, plan: Plan, nodes: list[LymphNode], samples: Samples, traits: ScanTraits
-) -> tuple[Plan, list[LymphNode], Samples]:
-    """Those lymph nodes that are as conspicuous as asked for; NoPlace where none is."""
-    request, hu = plan.request, sitk.GetArrayViewFromImage(scan.hu)
-    if not request.least_conspicuity:
-        return plan, nodes, samples
-    numbers = [planned.index for planned in plan.nodes]
-    means = draw_means(traits.phase, numbers, plan.seed, request.enhancement)
-    found = np.array(conspicuities(hu, nodes, means, traits))
-    kept = np.flatnonzero(found >= request.least_conspicuity).tolist()
-    if not kept:
-        raise NoPlace(
-            f"all lymph nodes would be hardly seen (conspicuity {found.max():.1f} at most): ask "
-            "for larger ones, or for less conspicuous ones, too"
-        )
-    unseen = tuple(one.long_axis_mm for k, one in enumerate(plan.nodes) if k not in kept)
-    return (
-        dataclasses.replace(plan, nodes=tuple(plan.nodes[k] for k in kept), unseen_mm=unseen),
-        [nodes[k] for k in kept],
-        Samples([samples.structures[k] for k in kept], [samples.repaired[k] for k in kept]),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import NormalDist
 
 import numpy as np
@@ -14,8 +15,11 @@ from LNGenLib.placement.heuristic import most_room, place_nodes
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.ellipsoids import EllipsoidModel
+from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples, StructureModel
-from LNGenLib.synthesis.appearance import draw_appearance, shape_of
+from LNGenLib.synthesis.appearance import Appearance, draw_appearance, shape_of
+from LNGenLib.synthesis.enhancement import draw_means
+from LNGenLib.synthesis.painting import ScanTraits, conspicuities, measure_scan
 from LNGenLib.synthesis.plan import Plan, PlannedNode, count_by_size
 from LNGenLib.synthesis.request import Point, SynthesisRequest, as_point
 
@@ -29,10 +33,12 @@ def make_plan(
     region: CandidateRegion,
     model: StructureModel | EllipsoidModel,
     progress: Progress,
+    traits: Callable[[], ScanTraits] | None = None,
 ) -> tuple[Plan, Samples]:
     """Draw sizes, structures and places; the plan, and the structures of its lymph nodes.
 
-    Raises NoPlace where lymph nodes find no room and the request allows no fewer, or none does.
+    `traits` gives those of `measure_scan`, where they are known. Raises NoPlace where lymph nodes
+    find no room and the request allows no fewer, or none does, and where none can be seen.
     """
     sizes = [round(size, 6) for size in _long_axes(request)]
     numbers = range(len(sizes))
@@ -44,9 +50,20 @@ def make_plan(
     samples = samples.with_hila(request.seed, numbers, [look.hilum for look in looks])
     progress.stage("placement")
     rngs = [node_rng(request.seed, k, "place") for k in numbers]
-    placed = place_nodes(samples.structures, sizes, region, array_spacing(ct), rngs)
-    kept = [(k, found) for k, found in enumerate(placed) if found is not None]
+    seen = None
+    if request.least_conspicuity:
+        hu = sitk.GetArrayViewFromImage(ct)
+        traits = traits or partial(measure_scan, hu, array_spacing(ct), artery=request.artery_hu)
+        seen = partial(_is_seen, hu, request, looks, traits)
+    placed = place_nodes(samples.structures, sizes, region, array_spacing(ct), rngs, seen)
+    kept = [(k, found) for k, found in enumerate(placed) if found is not None and found.suits]
     refused = tuple(sizes[k] for k, found in enumerate(placed) if found is None)
+    unseen = tuple(sizes[k] for k, found in enumerate(placed) if found and not found.suits)
+    if unseen and not kept:
+        raise NoPlace(
+            "all lymph nodes would be hardly seen (conspicuity less than "
+            f"{request.least_conspicuity:g}): ask for larger ones, or for less conspicuous ones"
+        )
     if not kept or (refused and not request.allow_fewer):
         room = ", ".join(f"{name or 'there'} {mm:.0f} mm" for name, mm in most_room(region, ct))
         raise NoPlace(
@@ -68,9 +85,22 @@ def make_plan(
         for k, found in kept
     )
     own = [k for k, _ in kept]
-    return Plan(request, nodes, model.description["sha256"], refused), Samples(
-        [samples.structures[k] for k in own], [samples.repaired[k] for k in own]
-    )
+    plan = Plan(request, nodes, model.description["sha256"], refused, unseen_mm=unseen)
+    return plan, Samples([samples.structures[k] for k in own], [samples.repaired[k] for k in own])
+
+
+def _is_seen(
+    hu: np.ndarray,
+    request: SynthesisRequest,
+    looks: Sequence[Appearance],
+    traits: Callable[[], ScanTraits],
+    number: int,
+    node: LymphNode,
+) -> bool:
+    """Whether a lymph node is as conspicuous in the CT `hu` (z, y, x) as asked for."""
+    found, look = traits(), looks[number].appearance
+    [mean] = draw_means(found.phase, [number], request.seed, request.enhancement, [look])
+    return conspicuities(hu, [node], [mean], found)[0] >= request.least_conspicuity
 
 
 def _long_axes(request: SynthesisRequest) -> list[float]:

@@ -148,8 +148,7 @@ class SynthesisRequest:
         return new
 
 
-# fields that a plan does not depend on
-PAINTING = ("texture_steps", "enhancement", "artery_hu", "least_conspicuity")
+PAINTING = ("texture_steps", "enhancement", "artery_hu")  # fields that a plan does not depend on
 
 
 def _check_enhancement(bounds: tuple[float, float]) -> None:
