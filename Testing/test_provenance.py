@@ -182,6 +182,7 @@ OTHERS = {
     "suspicious": 0.1,
     "necrosis": 0.0,
     "tumor_mm": (0.0, -40.0, 0.0),
+    "least_conspicuity": 2.0,
 }
 
 

@@ -73,12 +73,11 @@ def synthesize(
     """
     planned = _read_plan(plan, dry_run, replan, region_mask)
     fields = _which(sizes, long_axis, short_axis, axis_ratio, irregularity)
-    fields |= {"hilum": hilum, "necrosis": necrosis}
-    fields |= {"appearance": appearance, "suspicious": suspicious}
-    fields |= _where(region_box, stations, points, tolerance, count)
-    fields |= {"texture_steps": steps, "enhancement": enhancement, "artery_hu": artery}
-    fields |= {"seed": seed, "allow_fewer": allow_fewer}
-    asked = LNGenLib.SynthesisRequest(**fields, tumor_mm=_tumor(tumor))
+    fields |= _where(region_box, stations, points, tolerance, tumor, count)
+    fields |= {"hilum": hilum, "necrosis": necrosis, "appearance": appearance}
+    fields |= {"suspicious": suspicious, "enhancement": enhancement, "artery_hu": artery}
+    fields |= {"texture_steps": steps, "seed": seed, "allow_fewer": allow_fewer}
+    asked = LNGenLib.SynthesisRequest(**fields)
     request = asked if planned is None else _repainted(planned.request, asked, context, replan)
     if known is not None and avoid is not None:
         raise InputError("--known labels are kept off, too: join them with those of --avoid")
@@ -133,6 +132,7 @@ def _where(
     stations: list[str] | None,
     points: Path | None,
     tolerance: float,
+    tumor: str | None,
     count: int | None,
 ) -> dict[str, Any]:
     """Fields of a request: how many and where (RAS mm)."""
@@ -146,6 +146,7 @@ def _where(
         "stations": canonical_names(stations or ()),
         "points": at,
         "tolerance_mm": tolerance,
+        "tumor_mm": _tumor(tumor),
     }
 
 
