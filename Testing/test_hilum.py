@@ -13,12 +13,13 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.io import to_array
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
-from LNGenLib.structure.hilum import cut_hilum, has_hilum, with_hila
+from LNGenLib.structure.hilum import cut_hilum, with_hila
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.repair import is_valid
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis import engine
+from LNGenLib.synthesis.appearance import draw_appearance
 from LNGenLib.synthesis.painting import ScanTraits, paint_nodes
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.request import SynthesisRequest
@@ -137,13 +138,15 @@ def test_a_rod_too_thin_for_any_notch_is_left_whole():
     "long_axis, share", [(3, 0.05), (4.99, 0.05), (5, 0.25), (9.99, 0.25), (10, 0.45), (30, 0.45)]
 )
 def test_so_many_have_a_hilum_by_their_size(long_axis, share):
-    have = [has_hilum(7, number, long_axis) for number in range(2000)]
+    request = SynthesisRequest(seed=7, suspicious=0.0)
+    have = [draw_appearance(request, number, long_axis).hilum for number in range(2000)]
     assert np.mean(have) == pytest.approx(share, abs=0.03)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_so_many_have_a_hilum_as_are_asked_for(share):
-    have = [has_hilum(7, number, 4.0, share) for number in range(2000)]
+    request = SynthesisRequest(seed=7, hilum=share)
+    have = [draw_appearance(request, number, 4.0).hilum for number in range(2000)]
     assert np.mean(have) == pytest.approx(share, abs=0.03 if 0 < share < 1 else 0)
 
 
@@ -218,7 +221,7 @@ def test_hila_are_drawn_by_size_where_nothing_is_said(scan, models):
     request = dataclasses.replace(ALL, hilum=None, count=6, allow_fewer=True, suspicious=0.0)
     plan = engine.plan(scan, request, models)
     for node in plan.nodes:
-        assert node.hilum == has_hilum(request.seed, node.index, node.long_axis_mm)
+        assert node.look == draw_appearance(request, node.index, node.long_axis_mm)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])

@@ -1,7 +1,7 @@
 """The fatty hilum: a notch in the long side of a lymph node, in which fat stays.
 
 Where its vessels enter, a lymph node's cortex is open toward fat in its middle, so that it looks
-like a bean, or like a C round fat. Shares and form are by eye, after lymph nodes in CT.
+like a bean, or like a C round fat. The form is by eye, after lymph nodes in CT.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
 from LNGenLib.structure.repair import is_valid
 from LNGenLib.structure.shape import Structure
 
-SHARES = ((5.0, 0.05), (10.0, 0.25), (np.inf, 0.45))  # so many of the nodes below so many mm
 # Of the notch, in long axes:
 WIDTH = (0.3, 0.38)  # where it enters, before its rim is rounded
 TIP = 0.12  # least radius of its bottom
@@ -27,14 +26,6 @@ FLARE = np.radians(15)  # by which it opens to each side
 SCATTER = np.radians(25)  # of its way about the edge of a flat node, as a kidney's
 TRIES, SHALLOWER = 12, 0.8  # each try is that much less deep than the one before
 MOST_SHORTENED = 0.02
-
-
-def has_hilum(seed: int, number: int, long_axis: float, share: float | None = None) -> bool:
-    """Whether lymph node `number` of this long axis (mm) has a hilum to be seen: so many have by
-    `share`, or without it by their size."""
-    if share is None:
-        share = next(share for limit, share in SHARES if long_axis < limit)
-    return bool(node_rng(seed, number, "hilum").random() < share)
 
 
 def with_hila(

@@ -6,17 +6,20 @@ Where figures come from, and which are assumed: docs/users.md, "Benign or suspic
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from LNGenLib.randomness import node_rng
-from LNGenLib.structure.ellipsoids import EllipsoidModel
-from LNGenLib.structure.hilum import has_hilum
-from LNGenLib.structure.model import StructureModel
 from LNGenLib.structure.shape_range import ShapeRange
 from LNGenLib.synthesis.request import BENIGN, SUSPICIOUS, SynthesisRequest
 
+if TYPE_CHECKING:  # the panel reads plans where there is no torch
+    from LNGenLib.structure.ellipsoids import EllipsoidModel
+    from LNGenLib.structure.model import StructureModel
+
 NONE = 0.0
+HILUM_SHARES = ((5.0, 0.05), (10.0, 0.25), (np.inf, 0.45))  # of the benign nodes below so many mm
 # So many of the suspicious nodes below so many mm; irregular small ones no scan would show
 IRREGULAR_SHARES = ((5.0, NONE), (np.inf, 0.5))
 NECROSIS_SHARES = ((8.0, NONE), (15.0, 0.05), (np.inf, 0.2))
@@ -41,21 +44,20 @@ def draw_appearance(
 ) -> Appearance:
     """How lymph node `number` of this long axis (mm) looks; `either` benign or suspicious, or, as
     DiffTumor's are, neither."""
-    seed = request.seed
+    seed, hilum, necrosis = request.seed, request.hilum, request.necrosis
     if not either:
-        return Appearance(None, hilum=has_hilum(seed, number, long_axis, request.hilum or NONE))
+        return Appearance(None, hilum=bool(_draw(seed, number, "hilum") < (hilum or NONE)))
     share = {BENIGN: 0.0, SUSPICIOUS: 1.0}.get(request.appearance, request.suspicious)
     suspicious = bool(_draw(seed, number, "appearance") < share)
     irregular = suspicious and _draw(seed, number, "irregular") < _of(IRREGULAR_SHARES, long_axis)
-    hilum, necrosis = request.hilum, request.necrosis
-    if hilum is None and suspicious:
-        hilum = NONE
+    if hilum is None:
+        hilum = NONE if suspicious else _of(HILUM_SHARES, long_axis)
     if necrosis is None:
         necrosis = _of(NECROSIS_SHARES, long_axis) if suspicious else NONE
     return Appearance(
         SUSPICIOUS if suspicious else BENIGN,
         bool(irregular),
-        has_hilum(seed, number, long_axis, hilum),
+        bool(_draw(seed, number, "hilum") < hilum),
         bool(_draw(seed, number, "necrosis") < necrosis),
     )
 
