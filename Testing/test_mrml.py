@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import index_to_ras
 from LNGenLib.image.io import like, to_array
+from LNGenLib.synthesis.appearance import draw_appearance
 from LNGenLib.synthesis.plan import Plan, PlannedNode
 from LNGenLib.synthesis.request import SynthesisRequest
 
@@ -302,6 +303,7 @@ def test_a_preview_is_edited(scene):
         (5, 7.0, 30.0),
     ]
     assert preview.GetNthControlPointLabel(1) == "LN 4 7.0 mm"
+    assert [n.look for n in added] == [draw_appearance(PLAN.request, k, 7.0) for k in (3, 4)]
     assert to_plan(preview).refused_mm == PLAN.refused_mm
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from slicer.i18n import tr as _
 
 from LNGenLib.mrml.results import add_result
+from LNGenLib.synthesis.result import warning_of_unseen
 from LNGenPanel.painting import paint
 from LNGenPanel.parameters import chosen, requestOf
 
@@ -51,7 +52,9 @@ class GenerateSection:
             text = _("{count} SYNTHETIC lymph nodes are in {name}")
             if any(record.anatomy_estimated for record in outcome[0].records):
                 text += _(" (anatomy estimated from HU; labels of organs make places surer)")
-            panel.status.say(text.format(count=len(outcome[0].records), name=volume.GetName()))
+            text = text.format(count=len(outcome[0].records), name=volume.GetName())
+            unseen = warning_of_unseen(outcome[0].records)
+            panel.status.say(". ".join(filter(None, (text, unseen))))
 
         with panel.status.saying():
             ct = chosen(parameters.ct, _("choose a CT"))

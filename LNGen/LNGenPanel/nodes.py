@@ -1,4 +1,4 @@
-"""The section Lymph nodes: how many of which sizes and shapes, by which seed."""
+"""The section Lymph nodes: how many of which sizes, shapes and looks, by which seed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import qt
 from slicer.i18n import tr as _
 
 from LNGenLib.structure.sizes import Sizes
-from LNGenPanel.parameters import Law, Place, sizesOf
+from LNGenPanel.parameters import Law, Look, Place, sizesOf
 
 WIDTH, HEIGHT, AXIS = 250, 46, 14  # of the histogram, in pixels
 LARGEST_MM = 30
@@ -29,6 +29,7 @@ class NodesSection:
         nodes = parameters.nodes
         self.ui.rangeWidget.visible = nodes.law is Law.range
         self.ui.fixedWidget.visible = nodes.law is Law.fixed
+        self.ui.suspiciousSpinBox.enabled = parameters.appearance.look is Look.mixed
         self.ui.countSpinBox.enabled = parameters.place is not Place.points
         sizes = sizesOf(nodes)
         if sizes != self._drawn:

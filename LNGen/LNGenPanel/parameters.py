@@ -30,7 +30,9 @@ from LNGenLib.mrml.markups import to_box, to_points
 from LNGenLib.placement.stations import STATION_NAMES
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.sizes import LARGEST, SMALLEST, Sizes
+from LNGenLib.synthesis.plan import PlannedNode
 from LNGenLib.synthesis.request import MOST_NODES, SynthesisRequest
+from LNGenLib.synthesis.result import LymphNodeRecord
 
 
 class Host(Enum):
@@ -109,6 +111,22 @@ class Shape(Enum):
         }[self]
 
 
+class Look(Enum):
+    """How lymph nodes shall look: the appearances of a request by their names."""
+
+    mixed = 0
+    benign = 1
+    suspicious = 2
+
+    def label(self) -> str:
+        """What the user reads."""
+        return {
+            Look.mixed: _("Mixed"),
+            Look.benign: _("Benign"),
+            Look.suspicious: _("Suspicious"),
+        }[self]
+
+
 SHAPES = {  # the ranges that README.md gives for these words
     Shape.any: ANY_SHAPE,
     Shape.round: ShapeRange(axis_ratio=(0.85, 1.0)),
@@ -154,6 +172,18 @@ class NodesChoice:
     seed: Annotated[int, WithinRange(0, 2**31 - 1)] = 0
 
 
+@parameterPack
+class AppearanceChoice:
+    """How lymph nodes look, and how many percent of mixed ones suspicious.
+
+    Apart from `NodesChoice`, since Slicer cannot read a pack that a scene was saved with fewer
+    members of.
+    """
+
+    look: Look
+    suspicious: Annotated[int, WithinRange(0, 100)] = 30
+
+
 @parameterNodeWrapper
 class LNGenParameterNode:
     """All choices of the panel, and what came of them.
@@ -163,6 +193,7 @@ class LNGenParameterNode:
     place, stations, roi, segmentation, segment, points - where lymph nodes may lie
     region - the candidate region that is shown
     nodes - how many of which sizes and shapes
+    appearance - whether they look benign or suspicious
     preview - the lymph nodes that will be painted
     result - the synthetic CT that is shown
     folder - where results are exported to
@@ -181,6 +212,7 @@ class LNGenParameterNode:
     points: vtkMRMLMarkupsFiducialNode
     region: vtkMRMLSegmentationNode
     nodes: NodesChoice
+    appearance: AppearanceChoice
     preview: vtkMRMLMarkupsFiducialNode
     result: vtkMRMLScalarVolumeNode
     folder: Path = Path.home()
@@ -227,9 +259,21 @@ def requestOf(parameters: LNGenParameterNode) -> SynthesisRequest:
         sizesOf(parameters.nodes),
         parameters.nodes.seed,
         shape=SHAPES[parameters.nodes.shape],
+        appearance=parameters.appearance.look.name,
+        suspicious=parameters.appearance.suspicious / 100,
         allow_fewer=True,
         **where,
     )
+
+
+def lookOf(node: LymphNodeRecord | PlannedNode) -> str:
+    """How a lymph node looks, in words; empty where that is not known."""
+    words = [] if node.appearance is None else [Look[node.appearance].label()]
+    if node.hilum:
+        words.append(_("fatty hilum"))
+    if node.necrosis:
+        words.append(_("necrotic core"))
+    return ", ".join(words)
 
 
 def chosen(node: slicer.vtkMRMLNode | None, otherwise: str) -> slicer.vtkMRMLNode:

@@ -20,7 +20,7 @@ from LNGenLib.mrml.surfaces import (
     without_surface,
 )
 from LNGenLib.synthesis.plan import Plan
-from LNGenPanel.parameters import requestOf, sizesOf
+from LNGenPanel.parameters import lookOf, requestOf, sizesOf
 from LNGenPanel.where import onlyPlace
 
 MARKUPS = slicer.vtkMRMLMarkupsNode
@@ -170,7 +170,8 @@ class PreviewSection:
             size = f"{node.long_axis_mm:.1f}"
             for column, text in enumerate((f"LN {node.number}", node.station or "", size)):
                 item = qt.QTableWidgetItem(text)
-                item.setToolTip(_("Click to look at it; drag its point in the views to move it"))
+                hint = _("Click to look at it; drag its point in the views to move it")
+                item.setToolTip("\n".join(filter(None, (lookOf(node), hint))))
                 table.setItem(row, column, item)
         if 0 <= selected < len(nodes):
             table.selectRow(selected)

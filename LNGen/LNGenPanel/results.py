@@ -10,7 +10,12 @@ from slicer.i18n import tr as _
 from LNGenLib.mrml.export import write_result, write_training_case
 from LNGenLib.mrml.results import RECORDS, TO_CT, records, result_reader
 from LNGenLib.mrml.undo import undo, undo_all
-from LNGenPanel.parameters import chosen
+from LNGenLib.synthesis.request import HARDLY_SEEN
+from LNGenLib.synthesis.result import LymphNodeRecord
+from LNGenPanel.backend import RED
+from LNGenPanel.parameters import chosen, lookOf
+
+SEEN = 4  # column of the conspicuity
 
 
 class ResultsSection:
@@ -22,7 +27,11 @@ class ResultsSection:
         self.ui.folderEdit.filters = ctk.ctkPathLineEdit.Dirs
         self._rows = ()
         table = self.ui.resultsTable
-        table.setHorizontalHeaderLabels([_("Lymph node"), _("Station"), _("Size, mm"), _("HU")])
+        table.setHorizontalHeaderLabels(
+            [_("LN"), _("Station"), _("Size, mm"), _("HU"), _("Conspicuity")]
+        )
+        seen = _("Peak change of HU over the level of the noise there; below {least:g} hardly seen")
+        table.horizontalHeaderItem(SEEN).setToolTip(seen.format(least=HARDLY_SEEN))
         header = table.horizontalHeader()
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         header.setSectionResizeMode(1, qt.QHeaderView.Stretch)
@@ -41,12 +50,7 @@ class ResultsSection:
         was = table.blockSignals(True)
         table.setRowCount(len(self._rows))
         for row, record in enumerate(self._rows):
-            size = f"{record.long_axis_mm:.1f} x {record.short_axis_mm:.1f}"
-            texts = (f"LN {record.label}", record.station or "", size, f"{record.mean_hu:.0f}")
-            for column, text in enumerate(texts):
-                item = qt.QTableWidgetItem(text)
-                item.setToolTip(_("Click to look at it in the slice views"))
-                table.setItem(row, column, item)
+            self._fill(row, record)
         table.blockSignals(was)
         there = result is not None
         self.ui.originalButton.enabled = there and result.GetNodeReference(TO_CT) is not None
@@ -55,6 +59,21 @@ class ResultsSection:
             button.enabled = there and idle
         self.ui.undoAllButton.enabled = bool(self._rows)
         self.ui.undoButton.enabled = self._selected() is not None
+
+    def _fill(self, row: int, record: LymphNodeRecord) -> None:
+        """A row of the table; how the lymph node looks is in its tool tip."""
+        size = f"{record.long_axis_mm:.1f} x {record.short_axis_mm:.1f}"
+        seen = "-" if record.conspicuity is None else f"{record.conspicuity:.1f}"
+        warning = _("Can hardly be seen") if record.hardly_seen else ""
+        hint = _("Click to look at it in the slice views")
+        tip = "\n".join(filter(None, (lookOf(record), warning, hint)))
+        name, hu = f"LN {record.label}", f"{record.mean_hu:.0f}"
+        for column, text in enumerate((name, record.station or "", size, hu, seen)):
+            item = qt.QTableWidgetItem(text)
+            item.setToolTip(tip)
+            if record.hardly_seen:
+                item.setForeground(qt.QBrush(qt.QColor(RED)))
+            self.ui.resultsTable.setItem(row, column, item)
 
     def show(self, original: bool = False) -> None:
         """Put the result into the slice views, or the CT that it was made of."""

@@ -314,10 +314,7 @@ def _print_records(records: Sequence[LymphNodeRecord]) -> None:
 
 
 def _warn_of_unseen(records: Sequence[LymphNodeRecord]) -> None:
-    from LNGenLib.synthesis.request import HARDLY_SEEN
+    from LNGenLib.synthesis.result import warning_of_unseen
 
-    seen = [(r.label, r.conspicuity) for r in records if r.conspicuity is not None]
-    unseen = [f"LN {label}" for label, value in seen if value < HARDLY_SEEN]
-    if unseen:
-        which = "lymph node" if len(unseen) == 1 else "lymph nodes"
-        say(f"{len(unseen)} {which} can hardly be seen: {', '.join(unseen)}")
+    if warning := warning_of_unseen(records):
+        say(warning)

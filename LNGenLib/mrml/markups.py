@@ -12,8 +12,9 @@ import vtk
 from LNGenLib.errors import InputError
 from LNGenLib.mrml.scene import add_node
 from LNGenLib.mrml.volumes import to_world
+from LNGenLib.synthesis.appearance import draw_appearance
 from LNGenLib.synthesis.plan import Plan, PlannedNode
-from LNGenLib.synthesis.request import Point
+from LNGenLib.synthesis.request import Point, SynthesisRequest
 from LNGenLib.validation import from_json
 
 POINTS = "vtkMRMLMarkupsFiducialNode"
@@ -105,15 +106,18 @@ def planned_at(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int) -> PlannedNod
 
 
 def describe_added(preview: slicer.vtkMRMLMarkupsFiducialNode, long_axis_mm: float) -> None:
-    """Make lymph nodes of the points that the user added: of the next numbers, upright."""
+    """Make lymph nodes of the points that the user added: of the next numbers, upright, and looking
+    as the plan's request says."""
     placed = _placed(preview)
     texts = [preview.GetNthControlPointDescription(k) for k in placed]
+    request = SynthesisRequest.from_json(json.loads(preview.GetAttribute(PLAN)).get("request", {}))
     number = max((json.loads(text)["number"] for text in texts if text), default=0)
     for k, point in zip(placed, to_points(preview), strict=True):
         if not preview.GetNthControlPointDescription(k):
             number += 1
             node = PlannedNode(number, point, long_axis_mm, UPRIGHT, shape_mm=long_axis_mm)
-            _describe(preview, k, node)
+            look = draw_appearance(request, node.index, long_axis_mm)
+            _describe(preview, k, replace(node, **vars(look)))
 
 
 def resize(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, long_axis_mm: float) -> None:

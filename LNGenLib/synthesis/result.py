@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import SimpleITK as sitk
 
 from LNGenLib.files import json_field, read_json, write_json
 from LNGenLib.image.io import like, marked_synthetic, read_image, to_array, write_image
-from LNGenLib.synthesis.request import Point
+from LNGenLib.synthesis.request import HARDLY_SEEN, Point
 from LNGenLib.validation import from_json
 
 if TYPE_CHECKING:
@@ -71,6 +72,20 @@ class LymphNodeRecord:
         if isinstance(values, dict):  # older results tell more
             values = {name: values[name] for name in values if name not in ("number", "uptake")}
         return from_json(cls, values)
+
+    @property
+    def hardly_seen(self) -> bool:
+        """Whether few would find it, as far as that is known."""
+        return self.conspicuity is not None and self.conspicuity < HARDLY_SEEN
+
+
+def warning_of_unseen(records: Sequence[LymphNodeRecord]) -> str:
+    """A sentence that names the lymph nodes that can hardly be seen; empty where there are none."""
+    names = [f"LN {record.label}" for record in records if record.hardly_seen]
+    if not names:
+        return ""
+    which = "lymph node" if len(names) == 1 else "lymph nodes"
+    return f"{len(names)} {which} can hardly be seen: {', '.join(names)}"
 
 
 @dataclass(frozen=True, eq=False)
