@@ -74,18 +74,14 @@ def synthesize(
     planned = _read_plan(plan, dry_run, replan, region_mask)
     fields = _which(sizes, long_axis, short_axis, axis_ratio, irregularity)
     fields |= _where(region_box, stations, points, tolerance, tumor, count)
-    fields |= {"hilum": hilum, "necrosis": necrosis, "appearance": appearance}
-    fields |= {"suspicious": suspicious, "enhancement": enhancement, "artery_hu": artery}
+    fields |= _looks(appearance, suspicious, hilum, necrosis, enhancement, artery)
     fields |= {"texture_steps": steps, "seed": seed, "allow_fewer": allow_fewer}
-    asked = LNGenLib.SynthesisRequest(**fields)
-    request = asked if planned is None else _repainted(planned.request, asked, context, replan)
-    if known is not None and avoid is not None:
-        raise InputError("--known labels are kept off, too: join them with those of --avoid")
+    request = _repainted(planned, LNGenLib.SynthesisRequest(**fields), context, replan)
     anatomy, made = check_auto(anatomy)
     files = (ct, anatomy, region_mask, avoid, known, points, plan, Path(tumor or ct))
     check_output(output, (("plan.json",) if dry_run else RESULT) + made, files, overwrite)
     scan = LNGenLib.Scan.read(ct, anatomy, region_mask, known or avoid, series)
-    joined = _known_labels(scan, known)
+    joined = _known_labels(scan, known, avoid)
     scan = with_anatomy(scan, output / ANATOMY, device) if made else scan
     models = LNGenLib.Models(device, structure_weights, texture_weights, method)
     if dry_run:
@@ -150,6 +146,25 @@ def _where(
     }
 
 
+def _looks(
+    appearance: opt.AppearanceName,
+    suspicious: float,
+    hilum: float | None,
+    necrosis: float | None,
+    enhancement: tuple[float, float] | None,
+    artery: float | None,
+) -> dict[str, Any]:
+    """Fields of a request: how lymph nodes look."""
+    return {
+        "appearance": appearance,
+        "suspicious": suspicious,
+        "hilum": hilum,
+        "necrosis": necrosis,
+        "enhancement": enhancement,
+        "artery_hu": artery,
+    }
+
+
 def _tumor(given: str | None) -> tuple[float, float, float] | None:
     """RAS mm of --tumor: as it is, or the middle of a mask."""
     from LNGenLib.image.geometry import index_to_ras
@@ -180,12 +195,14 @@ PAINTED = {"steps": "texture_steps", "enhancement": "enhancement", "artery": "ar
 
 
 def _repainted(
-    own: LNGenLib.SynthesisRequest,
+    planned: Plan | None,
     asked: LNGenLib.SynthesisRequest,
     context: typer.Context,
     replan: bool,
 ) -> LNGenLib.SynthesisRequest:
-    """A plan's own request, painted as the options that were given say."""
+    """What is asked for, or a plan's own request, painted as the options that were given say."""
+    if planned is None:
+        return asked
     sources = {name: context.get_parameter_source(name) for name in context.params}
     given = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
     wrong = given.intersection(REQUEST) - ({"region_mask"} if replan else set())
@@ -196,13 +213,15 @@ def _repainted(
     for one, other in (("artery", "enhancement"), ("enhancement", "artery_hu")):
         if one in given:  # both say how bright: that which is given now counts
             changed.setdefault(other, None)
-    return dataclasses.replace(own, **changed)
+    return dataclasses.replace(planned.request, **changed)
 
 
-def _known_labels(scan: LNGenLib.Scan, known: Path | None) -> sitk.Image | None:
+def _known_labels(scan: LNGenLib.Scan, known: Path | None, avoid: Path | None) -> sitk.Image | None:
     """Labels of the lymph nodes that the CT has, if they are `known`: it has to show them."""
     from LNGenLib.scan.checks import check_nodes_shown
 
+    if known is not None and avoid is not None:
+        raise InputError("--known labels are kept off, too: join them with those of --avoid")
     if known is None or scan.avoid is None:
         return None
     check_nodes_shown(scan.hu, scan.avoid, str(known))
