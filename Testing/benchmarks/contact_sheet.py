@@ -9,6 +9,8 @@ their sizes.
     python Testing/benchmarks/contact_sheet.py crlm.jpg crlm1004.nii.gz \
         --region-box -12 48 1 61 -365 -325
     python Testing/benchmarks/contact_sheet.py phantom.jpg
+
+With `--answers FILE.csv` captions are numbers, and the file says which are benign or suspicious.
 """
 
 from __future__ import annotations
@@ -55,6 +57,7 @@ def painted(
     seed: int,
     hilum: float | None,
     appearance: str,
+    suspicious: float = 0.3,
 ) -> list[Column]:
     """`count` lymph nodes painted into copies of the scan."""
     columns, models = [], Models()
@@ -67,6 +70,7 @@ def painted(
             allow_fewer=True,
             hilum=hilum,
             appearance=appearance,
+            suspicious=suspicious,
         )
         try:
             result = synthesize(Scan(ct, anatomy), request, models)
@@ -123,7 +127,11 @@ def main(
     seed: int = 0,
     hilum: Annotated[Optional[float], typer.Option(help="Share with a fatty hilum.")] = None,
     appearance: str = "mixed",
+    suspicious: float = 0.3,
     long_axis: Annotated[tuple[float, float], typer.Option(help="Bounds in mm.")] = (4.0, 25.0),
+    answers: Annotated[
+        Optional[Path], typer.Option(help="Number the nodes, and tell here.")
+    ] = None,
 ) -> None:
     """Paint and write the sheet."""
     if ct is None:
@@ -139,13 +147,19 @@ def main(
             for k, (size, *_) in enumerate(shown)
             for column in painted(
                 *(scan, labels, region_box, Sizes("uniform", size, size)),
-                *(each, seed + k, hilum, appearance),
+                *(each, seed + k, hilum, appearance, suspicious),
             )
         ]
     else:
         sizes = Sizes("uniform", *long_axis)
-        columns = painted(scan, labels, region_box, sizes, count, seed, hilum, appearance)
+        columns = painted(
+            *(scan, labels, region_box, sizes, count, seed, hilum, appearance, suspicious)
+        )
     columns.sort(key=lambda column: column[0])
+    if answers is not None:
+        told = [f"{k},{text}\n" for k, (_, text, _) in enumerate(columns, 1)]
+        answers.write_text("number,lymph node\n" + "".join(told))
+        columns = [(size, str(k), views) for k, (size, _, views) in enumerate(columns, 1)]
     blocks = [columns[k : k + ACROSS] for k in range(0, len(columns), ACROSS)]
     sheet(blocks + ([shown] if shown else [])).save(output, quality=85)
 

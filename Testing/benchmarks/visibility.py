@@ -2,7 +2,7 @@
 
     python Testing/benchmarks/visibility.py --nodes 300
 
-Paints lymph nodes of 3 to 12 mm into phantoms of three slice thicknesses and three levels of noise.
+Paints lymph nodes of 1.7 to 12 mm into phantoms of three slice thicknesses and three levels of noise.
 The conspicuity of each, in its record, is compared with the contrast-to-noise ratio that is
 measured in the painted CT: mean HU of its label over the median of what lies round it, by the
 standard deviation of the noise there, which is known: it is added to a phantom that is almost free
@@ -33,7 +33,7 @@ from LNGenLib.synthesis.request import HARDLY_SEEN, SynthesisRequest
 from LNGenLib.synthesis.result import SynthesisResult
 
 THICKNESSES, NOISES = (1.0, 2.5, 5.0), (10.0, 20.0, 30.0)  # mm, HU
-BINS = (3.0, 6.0, 9.0, 12.0)  # mm
+BINS = (1.7, 3.0, 5.0, 8.0, 12.0)  # mm
 SIZES = Sizes("uniform", BINS[0], BINS[-1])
 PIXEL, WIDTH, LENGTH = 0.8, 160.0, 100.0  # mm: of the phantom's middle
 A_PASS, MOST_PASSES = 18, 8  # lymph nodes asked for at a time; fewer find room
