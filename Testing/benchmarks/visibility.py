@@ -2,7 +2,7 @@
 
     python Testing/benchmarks/visibility.py --nodes 300
 
-Paints lymph nodes of 1.7 to 12 mm into phantoms of three slice thicknesses and three levels of noise.
+Paints lymph nodes of 1.7 to 12 mm into phantoms of three slice thicknesses and levels of noise.
 The conspicuity of each, in its record, is compared with the contrast-to-noise ratio that is
 measured in the painted CT: mean HU of its label over the median of what lies round it, by the
 standard deviation of the noise there, which is known: it is added to a phantom that is almost free
