@@ -65,8 +65,8 @@ class CaseMaker:
                 return
         if full:
             raise InputError(
-                f"no lymph node fits into {', '.join(full)}: ask for smaller ones (--long-axis), "
-                "or give cases with more fat"
+                f"no lymph node fits into {', '.join(full)}, or none that can be seen: ask for "
+                "other sizes (--long-axis) or a lower --least-conspicuity, or give other cases"
             )
         name, why = next(iter(left_out.items()))
         raise InputError(f"no case can be used; {name}: {why}")
