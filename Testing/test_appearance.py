@@ -6,28 +6,36 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import ndimage, spatial
 from test_hilum import SHAPES, ovoid
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import to_array
+from LNGenLib.image.noise import Noise
+from LNGenLib.progress import SILENT
+from LNGenLib.structure.border import lobulated
 from LNGenLib.structure.ellipsoids import EllipsoidModel
+from LNGenLib.structure.frame import SAMPLE, TRUNCATION
 from LNGenLib.structure.lymph_node import LymphNode
+from LNGenLib.structure.repair import is_valid
 from LNGenLib.structure.shape_range import ANY_SHAPE, ShapeRange
 from LNGenLib.structure.sizes import LARGEST, SMALLEST, Sizes
 from LNGenLib.synthesis import engine
 from LNGenLib.synthesis.appearance import (
     AXIS_RATIO,
-    IRREGULAR,
     SMOOTH,
     Appearance,
     draw_appearance,
     draw_unevenness,
+    sample_structures,
     shape_of,
 )
-from LNGenLib.synthesis.plan import Plan
+from LNGenLib.synthesis.painting import ScanTraits, blend_all
+from LNGenLib.synthesis.plan import Phase, Plan
 from LNGenLib.synthesis.request import SynthesisRequest
-from LNGenLib.texture.blending import Tissue
+from LNGenLib.texture.blending import BlendedNode, Scanner, Tissue, within_reach
 from LNGenLib.texture.patch import patch_distance, patch_step
+from LNGenLib.texture.stranding import with_strands
 from LNGenLib.texture.unevenness import CORRELATION, uneven
 
 KINDS = ("benign", "suspicious")
@@ -98,17 +106,9 @@ def test_what_is_no_appearance_is_refused(fields, word):
 
 def test_every_size_has_shapes_that_look_benign_and_suspicious(models):
     for long_axis in np.geomspace(SMALLEST, LARGEST, 20):
-        for look in (
-            Appearance("benign"),
-            Appearance("suspicious"),
-            Appearance("suspicious", True),
-        ):
-            if look.irregular and long_axis < 5:  # none is drawn
-                continue
-            wanted = ShapeRange(
-                AXIS_RATIO[look.appearance], IRREGULAR if look.irregular else SMOOTH
-            )
-            assert shape_of(look, ANY_SHAPE, long_axis, models.structure) == wanted
+        for kind in KINDS:
+            wanted = ShapeRange(AXIS_RATIO[kind], SMOOTH)
+            assert shape_of(Appearance(kind), ANY_SHAPE, long_axis, models.structure) == wanted
 
 
 def test_shapes_that_are_asked_for_stay_and_the_rest_gives_way(models):
@@ -121,6 +121,123 @@ def test_shapes_that_are_asked_for_stay_and_the_rest_gives_way(models):
     ellipsoids = EllipsoidModel()
     assert shape_of(Appearance("benign"), ANY_SHAPE, 8.0, ellipsoids) == ANY_SHAPE
     assert draw_appearance(SynthesisRequest(), 0, 20.0, either=False) == Appearance(None)
+
+
+@pytest.mark.parametrize("asked", [(0.0, 0.02), (0.05, 1.0)])
+def test_where_irregularity_is_asked_for_no_border_is_made_lobulated(asked):
+    shape = ShapeRange(irregularity=asked)
+    assert shares(12, appearance="suspicious", shape=shape)["irregular"] == 0
+    round_ones = ShapeRange(axis_ratio=(0.9, 1.0))
+    assert shares(12, appearance="suspicious", shape=round_ones)["irregular"] > 0.4
+
+
+@pytest.mark.parametrize("long_axis", [5.0, 10.0, 20.0])
+def test_as_many_are_irregular_as_are_drawn_so(models, long_axis):
+    """By measure, of 100 suspicious ones."""
+    request = SynthesisRequest(seed=4, structure_steps=4, appearance="suspicious")
+    looks = [draw_appearance(request, number, long_axis) for number in range(100)]
+    alike = [long_axis] * 100, looks, [ANY_SHAPE] * 100
+    drawn = sample_structures(request, models.structure, range(100), *alike, SILENT).structures
+    measured = np.array([one.irregularity for one in drawn])
+    irregular = np.array([look.irregular for look in looks])
+    assert irregular.mean() == pytest.approx(0.5, abs=0.1)
+    assert (measured[irregular] >= 0.055).all()
+    assert (measured >= 0.05).mean() == pytest.approx(irregular.mean(), abs=0.03)
+
+
+@pytest.mark.parametrize("shape", range(len(SHAPES)))
+def test_a_lobulated_structure_is_whole_in_its_frame_and_as_round_as_it_was(shape):
+    smooth = ovoid(*SHAPES[shape], shape)
+    one, same, other = (lobulated(smooth, np.random.default_rng(k)) for k in (3, 3, 4))
+    assert np.array_equal(one.tsdf, same.tsdf) and not np.array_equal(one.tsdf, other.tsdf)
+    for made in (one, other):
+        assert is_valid(made.tsdf) and made.tsdf.dtype == np.float32
+        assert np.abs(made.tsdf).max() == np.float32(TRUNCATION)
+        assert made.sample_mm(2.0) == pytest.approx(SAMPLE, rel=0.02)
+        middle = made.vertices(2.0).min(0) + made.vertices(2.0).max(0)
+        assert np.abs(middle).max() < SAMPLE
+        assert made.irregularity > max(0.055, smooth.irregularity + 0.03)
+        assert made.short_axis(1.0) == pytest.approx(smooth.short_axis(1.0), abs=0.05)
+
+
+def test_lobes_are_round_and_few():
+    """Noise on a surface has many small bumps; lobes have their tops far apart."""
+    for seed in range(6):
+        vertices = lobulated(BALL.structure, np.random.default_rng(seed)).vertices(2.0)
+        out = np.linalg.norm(vertices - vertices.mean(0), axis=1)
+        near = spatial.cKDTree(vertices).query_ball_point(vertices, 0.25)
+        tops = [k for k, others in enumerate(near) if out[k] == out[others].max()]
+        assert 3 <= len(tops) <= 8
+
+
+SCANNER = Scanner(Noise(0.0, (0.0, 0.0, 0.0)), 0.7)
+
+
+def stranded(node: LymphNode, seed: int) -> tuple[BlendedNode, BlendedNode]:
+    """A node of 80 HU painted into fat, without strands and with them."""
+    hu = np.full(np.ceil(2 * node.center).astype(int) + 1, -100, np.int16)
+    tissue = Tissue(np.full((32, 32, 32), 80.0), patch_step(node.long_axis))
+    painted = tissue.blend(hu, node, SCANNER, np.random.default_rng(0))
+    return painted, with_strands(painted, node, 80.0, SCANNER, np.random.default_rng(seed))
+
+
+def raised(spacing: tuple[float, ...], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """HU by which strands raise fat, and its distance from the label in mm."""
+    spaced = np.array(spacing)
+    node = LymphNode(BALL.structure, 12.0, np.eye(3), np.round(12 / spaced), spaced)
+    before, after = stranded(node, seed)
+    assert np.array_equal(before.label, after.label) and np.array_equal(before.share, after.share)
+    by = after.hu.astype(float) - before.hu
+    assert not by[~within_reach(before.label, spaced)].any() and not by[~after.changed].any()
+    far = ndimage.distance_transform_edt(~before.label, sampling=spaced)
+    return by[far > 0], far[far > 0]
+
+
+def test_strands_raise_the_fat_next_to_a_node_in_places_and_fade_out():
+    found = [raised((0.8, 0.7, 0.7), seed) for seed in range(8)]
+    by, far = (np.concatenate(values) for values in zip(*found, strict=True))
+    next_to = by[far <= 1.2]
+    assert 10 <= np.quantile(next_to, 0.8) and np.quantile(next_to, 0.97) <= 40
+    assert 0.2 < (next_to > 5).mean() < 0.7  # broken up
+    assert by[(far > 2) & (far <= 3)].mean() < 0.1 * next_to.mean()
+
+
+def test_strands_are_blurred_to_little_by_thick_slices():
+    thin, thick = (
+        np.concatenate([raised(s, k)[0] for k in range(8)])
+        for s in ((0.8, 0.7, 0.7), (5, 0.7, 0.7))
+    )
+    assert np.quantile(thick[thick > 1], 0.95) < 0.7 * np.quantile(thin[thin > 1], 0.95)
+
+
+def test_strands_stay_out_of_air_and_do_not_darken_what_is_bright():
+    node = LymphNode(BALL.structure, 12.0, np.eye(3), np.array([16.0] * 3), np.ones(3))
+    before, _ = stranded(node, 1)
+    air = dataclasses.replace(
+        before, hu=np.where(before.changed, before.hu, -1000).astype(np.int16)
+    )
+    after = with_strands(air, node, 80.0, SCANNER, np.random.default_rng(1))
+    assert (after.hu[air.hu == -1000] == -1000).all()
+
+
+def test_only_irregular_nodes_have_strands():
+    hu = np.full((40, 40, 40), -100, np.int16)
+    hu += np.random.default_rng(0).normal(0, 10, hu.shape).astype(np.int16)
+    traits = ScanTraits(0.7, Phase(60.0, 60.0, "none"))
+    node, tissue = BALL.at(np.full(3, 20.0)), Tissue(np.full((32, 32, 32), 80.0), patch_step(16.0))
+    smooth, irregular = (
+        blend_all(
+            hu.copy(), [node], [tissue], [80.0], 1, traits, [0], [Appearance("suspicious", one)]
+        )
+        for one in (False, True)
+    )
+    assert irregular.changed.sum() > smooth.changed.sum()
+    assert np.array_equal(irregular.labels, smooth.labels)
+    assert irregular.conspicuity == smooth.conspicuity
+    plain = blend_all(hu.copy(), [node], [tissue], [80.0], 1, traits, [0])
+    assert np.array_equal(plain.hu, smooth.hu)
+    untouched = irregular.changed == 0
+    assert np.array_equal(irregular.hu[untouched], hu[untouched])
 
 
 @pytest.mark.parametrize("necrosis", [False, True])
@@ -167,6 +284,7 @@ def test_a_plan_paints_what_the_request_does_and_the_record_tells_it(scan, model
     plan = engine.plan(scan, REQUEST, models)
     assert {node.appearance for node in plan.nodes} == set(KINDS)
     assert {node.necrosis for node in plan.nodes} == {False, True}
+    assert {node.irregular for node in plan.nodes} == {False, True}
     plan.write(tmp_path / "plan.json")
     at_once = engine.synthesize(scan, REQUEST, models)
     painted = engine.paint(scan, Plan.read(tmp_path / "plan.json"), models=models)
@@ -197,13 +315,14 @@ def test_a_node_of_a_plan_can_look_otherwise(scan, models):
 def test_benign_and_suspicious_ones_differ(models):
     """In axis ratio, irregularity, and evenness of 16 nodes each at 16 mm."""
     ratios, borders = {}, {}
+    request = SynthesisRequest(seed=2, structure_steps=6)
     for look in (Appearance("benign"), Appearance("suspicious"), Appearance("suspicious", True)):
-        shape = shape_of(look, ANY_SHAPE, 16.0, models.structure)
-        drawn = models.structure.sample(range(16), [16.0] * 16, 2, 6, shapes=shape).structures
+        alike = [16.0] * 16, [look] * 16, [ANY_SHAPE] * 16
+        drawn = sample_structures(request, models.structure, range(16), *alike, SILENT).structures
         ratios[look] = np.median([one.short_axis(1.0) for one in drawn])
         borders[look] = np.median([one.irregularity for one in drawn])
     benign, smooth, irregular = ratios
     assert ratios[benign] < 0.75 < ratios[smooth] and 0.75 < ratios[irregular]
-    assert max(borders[benign], borders[smooth]) < 0.03 < borders[irregular]
+    assert max(borders[benign], borders[smooth]) < 0.06 < borders[irregular]
     unevenness = [[draw_unevenness(kind, 1, k) for k in range(99)] for kind in KINDS]
     assert max(unevenness[0]) == 5 and 10 <= min(unevenness[1]) and max(unevenness[1]) <= 15

@@ -15,7 +15,8 @@ from panel_story import ask_for_one, finish  # noqa: E402  isort: skip
 
 from LNGenLib.mrml.markups import planned  # noqa: E402
 from LNGenLib.mrml.results import RECORDS, records  # noqa: E402
-from LNGenLib.synthesis.appearance import Appearance, shape_of  # noqa: E402
+from LNGenLib.synthesis.appearance import Appearance  # noqa: E402
+from LNGenLib.synthesis.realizing import shape_of  # noqa: E402
 from LNGenLib.synthesis.request import BENIGN, MIXED, SUSPICIOUS, SynthesisRequest  # noqa: E402
 from LNGenLib.synthesis.result import warning_of_unseen  # noqa: E402
 

@@ -22,12 +22,12 @@ from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import case_seed, node_rng
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
-from LNGenLib.structure.shape_range import ANY_SHAPE
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.appearance import Appearance, draw_appearance, shape_of
+from LNGenLib.synthesis.appearance import Appearance, draw_appearance
 from LNGenLib.synthesis.enhancement import Enhancement, draw_means, measure_enhancement
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import ScanTraits, make_tissues, measure_scan
+from LNGenLib.synthesis.realizing import sample_structures
 from LNGenLib.synthesis.request import HARDLY_SEEN, SynthesisRequest
 from LNGenLib.validation import whole
 
@@ -62,11 +62,10 @@ def make_pool(
     progress.stage("structures")
     request = SynthesisRequest(count=None, sizes=sizes, seed=seed)
     looks = [draw_appearance(request, k, long_axes[k]) for k in numbers]
-    shapes = [
-        shape_of(look, ANY_SHAPE, size, models.structure) for look, size in zip(looks, long_axes)
-    ]
-    samples = models.structure.sample(numbers, long_axes, seed, progress=progress, shapes=shapes)
-    structures = samples.with_hila(seed, numbers, [look.hilum for look in looks]).structures
+    asked = [request.shape] * count
+    structures = sample_structures(
+        request, models.structure, numbers, long_axes, looks, asked, progress
+    ).structures
     seen, left_out = _look(cases, anatomy, seed, progress)
     tissues = (
         _paint(seen, structures, long_axes, looks, seed, models, progress) if painted else None

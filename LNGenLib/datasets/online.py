@@ -70,7 +70,7 @@ def paint_into(
         tissues = [pool.tissue(k, node.rotation, mean) for k, node, mean in drawn]
     else:
         tissues = make_tissues(hu, placed, wanted, seed, models.texture, numbers, looks)
-    return blend_all(hu, placed, tissues, wanted, seed, traits, numbers)
+    return blend_all(hu, placed, tissues, wanted, seed, traits, numbers, looks)
 
 
 def _inside(points: np.ndarray, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -36,16 +36,18 @@ class LymphNode:
         """Truncated signed distance in mm at `points` (..., 3), mm from the center, array axes."""
         return self.structure.distance(points @ self.rotation, self.long_axis)
 
-    def _to_index(self, points: np.ndarray) -> np.ndarray:
+    def to_index(self, points: np.ndarray) -> np.ndarray:
+        """Continuous array indices (..., 3) of `points` in mm from the center, the structure's
+        axes, (z, y, x)."""
         return points @ self.rotation.T / self.spacing + self.center
 
     def long_axis_ends(self) -> np.ndarray:
         """Ends (2, 3) of the long axis as continuous array indices."""
-        return self._to_index(self.structure.axis_points(self.long_axis))
+        return self.to_index(self.structure.axis_points(self.long_axis))
 
     def _bounds(self, margin: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Least and largest continuous array index (3,) of the surface and `margin` mm round it."""
-        index = self._to_index(self.structure.vertices(self.long_axis))
+        index = self.to_index(self.structure.vertices(self.long_axis))
         pad = margin / self.spacing
         return index.min(0) - pad, index.max(0) + pad
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,6 @@ from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_descrip
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import node_seed
 from LNGenLib.structure.frame import TRUNCATION
-from LNGenLib.structure.hilum import with_hila
 from LNGenLib.structure.networks import LATENT_GRID, STEPS, StructureConfig, StructureNetworks
 from LNGenLib.structure.repair import repair
 from LNGenLib.structure.shape import Structure
@@ -38,10 +37,6 @@ class Samples:
         """Of TSDFs (32, 32, 32) as they were drawn."""
         repaired = [repair(tsdf) for tsdf in drawn]
         return cls([Structure(tsdf) for tsdf, _ in repaired], [changed for _, changed in repaired])
-
-    def with_hila(self, seed: int, numbers: Sequence[int], hila: Sequence[bool]) -> Samples:
-        """Those of lymph nodes `numbers`, cut where they have a hilum."""
-        return replace(self, structures=with_hila(self.structures, seed, numbers, hila))
 
 
 class StructureModel:

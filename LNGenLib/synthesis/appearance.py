@@ -6,17 +6,12 @@ Where figures come from, and which are assumed: docs/users.md, "Benign or suspic
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from LNGenLib.randomness import node_rng
-from LNGenLib.structure.shape_range import ShapeRange
+from LNGenLib.structure.shape_range import ANY
 from LNGenLib.synthesis.request import BENIGN, SUSPICIOUS, SynthesisRequest
-
-if TYPE_CHECKING:  # the panel reads plans where there is no torch
-    from LNGenLib.structure.ellipsoids import EllipsoidModel
-    from LNGenLib.structure.model import StructureModel
 
 NONE = 0.0
 HILUM_SHARES = ((5.0, 0.05), (10.0, 0.25), (np.inf, 0.45))  # of the benign nodes below so many mm
@@ -24,7 +19,7 @@ HILUM_SHARES = ((5.0, 0.05), (10.0, 0.25), (np.inf, 0.45))  # of the benign node
 IRREGULAR_SHARES = ((5.0, NONE), (np.inf, 0.5))
 NECROSIS_SHARES = ((8.0, NONE), (15.0, 0.05), (np.inf, 0.2))
 AXIS_RATIO = {BENIGN: (0.0, 0.72), SUSPICIOUS: (0.78, 1.0)}
-SMOOTH, IRREGULAR = (0.0, 0.03), (0.05, 1.0)  # irregularity; shapes come out smoother than asked
+SMOOTH = (0.0, 0.03)  # irregularity; of those that are irregular, before they are lobulated
 UNEVENNESS = {BENIGN: (5.0, 5.0), SUSPICIOUS: (10.0, 15.0)}  # HU, SD within a node
 
 
@@ -49,35 +44,19 @@ def draw_appearance(
         return Appearance(None, hilum=bool(_draw(seed, number, "hilum") < (hilum or NONE)))
     share = {BENIGN: 0.0, SUSPICIOUS: 1.0}.get(request.appearance, request.suspicious)
     suspicious = bool(_draw(seed, number, "appearance") < share)
-    irregular = suspicious and _draw(seed, number, "irregular") < _of(IRREGULAR_SHARES, long_axis)
+    irregular = NONE  # where irregularity is asked for, the structure model meets it
+    if suspicious and request.shape.irregularity == ANY:
+        irregular = _of(IRREGULAR_SHARES, long_axis)
     if hilum is None:
         hilum = NONE if suspicious else _of(HILUM_SHARES, long_axis)
     if necrosis is None:
         necrosis = _of(NECROSIS_SHARES, long_axis) if suspicious else NONE
     return Appearance(
         SUSPICIOUS if suspicious else BENIGN,
-        bool(irregular),
+        bool(_draw(seed, number, "irregular") < irregular),
         bool(_draw(seed, number, "hilum") < hilum),
         bool(_draw(seed, number, "necrosis") < necrosis),
     )
-
-
-def shape_of(
-    look: Appearance,
-    asked: ShapeRange,
-    long_axis: float,
-    model: StructureModel | EllipsoidModel,
-) -> ShapeRange:
-    """The shapes to draw a lymph node by: what is `asked` for, within it those that look like
-    it, as far as the model knows such ones of that long axis (mm)."""
-    if look.appearance is None:
-        return asked
-    ratio, border = AXIS_RATIO[look.appearance], IRREGULAR if look.irregular else SMOOTH
-    for like in (ShapeRange(ratio, border), ShapeRange(irregularity=border), ShapeRange(ratio)):
-        wanted = asked.filled(like)
-        if model.knows(long_axis, wanted):
-            return wanted
-    return asked
 
 
 def draw_unevenness(appearance: str, seed: int, number: int) -> float:

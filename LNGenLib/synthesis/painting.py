@@ -24,6 +24,7 @@ from LNGenLib.synthesis.phase import measure_phase, muscle_level
 from LNGenLib.synthesis.plan import Phase
 from LNGenLib.texture.blending import REACH, BlendedNode, Scanner, Tissue, scanned
 from LNGenLib.texture.model import STEPS, TextureModel
+from LNGenLib.texture.stranding import with_strands
 from LNGenLib.texture.unevenness import uneven
 
 NOISE_NEIGHBORHOOD = 40.0  # mm
@@ -80,7 +81,8 @@ def paint_nodes(
     number, from 0, which is its place in `nodes` where there are no `numbers`.
 
     `means` are the wanted mean HU of the nodes; without them they are drawn by the scan's phase,
-    or by `enhancement` where it is given. Without `looks` their tissue is as even as it is made.
+    or by `enhancement` where it is given. Without `looks` their tissue is as even as it is
+    made, and no strands lie round them.
     `traits` are those of `measure_scan`, where they are known already.
     """
     traits = traits or measure_scan(hu, nodes[0].spacing)
@@ -90,7 +92,7 @@ def paint_nodes(
         kinds = [look.appearance for look in looks] if looks else None
         means = draw_means(traits.phase, numbers, seed, enhancement, kinds)
     tissues = make_tissues(hu, nodes, means, seed, model, numbers, looks, steps, progress)
-    return blend_all(hu.copy(), nodes, tissues, means, seed, traits, numbers, progress)
+    return blend_all(hu.copy(), nodes, tissues, means, seed, traits, numbers, looks, progress)
 
 
 def make_tissues(
@@ -123,17 +125,23 @@ def blend_all(
     seed: int,
     traits: ScanTraits,
     numbers: Sequence[int],
+    looks: Sequence[Appearance] | None = None,
     progress: Progress = SILENT,
 ) -> Painting:
-    """Paint `nodes` of known tissue, of these mean HU, into `hu` (z, y, x), which is modified."""
+    """Paint `nodes` of known tissue, of these mean HU, into `hu` (z, y, x), which is modified; with
+    strands round those that look irregular."""
     progress.stage("painting", len(nodes))
     labels, changed = np.zeros(hu.shape, np.uint16), np.zeros(hu.shape, np.uint8)
     painting = Painting(hu, labels, changed, [], means, [], [])
     for k, (node, tissue) in enumerate(zip(nodes, tissues, strict=True)):
         noise = noise_near(hu, node)
         turn = node_rng(seed, numbers[k], "noise")
-        painted = tissue.blend(painting.hu, node, Scanner(noise, traits.edge_spread), turn)
+        scanner = Scanner(noise, traits.edge_spread)
+        painted = tissue.blend(painting.hu, node, scanner, turn)
         seen = conspicuity(painting.hu[painted.box], painted.share, means[k], noise)
+        if looks and looks[k].irregular:
+            strands = node_rng(seed, numbers[k], "strands")
+            painted = with_strands(painted, node, means[k], scanner, strands)
         painting.hu[painted.box] = np.where(painted.changed, painted.hu, painting.hu[painted.box])
         labels[painted.box][painted.label] = k + 1
         changed[painted.box][painted.changed] = 1

@@ -45,8 +45,9 @@ class PlannedNode:
     `center_ras_mm` is the center of the structure's frame; `turn` (3, 3) turns the structure's axes
     (z, y, x) into R, A, S. `short_axis_mm` is the one asked for, if any; `shape_mm` the long axis
     that the shape is drawn for, else `long_axis_mm`: a resized node keeps its shape by it. With a
-    `hilum` a notch is cut into the structure. By its `appearance`, and whether it is `irregular`,
-    its shape is drawn; with a `necrosis` it has a dark core.
+    `hilum` a notch is cut into the structure. By its `appearance` its shape is drawn; where it is
+    `irregular`, its border is lobulated and strands lie round it; with a `necrosis` it has a dark
+    core.
     """
 
     number: int

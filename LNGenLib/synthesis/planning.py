@@ -17,10 +17,11 @@ from LNGenLib.randomness import node_rng
 from LNGenLib.structure.ellipsoids import EllipsoidModel
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples, StructureModel
-from LNGenLib.synthesis.appearance import Appearance, draw_appearance, shape_of
+from LNGenLib.synthesis.appearance import Appearance, draw_appearance
 from LNGenLib.synthesis.enhancement import draw_means
 from LNGenLib.synthesis.painting import ScanTraits, conspicuities, measure_scan
 from LNGenLib.synthesis.plan import Plan, PlannedNode, count_by_size
+from LNGenLib.synthesis.realizing import sample_structures
 from LNGenLib.synthesis.request import Point, SynthesisRequest, as_point
 
 USUAL_COUNT = (4, 8)  # lymph nodes a patient
@@ -44,10 +45,8 @@ def make_plan(
     numbers = range(len(sizes))
     looks = [draw_appearance(request, k, sizes[k], model.looks) for k in numbers]
     asked = [request.shape.with_axes(request.short_axis_mm, size) for size in sizes]
-    shapes = [shape_of(look, shape, size, model) for look, shape, size in zip(looks, asked, sizes)]
     progress.stage("structures", request.structure_steps)
-    samples = model.sample(numbers, sizes, request.seed, request.structure_steps, progress, shapes)
-    samples = samples.with_hila(request.seed, numbers, [look.hilum for look in looks])
+    samples = sample_structures(request, model, numbers, sizes, looks, asked, progress)
     progress.stage("placement")
     rngs = [node_rng(request.seed, k, "place") for k in numbers]
     seen = None

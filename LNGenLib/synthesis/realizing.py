@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -11,15 +12,56 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_axes, array_spacing, ras_to_index
 from LNGenLib.image.grid import inside_grid
 from LNGenLib.progress import Progress
+from LNGenLib.structure.border import with_borders
 from LNGenLib.structure.ellipsoids import EllipsoidModel
+from LNGenLib.structure.hilum import with_hila
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples, StructureModel
 from LNGenLib.structure.shape import Structure
+from LNGenLib.structure.shape_range import ShapeRange
 from LNGenLib.structure.sizes import LARGEST, SMALLEST
-from LNGenLib.synthesis.appearance import shape_of
+from LNGenLib.synthesis.appearance import AXIS_RATIO, SMOOTH, Appearance
 from LNGenLib.synthesis.plan import Plan, PlannedNode
+from LNGenLib.synthesis.request import SynthesisRequest
 
 MOST_SHARED = 0.02  # of the smaller node's volume, in voxels that two nodes cut
+
+
+def shape_of(
+    look: Appearance,
+    asked: ShapeRange,
+    long_axis: float,
+    model: StructureModel | EllipsoidModel,
+) -> ShapeRange:
+    """The shapes to draw a lymph node by: what is `asked` for, within it those that look like
+    it, as far as the model knows such ones of that long axis (mm)."""
+    if look.appearance is None:
+        return asked
+    ratio = AXIS_RATIO[look.appearance]
+    for like in (ShapeRange(ratio, SMOOTH), ShapeRange(irregularity=SMOOTH), ShapeRange(ratio)):
+        wanted = asked.filled(like)
+        if model.knows(long_axis, wanted):
+            return wanted
+    return asked
+
+
+def sample_structures(
+    request: SynthesisRequest,
+    model: StructureModel | EllipsoidModel,
+    numbers: Sequence[int],
+    long_axes: Sequence[float],
+    looks: Sequence[Appearance],
+    asked: Sequence[ShapeRange],
+    progress: Progress,
+) -> Samples:
+    """The structures of lymph nodes `numbers` of these long axes (mm), drawn as they look and as
+    is `asked` for, then lobulated where they are irregular and cut where they have a hilum."""
+    seed, steps = request.seed, request.structure_steps
+    shapes = [shape_of(*one, model) for one in zip(looks, asked, long_axes, strict=True)]
+    samples = model.sample(numbers, long_axes, seed, steps, progress, shapes)
+    irregular, hila = [look.irregular for look in looks], [look.hilum for look in looks]
+    structures = with_borders(samples.structures, seed, numbers, irregular)
+    return replace(samples, structures=with_hila(structures, seed, numbers, hila))
 
 
 def draw_structures(
@@ -43,11 +85,8 @@ def draw_structures(
     indices = [node.index for node in nodes]
     sizes = [node.shape_mm or node.long_axis_mm for node in nodes]
     asked = [request.shape.with_axes(node.short_axis_mm, size) for node, size in zip(nodes, sizes)]
-    shapes = [
-        shape_of(node.look, shape, size, model) for node, shape, size in zip(nodes, asked, sizes)
-    ]
-    samples = model.sample(indices, sizes, request.seed, request.structure_steps, progress, shapes)
-    return samples.with_hila(request.seed, indices, [node.hilum for node in nodes])
+    looks = [node.look for node in nodes]
+    return sample_structures(request, model, indices, sizes, looks, asked, progress)
 
 
 def lymph_nodes(plan: Plan, structures: Sequence[Structure], ct: sitk.Image) -> list[LymphNode]:

@@ -1,0 +1,92 @@
+"""The lobulated border of an irregular lymph node: a few rounded lobes that have grown together.
+
+Each lobe is a smaller copy of the structure that touches its surface from within, so that a
+lobulated node is about as round as it was. Numbers and form are by eye.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from LNGenLib.randomness import node_rng
+from LNGenLib.structure.frame import GRID
+from LNGenLib.structure.repair import is_valid
+from LNGenLib.structure.shape import Structure
+from LNGenLib.structure.tsdf import tsdf_from_distance
+
+IRREGULARITY = (0.06, 0.13)  # that a lobulated structure has
+LOBES = (4, 7)
+CANDIDATES = 4  # points of the surface; the next lobe touches that farthest from the others
+PART = (0.5, 0.57)  # of the structure's size, that lobes have on average
+SCATTER = 0.2  # of a lobe's size, to each side
+CORE = 0.5  # of the structure's size, from which clefts reach no deeper
+SOFT = 0.05  # long axes, over which lobes go over into one another
+MOST_ROUNDER = 0.05  # change of axis ratio
+TRIES = 16
+
+
+def with_borders(
+    structures: Sequence[Structure], seed: int, numbers: Sequence[int], irregular: Sequence[bool]
+) -> list[Structure]:
+    """The structures of lymph nodes `numbers`, those of them lobulated that are irregular."""
+    return [
+        lobulated(structure, node_rng(seed, number, "border")) if lobes else structure
+        for structure, number, lobes in zip(structures, numbers, irregular, strict=True)
+    ]
+
+
+def lobulated(structure: Structure, rng: np.random.Generator) -> Structure:
+    """The structure with a lobulated border, and about its axis ratio.
+
+    Lobes are drawn anew until it is irregular, as round as before, and one component without
+    tunnels; where they never are, the most irregular one is taken.
+    """
+    samples = 1 / structure.sample_mm(1.0)  # the long axis, in samples of the frame
+    distance, ratio = structure.full_distance(samples), structure.short_axis(1.0)
+    vertices, best = structure.vertices(samples), structure
+    for _ in range(TRIES):
+        lobes = _lobes(distance, vertices, SOFT * samples, rng)
+        made = Structure(tsdf_from_distance(lobes, (1.0, 1.0, 1.0))[0])
+        if not is_valid(made.tsdf):
+            continue
+        if (
+            IRREGULARITY[0] <= made.irregularity <= IRREGULARITY[1]
+            and abs(made.short_axis(1.0) - ratio) <= MOST_ROUNDER
+        ):
+            return made
+        best = max(best, made, key=lambda one: one.irregularity)
+    return best
+
+
+def _lobes(
+    distance: np.ndarray, vertices: np.ndarray, soft: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Signed distance (32, 32, 32) from drawn lobes of the shape of this `distance` and `vertices`
+    (n, 3), round a core. All are in samples, from the middle of the grid."""
+    tops = [rng.choice(vertices)]
+    for _ in range(rng.integers(*LOBES, endpoint=True) - 1):
+        some = rng.choice(vertices, CANDIDATES)
+        apart = np.linalg.norm(some[:, None] - np.array(tops), axis=-1).min(1)
+        tops.append(some[apart.argmax()])
+    parts = rng.uniform(*PART) * rng.uniform(1 - SCATTER, 1 + SCATTER, len(tops))
+    lobes = _shrunken(distance, vertices.mean(0), CORE)
+    for top, part in zip(tops, parts, strict=True):
+        lobes = _union(lobes, _shrunken(distance, top, part), soft)
+    return lobes
+
+
+def _shrunken(distance: np.ndarray, toward: np.ndarray, part: float) -> np.ndarray:
+    """The signed distance of the same shape shrunken toward a point, to this `part` of its size."""
+    point = toward + (GRID - 1) / 2
+    return part * ndimage.affine_transform(
+        distance, np.full(3, 1 / part), point - point / part, order=1, mode="nearest"
+    )
+
+
+def _union(first: np.ndarray, second: np.ndarray, width: float) -> np.ndarray:
+    """The smooth union of two signed distances (https://iquilezles.org/articles/smin)."""
+    overlap = np.maximum(width - np.abs(first - second), 0)
+    return np.minimum(first, second) - overlap**2 / (4 * width)
