@@ -27,11 +27,10 @@ from LNGenLib.synthesis.appearance import (
     Appearance,
     draw_appearance,
     draw_unevenness,
-    sample_structures,
-    shape_of,
 )
 from LNGenLib.synthesis.painting import ScanTraits, blend_all
 from LNGenLib.synthesis.plan import Phase, Plan
+from LNGenLib.synthesis.realizing import sample_structures, shape_of
 from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.texture.blending import BlendedNode, Scanner, Tissue, within_reach
 from LNGenLib.texture.patch import patch_distance, patch_step
