@@ -6,9 +6,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from pool_data import SIZES
 from scipy import ndimage, spatial
 from test_hilum import SHAPES, ovoid
 
+from LNGenLib.datasets.cases import read_cases
+from LNGenLib.datasets.drawing import make_pool
+from LNGenLib.datasets.pool import Pool
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import to_array
 from LNGenLib.image.noise import Noise
@@ -325,3 +329,13 @@ def test_benign_and_suspicious_ones_differ(models):
     assert max(borders[benign], borders[smooth]) < 0.06 < borders[irregular]
     unevenness = [[draw_unevenness(kind, 1, k) for k in range(99)] for kind in KINDS]
     assert max(unevenness[0]) == 5 and 10 <= min(unevenness[1]) and max(unevenness[1]) <= 15
+
+
+def test_a_pool_has_the_irregular_ones_of_its_looks(crops, models, tmp_path):
+    make_pool(read_cases(crops), tmp_path / "pool", 6, SIZES, 3, models)
+    pool = Pool(tmp_path / "pool")
+    lobed = [pool.look(k).irregular for k in range(6)]
+    assert any(lobed) and not all(lobed)
+    for k in range(6):
+        if lobed[k]:
+            assert pool.structure(k).irregularity >= 0.05
