@@ -17,14 +17,14 @@ from LNGenLib.structure.repair import is_valid
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import tsdf_from_distance
 
-IRREGULARITY = (0.06, 0.13)  # that a lobulated structure has
+IRREGULARITY = (0.06, 0.12)  # that a lobulated structure has
 LOBES = (4, 7)
 CANDIDATES = 4  # points of the surface; the next lobe touches that farthest from the others
-PART = (0.5, 0.57)  # of the structure's size, that lobes have on average
+PART = (0.45, 0.54)  # of the structure's size, that lobes have on average
 SCATTER = 0.2  # of a lobe's size, to each side
-CORE = 0.5  # of the structure's size, from which clefts reach no deeper
-SOFT = 0.05  # long axes, over which lobes go over into one another
-MOST_ROUNDER = 0.05  # change of axis ratio
+CORE = 0.55  # of the structure's size, from which clefts reach no deeper
+SOFT = 0.08  # long axes, over which lobes go over into one another
+MOST_ROUNDER = 0.08  # change of axis ratio
 TRIES = 16
 
 

@@ -10,12 +10,13 @@ from torch import nn
 
 from LNGenLib.errors import InputError
 from LNGenLib.randomness import node_rng
-from LNGenLib.structure.descriptors import AXIS_RATIO, DESCRIPTORS, IRREGULARITY
+from LNGenLib.structure.descriptors import AXIS_RATIO, DESCRIPTORS, IRREGULARITY, MOMENTS
 from LNGenLib.structure.shape_range import ShapeRange
 from LNGenLib.structure.surface import LEAST_SOLIDITY
 
 SCATTER = 0.3  # of drawn descriptors round a known shape's, in SDs: more makes shapes rounder
 WINDOW = 1.2  # shapes are drawn by known ones from a size / WINDOW to a size * WINDOW
+FLATTER = 0.1  # than the least axis ratio asked for, that thickness may be
 WIDEST = 2.0  # where a shape is asked for that none of those has, up to a size * WIDEST
 CONGLOMERATES = 0.06  # their share, and the long axis in mm from which they are drawn
 LEAST_CONGLOMERATE = 12.0
@@ -81,11 +82,21 @@ class DescriptorPrior(nn.Module):
             )
         conglomerate = irregularity > 1 - LEAST_SOLIDITY
         single = fits & ~conglomerate
+        thick = single & (self._thickness() >= shape.axis_ratio[0] - FLATTER)
+        single = thick if thick.any() else single
         near = single & (abs(off) <= math.log10(WINDOW))
         several = fits & conglomerate & (long_axis >= LEAST_CONGLOMERATE)
         if several.any() and (not single.any() or rng.random() < CONGLOMERATES):
             return table[several]
         return table[near] if near.any() else table[single] if single.any() else table[fits]
+
+    def _thickness(self) -> np.ndarray:
+        """Of each known shape (n,), its thinnest over its longest principal axis: round in one
+        plane, it may be flat in others."""
+        zz, yy, xx, zy, zx, yx = self.table[:, MOMENTS].cpu().numpy().T
+        moments = np.moveaxis(np.array([[zz, zy, zx], [zy, yy, yx], [zx, yx, xx]]), 2, 0)
+        variances = np.linalg.eigvalsh(moments.astype(float)).clip(0)
+        return np.sqrt(variances[:, 0] / variances[:, 2])
 
     def _fits(self, long_axis: float, shape: ShapeRange) -> np.ndarray:
         size, ratio, irregularity = self.table[:, : IRREGULARITY + 1].cpu().numpy().T

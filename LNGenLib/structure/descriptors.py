@@ -10,7 +10,7 @@ from LNGenLib.structure.frame import GRID, SAMPLE
 from LNGenLib.structure.shape import Structure
 
 DESCRIPTORS = 12
-LOG_SIZE, AXIS_RATIO, IRREGULARITY = 0, 1, 2  # their places
+LOG_SIZE, AXIS_RATIO, IRREGULARITY, MOMENTS = 0, 1, 2, slice(6, 12)  # their places
 
 
 def describe(tsdf: np.ndarray, long_axis: float) -> np.ndarray:

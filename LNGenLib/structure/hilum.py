@@ -16,13 +16,13 @@ from LNGenLib.structure.repair import is_valid
 from LNGenLib.structure.shape import Structure
 
 # Of the notch, in long axes:
-WIDTH = (0.3, 0.38)  # where it enters, before its rim is rounded
-TIP = 0.12  # least radius of its bottom
+WIDTH = (0.22, 0.3)  # where it enters, before its rim is rounded
+TIP = 0.09  # least radius of its bottom
 SLOT = (0.0, 0.15)  # by which it is wider, to each side, at a right angle to the long axis
 ASIDE = (0.04, 0.12)  # from the middle of the long axis
 RIM = 0.15  # over which its rim is rounded
-DEPTH = (0.35, 0.6)  # of the node's thickness where it enters
-FLARE = np.radians(15)  # by which it opens to each side
+DEPTH = (0.35, 0.55)  # of the node's thickness where it enters
+FLARE = np.radians(20)  # by which it opens to each side
 SCATTER = np.radians(25)  # of its way about the edge of a flat node, as a kidney's
 TRIES, SHALLOWER = 12, 0.8  # each try is that much less deep than the one before
 MOST_SHORTENED = 0.02

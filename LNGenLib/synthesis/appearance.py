@@ -18,7 +18,7 @@ HILUM_SHARES = ((5.0, 0.05), (10.0, 0.25), (np.inf, 0.45))  # of the benign node
 # So many of the suspicious nodes below so many mm; irregular small ones no scan would show
 IRREGULAR_SHARES = ((5.0, NONE), (np.inf, 0.5))
 NECROSIS_SHARES = ((8.0, NONE), (15.0, 0.05), (np.inf, 0.2))
-AXIS_RATIO = {BENIGN: (0.0, 0.72), SUSPICIOUS: (0.78, 1.0)}
+AXIS_RATIO = {BENIGN: (0.0, 0.7), SUSPICIOUS: (0.82, 1.0)}
 SMOOTH = (0.0, 0.03)  # irregularity; of those that are irregular, before they are lobulated
 UNEVENNESS = {BENIGN: (5.0, 5.0), SUSPICIOUS: (10.0, 15.0)}  # HU, SD within a node
 
