@@ -134,7 +134,7 @@ def test_where_irregularity_is_asked_for_no_border_is_made_lobulated(asked):
     assert shares(12, appearance="suspicious", shape=round_ones)["irregular"] > 0.4
 
 
-@pytest.mark.parametrize("long_axis", [5.0, 10.0, 20.0])
+@pytest.mark.parametrize("long_axis", [5.0, 20.0])
 def test_as_many_are_irregular_as_are_drawn_so(models, long_axis):
     """By measure, of 100 suspicious ones."""
     request = SynthesisRequest(seed=4, structure_steps=4, appearance="suspicious")

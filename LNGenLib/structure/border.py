@@ -24,7 +24,7 @@ PART = (0.45, 0.54)  # of the structure's size, that lobes have on average
 SCATTER = 0.2  # of a lobe's size, to each side
 CORE = 0.55  # of the structure's size, from which clefts reach no deeper
 SOFT = 0.08  # long axes, over which lobes go over into one another
-MOST_ROUNDER = 0.08  # change of axis ratio
+MOST_ROUNDER = 0.05  # change of axis ratio
 TRIES = 16
 
 

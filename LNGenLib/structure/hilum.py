@@ -16,8 +16,8 @@ from LNGenLib.structure.repair import is_valid
 from LNGenLib.structure.shape import Structure
 
 # Of the notch, in long axes:
-WIDTH = (0.22, 0.3)  # where it enters, before its rim is rounded
-TIP = 0.09  # least radius of its bottom
+WIDTH = (0.25, 0.33)  # where it enters, before its rim is rounded
+TIP = 0.1  # least radius of its bottom
 SLOT = (0.0, 0.15)  # by which it is wider, to each side, at a right angle to the long axis
 ASIDE = (0.04, 0.12)  # from the middle of the long axis
 RIM = 0.15  # over which its rim is rounded
