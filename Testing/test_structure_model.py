@@ -127,6 +127,17 @@ def test_the_shapes_that_the_readme_names_are_known_at_every_size(models, size):
         assert wish.axis_ratio[0] <= drawn[AXIS_RATIO] and drawn[LOG_SIZE] < np.log10(2.2 * size)
 
 
+def test_round_shapes_are_round_in_every_plane(models):
+    """A disk is round in one: here the thinnest principal axis counts."""
+    wish, thickness = ShapeRange(axis_ratio=(0.85, 1.0)), []
+    for structure in models.structure.sample(
+        range(16), [20.0] * 16, seed=3, shapes=wish
+    ).structures:
+        variances = np.linalg.eigvalsh(np.cov(np.argwhere(structure.tsdf < 0).T))
+        thickness.append(np.sqrt(variances[0] / variances[2]))
+    assert np.mean(thickness) > 0.72
+
+
 def test_shapes_nobody_has_are_refused(models):
     with pytest.raises(InputError, match="no known lymph node"):
         models.structure.sample([0], [9.0], 0, shapes=ShapeRange(axis_ratio=(0.0, 0.01)))
