@@ -10,7 +10,6 @@ node, where what lies round it shows by less than 1 %; flat ones in thick slices
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Optional
@@ -25,7 +24,6 @@ from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.grid import inside_grid
 from LNGenLib.image.io import as_ct, read_ct, to_array
 from LNGenLib.placement.candidate_region import NoPlace
-from LNGenLib.progress import Progress
 from LNGenLib.scan import Scan
 from LNGenLib.scan.labels import read_anatomy
 from LNGenLib.structure.lymph_node import LymphNode
@@ -33,8 +31,6 @@ from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.enhancement import UPTAKES
 from LNGenLib.synthesis.models import Models
-from LNGenLib.synthesis.plan import Plan
-from LNGenLib.synthesis.realizing import draw_structures, lymph_nodes
 from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.synthesis.result import SynthesisResult
 from LNGenLib.texture.blending import REACH, label_of, scanned
@@ -45,12 +41,10 @@ LEAST_SHARE = 0.99  # of the lymph node in a voxel of its core
 BRIGHT = 15.0  # HU over muscle
 
 
-def cores(result: SynthesisResult, models: Models, spread: float) -> list[float | None]:
+def cores(result: SynthesisResult, spread: float) -> list[float | None]:
     """Mean HU of the core of each lymph node, None without one."""
-    plan = Plan.from_json(json.loads(json.dumps(result.provenance["plan"])))
     hu = to_array(result.ct)
-    structures = draw_structures(plan, models.structure, Progress()).structures
-    return [_core(hu, node, spread) for node in lymph_nodes(plan, structures, result.ct)]
+    return [_core(hu, node, spread) for node in result.lymph_nodes]
 
 
 def _core(hu: np.ndarray, node: LymphNode, spread: float) -> float | None:
@@ -85,7 +79,7 @@ def main(
             result = synthesize(Scan(ct, labels), request, models)
         except NoPlace:
             continue
-        found = cores(result, models, spread)
+        found = cores(result, spread)
         rows += [
             (record.appearance, record.wanted_mean_hu, core)
             for record, core in zip(result.records, found, strict=True)
