@@ -32,8 +32,9 @@ from LNGenLib.synthesis.appearance import (
     draw_appearance,
     draw_unevenness,
 )
-from LNGenLib.synthesis.painting import ScanTraits, blend_all
+from LNGenLib.synthesis.painting import ScanTraits, blend_all, vary
 from LNGenLib.synthesis.plan import Phase, Plan
+from LNGenLib.synthesis.planning import make_plan
 from LNGenLib.synthesis.realizing import sample_structures, shape_of
 from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.texture.blending import BlendedNode, Scanner, Tissue, within_reach
@@ -223,6 +224,16 @@ def test_strands_stay_out_of_air_and_do_not_darken_what_is_bright():
     assert (after.hu[air.hu == -1000] == -1000).all()
 
 
+def test_strands_lie_in_fat_alone():
+    """Muscle beside a node stays as it is."""
+    node = LymphNode(BALL.structure, 12.0, np.eye(3), np.full(3, 12.0), np.ones(3))
+    before, _ = stranded(node, 0)
+    muscle = ~before.changed
+    beside = dataclasses.replace(before, hu=np.where(muscle, 60, before.hu).astype(np.int16))
+    after = with_strands(beside, node, 80.0, SCANNER, np.random.default_rng(1))
+    assert (after.hu[muscle] == 60).all() and not after.changed[muscle].any()
+
+
 def test_only_irregular_nodes_have_strands():
     hu = np.full((40, 40, 40), -100, np.int16)
     hu += np.random.default_rng(0).normal(0, 10, hu.shape).astype(np.int16)
@@ -339,3 +350,25 @@ def test_a_pool_has_the_irregular_ones_of_its_looks(crops, models, tmp_path):
     for k in range(6):
         if lobed[k]:
             assert pool.structure(k).irregularity >= 0.05
+
+
+def test_a_necrotic_core_is_as_dark_in_every_scan(crops, models, tmp_path):
+    """Of a painted pool, too, whatever the mean HU it was made at."""
+    make_pool(
+        read_cases(crops), tmp_path / "pool", 1, Sizes("uniform", 16.0, 16.0), 3, models, True
+    )
+    pool, node = Pool(tmp_path / "pool"), BALL
+    look = Appearance("suspicious", necrosis=True)
+    for mean in (60.0, 140.0):
+        even = pool.tissue(0, np.eye(3), mean)
+        [cored] = vary([even], [node], 5, [0], [look])
+        deep = patch_distance(node.structure, node.rotation, node.long_axis)
+        assert cored.hu[deep < 0.9 * deep.min()].mean() == pytest.approx(25, abs=15)
+
+
+def test_nodes_by_difftumor_have_one_look():
+    request = SynthesisRequest(2, appearance="suspicious")
+    with pytest.raises(InputError, match="all look alike"):
+        make_plan(None, request, None, EllipsoidModel(), SILENT)
+    with pytest.raises(InputError, match="give benign or suspicious"):
+        Appearance("malignant")

@@ -24,6 +24,7 @@ from LNGenLib.randomness import case_seed
 from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import enhancement_like
+from LNGenLib.synthesis.planning import HardlySeen
 from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.synthesis.result import SynthesisResult
 from LNGenLib.validation import whole
@@ -98,6 +99,8 @@ class CaseMaker:
             request = dataclasses.replace(request, enhancement=brightness)
         try:
             return synthesize(scan, request, models), source
+        except HardlySeen:  # it would be as faint anywhere else
+            raise
         except NoPlace:
             anywhere = like(deep(scan.hu).astype(np.uint8), scan.ct)
             return synthesize(dataclasses.replace(scan, region=anywhere), request, models), source

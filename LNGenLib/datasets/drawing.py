@@ -60,7 +60,7 @@ def make_pool(
     numbers = range(count)
     long_axes = [sizes.draw(node_rng(seed, k, "size")) for k in numbers]
     progress.stage("structures")
-    request = SynthesisRequest(count=None, sizes=sizes, seed=seed)
+    request = SynthesisRequest(None, sizes, seed, least_conspicuity=least_conspicuity)
     looks = [draw_appearance(request, k, long_axes[k]) for k in numbers]
     asked = [request.shape] * count
     structures = sample_structures(
@@ -159,7 +159,8 @@ def _paint(
     models: Models,
     progress: Progress,
 ) -> np.ndarray:
-    """HU over the mean (n, z, y, x; float16) of the tissue of each structure, the cases in turn."""
+    """HU over the mean (n, z, y, x; float16) of the tissue of each structure, the cases in turn;
+    even, as a necrotic core's HU do not follow the mean."""
     tissues = np.zeros((len(structures), *structures[0].tsdf.shape), np.float16)
     progress.stage("tissue", len(seen))
     for place, one in enumerate(seen):
@@ -171,10 +172,9 @@ def _paint(
                 LymphNode(structures[k], long_axes[k], np.eye(3), center, one.spacing)
                 for k, center in zip(own, one.voxels[np.array(own) % SPOTS_A_CASE])
             ]
-            ours = [looks[k] for k in own]
-            kinds = [look.appearance for look in ours]
+            kinds = [looks[k].appearance for k in own]
             means = draw_means(one.traits.phase, own, seed, one.enhancement, kinds)
-            made = make_tissues(hu, nodes, means, seed, models.texture, own, ours)
+            made = make_tissues(hu, nodes, means, seed, models.texture, own, None)
             for k, mean, tissue in zip(own, means, made):
                 tissues[k] = tissue.hu - mean
         progress.step(place + 1, len(seen))

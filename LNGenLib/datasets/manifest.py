@@ -18,7 +18,7 @@ from LNGenLib.files import json_field, read_json, write_json
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.plan import count_by_size
-from LNGenLib.synthesis.request import HARDLY_SEEN, MOST_NODES
+from LNGenLib.synthesis.request import HARDLY_SEEN, MOST_NODES, check_conspicuity
 from LNGenLib.validation import as_python, whole
 
 MANIFEST = "manifest.json"
@@ -41,6 +41,7 @@ class DatasetSettings:
 
     def __post_init__(self):
         whole(self.seed, "seed")
+        check_conspicuity(self.least_conspicuity)
         low, high = (whole(value, "count") for value in self.count)
         as_python(self)
         if not 1 <= low <= high <= MOST_NODES:

@@ -9,14 +9,18 @@ from LNGenLib.image.grid import inside_grid
 from LNGenLib.placement.heuristic import PLACES
 from LNGenLib.placement.nearby import free_spots, place_near
 from LNGenLib.randomness import node_rng
+from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.synthesis.enhancement import draw_means
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import (
     Painting,
+    ScanTraits,
     blend_all,
-    conspicuities,
+    conspicuity,
     make_tissues,
     measure_scan,
+    noise_near,
+    vary,
 )
 
 
@@ -57,7 +61,7 @@ def paint_into(
             node = place_near(structure, long_axis, spots, hu, (taken, own), spacing, rng)
             if node is None:
                 break
-            if not least or conspicuities(hu, [node], [means[k]], traits)[0] >= least:
+            if not least or _seen(hu, node, means[k], traits) >= least:
                 nodes[k], box = node, inside_grid(node.box(0), hu.shape)
                 own[box] |= node.occupancy(box) > 0
                 break
@@ -67,10 +71,15 @@ def paint_into(
     wanted, looks = [means[k] for k in numbers], [pool.look(k) for k in numbers]
     if pool.painted:
         drawn = zip(numbers, placed, wanted)
-        tissues = [pool.tissue(k, node.rotation, mean) for k, node, mean in drawn]
+        even = [pool.tissue(k, node.rotation, mean) for k, node, mean in drawn]
+        tissues = vary(even, placed, seed, numbers, looks)
     else:
         tissues = make_tissues(hu, placed, wanted, seed, models.texture, numbers, looks)
     return blend_all(hu, placed, tissues, wanted, seed, traits, numbers, looks)
+
+
+def _seen(hu: np.ndarray, node: LymphNode, mean: float, traits: ScanTraits) -> float:
+    return conspicuity(hu, node, mean, noise_near(hu, node), traits.edge_spread)
 
 
 def _inside(points: np.ndarray, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -42,7 +42,8 @@ def lobulated(structure: Structure, rng: np.random.Generator) -> Structure:
     """The structure with a lobulated border, and about its axis ratio.
 
     Lobes are drawn anew until it is irregular, as round as before, and one component without
-    tunnels; where they never are, the most irregular one is taken.
+    tunnels; where it never is, the most irregular one of those as round as before is taken, or the
+    structure as it is.
     """
     samples = 1 / structure.sample_mm(1.0)  # the long axis, in samples of the frame
     distance, ratio = structure.full_distance(samples), structure.short_axis(1.0)
@@ -52,10 +53,9 @@ def lobulated(structure: Structure, rng: np.random.Generator) -> Structure:
         made = Structure(tsdf_from_distance(lobes, (1.0, 1.0, 1.0))[0])
         if not is_valid(made.tsdf):
             continue
-        if (
-            IRREGULARITY[0] <= made.irregularity <= IRREGULARITY[1]
-            and abs(made.short_axis(1.0) - ratio) <= MOST_ROUNDER
-        ):
+        if abs(made.short_axis(1.0) - ratio) > MOST_ROUNDER:
+            continue
+        if IRREGULARITY[0] <= made.irregularity <= IRREGULARITY[1]:
             return made
         best = max(best, made, key=lambda one: one.irregularity)
     return best

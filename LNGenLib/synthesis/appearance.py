@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from LNGenLib.errors import InputError
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.shape_range import ANY
 from LNGenLib.synthesis.request import BENIGN, SUSPICIOUS, SynthesisRequest
@@ -32,6 +33,10 @@ class Appearance:
     irregular: bool = False
     hilum: bool = False
     necrosis: bool = False
+
+    def __post_init__(self):
+        if self.appearance not in (None, BENIGN, SUSPICIOUS):
+            raise InputError(f"appearance {self.appearance}: give {BENIGN} or {SUSPICIOUS}")
 
 
 def draw_appearance(

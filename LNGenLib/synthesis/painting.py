@@ -109,12 +109,25 @@ def make_tissues(
     """The tissue of `nodes` in the CT `hu` (z, y, x), of these mean HU, as uneven as they look."""
     seeds = [node_seed(seed, number, "texture") for number in numbers]
     tissues = model.sample(hu, nodes, means, seeds, steps, progress=progress)
-    for k, look in enumerate(looks or ()):
+    return vary(tissues, nodes, seed, numbers, looks) if looks else tissues
+
+
+def vary(
+    tissues: Sequence[Tissue],
+    nodes: Sequence[LymphNode],
+    seed: int,
+    numbers: Sequence[int],
+    looks: Sequence[Appearance],
+) -> list[Tissue]:
+    """Even tissues as uneven as their nodes look, with a necrotic core where these have one."""
+    varied = []
+    for tissue, node, number, look in zip(tissues, nodes, numbers, looks, strict=True):
         if look.appearance is not None:
-            deviation = draw_unevenness(look.appearance, seed, numbers[k])
-            rng = node_rng(seed, numbers[k], "field")
-            tissues[k] = uneven(tissues[k], nodes[k], deviation, look.necrosis, rng)
-    return tissues
+            deviation = draw_unevenness(look.appearance, seed, number)
+            rng = node_rng(seed, number, "field")
+            tissue = uneven(tissue, node, deviation, look.necrosis, rng)
+        varied.append(tissue)
+    return varied
 
 
 def blend_all(
@@ -132,13 +145,14 @@ def blend_all(
     strands round those that look irregular."""
     progress.stage("painting", len(nodes))
     labels, changed = np.zeros(hu.shape, np.uint16), np.zeros(hu.shape, np.uint8)
-    painting = Painting(hu, labels, changed, [], means, [], [])
+    noises = [noise_near(hu, node) for node in nodes]
+    each = zip(nodes, means, noises, strict=True)
+    seen = [conspicuity(hu, *one, traits.edge_spread) for one in each]
+    painting = Painting(hu, labels, changed, [], means, noises, seen)
     for k, (node, tissue) in enumerate(zip(nodes, tissues, strict=True)):
-        noise = noise_near(hu, node)
         turn = node_rng(seed, numbers[k], "noise")
-        scanner = Scanner(noise, traits.edge_spread)
+        scanner = Scanner(noises[k], traits.edge_spread)
         painted = tissue.blend(painting.hu, node, scanner, turn)
-        seen = conspicuity(painting.hu[painted.box], painted.share, means[k], noise)
         if looks and looks[k].irregular:
             strands = node_rng(seed, numbers[k], "strands")
             painted = with_strands(painted, node, means[k], scanner, strands)
@@ -146,32 +160,19 @@ def blend_all(
         labels[painted.box][painted.label] = k + 1
         changed[painted.box][painted.changed] = 1
         painting.nodes.append(painted)
-        painting.noise.append(noise)
-        painting.conspicuity.append(seen)
         progress.step(k + 1, len(nodes))
     return painting
 
 
-def conspicuities(
-    hu: np.ndarray, nodes: Sequence[LymphNode], means: Sequence[float], traits: ScanTraits
-) -> list[float]:
-    """The conspicuity that each of `nodes` would have with its mean HU, painted into `hu`
-    (z, y, x)."""
-    found = []
-    for node, mean in zip(nodes, means, strict=True):
-        box = inside_grid(node.box(REACH), hu.shape)
-        share = scanned(node, box, traits.edge_spread)
-        found.append(conspicuity(hu[box], share, mean, noise_near(hu, node)))
-    return found
+def conspicuity(hu: np.ndarray, node: LymphNode, mean: float, noise: Noise, spread: float) -> float:
+    """How far a node of this mean HU stands out, once it is painted into `hu` (z, y, x), of this
+    edge spread (mm): the peak of the change that it makes, over the level of the noise.
 
-
-def conspicuity(hu: np.ndarray, share: np.ndarray, mean: float, noise: Noise) -> float:
-    """How far a node stands out: the peak of the change that it makes, over the level of the noise.
-
-    `share` is the node's of the voxels of `hu`, (z, y, x), where it is to be painted; `mean` the HU
-    of its tissue. What it takes the place of is averaged over all voxels that it changes.
+    What it takes the place of is averaged over all voxels that it changes.
     """
-    return float(share.max()) * abs(mean - float(hu[share > 0].mean())) / noise.level
+    box = inside_grid(node.box(REACH), hu.shape)
+    share = scanned(node, box, spread)
+    return float(share.max()) * abs(mean - float(hu[box][share > 0].mean())) / noise.level
 
 
 def enhancement_like(ct: sitk.Image, real: sitk.Image) -> Enhancement | None:

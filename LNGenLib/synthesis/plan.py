@@ -14,7 +14,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.files import SOFTWARE, read_json, write_json
 from LNGenLib.image.io import MOST_LABEL
 from LNGenLib.synthesis.appearance import Appearance
-from LNGenLib.synthesis.request import BENIGN, SUSPICIOUS, Point, SynthesisRequest
+from LNGenLib.synthesis.request import Point, SynthesisRequest
 from LNGenLib.validation import as_python, check_types, from_json
 
 BINS = (1.7, 5.0, 10.0, 20.0, 30.0)  # mm, in which refusals are counted
@@ -65,8 +65,7 @@ class PlannedNode:
     def __post_init__(self):
         as_python(self)
         check_types(PlannedNode, vars(self))
-        if self.appearance not in (None, BENIGN, SUSPICIOUS):
-            raise InputError(f"appearance {self.appearance}: give {BENIGN} or {SUSPICIOUS}")
+        _ = self.look  # which checks it
 
     @property
     def look(self) -> Appearance:

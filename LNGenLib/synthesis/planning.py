@@ -9,6 +9,7 @@ from statistics import NormalDist
 import numpy as np
 import SimpleITK as sitk
 
+from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras
 from LNGenLib.placement.candidate_region import CandidateRegion, NoPlace
 from LNGenLib.placement.heuristic import most_room, place_nodes
@@ -19,13 +20,17 @@ from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples, StructureModel
 from LNGenLib.synthesis.appearance import Appearance, draw_appearance
 from LNGenLib.synthesis.enhancement import draw_means
-from LNGenLib.synthesis.painting import ScanTraits, conspicuities, measure_scan
+from LNGenLib.synthesis.painting import ScanTraits, conspicuity, measure_scan, noise_near
 from LNGenLib.synthesis.plan import Plan, PlannedNode, count_by_size
 from LNGenLib.synthesis.realizing import sample_structures
-from LNGenLib.synthesis.request import Point, SynthesisRequest, as_point
+from LNGenLib.synthesis.request import MIXED, Point, SynthesisRequest, as_point
 
 USUAL_COUNT = (4, 8)  # lymph nodes a patient
 ALIKE = 0.3  # correlation of the sizes of one patient
+
+
+class HardlySeen(NoPlace):
+    """All lymph nodes would be too faint at their places."""
 
 
 def make_plan(
@@ -41,6 +46,10 @@ def make_plan(
     `traits` gives those of `measure_scan`, where they are known. Raises NoPlace where lymph nodes
     find no room and the request allows no fewer, or none does, and where none can be seen.
     """
+    if not model.looks and (request.appearance != MIXED or request.necrosis is not None):
+        raise InputError(
+            "DiffTumor's lymph nodes all look alike: ask for no appearance, nor necrosis"
+        )
     sizes = [round(size, 6) for size in _long_axes(request)]
     numbers = range(len(sizes))
     looks = [draw_appearance(request, k, sizes[k], model.looks) for k in numbers]
@@ -58,10 +67,10 @@ def make_plan(
     kept = [(k, found) for k, found in enumerate(placed) if found is not None and found.suits]
     refused = tuple(sizes[k] for k, found in enumerate(placed) if found is None)
     unseen = tuple(sizes[k] for k, found in enumerate(placed) if found and not found.suits)
-    if unseen and not kept:
-        raise NoPlace(
-            "all lymph nodes would be hardly seen (conspicuity less than "
-            f"{request.least_conspicuity:g}): ask for larger ones, or for less conspicuous ones"
+    if unseen and not kept and not refused:
+        raise HardlySeen(
+            f"none of {len(sizes)} lymph nodes would reach a conspicuity of "
+            f"{request.least_conspicuity:g}: ask for larger ones, or for a lower least conspicuity"
         )
     if not kept or (refused and not request.allow_fewer):
         room = ", ".join(f"{name or 'there'} {mm:.0f} mm" for name, mm in most_room(region, ct))
@@ -99,7 +108,8 @@ def _is_seen(
     """Whether a lymph node is as conspicuous in the CT `hu` (z, y, x) as asked for."""
     found, look = traits(), looks[number].appearance
     [mean] = draw_means(found.phase, [number], request.seed, request.enhancement, [look])
-    return conspicuities(hu, [node], [mean], found)[0] >= request.least_conspicuity
+    seen = conspicuity(hu, node, mean, noise_near(hu, node), found.edge_spread)
+    return seen >= request.least_conspicuity
 
 
 def _long_axes(request: SynthesisRequest) -> list[float]:

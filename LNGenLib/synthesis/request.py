@@ -119,8 +119,7 @@ class SynthesisRequest:
             if share is not None and not 0 <= share <= 1:
                 what = "are" if name == "suspicious" else "have one"
                 raise InputError(f"{name} {share:g}: give the share that {what}, 0 to 1")
-        if not 0 <= self.least_conspicuity <= 100:  # NaN is not, either
-            raise InputError(f"least conspicuity {self.least_conspicuity:g}: give 0 to 100")
+        check_conspicuity(self.least_conspicuity)
         box = self.region_box
         if box is None:
             return
@@ -149,6 +148,12 @@ class SynthesisRequest:
 
 
 PAINTING = ("texture_steps", "enhancement", "artery_hu")  # fields that a plan does not depend on
+
+
+def check_conspicuity(least: float) -> None:
+    """Raise InputError for a least conspicuity that is none."""
+    if not 0 <= least <= 100:  # NaN is not, either
+        raise InputError(f"least conspicuity {least:g}: give 0 to 100")
 
 
 def _check_enhancement(bounds: tuple[float, float]) -> None:

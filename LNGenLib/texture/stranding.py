@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from LNGenLib.image.grid import Box
-from LNGenLib.image.hu import OUTSIDE
+from LNGenLib.image.hu import FAT, OUTSIDE
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.texture.blending import (
     SLICE_BLUR,
@@ -42,10 +42,11 @@ def with_strands(
 ) -> BlendedNode:
     """The painted node with strands round it, of its `mean` HU; share and label stay its own.
 
-    They lie within reach of the label, in tissue alone.
+    They lie within reach of the label, in fat alone.
     """
     share = _strands(node, painted.box, scanner.spread, rng) * (1 - painted.share)
-    kept = within_reach(painted.label, node.spacing) & (painted.hu > OUTSIDE) & (share >= LEAST)
+    fat = (painted.hu > OUTSIDE) & ((painted.hu < FAT[1]) | (painted.share > 0))
+    kept = within_reach(painted.label, node.spacing) & fat & (share >= LEAST)
     share = np.where(kept, share.clip(max=MOST), 0)
     fresh = np.sqrt(1 - (1 - share) ** 2) * scanner.noise.level
     fresh = fresh * scanner.noise.draw(share.shape, rng)
