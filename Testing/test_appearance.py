@@ -369,6 +369,6 @@ def test_a_necrotic_core_is_as_dark_in_every_scan(crops, models, tmp_path):
 def test_nodes_by_difftumor_have_one_look():
     request = SynthesisRequest(2, appearance="suspicious")
     with pytest.raises(InputError, match="all look alike"):
-        make_plan(None, request, None, EllipsoidModel(), SILENT)
+        make_plan(None, request, None, EllipsoidModel(), SILENT, None)
     with pytest.raises(InputError, match="give benign or suspicious"):
         Appearance("malignant")

@@ -21,7 +21,7 @@ from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.engine import paint, plan, synthesize
-from LNGenLib.synthesis.painting import ScanTraits, blend_all, conspicuity, noise_near
+from LNGenLib.synthesis.painting import ScanTraits, blend_all, conspicuity
 from LNGenLib.synthesis.plan import Phase
 from LNGenLib.synthesis.planning import HardlySeen
 from LNGenLib.synthesis.request import SynthesisRequest
@@ -55,8 +55,7 @@ def painted(noise: float, spacing: np.ndarray, seed: int) -> list[tuple[float, f
         Tissue(np.full((PATCH,) * 3, mean, np.float32), patch_step(size))
         for mean, size in zip(means, sizes)
     ]
-    noises = [noise_near(hu, node) for node in nodes]
-    told = [conspicuity(hu, *one, TRAITS.edge_spread) for one in zip(nodes, means, noises)]
+    told = [conspicuity(hu, *one, TRAITS.edge_spread) for one in zip(nodes, means)]
     painting = blend_all(hu.copy(), nodes, tissues, means, seed, TRAITS, range(6))
     assert painting.conspicuity == told  # whatever is painted beside it
     found = []

@@ -169,7 +169,7 @@ def painted(scan, *_, **__) -> SynthesisResult:
     node = LymphNode(BALL, 8.0, np.eye(3), middle, np.array(ct.GetSpacing()[::-1]))
     images = noise(ct, np.int16, 900), noise(ct, np.uint16, 9), noise(ct, np.uint8, 2)
     told = {"software": "LNGen", "request": {"seed": 0}}
-    told["plan"] = {"refused_mm": [], "phase": PHASE}
+    told["plan"] = {"refused_mm": [], "unseen_mm": [], "phase": PHASE}
     return SynthesisResult(*images, (RECORD,), told, (node,))
 
 

@@ -9,17 +9,14 @@ from LNGenLib.image.grid import inside_grid
 from LNGenLib.placement.heuristic import PLACES
 from LNGenLib.placement.nearby import free_spots, place_near
 from LNGenLib.randomness import node_rng
-from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.synthesis.enhancement import draw_means
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import (
     Painting,
-    ScanTraits,
     blend_all,
     conspicuity,
     make_tissues,
     measure_scan,
-    noise_near,
     vary,
 )
 
@@ -61,7 +58,7 @@ def paint_into(
             node = place_near(structure, long_axis, spots, hu, (taken, own), spacing, rng)
             if node is None:
                 break
-            if not least or _seen(hu, node, means[k], traits) >= least:
+            if not least or conspicuity(hu, node, means[k], traits.edge_spread) >= least:
                 nodes[k], box = node, inside_grid(node.box(0), hu.shape)
                 own[box] |= node.occupancy(box) > 0
                 break
@@ -76,10 +73,6 @@ def paint_into(
     else:
         tissues = make_tissues(hu, placed, wanted, seed, models.texture, numbers, looks)
     return blend_all(hu, placed, tissues, wanted, seed, traits, numbers, looks)
-
-
-def _seen(hu: np.ndarray, node: LymphNode, mean: float, traits: ScanTraits) -> float:
-    return conspicuity(hu, node, mean, noise_near(hu, node), traits.edge_spread)
 
 
 def _inside(points: np.ndarray, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

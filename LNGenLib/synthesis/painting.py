@@ -146,12 +146,12 @@ def blend_all(
     progress.stage("painting", len(nodes))
     labels, changed = np.zeros(hu.shape, np.uint16), np.zeros(hu.shape, np.uint8)
     noises = [noise_near(hu, node) for node in nodes]
-    each = zip(nodes, means, noises, strict=True)
-    seen = [conspicuity(hu, *one, traits.edge_spread) for one in each]
+    each, spread = zip(nodes, means, noises, strict=True), traits.edge_spread
+    seen = [conspicuity(hu, node, mean, spread, noise) for node, mean, noise in each]
     painting = Painting(hu, labels, changed, [], means, noises, seen)
     for k, (node, tissue) in enumerate(zip(nodes, tissues, strict=True)):
         turn = node_rng(seed, numbers[k], "noise")
-        scanner = Scanner(noises[k], traits.edge_spread)
+        scanner = Scanner(noises[k], spread)
         painted = tissue.blend(painting.hu, node, scanner, turn)
         if looks and looks[k].irregular:
             strands = node_rng(seed, numbers[k], "strands")
@@ -164,13 +164,15 @@ def blend_all(
     return painting
 
 
-def conspicuity(hu: np.ndarray, node: LymphNode, mean: float, noise: Noise, spread: float) -> float:
+def conspicuity(
+    hu: np.ndarray, node: LymphNode, mean: float, spread: float, noise: Noise | None = None
+) -> float:
     """How far a node of this mean HU stands out, once it is painted into `hu` (z, y, x), of this
-    edge spread (mm): the peak of the change that it makes, over the level of the noise.
+    edge spread (mm): the peak of the change that it makes, over the level of the `noise` near it.
 
     What it takes the place of is averaged over all voxels that it changes.
     """
-    box = inside_grid(node.box(REACH), hu.shape)
+    noise, box = noise or noise_near(hu, node), inside_grid(node.box(REACH), hu.shape)
     share = scanned(node, box, spread)
     return float(share.max()) * abs(mean - float(hu[box][share > 0].mean())) / noise.level
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from statistics import NormalDist
+from typing import NoReturn
 
 import numpy as np
 import SimpleITK as sitk
@@ -20,7 +21,7 @@ from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples, StructureModel
 from LNGenLib.synthesis.appearance import Appearance, draw_appearance
 from LNGenLib.synthesis.enhancement import draw_means
-from LNGenLib.synthesis.painting import ScanTraits, conspicuity, measure_scan, noise_near
+from LNGenLib.synthesis.painting import ScanTraits, conspicuity
 from LNGenLib.synthesis.plan import Plan, PlannedNode, count_by_size
 from LNGenLib.synthesis.realizing import sample_structures
 from LNGenLib.synthesis.request import MIXED, Point, SynthesisRequest, as_point
@@ -39,12 +40,12 @@ def make_plan(
     region: CandidateRegion,
     model: StructureModel | EllipsoidModel,
     progress: Progress,
-    traits: Callable[[], ScanTraits] | None = None,
+    traits: Callable[[], ScanTraits],
 ) -> tuple[Plan, Samples]:
     """Draw sizes, structures and places; the plan, and the structures of its lymph nodes.
 
-    `traits` gives those of `measure_scan`, where they are known. Raises NoPlace where lymph nodes
-    find no room and the request allows no fewer, or none does, and where none can be seen.
+    `traits` gives those of `measure_scan`, where nodes have to be seen. Raises NoPlace where lymph
+    nodes find no room and the request allows no fewer, or none does, and where none can be seen.
     """
     if not model.looks and (request.appearance != MIXED or request.necrosis is not None):
         raise InputError(
@@ -58,27 +59,13 @@ def make_plan(
     samples = sample_structures(request, model, numbers, sizes, looks, asked, progress)
     progress.stage("placement")
     rngs = [node_rng(request.seed, k, "place") for k in numbers]
-    seen = None
-    if request.least_conspicuity:
-        hu = sitk.GetArrayViewFromImage(ct)
-        traits = traits or partial(measure_scan, hu, array_spacing(ct), artery=request.artery_hu)
-        seen = partial(_is_seen, hu, request, looks, traits)
+    seen = partial(_is_seen, ct, request, looks, traits) if request.least_conspicuity else None
     placed = place_nodes(samples.structures, sizes, region, array_spacing(ct), rngs, seen)
     kept = [(k, found) for k, found in enumerate(placed) if found is not None and found.suits]
     refused = tuple(sizes[k] for k, found in enumerate(placed) if found is None)
     unseen = tuple(sizes[k] for k, found in enumerate(placed) if found and not found.suits)
-    if unseen and not kept and not refused:
-        raise HardlySeen(
-            f"none of {len(sizes)} lymph nodes would reach a conspicuity of "
-            f"{request.least_conspicuity:g}: ask for larger ones, or for a lower least conspicuity"
-        )
     if not kept or (refused and not request.allow_fewer):
-        room = ", ".join(f"{name or 'there'} {mm:.0f} mm" for name, mm in most_room(region, ct))
-        raise NoPlace(
-            f"only {len(kept)} of {len(sizes)} lymph nodes fit; no room for those of "
-            f"{_counted(refused)} (the largest balls of free fat: {room or 'none'}): ask for fewer "
-            "or smaller ones, give a wider region, or allow fewer"
-        )
+        _complain(request, region, ct, len(sizes), refused, unseen)
     nodes = tuple(
         PlannedNode(
             number=k + 1,
@@ -97,19 +84,41 @@ def make_plan(
     return plan, Samples([samples.structures[k] for k in own], [samples.repaired[k] for k in own])
 
 
+def _complain(
+    request: SynthesisRequest,
+    region: CandidateRegion,
+    ct: sitk.Image,
+    count: int,
+    refused: Sequence[float],
+    unseen: Sequence[float],
+) -> NoReturn:
+    """Say why of `count` lymph nodes too few are placed: those `refused` found no room, those
+    `unseen` are too faint (long axes in mm)."""
+    if unseen and not refused:
+        raise HardlySeen(
+            f"none of {count} lymph nodes would reach a conspicuity of "
+            f"{request.least_conspicuity:g}: ask for larger ones, or for a lower least conspicuity"
+        )
+    room = ", ".join(f"{name or 'there'} {mm:.0f} mm" for name, mm in most_room(region, ct))
+    raise NoPlace(
+        f"only {count - len(refused)} of {count} lymph nodes fit; no room for those of "
+        f"{_counted(refused)} (the largest balls of free fat: {room or 'none'}): ask for fewer "
+        "or smaller ones, give a wider region, or allow fewer"
+    )
+
+
 def _is_seen(
-    hu: np.ndarray,
+    ct: sitk.Image,
     request: SynthesisRequest,
     looks: Sequence[Appearance],
     traits: Callable[[], ScanTraits],
     number: int,
     node: LymphNode,
 ) -> bool:
-    """Whether a lymph node is as conspicuous in the CT `hu` (z, y, x) as asked for."""
-    found, look = traits(), looks[number].appearance
+    """Whether a lymph node is as conspicuous in the CT as asked for."""
+    found, look, hu = traits(), looks[number].appearance, sitk.GetArrayViewFromImage(ct)
     [mean] = draw_means(found.phase, [number], request.seed, request.enhancement, [look])
-    seen = conspicuity(hu, node, mean, noise_near(hu, node), found.edge_spread)
-    return seen >= request.least_conspicuity
+    return conspicuity(hu, node, mean, found.edge_spread) >= request.least_conspicuity
 
 
 def _long_axes(request: SynthesisRequest) -> list[float]:

@@ -38,6 +38,7 @@ from LNGenLib.scan import Scan
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.models import Models
+from LNGenLib.synthesis.painting import ScanTraits
 from LNGenLib.synthesis.planning import make_plan
 from LNGenLib.synthesis.realizing import lymph_nodes
 from LNGenLib.synthesis.region import region_of
@@ -50,10 +51,15 @@ HIGH, NEAR, WIDE = 150, 60.0, 400.0  # pixels, and mm across the pictures of a n
 console = Console(width=140)
 
 
+def no_traits() -> ScanTraits:
+    """They are asked for where nodes have to be seen."""
+    raise AssertionError
+
+
 def placed(scan: Scan, request: SynthesisRequest, models: Models) -> list[tuple[str, LymphNode]]:
     """The lymph nodes that `request` gets in a scan, each with its station."""
     region = region_of(scan, request)
-    plan, samples = make_plan(scan.hu, request, region, models.structure, Progress())
+    plan, samples = make_plan(scan.hu, request, region, models.structure, Progress(), no_traits)
     nodes = lymph_nodes(plan, samples.structures, scan.hu)
     return [(str(one.station), node) for one, node in zip(plan.nodes, nodes)]
 
