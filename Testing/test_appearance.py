@@ -227,11 +227,12 @@ def test_strands_stay_out_of_air_and_do_not_darken_what_is_bright():
 def test_strands_lie_in_fat_alone():
     """Muscle beside a node stays as it is."""
     node = LymphNode(BALL.structure, 12.0, np.eye(3), np.full(3, 12.0), np.ones(3))
-    before, _ = stranded(node, 0)
-    muscle = ~before.changed
-    beside = dataclasses.replace(before, hu=np.where(muscle, 60, before.hu).astype(np.int16))
-    after = with_strands(beside, node, 80.0, SCANNER, np.random.default_rng(1))
-    assert (after.hu[muscle] == 60).all() and not after.changed[muscle].any()
+    before, in_fat = stranded(node, 1)
+    beside = ~before.changed
+    assert (in_fat.hu[beside] != before.hu[beside]).any()
+    muscle = dataclasses.replace(before, hu=np.where(beside, 60, before.hu).astype(np.int16))
+    after = with_strands(muscle, node, 80.0, SCANNER, np.random.default_rng(1))
+    assert (after.hu[beside] == 60).all() and not after.changed[beside].any()
 
 
 def test_only_irregular_nodes_have_strands():
@@ -353,17 +354,20 @@ def test_a_pool_has_the_irregular_ones_of_its_looks(crops, models, tmp_path):
 
 
 def test_a_necrotic_core_is_as_dark_in_every_scan(crops, models, tmp_path):
-    """Of a painted pool, too, whatever the mean HU it was made at."""
-    make_pool(
-        read_cases(crops), tmp_path / "pool", 1, Sizes("uniform", 16.0, 16.0), 3, models, True
-    )
-    pool, node = Pool(tmp_path / "pool"), BALL
-    look = Appearance("suspicious", necrosis=True)
-    for mean in (60.0, 140.0):
-        even = pool.tissue(0, np.eye(3), mean)
-        [cored] = vary([even], [node], 5, [0], [look])
-        deep = patch_distance(node.structure, node.rotation, node.long_axis)
-        assert cored.hu[deep < 0.9 * deep.min()].mean() == pytest.approx(25, abs=15)
+    """Of a painted pool, too, whatever the mean HU that its tissue was made at."""
+    make_pool(read_cases(crops), tmp_path, 24, Sizes("uniform", 16.0, 16.0), 3, models, True)
+    pool, turn = Pool(tmp_path), np.eye(3)
+    necrotic = [k for k in range(24) if pool.look(k).necrosis]
+    assert necrotic
+    for k in necrotic:
+        node = dataclasses.replace(BALL, structure=pool.structure(k))
+        depth = patch_distance(node.structure, turn, 16.0)
+        deep = depth < 0.8 * depth.min()
+        for mean in (60.0, 140.0):
+            even = pool.tissue(k, turn, mean)
+            assert even.hu[deep].mean() == pytest.approx(mean, abs=15)
+            [cored] = vary([even], [node], 5, [k], [pool.look(k)])
+            assert 0 < cored.hu[deep].mean() < 45
 
 
 def test_nodes_by_difftumor_have_one_look():

@@ -13,15 +13,16 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.io import to_array
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
-from LNGenLib.structure.hilum import cut_hilum, with_hila
+from LNGenLib.structure.hilum import cut_hilum
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.repair import is_valid
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis import engine
-from LNGenLib.synthesis.appearance import draw_appearance
+from LNGenLib.synthesis.appearance import Appearance, draw_appearance
 from LNGenLib.synthesis.painting import ScanTraits, paint_nodes
 from LNGenLib.synthesis.plan import Plan
+from LNGenLib.synthesis.realizing import shaped
 from LNGenLib.synthesis.request import SynthesisRequest
 
 SHAPES = [  # radii of ellipsoids, and how much they are bent
@@ -151,10 +152,10 @@ def test_so_many_have_a_hilum_as_are_asked_for(share):
 
 
 def test_only_those_with_a_hilum_are_cut():
-    whole = [ovoid(*SHAPES[0], seed) for seed in range(3)]
-    first, second, third = with_hila(whole, 5, (4, 9, 2), (False, True, False))
-    assert first is whole[0] and third is whole[2]
-    assert np.array_equal(second.tsdf, cut_hilum(whole[1], node_rng(5, 9, "notch")).tsdf)
+    whole = ovoid(*SHAPES[0], 1)
+    assert shaped(whole, 9, Appearance("benign"), 5) is whole
+    cut = shaped(whole, 9, Appearance("benign", hilum=True), 5)
+    assert np.array_equal(cut.tsdf, cut_hilum(whole, node_rng(5, 9, "notch")).tsdf)
 
 
 def test_fat_stays_in_the_notch(models):

@@ -6,12 +6,9 @@ lobulated node is about as round as it was. Numbers and form are by eye.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from scipy import ndimage
 
-from LNGenLib.randomness import node_rng
 from LNGenLib.structure.frame import GRID
 from LNGenLib.structure.repair import is_valid
 from LNGenLib.structure.shape import Structure
@@ -26,16 +23,6 @@ CORE = 0.55  # of the structure's size, from which clefts reach no deeper
 SOFT = 0.08  # long axes, over which lobes go over into one another
 MOST_ROUNDER = 0.05  # change of axis ratio
 TRIES = 16
-
-
-def with_borders(
-    structures: Sequence[Structure], seed: int, numbers: Sequence[int], irregular: Sequence[bool]
-) -> list[Structure]:
-    """The structures of lymph nodes `numbers`, those of them lobulated that are irregular."""
-    return [
-        lobulated(structure, node_rng(seed, number, "border")) if lobes else structure
-        for structure, number, lobes in zip(structures, numbers, irregular, strict=True)
-    ]
 
 
 def lobulated(structure: Structure, rng: np.random.Generator) -> Structure:

@@ -6,11 +6,8 @@ like a bean, or like a C round fat. The form is by eye, after lymph nodes in CT.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from LNGenLib.randomness import node_rng
 from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
 from LNGenLib.structure.repair import is_valid
 from LNGenLib.structure.shape import Structure
@@ -26,16 +23,6 @@ FLARE = np.radians(20)  # by which it opens to each side
 SCATTER = np.radians(25)  # of its way about the edge of a flat node, as a kidney's
 TRIES, SHALLOWER = 12, 0.8  # each try is that much less deep than the one before
 MOST_SHORTENED = 0.02
-
-
-def with_hila(
-    structures: Sequence[Structure], seed: int, numbers: Sequence[int], hila: Sequence[bool]
-) -> list[Structure]:
-    """The structures of lymph nodes `numbers`, those of them cut that have a hilum."""
-    return [
-        cut_hilum(structure, node_rng(seed, number, "notch")) if hilum else structure
-        for structure, number, hilum in zip(structures, numbers, hila, strict=True)
-    ]
 
 
 def cut_hilum(structure: Structure, rng: np.random.Generator) -> Structure:

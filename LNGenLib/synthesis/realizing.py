@@ -12,9 +12,10 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_axes, array_spacing, ras_to_index
 from LNGenLib.image.grid import inside_grid
 from LNGenLib.progress import Progress
-from LNGenLib.structure.border import with_borders
+from LNGenLib.randomness import node_rng
+from LNGenLib.structure.border import lobulated
 from LNGenLib.structure.ellipsoids import EllipsoidModel
-from LNGenLib.structure.hilum import with_hila
+from LNGenLib.structure.hilum import cut_hilum
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples, StructureModel
 from LNGenLib.structure.shape import Structure
@@ -59,9 +60,17 @@ def sample_structures(
     seed, steps = request.seed, request.structure_steps
     shapes = [shape_of(*one, model) for one in zip(looks, asked, long_axes, strict=True)]
     samples = model.sample(numbers, long_axes, seed, steps, progress, shapes)
-    irregular, hila = [look.irregular for look in looks], [look.hilum for look in looks]
-    structures = with_borders(samples.structures, seed, numbers, irregular)
-    return replace(samples, structures=with_hila(structures, seed, numbers, hila))
+    each = zip(samples.structures, numbers, looks, strict=True)
+    return replace(samples, structures=[shaped(*one, seed) for one in each])
+
+
+def shaped(structure: Structure, number: int, look: Appearance, seed: int) -> Structure:
+    """The structure drawn for lymph node `number`, lobulated and cut as it looks."""
+    if look.irregular:
+        structure = lobulated(structure, node_rng(seed, number, "border"))
+    if look.hilum:
+        structure = cut_hilum(structure, node_rng(seed, number, "notch"))
+    return structure
 
 
 def draw_structures(
