@@ -52,7 +52,7 @@ class Pool:
             raise InputError(f"{self.folder} is no pool: make one with lngen pool")
         content = read_json(file)
         read = partial(json_field, content, file=file, make=ANEW)
-        for name in ("long_axes_mm", "looks", "painted", "cases"):
+        for name in ("long_axes_mm", "looks", "least_conspicuity", "painted", "cases"):
             read(name)
         for case in content["cases"]:
             for name in ("spacing_mm", "edge_spread_mm", "phase", "enhancement_hu"):
@@ -74,8 +74,8 @@ class Pool:
 
     @property
     def least_conspicuity(self) -> float:
-        """That of its lymph nodes, wherever they are painted; 0 in pools that tell none."""
-        return self.description.get("least_conspicuity", 0.0)
+        """That of its lymph nodes, wherever they are painted."""
+        return self.description["least_conspicuity"]
 
     def structure(self, number: int) -> Structure:
         """The shape of lymph node `number`."""
