@@ -21,7 +21,7 @@ def test_the_local_worker_is_kept_restarted_when_dead_and_ended_for_a_server():
     process = backend._local.process
     process.kill()
     process.wait()
-    assert "the local worker ended" in backend.died
+    assert "The local worker is gone: it was ended (signal 9), perhaps" in backend.died
     again = backend.client(Choice())
     assert again is not client and again.capabilities().protocol
     server = backend.client(Choice(url="http://127.0.0.1:9", token="t" * 24))

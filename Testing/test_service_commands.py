@@ -52,7 +52,7 @@ def test_a_server_on_loopback_makes_a_token_of_its_own(tmp_path):
     try:
         token = process.stdout.readline().split()[-1]
         assert "synthesize" in Client(url, token).capabilities().kinds
-        with pytest.raises(ServiceError, match="valid token"):
+        with pytest.raises(ServiceError, match="does not accept this token"):
             Client(url, TOKEN).capabilities()
     finally:
         process.terminate()
@@ -60,7 +60,7 @@ def test_a_server_on_loopback_makes_a_token_of_its_own(tmp_path):
         process.stdout.close()
 
 
-def test_tls(tmp_path):
+def test_tls(run_lngen, tmp_path):
     pem = [tmp_path / "cert.pem", tmp_path / "key.pem"]
     made = (
         "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost "
@@ -75,9 +75,14 @@ def test_tls(tmp_path):
     process, url = serving(*options, "--ssl-certfile", pem[0], "--ssl-keyfile", pem[1])
     try:
         assert url.startswith("https://")
-        assert Client(url, TOKEN, verify=str(pem[0])).capabilities().protocol == VERSION
+        assert Client(url, TOKEN, str(pem[0])).capabilities().protocol == VERSION
         with pytest.raises(ServiceError, match="certificate is not trusted"):
             Client(url, TOKEN).capabilities()
+        doctor = ["doctor", "--server", url, "--token-file", str(tmp_path / "tokens")]
+        code, out, _ = run_lngen([*doctor, "--ca", str(pem[0])])
+        assert code == 0 and "self test" in out
+        code, _, err = run_lngen(doctor)
+        assert code == 2 and "give the CA certificate" in err
     finally:
         process.terminate()
         process.wait(20)

@@ -417,10 +417,15 @@ def test_jobs_whose_worker_does_not_start_fail_with_a_reason_until_it_does(tmp_p
         (tmp_path / "datasets").mkdir()
         work = runner.Runner(jobs, KINDS, NAME, tmp_path / "datasets")
         running = asyncio.create_task(work.run())
-        broken = script(tmp_path / "broken", "exit 1")
-        for python in (str(tmp_path / "missing"), broken):
+        broken = {
+            str(tmp_path / "missing"): "No such file",
+            script(tmp_path / "mute", "exit 3"): "exit code 3",
+            script(tmp_path / "killed", "kill -9 $$"): "signal 9",
+            script(tmp_path / "torch", "echo 'ImportError: no torch' >&2", "exit 1"): "no torch",
+        }
+        for python, why in broken.items():
             for error in await ends_of(python, jobs, work):
-                assert "worker process does not start" in error
+                assert "worker process does not start: " in error and why in error
         assert await ends_of(here, jobs, work) == [None, None]
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -21,7 +21,6 @@ from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.scan import Scan
 from LNGenLib.service.client.client import Client
-from LNGenLib.service.client.connection import ServiceError
 from LNGenLib.service.client.local import LocalService
 from LNGenLib.service.protocol.requests import StructuresRequest
 from LNGenLib.structure.sizes import Sizes
@@ -238,41 +237,6 @@ def test_no_pickle_is_read_or_written_anywhere():
         text = path.read_text()
         assert "pickle" not in text.replace("allow_pickle=False", "")
         assert "multiprocessing" not in text
-
-
-def test_a_server_that_is_not_there_is_said():
-    with pytest.raises(ServiceError, match="can't be reached: no connection"):
-        Client("http://127.0.0.1:9", "t" * 32).capabilities()
-
-
-class Reply:
-    """An answer of requests, as far as the client looks."""
-
-    def __init__(self, status, content):
-        self.status_code, self.content = status, content
-
-    def json(self):
-        try:
-            return json.loads(self.content)
-        except ValueError as error:
-            raise requests.JSONDecodeError(str(error), "", 0) from error
-
-
-@pytest.mark.parametrize(
-    "reply, word",
-    [
-        (Reply(404, b'{"message": "no"}'), "update one of the two"),
-        (Reply(404, b"<html>"), "update one of the two"),
-        (Reply(200, b"<html>"), "does not answer as an LNGen server"),
-        (Reply(302, b""), "not an answer of an LNGen server"),
-        (Reply(401, b'{"message": "give a valid token"}'), "give a valid token"),
-    ],
-)
-def test_another_server_is_recognized(monkeypatch, reply, word):
-    client = Client("https://example.org", "t" * 32)
-    monkeypatch.setattr(client.session, "request", lambda *_, **__: reply)
-    with pytest.raises(ServiceError, match=word):
-        client.capabilities()
 
 
 def test_a_token_is_not_replaced_by_a_netrc(monkeypatch, tmp_path):

@@ -258,3 +258,7 @@ MaxJobs = Annotated[int, Option(min=1, help="Jobs that wait or run at a time.")]
 Certificate = Annotated[Path | None, Option(help="TLS certificate (PEM).")]
 CertificateKey = Annotated[Path | None, Option(help="Its key (PEM).")]
 Server = Annotated[str | None, Option(help="URL of a server to examine.")]
+Ca = Annotated[
+    Path | None,
+    Option(help="CA certificate (PEM) of the server, where this machine does not know its CA."),
+]

@@ -67,14 +67,14 @@ def serve(
         serve_on(Settings(data, tokens, max_upload * MIB, max_jobs), sock, **tls)
 
 
-def doctor(server: opt.Server = None, token_file: opt.TokenFile = None) -> None:
+def doctor(server: opt.Server = None, token_file: opt.TokenFile = None, ca: opt.Ca = None) -> None:
     """Examine this machine, or a server: versions, device, memory, weights, a self test."""
     from LNGenLib.service.worker.doctor import examine
 
     if server is None:
         report = examine(LNGenLib.Models(), SILENT)
     else:
-        report = _examined(server, token_file)
+        report = _examined(server, token_file, ca)
     table = Table("what", "found", "")
     for finding in report.findings:
         table.add_row(finding.what, finding.found, "" if finding.good else "WRONG")
@@ -83,7 +83,7 @@ def doctor(server: opt.Server = None, token_file: opt.TokenFile = None) -> None:
         raise typer.Exit(1)
 
 
-def _examined(url: str, token_file: Path | None) -> CheckUp:
+def _examined(url: str, token_file: Path | None, ca: Path | None) -> CheckUp:
     """What a server reports of itself."""
     from LNGenLib.service.client.client import Client
     from LNGenLib.service.protocol.tokens import Tokens
@@ -91,7 +91,7 @@ def _examined(url: str, token_file: Path | None) -> CheckUp:
     tokens = Tokens(file=token_file).read()
     if not tokens:
         raise InputError("a server asks for a token: give --token-file with one")
-    client = Client(url, tokens[0])
+    client = Client(url, tokens[0], "" if ca is None else str(ca))
     capabilities = client.capabilities()
     console.print(f"{url}: {capabilities.software}, protocol {capabilities.protocol}")
     return client.check_up()

@@ -18,11 +18,13 @@ from LNGenLib.service.protocol.tokens import SHORTEST
 
 @dataclass(frozen=True)
 class Choice:
-    """This machine's worker, with or without its GPU, or with a `url` the server there."""
+    """This machine's worker, with or without its GPU, or with a `url` the server there, whose
+    certificate `ca` (a PEM file) signed where this machine does not know who did."""
 
     cpu: bool = False
     url: str = ""
     token: str = ""
+    ca: str = ""
 
 
 class Backend:
@@ -43,8 +45,8 @@ class Backend:
         if choice.url:
             self.close()  # which also frees its memory
             if len(choice.token) < SHORTEST:
-                raise InputError(f"give the token that the admin of {choice.url} has for you")
-            return Client(choice.url, choice.token)
+                raise InputError(f"Give the token that the admin of {choice.url} has for you.")
+            return Client(choice.url, choice.token, choice.ca)
         return self._worker(choice).client
 
     def segment(

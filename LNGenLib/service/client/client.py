@@ -30,7 +30,8 @@ from LNGenLib.synthesis.result import LymphNodeRecord, SynthesisResult
 
 
 class Client(JobClient):
-    """One server, as one token sees it. `verify` is a CA's file for a certificate of one's own.
+    """One server, as one token sees it. `ca` is the file (PEM) of a CA that signed its
+    certificate and that this machine does not know.
 
     Every method raises ServiceError where the server is not reached or refuses, and so does the
     client itself where address or token can't be any.

@@ -19,7 +19,6 @@ from LNGenLib.progress import SILENT, Progress
 from LNGenLib.service.client.connection import PAUSE, Connection, ServiceError
 from LNGenLib.service.client.encoding import Pieces, gzipped, packed
 from LNGenLib.service.protocol.messages import (
-    VERSION,
     Capabilities,
     JobResult,
     JobState,
@@ -43,7 +42,9 @@ class JobClient(Connection):
         except ServiceError as error:
             if error.status != 404:
                 raise
-            message = f"{self.url} is no LNGen server of protocol {VERSION}: update one of the two"
+            message = (
+                f"{self._name} is none of LNGen, or not of this version: update one of the two."
+            )
             raise ServiceError(message, 404) from error
 
     @cached_property
@@ -59,7 +60,7 @@ class JobClient(Connection):
         described, content = packed(image)
         if len(content) > self.max_upload:
             raise InputError(
-                f"the image has {len(content)} bytes, the server takes {self.max_upload}: crop it"
+                f"The image has {len(content)} bytes, the server takes {self.max_upload}: crop it."
             )
         path = f"/uploads/{described.sha256}"
         try:
@@ -111,7 +112,7 @@ class JobClient(Connection):
         """A file of a result, checked against its hash."""
         content = self._call("GET", f"/jobs/{job}/files/{file.name}").content
         if hashlib.sha256(content).hexdigest() != file.sha256:
-            raise ServiceError(f"{file.name} did not arrive as it was sent: ask again")
+            raise ServiceError("The result did not arrive as it was sent: try again.")
         return content
 
     def remove(self, job: str) -> None:
@@ -138,7 +139,9 @@ class JobClient(Connection):
                     raise
                 lost = lost or time.monotonic()
                 if time.monotonic() - lost > PATIENCE:
-                    raise ServiceError(f"{self.url} was lost: the job may go on there") from error
+                    raise ServiceError(
+                        f"{self._name} was lost: the job may go on there."
+                    ) from error
                 yield None
             time.sleep(PAUSE)
 

@@ -18,8 +18,10 @@ import LNGenLib
 from LNGenLib.errors import InputError
 from LNGenLib.segmentation.config import check_model
 from LNGenLib.service.client.client import Client
+from LNGenLib.service.protocol.endings import why_ended
 from LNGenLib.service.protocol.messages import KINDS_NAME
 
+ENDING = 2.0  # seconds that a child which says no more is given to end
 ONLY_TRAINING = ("cases", "raw", "preprocessed", "*.ckpt", "tensorboard")  # of a model's folder
 
 
@@ -55,9 +57,12 @@ class LocalService:
                     stderr=log,
                     text=True,
                     env=_environment(cpu),
+                    # Windows' only: who closed the child's console window would end it
+                    creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
                 )
         except OSError as error:
-            raise InputError(f"the local worker did not start: {error}") from error
+            why = f"{python}: {error.strerror}"
+            raise InputError(f"The local worker did not start: {why}") from error
         self._stdin = cast(IO[str], self.process.stdin)
         self._stdout = cast(IO[str], self.process.stdout)
         settings = {"token": token, "data": str(self.data), "kinds": kinds}
@@ -66,16 +71,23 @@ class LocalService:
             self._stdin.flush()
             port = json.loads(self._stdout.readline())["port"]
         except (OSError, ValueError) as error:
-            last = self.log.read_text(errors="replace").strip().splitlines()[-1:]
+            why = self._why_ended()
             self.close()
-            raise InputError(f"the local worker did not start: {''.join(last)}") from error
+            raise InputError(f"The local worker did not start: {why}") from error
         self.client = Client(f"http://127.0.0.1:{port}", token)
 
     @property
     def died(self) -> str | None:
         """Why there is no child any more, or None where it lives."""
-        code = self.process.poll()
-        return None if code is None else f"the local worker ended ({code}): try again"
+        if self.process.poll() is None:
+            return None
+        return f"The local worker is gone: {self._why_ended()}. Try again."
+
+    def _why_ended(self) -> str:
+        """Of a child that is ending, or has ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(ENDING)
+        return why_ended(self.process.returncode, self.log.read_text(errors="replace"))
 
     def offer(self, model: Path) -> str:
         """Let segment jobs use the model in a folder of this machine; the name that they give it.

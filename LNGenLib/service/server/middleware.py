@@ -62,7 +62,7 @@ class AccessMiddleware:
 
         app = self.app
         if client is None:
-            text = "give a valid token: Authorization: Bearer TOKEN"
+            text = "no valid token: ask the server's admin for one"
             app = problem(401, text, {"www-authenticate": "Bearer"})
         elif body.announced > most:
             app = problem(413, f"the body has more than {most} bytes")

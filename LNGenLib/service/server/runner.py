@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
+import os
 import sys
 import time
 from asyncio import StreamReader, StreamWriter
@@ -15,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
+from LNGenLib.service.protocol.endings import why_ended
 from LNGenLib.service.protocol.messages import JobState
 from LNGenLib.service.server.job import Job
 from LNGenLib.service.server.store import Store
@@ -22,6 +25,7 @@ from LNGenLib.service.worker.kinds import JobKind
 
 GRACE = 5.0  # seconds that a canceled job has to come to its next step, before its worker is killed
 RETRY = 5.0  # seconds
+LAST_WORDS = 1 << 14  # bytes of what a worker wrote that are kept
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +45,7 @@ class Runner:
         self.current: Job | None = None
         self.reason: str | None = None  # why the current job's worker was killed
         self.worker: Process | None = None
+        self._listening: asyncio.Task[None] | None = None
 
     def submit(self, job: Job) -> None:
         """Put a job at the end of the queue."""
@@ -82,19 +87,24 @@ class Runner:
         module = "LNGenLib.service.worker"
         command = [sys.executable, "-m", module, self.name, str(self.datasets)]
         try:
-            self.worker = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
-            ready = await _read(self.worker)
-        except OSError:
+            self.worker = worker = await asyncio.create_subprocess_exec(
+                *command, stdin=PIPE, stdout=PIPE, stderr=PIPE
+            )
+        except OSError as error:
             log.exception("the worker can't be started")
-            ready = None
-        if ready is not None:
-            self.device = ready["device"]
-            return
+            why = error.strerror or str(error)
+        else:
+            said = bytearray()
+            self._listening = asyncio.create_task(_listen(worker, said))
+            ready = await _read(worker)
+            if ready is not None:
+                self.device = ready["device"]
+                return
+            await asyncio.wait([self._listening], timeout=1)  # what it started may go on
+            why = why_ended(await worker.wait(), said.decode(errors="replace"))
         log.error("the worker did not start; the next try is in %.0f s", RETRY)
-        if self.worker is not None:
-            await self.worker.wait()
         while self.waiting:
-            reason = "the server's worker process does not start: its log has more"
+            reason = f"the server's worker process does not start: {why}"
             self.store.finish(self.waiting.popleft(), JobState.failed, reason)
         await asyncio.sleep(RETRY)
 
@@ -114,8 +124,7 @@ class Runner:
         if job.state is JobState.canceling:
             self.store.finish(job, JobState.canceled)
         elif message is None:
-            code = await worker.wait()
-            gone = f"the worker process ended ({code}), perhaps for lack of memory: try again"
+            gone = f"the worker process is gone: {why_ended(await worker.wait())}; try again"
             self.store.finish(job, JobState.failed, self.reason or gone)
         else:
             self.store.finish(job, JobState(message["end"]), message.get("error"))
@@ -146,6 +155,15 @@ class Runner:
 
 def _send(worker: Process, **message: Any) -> None:
     cast(StreamWriter, worker.stdin).write(json.dumps(message).encode() + b"\n")
+
+
+async def _listen(worker: Process, said: bytearray) -> None:
+    """Pass on to stderr what a worker writes there, and keep the last of it."""
+    while piece := await cast(StreamReader, worker.stderr).read(LAST_WORDS):
+        said += piece
+        del said[:-LAST_WORDS]
+        with contextlib.suppress(OSError):  # a full disk
+            os.write(2, piece)
 
 
 async def _read(worker: Process) -> dict[str, Any] | None:
