@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from subprocess import CalledProcessError
 
+import slicer
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -49,8 +50,6 @@ def install(requirements: Path) -> str:
 
     Raises `Canceled` without consent, and InputError where something can't be installed.
     """
-    import slicer
-
     if reason := unsupported():
         raise InputError(reason)
     lacking, held = missing(requirements), _torch_version() if "torch" in sys.modules else ""
