@@ -239,17 +239,6 @@ def test_the_logic_that_waits_is_the_library_s_own(panel, monkeypatch):
     assert panel.logic.synthesize(*given) == "volume" and calls == [given]
 
 
-def test_sample_data_is_registered_and_the_phantom_has_organs(host, panel):
-    from SampleData import SampleDataLogic
-
-    sources = {source["sampleName"]: source for source in SampleDataLogic.sources}
-    assert list(sources) == ["Pelvic phantom with organs", "CTAAbdomenPanoramix", "CTLiver"]
-    assert {source["category"] for source in sources.values()} == {"LNGen"}
-    host.clear()
-    ct, organs = sources["Pelvic phantom with organs"]["customDownloader"](None)
-    assert slicer.util.arrayFromVolume(ct).shape == slicer.util.arrayFromVolume(organs).shape
-
-
 def test_a_painted_preview_tells_what_was_asked_for(host, panel):
     """Not what a plan alone would let one guess."""
     ui = panel.ui

@@ -128,6 +128,12 @@ def test_an_older_torch_counts_as_missing(packages, slicer, version):
     assert slicer.asked_of_torch
 
 
+def test_a_torch_that_was_removed_in_part_counts_as_missing(packages, slicer, monkeypatch):
+    """Its metadata stays where its files are in use."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert packages.missing(REQUIREMENTS)[0] == "PyTorch 2.4.1 or later"
+
+
 def test_monai_is_not_installed_against_an_older_torch(packages, slicer):
     """It may be in use, so that it stays."""
     slicer.installed["torch"] = slicer.after_torch = "2.1.2"

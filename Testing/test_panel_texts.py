@@ -167,6 +167,6 @@ def test_without_torch_the_panel_opens_and_says_what_is_missing():
     status, said, server = (
         re.search(f"^{word}: (.*)$", done.stdout, re.M)[1] for word in ("status", "said", "server")
     )
-    assert "torch" in status and "monai" in status and "fastapi" in status
+    assert "PyTorch 2.4.1 or later" in status and "monai" in status and "fastapi" in status
     assert "install the extension PyTorch" in said
     assert "missing" not in server

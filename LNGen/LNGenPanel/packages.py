@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.metadata
+import importlib.util
 import io
 import logging
 import platform
@@ -125,8 +126,9 @@ def _torch_logic():
 def _torch_version() -> str:
     """Of the PyTorch that is installed, which is not imported for this; '' without."""
     try:
-        return importlib.metadata.version("torch") or ""
-    except importlib.metadata.PackageNotFoundError:
+        there = sys.modules.get("torch") or importlib.util.find_spec("torch")
+        return (importlib.metadata.version("torch") or "") if there else ""
+    except ImportError:  # that of a distribution that is not found, too
         return ""
 
 
