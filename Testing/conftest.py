@@ -86,6 +86,29 @@ def run_lngen(monkeypatch, capfd):
     signal.signal(signal.SIGTERM, before)
 
 
+@pytest.fixture(autouse=True)
+def vtk_complaints(request):
+    """The errors and warnings that VTK has logged so far; in tests of LNGenLib.mrml, the only ones
+    that have the list, there may be none in the end."""
+    if not request.path.name.startswith("test_mrml"):
+        yield None
+        return
+    import vtk
+
+    complaints: list[str] = []
+
+    @vtk.calldata_type(vtk.VTK_STRING)
+    def hear(_window, _event, text):
+        complaints.append(text)
+
+    window = vtk.vtkOutputWindow.GetInstance()
+    tags = [window.AddObserver(event, hear) for event in ("ErrorEvent", "WarningEvent")]
+    yield complaints
+    for tag in tags:
+        window.RemoveObserver(tag)
+    assert not complaints, "".join(complaints)
+
+
 @pytest.fixture
 def scene(tmp_path):
     """An empty MRML scene of its own, which can save itself and be loaded; needs slicer-core."""

@@ -22,6 +22,7 @@ from LNGenLib.mrml.export import write_result, write_training_case  # noqa: E402
 from LNGenLib.mrml.inputs import Inputs  # noqa: E402
 from LNGenLib.mrml.markups import describe_added, planned, resize, to_preview  # noqa: E402
 from LNGenLib.mrml.regions import add_region  # noqa: E402
+from LNGenLib.mrml.scene import CLOSED_SURFACE  # noqa: E402
 from LNGenLib.mrml.segmentations import copied  # noqa: E402
 from LNGenLib.mrml.surfaces import (  # noqa: E402
     TO_SURFACES,
@@ -114,6 +115,10 @@ def test_the_candidate_region_has_a_segment_a_station(scene, phantom):
     ct = to_volume(scene, phantom.ct, "CT")
     node = add_region(ct, maps.stations, maps.summary, "region")
     masks = {name: mask for _, name, mask in copied(node).masks(phantom.ct)}
+    display = node.GetDisplayNode()
+    assert display.GetVisibility2DOutline() and not display.GetVisibility2DFill()
+    assert not node.GetSegmentation().ContainsRepresentation(CLOSED_SURFACE)
+    assert add_region(ct, maps.stations, maps.summary, "region").GetName() == "region_1"
     numbers = {row["name"]: row["label"] for row in maps.summary["stations"] if row["available"]}
     assert list(masks) == list(numbers) and "mesorectal" in masks
     for name, mask in masks.items():

@@ -178,17 +178,6 @@ def test_the_table_has_a_row_a_lymph_node(case):
     assert float(rows[0]["HU around"]) == -90.5 and rows[1]["HU around"] == "nan"
 
 
-def test_results_lie_where_the_ct_lies_in_the_subject_hierarchy(scene):
-    ct, result = painted(THREE, 2.2, 1.7)
-    volume = to_volume(scene, ct, "Pelvis")
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    study = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), "study")
-    hierarchy.CreateItem(study, volume)
-    synthetic = add_result(volume, result)
-    for node in (synthetic, *(synthetic.GetNodeReference(r) for r in (TO_SEGMENTATION, TO_TABLE))):
-        assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == study
-
-
 def test_results_follow_the_transform_of_the_ct(scene):
     """Turned by 90 degrees and moved: the result is made in the world, shown under the transform,
     and read back in the world."""

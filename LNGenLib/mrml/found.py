@@ -10,8 +10,9 @@ import slicer
 from LNGenLib import __version__
 from LNGenLib.image.components import components
 from LNGenLib.image.io import to_array
+from LNGenLib.mrml.hierarchy import put_beside
 from LNGenLib.mrml.results import MARK, PROVENANCE, TO_CT
-from LNGenLib.mrml.scene import put_beside
+from LNGenLib.mrml.scene import unique_name
 from LNGenLib.mrml.segmentations import NewSegment, add_segments, rgb
 from LNGenLib.mrml.volumes import check_same_place
 
@@ -36,7 +37,8 @@ def add_found(
     """
     check_same_place(ct, labels, "what the model found")
     row = NewSegment(1, "found", f"Lymph nodes by {model}", COLOR)
-    node = add_segments(ct, to_array(labels), [row], f"{ct.GetName()} lymph nodes by {model}")
+    name = unique_name(ct.GetScene(), f"{ct.GetName()} lymph nodes by {model}")
+    node = add_segments(ct, to_array(labels), [row], name)
     provenance = {"model": source, "ct": ct.GetName(), "software": f"LNGen {__version__}"}
     node.SetAttribute(MODEL, model)
     node.SetAttribute(PROVENANCE, json.dumps(provenance))

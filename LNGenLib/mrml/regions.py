@@ -9,15 +9,19 @@ import slicer
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.io import to_array
+from LNGenLib.mrml.scene import unique_name
 from LNGenLib.mrml.segmentations import NewSegment, add_segments, rgb
 from LNGenLib.mrml.volumes import check_same_place
 from LNGenLib.placement.stations import STATIONS
+
+REGION = "LNGen.region"
 
 
 def add_region(
     ct: slicer.vtkMRMLScalarVolumeNode, stations: sitk.Image, summary: dict[str, Any], name: str
 ) -> slicer.vtkMRMLSegmentationNode:
-    """A new segmentation of the stations, as the service's `placement` gives them.
+    """A new segmentation of the stations, as the service's `placement` gives them, of which the
+    outlines are shown.
 
     Raises InputError where none is available, and where the CT is no longer where it was.
     """
@@ -35,6 +39,8 @@ def add_region(
         )
         for row in found
     ]
-    node = add_segments(ct, to_array(stations), rows, name)
-    node.GetDisplayNode().SetOpacity2DFill(0.25)
+    unique = unique_name(ct.GetScene(), name)
+    node = add_segments(ct, to_array(stations), rows, unique, in_3d=False)
+    node.GetDisplayNode().SetVisibility2DFill(False)  # an outline, to see the CT in it
+    node.SetAttribute(REGION, ct.GetName())
     return node

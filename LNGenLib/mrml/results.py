@@ -1,4 +1,4 @@
-"""Results in the scene, beside their CT: a new volume that leads to everything else.
+"""Results in the scene: a new volume that leads to everything else.
 
 The volume holds the records and the provenance as attributes, and refers to the CT, the
 segmentation, the table and a hidden text with the original HU, so that it all is saved and loaded
@@ -18,8 +18,9 @@ import vtk
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import SYNTHETIC, like, marked_synthetic, to_array
+from LNGenLib.mrml.hierarchy import put_beside, put_in_synthetic_study
 from LNGenLib.mrml.originals import Originals, keep, kept
-from LNGenLib.mrml.scene import add_node, put_beside
+from LNGenLib.mrml.scene import add_node, unique_name
 from LNGenLib.mrml.segmentations import COLOR, NewSegment, add_segments, copied_segments, segment_id
 from LNGenLib.mrml.volumes import SCALARS, check_same_place, to_image
 from LNGenLib.synthesis.result import LymphNodeRecord, SynthesisResult
@@ -28,12 +29,14 @@ MARK, RECORDS, PROVENANCE = "LNGen.synthetic", "LNGen.records", "LNGen.provenanc
 TO_CT, TO_SEGMENTATION, TO_TABLE = "LNGen.ct", "LNGen.segmentation", "LNGen.table"
 COLUMNS = "label,station,R mm,A mm,S mm,long axis mm,short axis mm,in-plane axis mm,volume mm3"
 COLUMNS += ",HU,HU around"
+NODES, TABLE = " lymph nodes", " records"  # how the names of what belongs to a result end
 
 
 def add_result(
     ct: slicer.vtkMRMLScalarVolumeNode, result: SynthesisResult, originals: Originals | None = None
 ) -> slicer.vtkMRMLScalarVolumeNode:
-    """Show a result beside the volume it was made of, under the same transform; the new volume.
+    """Show a result where the volume is that it was made of, under the same transform, in the study
+    of what is synthetic; the new volume.
 
     `originals` are those that `find_originals` found beforehand, on another thread. Raises
     InputError where the result has another geometry than the volume in the world.
@@ -41,23 +44,25 @@ def add_result(
     check_same_place(ct, result.ct, "the result")
     originals = originals or find_originals(to_image(ct), result)
     labels = to_array(result.nodes)
-    name = f"{ct.GetName()} SYNTHETIC"
+    name = unique_name(ct.GetScene(), f"{ct.GetName()} SYNTHETIC", NODES, TABLE)
     volume = _volume_like(ct, to_array(result.ct), name)
     rows = [
         NewSegment(r.label, segment_id(r.label), f"LN {r.label} {r.long_axis_mm:.1f} mm", COLOR)
         for r in result.records
     ]
-    segmentation = add_segments(volume, labels, rows, f"{name} lymph nodes")
-    table = _table(ct.GetScene(), result.records, f"{name} records")
+    segmentation = add_segments(volume, labels, rows, name + NODES)
+    table = _table(ct.GetScene(), result.records, name + TABLE)
     volume.SetAttribute(RECORDS, json.dumps(result.to_json()["records"]))
     volume.SetAttribute(PROVENANCE, json.dumps(result.provenance))
     volume.SetNodeReferenceID(TO_CT, ct.GetID())
     volume.SetNodeReferenceID(TO_SEGMENTATION, segmentation.GetID())
     volume.SetNodeReferenceID(TO_TABLE, table.GetID())
     keep(volume, originals)
+    put_in_synthetic_study(volume, "CT")
+    put_in_synthetic_study(segmentation, "SEG")
+    put_beside(volume, table)
     for node in (volume, segmentation, table):
         node.SetAttribute(MARK, SYNTHETIC)
-        put_beside(ct, node)
     return volume
 
 

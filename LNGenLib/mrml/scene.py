@@ -11,6 +11,7 @@ from LNGenLib.files import unwritten
 from LNGenLib.image.io import read_ct, read_layers
 
 SCALARS = "vtkMRMLScalarVolumeNode"
+CLOSED_SURFACE = "Closed surface"
 KINDS = (  # of Slicer's modules, which the application registers in its own scene
     "vtkMRMLSegmentationNode",
     "vtkMRMLSegmentationDisplayNode",
@@ -22,6 +23,12 @@ KINDS = (  # of Slicer's modules, which the application registers in its own sce
     "vtkMRMLMarkupsJsonStorageNode",
     "vtkMRMLMarkupsROIJsonStorageNode",
 )
+RULES = (  # how a segmentation's representations become one another, which it registers, too
+    "vtkBinaryLabelmapToClosedSurfaceConversionRule",
+    "vtkClosedSurfaceToBinaryLabelmapConversionRule",
+    "vtkClosedSurfaceToFractionalLabelmapConversionRule",
+    "vtkFractionalLabelmapToClosedSurfaceConversionRule",
+)
 
 
 def new_scene() -> slicer.vtkMRMLScene:
@@ -31,6 +38,18 @@ def new_scene() -> slicer.vtkMRMLScene:
     for kind in KINDS:
         if scene.CreateNodeByClass(kind) is None:
             scene.RegisterNodeClass(getattr(slicer, kind)())
+    paths = slicer.vtkSegmentationConversionPaths()
+    slicer.vtkSegmentation().GetPossibleConversions(CLOSED_SURFACE, paths)
+    if not paths.GetNumberOfPaths():
+        factory = slicer.vtkSegmentationConverterFactory.GetInstance()
+        for rule in RULES:
+            factory.RegisterConverterRule(getattr(slicer, rule)())
+    colors = slicer.vtkMRMLColorTableNode()  # that which displays of label maps ask for
+    colors.SetTypeToLabels()
+    colors.SetSingletonTag("Labels")
+    colors.SaveWithSceneOff()
+    scene.AddNode(colors)
+    scene.AddNode(slicer.vtkMRMLSelectionNode())  # which markups ask for units
     return scene
 
 
@@ -40,6 +59,15 @@ def add_node(scene: slicer.vtkMRMLScene, kind: str, name: str) -> slicer.vtkMRML
     if isinstance(node, slicer.vtkMRMLDisplayableNode):
         node.CreateDefaultDisplayNodes()
     return node
+
+
+def unique_name(scene: slicer.vtkMRMLScene, name: str, *endings: str) -> str:
+    """A name like `name` that no node of the scene has, alone or with one of the `endings`, which
+    nodes that belong to it are to have."""
+    unique, number = name, 1
+    while any(scene.GetFirstNodeByName(unique + ending) for ending in ("", *endings)):
+        unique, number = f"{name}_{number}", number + 1
+    return unique
 
 
 def remove_node(node: slicer.vtkMRMLStorableNode) -> None:
@@ -54,19 +82,8 @@ def remove_node(node: slicer.vtkMRMLStorableNode) -> None:
     if item:
         hierarchy.RemoveItem(item, False)  # the node goes below, as it does without an item
     for each in filter(None, (node, *own)):
-        scene.RemoveNode(each)
-
-
-def put_beside(ct: slicer.vtkMRMLNode, node: slicer.vtkMRMLNode) -> None:
-    """Give a node the place of the CT's siblings in the subject hierarchy."""
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(ct.GetScene())
-    beside = hierarchy.GetItemByDataNode(ct)
-    parent = hierarchy.GetItemParent(beside) if beside else hierarchy.GetSceneItemID()
-    item = hierarchy.GetItemByDataNode(node)
-    if item:  # Slicer's application makes items by itself, slicer-core does not
-        hierarchy.SetItemParent(item, parent)
-    else:
-        hierarchy.CreateItem(parent, node)
+        if scene.IsNodePresent(each):  # displays go with their node
+            scene.RemoveNode(each)
 
 
 def load(scene: slicer.vtkMRMLScene, kind: str, path: Path) -> slicer.vtkMRMLStorableNode:
