@@ -283,7 +283,8 @@ def test_points_that_are_not_placed_are_left_out(scene):
 def test_a_preview_that_is_left_alone_is_the_plan(scene):
     preview = to_preview(scene, PLAN, "preview")
     assert to_plan(preview) == PLAN
-    assert preview.GetNthControlPointLabel(0) == "LN 1 8.2 mm"
+    assert [preview.GetNthControlPointLabel(k) for k in range(2)] == ["LN 1", "LN 3"]
+    assert to_preview(scene, PLAN, "preview").GetName() == "preview_1"
 
 
 def test_a_preview_is_edited(scene):
@@ -302,7 +303,7 @@ def test_a_preview_is_edited(scene):
         (4, 7.0, 0.0),
         (5, 7.0, 30.0),
     ]
-    assert preview.GetNthControlPointLabel(1) == "LN 4 7.0 mm"
+    assert preview.GetNthControlPointLabel(1) == "LN 4"
     assert [n.look for n in added] == [draw_appearance(PLAN.request, k, 7.0) for k in (3, 4)]
     assert to_plan(preview).refused_mm == PLAN.refused_mm
 

@@ -10,7 +10,7 @@ import slicer
 import vtk
 
 from LNGenLib.errors import InputError
-from LNGenLib.mrml.scene import add_node
+from LNGenLib.mrml.scene import add_node, unique_name
 from LNGenLib.mrml.volumes import to_world
 from LNGenLib.synthesis.appearance import draw_appearance
 from LNGenLib.synthesis.plan import Plan, PlannedNode
@@ -62,18 +62,20 @@ def to_point_list(
 def to_preview(
     scene: slicer.vtkMRMLScene, plan: Plan, name: str
 ) -> slicer.vtkMRMLMarkupsFiducialNode:
-    """A new point list with a point a planned lymph node, to be dragged, deleted or added to.
+    """A new point list with a point a planned lymph node, to be dragged, deleted or added to, under
+    a name that no other node has.
 
     What else a planned node has is in its point's description; the plan's other fields are an
     attribute.
     """
-    preview = to_point_list(scene, tuple(node.center_ras_mm for node in plan.nodes), name)
+    points = tuple(node.center_ras_mm for node in plan.nodes)
+    preview = to_point_list(scene, points, unique_name(scene, name))
     for k, node in enumerate(plan.nodes):
         _describe(preview, k, node)
     display = preview.GetDisplayNode()
     display.SetGlyphType(display.CrossDot2D)  # a sphere would hide the outline of a small one
     display.SetGlyphScale(2)
-    display.SetTextScale(2.5)
+    display.SetTextScale(1.5)  # half of Slicer's, for many lie side by side
     preview.SetAttribute(PLAN, json.dumps(asdict(replace(plan, nodes=()))))
     return preview
 
@@ -130,7 +132,7 @@ def _described(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int) -> PlannedNod
 
 
 def _describe(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, node: PlannedNode) -> None:
-    preview.SetNthControlPointLabel(k, f"LN {node.number} {node.long_axis_mm:.1f} mm")
+    preview.SetNthControlPointLabel(k, f"LN {node.number}")
     preview.SetNthControlPointDescription(k, json.dumps(asdict(node)))
 
 

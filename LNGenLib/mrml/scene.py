@@ -61,6 +61,11 @@ def add_node(scene: slicer.vtkMRMLScene, kind: str, name: str) -> slicer.vtkMRML
     return node
 
 
+def nodes_of(scene: slicer.vtkMRMLScene, kind: str) -> list[slicer.vtkMRMLNode]:
+    """A scene's nodes of the class `kind`, and of those derived from it."""
+    return [scene.GetNthNodeByClass(k, kind) for k in range(scene.GetNumberOfNodesByClass(kind))]
+
+
 def unique_name(scene: slicer.vtkMRMLScene, name: str, *endings: str) -> str:
     """A name like `name` that no node of the scene has, alone or with one of the `endings`, which
     nodes that belong to it are to have."""

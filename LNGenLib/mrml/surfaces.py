@@ -9,12 +9,13 @@ import slicer
 import vtk
 from vtk.util import numpy_support
 
-from LNGenLib.mrml.markups import planned
-from LNGenLib.mrml.scene import add_node, remove_node
+from LNGenLib.mrml.markups import POINTS, planned
+from LNGenLib.mrml.scene import add_node, nodes_of, remove_node
 from LNGenLib.mrml.segmentations import COLOR
 from LNGenLib.synthesis.plan import PlannedNode, Surface
 
-TO_SURFACES = "LNGen.surfaces"
+MODELS = "vtkMRMLModelNode"
+TO_SURFACES, SHAPES = "LNGen.surfaces", "LNGen.shapes"
 FRAME, NUMBER = "frame", "number"  # arrays by point: where it is in its structure, and whose it is
 
 
@@ -24,12 +25,13 @@ def add_surfaces(
     """Show surfaces of planned nodes, by number, beside those that a preview has already."""
     model = preview.GetNodeReference(TO_SURFACES)
     if model is None:
-        model = add_node(preview.GetScene(), "vtkMRMLModelNode", f"{preview.GetName()} shapes")
+        model = add_node(preview.GetScene(), MODELS, f"{preview.GetName()} shapes")
         display = model.GetDisplayNode()
         display.SetColor(COLOR)
         display.SetOpacity(0.7)
         display.SetVisibility2D(True)  # outlines in the slices
         display.SetSliceIntersectionThickness(2)
+        model.SetAttribute(SHAPES, preview.GetName())
         preview.SetNodeReferenceID(TO_SURFACES, model.GetID())
     _lay(preview, model, {**_shown(model), **surfaces})
     return model
@@ -54,6 +56,21 @@ def remove_preview(preview: slicer.vtkMRMLMarkupsFiducialNode) -> None:
     model = preview.GetNodeReference(TO_SURFACES)
     for node in filter(None, (model, preview)):
         remove_node(node)
+
+
+def remove_orphans(scene: slicer.vtkMRMLScene) -> None:
+    """Take models out of the scene whose previews are gone; for observers of its NodeRemovedEvent.
+
+    Nothing while a scene is read or closed, since previews come later or go earlier then.
+    """
+    if scene.IsImporting() or scene.IsRestoring() or scene.IsClosing():
+        return
+    previews = nodes_of(scene, POINTS)
+    kept = {preview.GetNodeReferenceID(TO_SURFACES) for preview in previews}
+    for model in nodes_of(scene, MODELS):
+        # each removal is an event of its own, whose observer may have taken others meanwhile
+        if model.GetAttribute(SHAPES) and model.GetID() not in kept and scene.IsNodePresent(model):
+            remove_node(model)
 
 
 def _lay(

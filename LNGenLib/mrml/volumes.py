@@ -13,6 +13,7 @@ from LNGenLib.image.io import to_array
 from LNGenLib.mrml.scene import SCALARS, add_node
 
 LABELS = "vtkMRMLLabelMapVolumeNode"
+SOFT_TISSUE = 400, 40  # window and level, HU
 
 
 def to_image(volume: slicer.vtkMRMLScalarVolumeNode) -> sitk.Image:
@@ -54,6 +55,27 @@ def check_same_place(volume: slicer.vtkMRMLVolumeNode, image: sitk.Image, name: 
         or not np.allclose(right_angled(there, image.GetSize(), name), affine_of(image), atol=1e-2)
     ):
         raise InputError(f"{name} has another geometry than {volume.GetName()}: was that changed?")
+
+
+def same_place(volume: slicer.vtkMRMLVolumeNode, other: slicer.vtkMRMLVolumeNode) -> bool:
+    """Whether two volumes have one grid in the world; not of those under transforms that are not
+    linear."""
+    voxels = [each.GetImageData() for each in (volume, other)]
+    if None in voxels or voxels[0].GetDimensions() != voxels[1].GetDimensions():
+        return False
+    try:
+        return np.allclose(ijk_to_world(volume), ijk_to_world(other), atol=1e-2)
+    except InputError:
+        return False
+
+
+def soft_tissue_window(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Show a CT with a window for soft tissue, unless somebody chose one: Slicer's automatic one
+    takes in all HU."""
+    display = volume.GetDisplayNode()
+    if display is not None and display.GetAutoWindowLevel():
+        display.AutoWindowLevelOff()
+        display.SetWindowLevel(*SOFT_TISSUE)
 
 
 def to_world(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:
