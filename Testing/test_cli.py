@@ -618,7 +618,17 @@ def test_bad_input_is_refused_before_torch_loads(inputs, tmp_path, command):
 def test_the_table_of_lymph_nodes_fits_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(commands, "console", Console(width=80))
     figures = {"long_axis_mm": 14.1, "mean_hu": -17.0, "surrounding_mean_hu": -108.0}
-    node = replace(RECORD, center_ras_mm=(-14.0, -55.0, -44.0), **figures)
+    figures |= {"recist_axis_mm": 13.6, "recist_short_axis_mm": 11.2, "conspicuity": 12.3}
+    node = replace(RECORD, center_ras_mm=(-114.0, -155.0, -44.0), **figures)
     commands._print_records([replace(node, station=s) for s in ("mesorectal", "superior rectal")])
     told = capsys.readouterr().out
-    assert all(part in told for part in ("mesorectal", "-55", "14.1", "729", "-17", "-108"))
+    lengths = ("14.1 x", "9.0", "13.6 x", "11.2", "729")
+    assert all(part in told for part in ("mesorectal", "-155", *lengths, "-17", "-108", "12.3"))
+    assert all(line[-1] in "┓┃┩│┘" for line in told.splitlines()), "the last column is cut"
+
+
+def test_the_table_shows_older_lymph_nodes(monkeypatch, capsys):
+    """Whose records do not tell their in-plane short axis."""
+    monkeypatch.setattr(commands, "console", Console(width=120))
+    commands._print_records([replace(RECORD, recist_axis_mm=7.5)])
+    assert " 7.5 " in capsys.readouterr().out

@@ -53,6 +53,7 @@ def record(label: int) -> LymphNodeRecord:
         structure_repaired=False,
         seed=3,
         station="mesorectal" if label == 1 else None,
+        recist_short_axis_mm=None if label == 2 else 5.5,
     )
 
 
@@ -175,6 +176,9 @@ def test_the_table_has_a_row_a_lymph_node(case):
     assert rows[0]["station"] == "mesorectal" and rows[1]["station"] == ""
     assert [float(rows[2][name]) for name in ("R mm", "A mm", "S mm")] == [1, 2, 6]
     assert float(rows[1]["long axis mm"]) == 8.2
+    assert float(rows[0]["in-plane long axis mm"]) == 7.0
+    short = [row["in-plane short axis mm"] for row in rows]
+    assert (float(short[0]), short[1]) == (5.5, "nan"), "records of older results do not tell it"
     assert float(rows[0]["HU around"]) == -90.5 and rows[1]["HU around"] == "nan"
 
 

@@ -256,3 +256,9 @@ def test_records_of_older_results_are_read():
     """They tell a number beside the label."""
     older = through_json(RECORD) | {"number": 0}
     assert LymphNodeRecord.from_json(older) == RECORD
+
+
+def test_records_without_an_in_plane_short_axis_are_read():
+    older = through_json(RECORD)
+    del older["recist_short_axis_mm"]
+    assert LymphNodeRecord.from_json(older).recist_short_axis_mm is None

@@ -317,19 +317,23 @@ def _print_plan(plan: Mapping[str, Any]) -> None:
 
 
 def _print_records(records: Sequence[LymphNodeRecord]) -> None:
-    lengths = ("long", "short", "in-plane")
-    table = Table(
-        "node", "station", "center RAS mm", *lengths, "mm3", "HU", "around", "conspicuity"
-    )
-    table.columns[1].min_width = len("mesorectal")  # whole in a terminal of 80 columns
+    axes = ("long x short", "in-plane")
+    table = Table("node", "station", "center RAS mm", *axes, "mm3", "HU", "around", "seen")
+    table.columns[1].width = len("mesorectal")  # whole in a terminal of 80 columns
     for r in records:
         center = ", ".join(f"{v:.0f}" for v in r.center_ras_mm)
-        axes = [f"{v:.1f}" for v in (r.long_axis_mm, r.short_axis_mm, r.recist_axis_mm)]
+        in_3d = _axes(r.long_axis_mm, r.short_axis_mm)
+        in_plane = _axes(r.recist_axis_mm, r.recist_short_axis_mm)
         around = "-" if r.surrounding_mean_hu is None else f"{r.surrounding_mean_hu:.0f}"
         seen = "-" if r.conspicuity is None else f"{r.conspicuity:.1f}"
         values = [f"{r.volume_mm3:.0f}", f"{r.mean_hu:.0f}", around, seen]
-        table.add_row(str(r.label), r.station or "-", center, *axes, *values)
+        table.add_row(str(r.label), r.station or "-", center, in_3d, in_plane, *values)
     console.print(table)
+
+
+def _axes(long: float, short: float | None) -> str:
+    """Both axes in mm, as far as they are known."""
+    return f"{long:.1f}" if short is None else f"{long:.1f} x {short:.1f}"
 
 
 def _warn_of_unseen(records: Sequence[LymphNodeRecord]) -> None:

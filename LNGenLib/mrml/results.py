@@ -27,8 +27,8 @@ from LNGenLib.synthesis.result import LymphNodeRecord, SynthesisResult
 
 MARK, RECORDS, PROVENANCE = "LNGen.synthetic", "LNGen.records", "LNGen.provenance"
 TO_CT, TO_SEGMENTATION, TO_TABLE = "LNGen.ct", "LNGen.segmentation", "LNGen.table"
-COLUMNS = "label,station,R mm,A mm,S mm,long axis mm,short axis mm,in-plane axis mm,volume mm3"
-COLUMNS += ",HU,HU around"
+COLUMNS = "label,station,R mm,A mm,S mm,long axis mm,short axis mm,in-plane long axis mm"
+COLUMNS += ",in-plane short axis mm,volume mm3,HU,HU around"
 NODES, TABLE = " lymph nodes", " records"  # how the names of what belongs to a result end
 
 
@@ -134,7 +134,8 @@ def _table(
 ) -> slicer.vtkMRMLTableNode:
     rows = [
         (r.label, r.station or "", *r.center_ras_mm, r.long_axis_mm, r.short_axis_mm)
-        + (r.recist_axis_mm, r.volume_mm3, r.mean_hu, r.surrounding_mean_hu)
+        + (r.recist_axis_mm, r.recist_short_axis_mm, r.volume_mm3)
+        + (r.mean_hu, r.surrounding_mean_hu)
         for r in records
     ]
     table = add_node(scene, "vtkMRMLTableNode", name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from LNGenLib.image.grid import Box
 from LNGenLib.structure.frame import TRUNCATION
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import diameter, surface
+
+_EDGES = slice(None, -1), slice(1, None)  # where the edges of a closed outline start and end
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,25 +110,42 @@ class LymphNode:
         grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
         return diameter(surface(self.distance(grid))[0])[0] * step
 
-    def recist_axis(self) -> float:
-        """Largest in-plane diameter in mm over the CT's own slices that cut the node.
+    def recist_axes(self) -> tuple[float, float]:
+        """Long and short axis in mm as radiologists measure them, in one of the CT's own slices.
 
-        A node that lies between two slice centers is cut at its own center.
+        The long one is the largest diameter in any slice that cuts the node, the short one the
+        largest width perpendicular to it in the same slice. A node that lies between two slice
+        centers is cut at its own center.
         """
         box = self.box(0)
         slices = [(z - self.center[0]) * self.spacing[0] for z in range(box[0].start, box[0].stop)]
-        longest = max((self._section(z) for z in slices), default=0.0)
-        return longest or self._section(0.0)
+        longest = max((self._section(z) for z in slices), default=(0.0, 0.0))
+        return longest if longest[0] else self._section(0.0)
 
-    def _section(self, z: float) -> float:
+    def _section(self, z: float) -> tuple[float, float]:
+        """Both axes in the plane `z` mm from the center, 0 where it does not cut the node."""
         half = 0.6 * self.long_axis
         axis = np.linspace(-half, half, 49)
         points = np.stack(np.meshgrid([z], axis, axis, indexing="ij"), -1)[0]
         contours = measure.find_contours(self.distance(points), 0.0)
-        if not contours:
-            return 0.0
-        outline = np.concatenate(contours)
-        return float(diameter(outline)[0] * (axis[1] - axis[0])) if len(outline) > 3 else 0.0
+        if sum(map(len, contours)) <= 3:
+            return 0.0, 0.0
+        length, ends = diameter(np.concatenate(contours))
+        step = float(axis[1] - axis[0])
+        return length * step, _width(contours, (ends[1] - ends[0]) / length) * step
+
+
+def _width(contours: Sequence[np.ndarray], along: np.ndarray) -> float:
+    """Largest distance of two points of closed outlines (n, 2) on one line perpendicular to the
+    unit vector `along` (2,): it lies on a line through a vertex."""
+    turn = np.stack([along, (-along[1], along[0])], 1)
+    start, stop = (np.concatenate([c[part] for c in contours]) @ turn for part in _EDGES)
+    line, run = start[:, :1], stop[:, 0] - start[:, 0]
+    share = np.divide(line - start[:, 0], run, out=np.zeros((len(run),) * 2), where=run != 0)
+    height = start[:, 1] + share * (stop[:, 1] - start[:, 1])
+    hit = (share >= 0) & (share <= 1) & ((run != 0) | (line == start[:, 0]))
+    tops, bottoms = (np.where(hit, height, end) for end in (-np.inf, np.inf))
+    return float((tops.max(1) - bottoms.min(1)).max())
 
 
 def _samples(count: int) -> np.ndarray:

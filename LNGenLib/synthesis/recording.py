@@ -65,13 +65,15 @@ def _record(
     start = corner(painted.box)
     voxel = float(np.prod(node.spacing))
     start_ras, end_ras = index_to_ras(ct, node.long_axis_ends())
+    recist_long, recist_short = node.recist_axes()
     return LymphNodeRecord(
         label=planned.number,
         center_ras_mm=as_point(index_to_ras(ct, start + _middle(painted)), 3),
         wanted_long_axis_mm=round(float(node.long_axis), 3),
         long_axis_mm=round(node.measured_long_axis(), 3),
         short_axis_mm=round(node.structure.short_axis(node.long_axis), 3),
-        recist_axis_mm=round(node.recist_axis(), 3),
+        recist_axis_mm=round(recist_long, 3),
+        recist_short_axis_mm=round(recist_short, 3),
         long_axis_ras_mm=(as_point(start_ras, 3), as_point(end_ras, 3)),
         volume_mm3=round(node.structure.volume(node.long_axis), 3),
         grid_volume_mm3=round(float(painted.share.sum()) * voxel, 3),

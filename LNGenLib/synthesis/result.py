@@ -28,17 +28,17 @@ class LymphNodeRecord:
     `label` is its value in the label map, and its number in the plan: where others found no room,
     there are gaps. `station` names where it lies, if it was placed by stations.
     `center_ras_mm` is the center of mass, of a bent node the nearest voxel of its label;
-    `recist_axis_mm` is the largest diameter in the CT's own slices; `long_axis_ras_mm` the ends of
-    the 3D long axis; `surrounding_mean_hu` of unchanged voxels within 3 mm of the label. `mean_hu`
-    is that of its label, partial volume included, `wanted_mean_hu` that of its tissue. It
-    looks "benign" or "suspicious", its `appearance`; with a `hilum` it has a notch in its long
-    side, in which fat stayed, with a `necrosis` a dark core; `unevenness_hu` is the SD by which its
-    tissue was made to vary. `axis_ratio` (short / long) and `irregularity` (1 - volume / convex
-    hull) are those of its surface. Its place was found by an anatomy that is `anatomy_estimated`
-    from HU, where no labels showed the bowel and it was not given. Its `conspicuity` is the peak
-    change of HU, as the scan shows it, over the level of the noise there: below `HARDLY_SEEN` few
-    would find it. `volume_mm3` is its surface's, `grid_volume_mm3` the sum of its shares of voxels,
-    as painted.
+    `recist_axis_mm` is the largest diameter in the CT's own slices, `recist_short_axis_mm` the
+    largest width perpendicular to it in that slice; `long_axis_ras_mm` the ends of the 3D long
+    axis; `surrounding_mean_hu` of unchanged voxels within 3 mm of the label. `mean_hu` is that of
+    its label, partial volume included, `wanted_mean_hu` that of its tissue. It looks "benign" or
+    "suspicious", its `appearance`; with a `hilum` it has a notch in its long side, in which fat
+    stayed, with a `necrosis` a dark core; `unevenness_hu` is the SD by which its tissue was made to
+    vary. `axis_ratio` (short / long) and `irregularity` (1 - volume / convex hull) are those of its
+    surface. Its place was found by an anatomy that is `anatomy_estimated` from HU, where no labels
+    showed the bowel and it was not given. Its `conspicuity` is the peak change of HU, as the scan
+    shows it, over the level of the noise there: below `HARDLY_SEEN` few would find it. `volume_mm3`
+    is its surface's, `grid_volume_mm3` the sum of its shares of voxels, as painted.
     """
 
     label: int
@@ -65,6 +65,7 @@ class LymphNodeRecord:
     unevenness_hu: float | None = None
     anatomy_estimated: bool = False
     conspicuity: float | None = None
+    recist_short_axis_mm: float | None = None
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> LymphNodeRecord:
