@@ -1,17 +1,43 @@
-"""The panel host itself, on a sample module: it must do what Slicer does, or fail loudly."""
+"""The panel host must be as strict as Slicer: what is wrong there fails a test here."""
 
-from __future__ import annotations
-
+import enum
+import logging
+import sys
+import warnings
 from pathlib import Path
+from subprocess import CalledProcessError
+from typing import Annotated
 
-import numpy as np
 import pytest
+import SimpleITK as sitk
 
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
-import vtk  # noqa: E402
-from panel_host import NotInHost, PanelHost  # noqa: E402
+pytest.importorskip("PySide6")
 
-SAMPLE = Path(__file__).parent / "panel_host" / "sample"
+from panel_host import NotInHost, PanelHost, packaging  # noqa: E402
+from PySide6 import QtCore  # noqa: E402
+
+UI = """<ui version="4.0"><widget class="qMRMLWidget" name="root">
+<layout class="QVBoxLayout" name="rows">{}</layout></widget>
+<connections><connection><sender>root</sender><signal>mrmlSceneChanged(vtkMRMLScene*)</signal>
+<receiver>box</receiver><slot>setMRMLScene(vtkMRMLScene*)</slot></connection></connections></ui>"""
+ITEM = (
+    '<item><widget class="{}" name="{}"><property name="{}"><{}>{}</{}></property></widget></item>'
+)
+MODULE = """
+from slicer.ScriptedLoadableModule import *
+seen = []
+class Thing(ScriptedLoadableModule):
+    def __init__(self, parent):
+        super().__init__(parent)
+        parent.title, parent.dependencies = "Thing", ["{}"]
+class ThingWidget(ScriptedLoadableModuleWidget):
+    def setup(self):
+        seen.append("setup")
+    def enter(self):
+        seen.append("enter")
+"""
+CT = "vtkMRMLScalarVolumeNode"
 
 
 @pytest.fixture
@@ -20,215 +46,230 @@ def host():
         yield host
 
 
+def load(path: Path, *items: tuple[str, ...]):
+    """The named widgets of a .ui with these: class, name, property, type, value."""
+    lines = (ITEM.format(*item, item[3]) for item in items)
+    path.write_text(UI.format("".join(lines)))
+    root = slicer.util.loadUI(str(path))
+    root.setMRMLScene(slicer.mrmlScene)
+    root.show()
+    return slicer.util.childWidgetVariables(root), root
+
+
 @pytest.fixture
-def widget(host):
-    return host.open(SAMPLE / "PanelSample.py")
+def ui(host, tmp_path):
+    ui, ui.root = load(
+        tmp_path / "a.ui",
+        ("qMRMLNodeComboBox", "box", "noneEnabled", "bool", "false"),
+        ("ctkCollapsibleButton", "section", "text", "string", "More"),
+        ("ctkSliderWidget", "size", "singleStep", "double", "0.1"),
+        ("qSlicerMarkupsPlaceWidget", "place", "toolTip", "string", "tip"),
+    )
+    ui.box.nodeTypes = [CT]
+    return ui
 
 
-def add_ct(name: str) -> object:
-    """A CT of 60 x 60 x 40 mm with a bright cube."""
-    values = np.full((20, 30, 30), -50, np.int16)
-    values[8:14, 10:20, 10:20] = 200
-    ct = slicer.util.addVolumeFromArray(values, np.diag([2.0, 2.0, 2.0, 1.0]), name)
-    ct.CreateDefaultDisplayNodes()
-    ct.GetDisplayNode().AutoWindowLevelOff()
-    ct.GetDisplayNode().SetWindowLevelMinMax(-175, 250)
-    return ct
+def raise_below() -> None:
+    QtCore.QTimer.singleShot(0, lambda: {}["lost"])
 
 
-def pixel(host, view: str, ras: tuple[float, float, float]) -> tuple[int, int, int]:
-    view = host.views[view]
-    host.turn()
-    return view.grab().toImage().pixelColor(view.to_pixel(ras)).getRgb()[:3]
-
-
-def test_keys_and_mouse_set_parameters_in_slicer_text_form(host, widget):
-    ui, node = widget.ui, widget.parameters.parameterNode
-    host.type(ui.countSlider, "7")
-    host.type(ui.nameEdit, "Ada")
-    host.type(ui.strengthSpinBox, "0.25")
-    host.choose(ui.shapeComboBox, "round shape")
-    host.click(ui.keepCheckBox)
-    low, high = ui.sizesRange.findChildren(type(ui.strengthSpinBox))
-    host.type(high, "12")
-    host.type(low, "4")
-    names = ("nodes.count", "nodes.sizes._minimum", "nodes.sizes._maximum", "nodes.shape")
-    assert [node.GetParameter(name) for name in names] == ["7", "4.0", "12.0", "ROUND"]
-    names = ("name", "strength", "keep", "anatomy.2")
-    assert [node.GetParameter(name) for name in names] == ["Ada", "0.25", "False", "True"]
-
-
-def test_parameters_show_in_widgets(host, widget):
-    ui, parameters = widget.ui, widget.parameters
-    parameters.nodes.count = 9
-    parameters.nodes.sizes.maximum = 20
-    parameters.parameterNode.SetParameter("strength", "0.75")
-    assert (ui.countSlider.value, ui.sizesRange.maximumValue) == (9, 20)
-    assert ui.strengthSpinBox.value == 0.75
-    with pytest.raises(ValueError, match="99"):
-        parameters.nodes.count = 99
-    assert parameters.nodes.count == 9
-
-
-def test_node_boxes_follow_the_scene(host, widget):
-    ui = widget.ui
-    assert ui.ctSelector.currentNode() is None
-    first, second = add_ct("first"), add_ct("second")
-    assert widget.parameters.ct is first
-    host.choose(ui.ctSelector, "second")
-    assert widget.parameters.ct is second
-    slicer.mrmlScene.RemoveNode(second)
-    assert widget.parameters.ct is first
-    segments = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "organs")
-    assert widget.parameters.anatomy is None, "a box with 'None' picks nothing by itself"
-    host.choose(ui.anatomySelector, "organs")
-    assert widget.parameters.anatomy is segments
-
-
-@pytest.mark.parametrize("suffix", [".mrb", ".mrml"])
-def test_a_saved_scene_brings_parameters_back(host, widget, tmp_path, suffix):
-    add_ct("first")
-    widget.parameters.ct = add_ct("second")
-    host.type(widget.ui.countSlider, "11")
-    host.choose(widget.ui.shapeComboBox, "round shape")
-    host.save(tmp_path / f"scene{suffix}")
-    host.clear()
-    assert widget.ui.ctSelector.currentNode() is None
-    assert widget.ui.countSlider.value == 5
-    host.load(tmp_path / f"scene{suffix}")
-    assert widget.ui.countSlider.value == 11
-    assert widget.ui.shapeComboBox.currentText == "round shape"
-    assert widget.ui.ctSelector.currentNode().GetName() == "second"
-
-
-def test_dialogs_take_the_answers_of_a_test(host, widget):
-    host.answers.append(False)
-    host.click(widget.ui.runButton)
-    assert host.messages == ["Place points?"]
-    assert slicer.mrmlScene.GetFirstNodeByName("points") is None
-    host.answers.append("OK")
-    host.click(widget.ui.runButton)
-    assert slicer.mrmlScene.GetFirstNodeByName("points") is not None
-    host.wait(lambda: "tick" in widget.seen)
-    with pytest.raises(AssertionError, match="error"):
-        host.click(widget.ui.runButton)
-
-
-def test_control_points_are_dragged_in_a_slice_view(host, widget):
-    slicer.util.setSliceViewerLayers(background=add_ct("ct"), fit=True)
-    host.answers.append(True)
-    host.click(widget.ui.runButton)
-    points = slicer.mrmlScene.GetFirstNodeByName("points")
-    red = host.views["Red"]
-    red.go_to((20, 20, 20))
-    host.turn()
-    red.drag((20, 20, 20), (30, 24, 20))
-    host.turn()
-    assert np.allclose(points.GetNthControlPointPositionWorld(0), (30, 24, 20), atol=0.3)
-
-
-def test_views_show_the_ct_and_a_segment(host):
-    ct = add_ct("ct")
-    slicer.util.setSliceViewerLayers(background=ct, fit=True)
-    host.views["Red"].go_to((30, 30, 20))
-    inside, outside = (30, 30, 20), (10, 10, 20)
-    expected = [round(255 * (value + 175) / 425) for value in (200, -50)]
-    shown = [pixel(host, "Red", place) for place in (inside, outside)]
-    assert np.allclose(shown, [[value] * 3 for value in expected], atol=2)
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-    node.CreateDefaultDisplayNodes()
-    node.SetReferenceImageGeometryParameterFromVolumeNode(ct)
-    name = node.GetSegmentation().AddEmptySegment("cube", "cube", (1, 0, 0))
-    cube = (slicer.util.arrayFromVolume(ct) > 0).astype(np.uint8)
-    slicer.util.updateSegmentBinaryLabelmapFromArray(cube, node, name, ct)
-    red, green, _ = pixel(host, "Red", inside)
-    assert red > green + 50
-    assert pixel(host, "Red", outside) == shown[1]
-
-
-def test_cells_and_headers_are_clicked(host, widget):
-    ui = widget.ui
-    host.click_cell(ui.table, 1, 1)
-    assert widget.seen[-1] == (1, 1)
-    host.click(ui.inputsButton)
-    assert ui.inputsButton.collapsed
-    with pytest.raises(AssertionError, match="nameEdit is not in sight"):
-        host.type(ui.nameEdit, "x")
-    ui.runButton.enabled = False
-    with pytest.raises(AssertionError, match="runButton is not enabled"):
-        host.click(ui.runButton)
-
-
-def test_a_module_is_reloaded(host, widget):
-    host.type(widget.ui.nameEdit, "kept")
-    new = host.reload()
-    assert new is not widget
-    assert not widget.timer.active
-    assert new.ui.nameEdit.text == "kept"
+def remove_twice() -> None:
+    node = slicer.mrmlScene.AddNewNodeByClass(CT)
+    slicer.mrmlScene.RemoveNode(node)
+    slicer.mrmlScene.RemoveNode(node)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "named"),
+    ("cause", "text"),
     [
-        ('class="QCheckBox"', 'class="ctkFancyBox"', "widget ctkFancyBox"),
-        ('name="singleStep"', 'name="smallStep"', "property QDoubleSpinBox.smallStep"),
-        ("<slot>setMRMLScene(", "<slot>setScene(", "setScene"),
-        ("<signal>mrmlSceneChanged(", "<signal>sceneChanged(", "qMRMLWidget.sceneChanged"),
+        (raise_below, "lost"),
+        (remove_twice, "removed already"),
+        (lambda: logging.warning("logged"), "logged"),
+        (lambda: warnings.warn("warned", stacklevel=1), "warned"),
+        (lambda: QtCore.qWarning("told"), "told"),
+        (lambda: slicer.mrmlScene.AddNode(None), "unable to add a null node"),
     ],
 )
-def test_what_a_ui_asks_for_in_vain_is_named(host, tmp_path, old, new, named):
-    text = (SAMPLE / "Resources" / "UI" / "PanelSample.ui").read_text()
-    assert old in text
-    (tmp_path / "changed.ui").write_text(text.replace(old, new))
+def test_what_stains_slicers_log_fails_the_test(host, cause, text):
+    cause()
+    with pytest.raises(AssertionError, match=text):
+        host.turn()
+    with host.expecting(text):
+        cause()
+    with pytest.raises(AssertionError, match="no error"), host.expecting(text):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("item", "named"),
+    [
+        (("ctkFancyBox", "box", "text", "string", "x"), "widget ctkFancyBox"),
+        (("QCheckBox", "box", "smallStep", "bool", "true"), "property QCheckBox.smallStep"),
+        (("QCheckBox", "box", "checked", "bool", "true"), "setMRMLScene"),
+    ],
+)
+def test_what_a_ui_asks_for_in_vain_is_named(host, tmp_path, item, named):
     with pytest.raises(AttributeError, match=named):
-        slicer.util.loadUI(str(tmp_path / "changed.ui"))
+        load(tmp_path / "a.ui", item)
 
 
-def test_what_a_module_asks_for_in_vain_is_named(host, widget):
+def test_what_a_module_asks_for_in_vain_is_named(host, ui):
     import ctk
     import qt
 
-    button = widget.ui.runButton
     for call, named in (
         (lambda: qt.QFancy, "qt.QFancy"),
         (lambda: ctk.ctkFancyBox(), "ctk.ctkFancyBox"),
-        (lambda: button.connect("clickd()", print), "signal QPushButton.clickd"),
-        (lambda: setattr(button, "colour", 1), "property QPushButton.colour"),
-        (lambda: setattr(widget.ui.ctSelector, "colour", 1), "property qMRMLNodeComboBox.colour"),
+        (lambda: ui.section.connect("clickd()", print), "signal ctkCollapsibleButton.clickd"),
+        (lambda: setattr(ui.box, "colour", 1), "property qMRMLNodeComboBox.colour"),
         (lambda: qt.QMessageBox.question(None, "", ""), "qt.QMessageBox.question"),
     ):
         with pytest.raises(NotInHost, match=named):
             call()
-    with pytest.raises(AttributeError, match="layoutManger"):
-        slicer.app.layoutManger()
-    assert not hasattr(slicer.modules, "totalsegmentator")
+    with pytest.raises(AssertionError, match="no answer"):
+        slicer.util.confirmYesNoDisplay("Really?")
 
 
-def test_errors_in_callbacks_are_raised(host, widget, capsys):
-    def fail(*_: object) -> None:
-        raise KeyError("lost")
+def test_parameters_are_kept_and_refused_as_slicer_does(host, ui):
+    from slicer.parameterNodeWrapper import (
+        Decimals,
+        FloatRange,
+        RangeBounds,
+        WithinRange,
+        parameterNodeWrapper,
+        parameterPack,
+    )
 
-    widget.ui.runButton.clicked.connect(fail)
-    host.answers.append(False)
-    with pytest.raises(AssertionError) as caught:
-        host.click(widget.ui.runButton)
-    assert "lost" in str(caught.value.__cause__)
-    add_ct("ct").AddObserver(vtk.vtkCommand.ModifiedEvent, fail)
-    slicer.util.getNode("ct").Modified()
-    with pytest.raises(AssertionError):
-        host.check()
+    class Shape(enum.Enum):
+        any = 0
+        round = 1
+
+    @parameterPack
+    class Nodes:
+        size: Annotated[float, WithinRange(1, 30)] = 8.0
+        shape: Shape
+
+    @parameterNodeWrapper
+    class Wrapper:
+        nodes: Nodes
+        ct: slicer.vtkMRMLScalarVolumeNode
+
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode")
+    wrapper = Wrapper(node)
+    ui.size.setProperty("SlicerParameterName", "nodes.size")
+    tag = wrapper.connectGui(ui)
+    host.type(ui.size, "7.3")
+    assert node.GetParameter("nodes.size") == "7.300000000000001", "as CTK's slider has it"
+    held = wrapper.nodes
+    node.SetParameter("nodes.shape", "round")
+    held.size = 9.0
+    assert wrapper.nodes.shape is Shape.any, "a pack that was held writes all of its old values"
+    for value, error in ((99.0, ValueError), ("9", TypeError)):
+        with pytest.raises(error):
+            wrapper.nodes.size = value
+    with pytest.raises(AttributeError):
+        wrapper.nodes.colour = 1
+    wrapper.disconnectGui(tag)
+    node.UnsetParameter("nodes.shape")
+    with pytest.raises(ValueError, match="Shape"):
+        Wrapper(node)
+    with host.expecting("Unused annotations"):
+        parameterPack(type("P", (), {"__annotations__": {"a": Annotated[float, Decimals(1)]}}))
+    with pytest.raises(ValueError, match="not allowed"):
+        bounds = Annotated[FloatRange, RangeBounds(1, 30)]
+        parameterPack(type("P", (), {"__annotations__": {"a": bounds}}))
 
 
-def test_properties_are_attributes(host):
+def test_a_node_box_picks_little_by_itself(host, ui):
+    first, second = (slicer.mrmlScene.AddNewNodeByClass(CT, name) for name in "ab")
+    assert ui.box.currentNode() is None
+    host.choose(ui.box, "b")
+    slicer.mrmlScene.RemoveNode(second)
+    assert ui.box.currentNode() is first, "Qt takes the next row"
+    ui.box.sortFilterProxyModel().setHiddenNodeIDs([first.GetID()])
+    assert ui.box.currentNode() is None
+    host.choose(ui.box, "Create new Volume")
+    assert ui.box.currentNode().GetName() == "Volume"
+    host.clear()
+    assert ui.box.currentNode() is None
+
+
+def test_place_mode_and_its_buttons_outlive_what_a_panel_does(host, ui):
+    points = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "points")
+    points.CreateDefaultDisplayNodes()
+    ui.place.setMRMLScene(slicer.mrmlScene)
+    ui.place.deleteButton().hide()
+    ui.place.setCurrentNode(points)
+    assert ui.place.deleteButton().visible
+    ui.place.buttonsVisible = False
+    points.Modified()
+    assert ui.place.deleteButton().visible and not ui.place.placeButton().visible
+    ui.place.setPlaceModeEnabled(True)
+    assert ui.place.placeModeEnabled and ui.place.placeButton().checked
+    slicer.mrmlScene.RemoveNode(points)
+    ui.place.setCurrentNode(None)
+    interaction = slicer.app.applicationLogic().GetInteractionNode()
+    assert interaction.GetCurrentInteractionMode() == interaction.Place
+    host.views["Red"].click((0, 0, 0))
+    host.turn()
+    assert slicer.mrmlScene.GetFirstNodeByName("F") is not None, "the stray list"
+
+
+def test_what_lies_in_a_folded_section_is_hidden(host, ui):
     import qt
 
-    label = qt.QLabel("text")
-    label.text += "!"
-    label.toolTip = "tip"
-    assert (label.text, label.toolTip, label.enabled) == ("text!", "tip", True)
-    timer = qt.QTimer()
-    timer.singleShot = True
-    assert timer.singleShot
-    seen = []
-    qt.QTimer.singleShot(0, lambda: seen.append(1))
-    host.wait(lambda: seen)
+    label = qt.QLabel("text", ui.section)
+    qt.QVBoxLayout(ui.section).addWidget(label)
+    host.turn()
+    ui.section.collapsed = True
+    label.show()
+    assert not label.visible and ui.section.sizeHint().height() == 40
+    ui.section.collapsed = False
+    assert label.visible
+    with pytest.raises(AssertionError, match="takes"):
+        host.window.set_panel_width(10)
+
+
+def test_an_installation_that_fails_is_shown_and_raised(host):
+    from slicer.packaging import pip_check, pip_ensure
+
+    assert pip_check("numpy>=1") and not pip_check("numpy>=99") and not pip_check("no-such-thing")
+    host.missing.add("monai")
+    host.failing.add("monai")
+    host.answers.extend((True, False))
+    with host.expecting("installation failed"), pytest.raises(CalledProcessError):
+        pip_ensure("monai")
+    assert host.messages[-1] == "Package installation failed." and not packaging.installed
+    with pytest.raises(RuntimeError, match="declined"):
+        pip_ensure("monai")
+
+
+def test_sample_data_is_kept_by_category_and_loaded_by_file_only(host, tmp_path):
+    from SampleData import SampleDataLogic
+
+    sitk.WriteImage(sitk.Image(3, 3, 3, sitk.sitkInt16), tmp_path / "a.nrrd")
+    file, called = (tmp_path / "a.nrrd").as_uri(), []
+    for _ in range(2):
+        SampleDataLogic.registerCustomSampleDataSource(
+            "Mine", sampleName="A", uris=file, fileNames="a.nrrd", nodeNames="a",
+            customDownloader=called.append,
+        )  # fmt: skip
+    (source,) = slicer.modules.sampleDataSources["Mine"]
+    assert SampleDataLogic().downloadSample("A").GetName() == "a" and not called
+    with pytest.raises(IndexError):
+        SampleDataLogic().downloadSample("B")
+
+
+@pytest.mark.parametrize("dependency", ["Markups", "NoSuchModule"])
+def test_a_module_needs_its_dependencies(host, tmp_path, dependency):
+    (tmp_path / "Thing.py").write_text(MODULE.format(dependency))
+    if dependency == "NoSuchModule":
+        with pytest.raises(RuntimeError, match="NoSuchModule"):
+            host.open(tmp_path / "Thing.py")
+        return
+    widget = host.open(tmp_path / "Thing.py")
+    host.leave()
+    assert not widget.parent.isEntered
+    host.enter()
+    assert host.reload() is not widget
+    assert sys.modules["Thing"].seen == ["setup"], "a reload does not enter"

@@ -1,7 +1,9 @@
-"""Stand-ins of `slicer.app`, the main window and the layout of views."""
+"""Stand-ins of `slicer.app`, of the main window with its module panel, and of the layout."""
 
 from __future__ import annotations
 
+import importlib.metadata
+import logging
 import tempfile
 
 import slicer
@@ -10,9 +12,10 @@ from PySide6 import QtCore, QtWidgets
 from PySide6.QtCore import QObject, Signal
 
 from panel_host.pythonqt import StandIn
+from panel_host.scripted import qSlicerScriptedLoadableModule
 from panel_host.views import SliceView, ThreeDView, register_managers
+from panel_host.widgets import ctkCollapsibleButton, lay_out
 
-ORIENTATIONS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
 LOGICS = {
     "Markups": "vtkSlicerMarkupsLogic",
     "Segmentations": "vtkSlicerSegmentationsModuleLogic",
@@ -20,7 +23,34 @@ LOGICS = {
     "Models": "vtkSlicerModelsLogic",
     "Tables": "vtkSlicerTablesLogic",
     "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
+    "Data": "vtkSlicerDataModuleLogic",  # removes the display nodes of what is removed
 }
+IN_HIERARCHY = (
+    *(slicer.vtkMRMLVolumeNode, slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLMarkupsNode),
+    *(slicer.vtkMRMLModelNode, slicer.vtkMRMLTableNode, slicer.vtkMRMLTransformNode),
+)
+
+
+def keep_hierarchy(scene: slicer.vtkMRMLScene) -> None:
+    """Give what is added an item of the subject hierarchy, as Slicer's application does; to remove
+    what is removed already is an error."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode
+
+    def added(_: object, __: str, node: slicer.vtkMRMLNode) -> None:
+        known = isinstance(node, IN_HIERARCHY) and not node.GetHideFromEditors()
+        if known and not scene.IsImporting():
+            hierarchy(scene).CreateItem(hierarchy(scene).GetSceneItemID(), node)
+
+    def leaves(_: object, __: str, node: slicer.vtkMRMLNode) -> None:
+        if not scene.IsNodePresent(node):
+            logging.error("RemoveNode: %s is removed already", node.GetName())
+        elif not scene.IsClosing() and isinstance(node, IN_HIERARCHY):
+            if item := hierarchy(scene).GetItemByDataNode(node):
+                hierarchy(scene).RemoveItem(item, False, False)
+
+    added.CallDataType = leaves.CallDataType = vtk.VTK_OBJECT
+    scene.AddObserver(scene.NodeAddedEvent, added)
+    scene.AddObserver(scene.NodeAboutToBeRemovedEvent, leaves)
 
 
 class ModuleManager(QObject, StandIn):
@@ -28,17 +58,19 @@ class ModuleManager(QObject, StandIn):
 
 
 class CoreModule:
-    """A module of Slicer's own, such as `slicer.modules.markups`."""
+    """A module of Slicer's own, such as `slicer.modules.markups`; it has no panel here."""
 
-    def __init__(self, name: str, logic: slicer.vtkMRMLAbstractLogic) -> None:
+    def __init__(self, name: str, logic: slicer.vtkMRMLAbstractLogic | None = None) -> None:
         self.name, self._logic = name, logic
 
-    def logic(self) -> slicer.vtkMRMLAbstractLogic:
+    def logic(self) -> slicer.vtkMRMLAbstractLogic | None:
         return self._logic
 
 
 class LayoutManager:
     """Three slice views and a 3D view, four-up."""
+
+    threeDViewCount = 1
 
     def __init__(self, logic: slicer.vtkMRMLApplicationLogic) -> None:
         self._logics = vtk.vtkCollection()
@@ -47,7 +79,7 @@ class LayoutManager:
         grid.setSpacing(2)
         grid.setContentsMargins(0, 0, 0, 0)
         self.slices = {}
-        for name, orientation in ORIENTATIONS.items():
+        for name, orientation in (("Red", "Axial"), ("Yellow", "Sagittal"), ("Green", "Coronal")):
             slice_logic = slicer.vtkMRMLSliceLogic()
             slice_logic.SetMRMLApplicationLogic(logic)
             slice_logic.SetMRMLScene(slicer.mrmlScene)
@@ -70,10 +102,6 @@ class LayoutManager:
     def mrmlSliceLogics(self) -> vtk.vtkCollection:
         return self._logics
 
-    @property
-    def threeDViewCount(self) -> int:
-        return 1
-
     def threeDWidget(self, index: int) -> ThreeDView:
         return [self.three_d][index]
 
@@ -85,52 +113,99 @@ class LayoutManager:
         self.three_d.resetFocalPoint()
 
 
-class Selector:
-    """The main window's module selector."""
+class ModulePanel(QtWidgets.QScrollArea):
+    """The help's header above the panel of the selected module; it scrolls down, never aside."""
 
-    selectedModule = ""
+    def __init__(self) -> None:
+        super().__init__()
+        self.horizontalScrollBarPolicy = QtCore.Qt.ScrollBarAlwaysOff
+        self.frameShape, self.widgetResizable = QtWidgets.QFrame.NoFrame, True
+        content, help = QtWidgets.QWidget(), ctkCollapsibleButton("Help & Acknowledgement")
+        help.collapsed = True
+        help.setSizePolicy(QtWidgets.QSizePolicy.Ignored, QtWidgets.QSizePolicy.Fixed)
+        lay_out(content, QtWidgets.QVBoxLayout, help)
+        spread = QtWidgets.QSizePolicy.MinimumExpanding
+        content.layout().addItem(QtWidgets.QSpacerItem(0, 0, QtWidgets.QSizePolicy.Minimum, spread))
+        content.layout().setSizeConstraint(QtWidgets.QLayout.SetMinAndMaxSize)
+        self.setWidget(content)
+        self._module = None
 
-    def selectModule(self, name: str) -> None:
-        if not hasattr(slicer.modules, name.lower()):
-            raise RuntimeError(f"the panel host has no module {name}")
-        self.selectedModule = name
+    def set_module(self, module: object) -> None:
+        """Leave the module that is shown, and enter this one."""
+        scripted = isinstance(module, qSlicerScriptedLoadableModule)
+        new = module.widgetRepresentation() if scripted else None
+        old, self._module = self._module, new
+        if new is old:
+            return
+        layout = self.widget().layout()
+        if old is not None:
+            old.exit()
+            layout.removeWidget(old)
+            old.hide()
+            old.setParent(None)
+        if new is not None:
+            new.layout().setContentsMargins(0, 0, 0, 0)
+            layout.insertWidget(1, new, 1)
+            new.setSizePolicy(QtWidgets.QSizePolicy.Minimum, new.sizePolicy.verticalPolicy())
+            new.show()
+            new.enter()
+
+    def narrowest(self) -> int:
+        """The least width, which the user can't go below."""
+        bar = self.verticalScrollBar().sizeHint().width()
+        return self.widget().minimumSizeHint().width() + bar
 
 
 class MainWindow(QtWidgets.QMainWindow, StandIn):
-    """The panel at the left, the views beside it."""
+    """The panel at the left between logo and data probe, the views beside it; bars above and below
+    that take as much room as Slicer's."""
 
     def __init__(self, views: QtWidgets.QWidget) -> None:
         super().__init__()
         self.objectName = "qSlicerMainWindow"
-        self._selector = Selector()
-        self._panel = QtWidgets.QScrollArea()
-        self._panel.widgetResizable = True
-        self._panel.horizontalScrollBarPolicy = QtCore.Qt.ScrollBarAlwaysOff
-        splitter = QtWidgets.QWidget()
-        row = QtWidgets.QHBoxLayout(splitter)
-        row.setContentsMargins(2, 2, 2, 2)
-        row.addWidget(self._panel)
-        row.addWidget(views, 1)
-        self.setCentralWidget(splitter)
-        self.set_panel_width(400)
-
-    def show_panel(self, panel: QtWidgets.QWidget) -> None:
-        self._panel.setWidget(panel)
-
-    def show_in_panel(self, widget: QtWidgets.QWidget) -> None:
-        """Scroll the panel to one of its widgets."""
-        if self._panel.isAncestorOf(widget):
-            self._panel.ensureWidgetVisible(widget)
+        self._panel, self._dock = ModulePanel(), QtWidgets.QWidget()
+        logo, probe = QtWidgets.QLabel("3D Slicer"), ctkCollapsibleButton("Data Probe")
+        logo.setFixedHeight(44)
+        probe.setFixedHeight(120)
+        lay_out(self._dock, QtWidgets.QVBoxLayout, logo, self._panel, probe)
+        self._dock.layout().setStretch(1, 1)
+        center = QtWidgets.QWidget()
+        lay_out(center, QtWidgets.QHBoxLayout, self._dock, views)
+        center.layout().setStretch(1, 1)
+        self.setCentralWidget(center)
+        for name in ("File", "Edit", "View", "Help"):
+            self.menuBar().addMenu(name)
+        bar = self.addToolBar("Modules")
+        self._title = QtWidgets.QLabel()
+        bar.addWidget(self._title)
+        bar.setFixedHeight(36)
+        self.statusBar().showMessage("")
 
     def set_panel_width(self, pixels: int) -> None:
-        self._panel.setFixedWidth(pixels)
+        if self._panel.narrowest() > pixels:
+            raise AssertionError(f"the panel takes {self._panel.narrowest()} px, not {pixels}")
+        self._dock.setFixedWidth(pixels)
 
-    def moduleSelector(self) -> Selector:
-        return self._selector
+    panel = property(lambda self: self._panel)
+
+    def moduleSelector(self) -> MainWindow:
+        return self
+
+    @property
+    def selectedModule(self) -> str:
+        return self._title.text
+
+    def selectModule(self, name: str) -> None:
+        module = getattr(slicer.modules, name.lower(), None)
+        if module is None:
+            raise RuntimeError(f"the panel host has no module {name}")
+        self._title.text = name
+        self._panel.set_module(module)
 
 
 class Application(QtWidgets.QApplication, StandIn):
     startupCompleted = Signal()
+    majorVersion, minorVersion = map(int, importlib.metadata.version("slicer-core").split(".")[:2])
 
     def open_scene(self) -> None:
         """A new scene, with logics, views and the window."""
@@ -141,15 +216,11 @@ class Application(QtWidgets.QApplication, StandIn):
         self._folder = tempfile.TemporaryDirectory(prefix="panel_host")
         colors = slicer.vtkMRMLColorLogic()
         self._logic.SetColorLogic(colors)
-        self._logic.SetModuleLogic("Colors", colors)
-        colors.SetMRMLApplicationLogic(self._logic)
-        colors.SetMRMLScene(slicer.mrmlScene)
-        self._modules = {
-            name: self._start(getattr(slicer, kind)()) for name, kind in LOGICS.items()
-        }
-        for name, logic in self._modules.items():
-            self._logic.SetModuleLogic(name, logic)
-            setattr(slicer.modules, name.lower(), CoreModule(name, logic))
+        self._start("Colors", colors)
+        for name, kind in LOGICS.items():
+            self._start(name, getattr(slicer, kind)())
+        slicer.modules.sampledata = CoreModule("SampleData")
+        keep_hierarchy(slicer.mrmlScene)
         self._remote = slicer.vtkMRMLRemoteIOLogic()  # reading a .mrb asks for it
         self._remote.SetMRMLScene(slicer.mrmlScene)
         self._remote.AddDataIOToScene()
@@ -161,10 +232,11 @@ class Application(QtWidgets.QApplication, StandIn):
         self._layout = LayoutManager(self._logic)
         self._window = MainWindow(self._layout.widget)
 
-    def _start(self, logic: slicer.vtkMRMLAbstractLogic) -> slicer.vtkMRMLAbstractLogic:
+    def _start(self, name: str, logic: slicer.vtkMRMLAbstractLogic) -> None:
+        self._logic.SetModuleLogic(name, logic)
+        setattr(slicer.modules, name.lower(), CoreModule(name, logic))
         logic.SetMRMLApplicationLogic(self._logic)
         logic.SetMRMLScene(slicer.mrmlScene)
-        return logic
 
     def close_scene(self) -> None:
         self._window.hide()
@@ -178,6 +250,10 @@ class Application(QtWidgets.QApplication, StandIn):
     def temporaryPath(self) -> str:
         return self._folder.name
 
+    @property
+    def slicerUserSettingsFilePath(self) -> str:
+        return self.userSettings().fileName()
+
     def testingEnabled(self) -> bool:
         return False  # a test answers dialogs as a user does
 
@@ -190,11 +266,7 @@ class Application(QtWidgets.QApplication, StandIn):
     def moduleManager(self) -> ModuleManager:
         return self._manager
 
-    def mrmlScene(self) -> slicer.vtkMRMLScene:
-        return slicer.mrmlScene
-
-    def settings(self) -> QtCore.QSettings:
-        return QtCore.QSettings()
-
     def userSettings(self) -> QtCore.QSettings:
         return QtCore.QSettings()
+
+    settings = userSettings

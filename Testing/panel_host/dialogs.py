@@ -12,6 +12,11 @@ from panel_host.pythonqt import NotInHost, StandIn
 
 YES = QtWidgets.QMessageBox.AcceptRole, QtWidgets.QMessageBox.YesRole
 NO = QtWidgets.QMessageBox.RejectRole, QtWidgets.QMessageBox.NoRole
+STATIC = {  # functions that open a dialog of their own
+    QtWidgets.QMessageBox: ("about", "critical", "information", "question", "warning"),
+    QtWidgets.QInputDialog: ("getDouble", "getInt", "getItem", "getText"),
+    QtWidgets.QColorDialog: ("getColor",),
+}
 
 
 class Dialogs:
@@ -39,11 +44,9 @@ DIALOGS = Dialogs()
 class ctkMessageBox(QtWidgets.QMessageBox, StandIn):
     """Presses the button that the test wants; `QMessageBox` in qt, too."""
 
-    dontShowAgainSettingsKey = ""
-
     def exec_(self) -> object:
         self.show()
-        buttons = self.buttons()
+        buttons = [each for each in self.buttons() if each.text != "Show Details..."]
         if len(buttons) == 1:
             DIALOGS.messages.append(self.text)
         else:
@@ -67,12 +70,10 @@ class QFileDialog:
     def getOpenFileName(parent=None, caption="", directory="", filter="") -> str:
         return str(DIALOGS.answer(caption))
 
-    @staticmethod
-    def getSaveFileName(parent=None, caption="", directory="", filter="") -> str:
-        return str(DIALOGS.answer(caption))
+    getSaveFileName = getOpenFileName
 
     @staticmethod
-    def getExistingDirectory(parent=None, caption="", directory="") -> str:
+    def getExistingDirectory(parent=None, caption="", directory="", options=None) -> str:
         return str(DIALOGS.answer(caption))
 
 
@@ -90,23 +91,14 @@ def _exec_menu(self: QtWidgets.QMenu, position: object = None) -> object:
     return action
 
 
-def _blocks(name: str) -> object:
+def _blocks(name: str) -> staticmethod:
     def blocked(*_: object) -> None:
         raise NotInHost(name)
 
     return staticmethod(blocked)
 
 
-def _answer_all() -> None:
-    QtWidgets.QDialog.exec_ = _exec_dialog
-    QtWidgets.QMenu.exec_ = _exec_menu
-    for kind, names in (
-        (QtWidgets.QMessageBox, ("about", "critical", "information", "question", "warning")),
-        (QtWidgets.QInputDialog, ("getDouble", "getInt", "getItem", "getText")),
-        (QtWidgets.QColorDialog, ("getColor",)),
-    ):
-        for name in names:
-            setattr(kind, name, _blocks(f"qt.{kind.__name__}.{name}"))
-
-
-_answer_all()
+QtWidgets.QDialog.exec_, QtWidgets.QMenu.exec_ = _exec_dialog, _exec_menu
+for kind, names in STATIC.items():
+    for name in names:
+        setattr(kind, name, _blocks(f"qt.{kind.__name__}.{name}"))

@@ -2,70 +2,67 @@
 
 from __future__ import annotations
 
-import sys
+import contextlib
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import slicer
-from PySide6 import QtCore, QtWidgets
+from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from panel_host import packaging
 from panel_host.application import Application
 from panel_host.dialogs import DIALOGS
+from panel_host.faults import Faults
 from panel_host.modules import Modules
-from panel_host.scripted import (
-    qSlicerScriptedLoadableModule,
-    qSlicerScriptedLoadableModuleWidget,
-)
 from panel_host.views import SliceView, ThreeDView
 from panel_host.widgets import ctkCollapsibleButton
 
 HANDLES = (QtWidgets.QCheckBox, QtWidgets.QRadioButton, QtWidgets.QGroupBox, ctkCollapsibleButton)
+WINDOW = 1366, 768  # pixels: a small notebook's screen
 
 
 class PanelHost:
     """A new scene, four views and room for a panel; use it in a `with`.
 
-    A Python error anywhere below the event loop, and a dialog that nothing answers, raise at the
-    next step or at the end. `answers` and `messages` are those of dialogs.Dialogs; `missing` holds
-    the names of packages that `slicer.packaging` shall not find. With SLICER_PYTHON in the
-    environment (the folder Base/Python of 3D Slicer's source) its ScriptedLoadableModule,
-    parameterNodeWrapper and i18n take the place of our stand-ins.
+    Errors and warnings of Python (`logging`, `warnings` and what is raised below the event loop),
+    Qt and VTK, and a dialog that nothing answers, raise at the next step or at the end, but where
+    the test is `expecting` them. `answers` and `messages` are those of dialogs.Dialogs; `missing`
+    holds the packages that `slicer.packaging` shall not find, `failing` those it can't install.
     """
 
     def __init__(self) -> None:
-        self._modules = Modules()
-        self._errors: list[BaseException] = []
+        self._modules, self._faults = Modules(), Faults()
 
     def __enter__(self) -> PanelHost:
-        self._hook, sys.excepthook = sys.excepthook, self._note
-        QtCore.qInstallMessageHandler(self._hear)
         self._app = QtWidgets.QApplication.instance() or Application(["panel host"])
+        self._faults.start()
         self._modules.install(self._app)
         self._app.open_scene()
         self.window = slicer.util.mainWindow()
-        self.window.resize(1400, 900)
+        self.window.resize(*WINDOW)
+        self.window.set_panel_width(400)
         self.window.show()
         self.answers, self.messages = DIALOGS.answers, DIALOGS.messages
-        self.missing = packaging.missing
-        for each in (self.answers, self.messages, self.missing, packaging.installed):
+        self.missing, self.failing = packaging.missing, packaging.failing
+        given = self.answers, self.messages, self.missing, self.failing, packaging.installed
+        for each in given:
             each.clear()
         return self
 
     def __exit__(self, kind: type | None, *_: object) -> None:
         try:
-            names = [module.name for module in self._modules.opened]
-            for name in names:
-                self._app.moduleManager().moduleAboutToBeUnloaded.emit(name)
+            self.window.panel.set_module(None)
+            for module in self._modules.opened:
+                self._app.moduleManager().moduleAboutToBeUnloaded.emit(module.name)
             self._app.processEvents()
             self._app.close_scene()
         finally:
             self._modules.remove()
-            sys.excepthook = self._hook
-            QtCore.qInstallMessageHandler(None)
+            self._faults.stop()
         if kind is None:
             self.check()
 
@@ -77,25 +74,46 @@ class PanelHost:
 
     def open(self, path: Path) -> object:
         """The widget of a scripted module's file, set up, entered and shown."""
-        module = qSlicerScriptedLoadableModule(path)
-        kind = self._modules.load(module)
-        instance = kind(module)
-        panel = qSlicerScriptedLoadableModuleWidget(lambda: self._modules.widget(module))
-        panel.setMRMLScene(slicer.mrmlScene)
-        self._modules.add(module, instance, panel)
+        module = self._modules.load(path)
         self._app.startupCompleted.emit()
-        panel.reload()
-        self.window.show_panel(panel)
-        panel.enter()
+        self.window.selectModule(module.name)
         self.turn()
-        return panel.self()
+        return module.widgetRepresentation().self()
+
+    def leave(self) -> None:
+        """Go to another module."""
+        self.window.selectModule("Data")
+        self.turn()
+
+    def enter(self) -> None:
+        """Come back to the module that was opened last."""
+        self.window.selectModule(self._modules.opened[-1].name)
+        self.turn()
 
     def reload(self) -> object:
         """Reload the module as its Reload button does; returns its new widget."""
-        module = self._modules.opened[-1]
-        slicer.util.reloadScriptedModule(module.name)
+        panel = self._modules.opened[-1].widgetRepresentation()
+        panel.self().onReload()
         self.turn()
-        return module.widgetRepresentation().self()
+        return panel.self()
+
+    @contextlib.contextmanager
+    def expecting(self, pattern: str) -> Iterator[None]:
+        """Errors and warnings that match are none meanwhile; AssertionError if there is none."""
+        self._faults.awaited, self._faults.met = re.compile(pattern), False
+        try:
+            yield
+            self.turn()
+        finally:
+            self._faults.awaited = None
+        if not self._faults.met:
+            raise AssertionError(f"no error or warning matched {pattern}")
+
+    def in_view(self, widget: QtWidgets.QWidget) -> bool:
+        """Whether all of a widget is on the screen as it is, without scrolling."""
+        self.turn()
+        hidden = QtGui.QRegion(widget.rect).subtracted(widget.visibleRegion())
+        return widget.visible and hidden.isEmpty()
 
     def click(self, widget: QtWidgets.QWidget) -> None:
         """Press the left button in the middle of a widget that is in sight."""
@@ -188,21 +206,17 @@ class PanelHost:
 
     def check(self) -> None:
         """Raise what went wrong below the event loop."""
-        if self._errors:
-            errors, self._errors = self._errors, []
+        if self._faults.found:
+            errors, self._faults.found = self._faults.found, []
             raise AssertionError(f"{len(errors)} error(s) in the panel: {errors}") from errors[0]
 
-    def _note(self, kind: type, error: BaseException, trace: object) -> None:
-        self._hook(kind, error, trace)
-        self._errors.append(error)
-
-    def _hear(self, kind: QtCore.QtMsgType, _: object, text: str) -> None:
-        """Take Qt's warnings for errors, but for what a platform without windows lacks."""
-        if kind != QtCore.QtMsgType.QtDebugMsg and not text.startswith("This plugin does not"):
-            self._errors.append(RuntimeError(text))
-
     def _reach(self, widget: QtWidgets.QWidget) -> None:
-        self.window.show_in_panel(widget)
+        """Scroll to a widget, which must be there to be used."""
+        around = widget.parentWidget()
+        while around is not None:
+            if isinstance(around, QtWidgets.QScrollArea):
+                around.ensureWidgetVisible(widget, 0, 0)
+            around = around.parentWidget()
         self.turn()
         if not widget.enabled:
             raise AssertionError(f"{widget.objectName} is not enabled")

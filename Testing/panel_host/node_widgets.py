@@ -6,15 +6,14 @@ from collections.abc import Callable
 
 import slicer
 import vtk
-from PySide6 import QtWidgets
-from PySide6.QtCore import Property, Signal
+from PySide6 import QtCore, QtWidgets
+from PySide6.QtCore import Property, QSignalBlocker, Signal
 
 from panel_host.dialogs import DIALOGS
 from panel_host.pythonqt import StandIn
 from panel_host.widgets import lay_out, stored
 
 Scene = slicer.vtkMRMLScene
-CHANGES = (Scene.NodeAddedEvent, Scene.NodeRemovedEvent, Scene.EndBatchProcessEvent)
 
 
 class Observers:
@@ -23,8 +22,8 @@ class Observers:
     def __init__(self) -> None:
         self._tags: list[tuple[vtk.vtkObject, int]] = []
 
-    def watch(self, what: vtk.vtkObject, event: int, call: Callable[[], None]) -> None:
-        self._tags.append((what, what.AddObserver(event, lambda *_: call())))
+    def watch(self, what: vtk.vtkObject, call: Callable, *events: int) -> None:
+        self._tags += [(what, what.AddObserver(event, call)) for event in events]
 
     def drop(self) -> None:
         for what, tag in self._tags:
@@ -47,10 +46,11 @@ class InScene(QtWidgets.QWidget):
         return self._scene
 
     def setMRMLScene(self, scene: Scene | None) -> None:
-        self._observers.drop()
-        self._scene = scene
-        self._enter_scene()
-        self.mrmlSceneChanged.emit(scene)
+        if scene is not self._scene:
+            self._observers.drop()
+            self._scene = scene
+            self._enter_scene()
+            self.mrmlSceneChanged.emit(scene)
 
     def _enter_scene(self) -> None:
         """What a widget does with a new scene."""
@@ -64,142 +64,175 @@ class qSlicerWidget(InScene, StandIn):
     pass
 
 
+class qMRMLSortFilterProxyModel(QtCore.QObject, StandIn):
+    """Which nodes a box offers."""
+
+    hiddenNodeIDs = stored("QStringList", "hiddenNodeIDs", (), lambda self: self.parent().refresh())
+
+
 class qMRMLNodeComboBox(InScene, StandIn):
-    """Picks a node of some classes; without "None" it always has one where the scene has one."""
+    """Picks a node of some classes. Its rows come and go one by one in a QComboBox, as in the real
+    one, so that Qt picks the row that follows one that goes."""
 
     currentNodeChanged = Signal(object)
     currentNodeIDChanged = Signal(str)
     nodeAddedByUser = Signal(object)
     nodeActivated = Signal(object)
 
-    def _update(self) -> None:
-        self._refresh()
+    def refresh(self, gone: slicer.vtkMRMLNode | None = None) -> None:
+        """Let the rows be those that belong there now, `gone` being about to leave the scene."""
+        if self._scene is not None and (self._scene.IsImporting() or self._scene.IsClosing()):
+            return
+        box, wanted = self._box, self._rows(gone)
+        for row in reversed(range(box.count)):
+            if box.itemData(row) not in [data for _, data in wanted]:
+                box.removeItem(row)
+        for row, (text, data) in enumerate(wanted):
+            if row >= box.count or box.itemData(row) != data:
+                box.insertItem(row, text, data)
+            box.setItemText(row, text)
+            if data and data[:3] != "vtk":
+                box.model().item(row).setFlags(QtCore.Qt.ItemIsEnabled)
+        if self.currentNode() is None:
+            self.setCurrentNode(None)
 
-    nodeTypes = stored("QStringList", "nodeTypes", (), _update)
-    noneEnabled = stored(bool, "noneEnabled", False, _update)
-    noneDisplay = stored(str, "noneDisplay", "None", _update)
-    addEnabled = stored(bool, "addEnabled", True, _update)
-    removeEnabled = stored(bool, "removeEnabled", True, _update)
-    renameEnabled = stored(bool, "renameEnabled", False, _update)
-    showHidden = stored(bool, "showHidden", False, _update)
-    showChildNodeTypes = stored(bool, "showChildNodeTypes", True, _update)
+    nodeTypes = stored("QStringList", "nodeTypes", (), refresh)
+    noneEnabled = stored(bool, "noneEnabled", False, refresh)
+    noneDisplay = stored(str, "noneDisplay", "None", refresh)
+    addEnabled = stored(bool, "addEnabled", True, refresh)
+    removeEnabled = stored(bool, "removeEnabled", True, refresh)
+    renameEnabled = stored(bool, "renameEnabled", False, refresh)
+    showHidden = stored(bool, "showHidden", False, refresh)
+    showChildNodeTypes = stored(bool, "showChildNodeTypes", True, refresh)
     selectNodeUponCreation = stored(bool, "selectNodeUponCreation", True)
     baseName = stored(str, "baseName", "")
     currentNodeID = Property(
         str,
-        lambda self: self._current.GetID() if self._current else "",
-        lambda self, name: self.setCurrentNode(self._scene.GetNodeByID(name)),
+        lambda self: node.GetID() if (node := self.currentNode()) else "",
+        lambda self, name: self._pick(name),
     )
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self._current, self._shown, self._wanted, self._waiting = None, [], [], ()
+        self._filter, self._attributes = qMRMLSortFilterProxyModel(self), []
         self._box = QtWidgets.QComboBox()
         self._box.setSizePolicy(QtWidgets.QSizePolicy.Ignored, QtWidgets.QSizePolicy.Fixed)
+        self._box.setPlaceholderText("Select a node")
         lay_out(self, QtWidgets.QHBoxLayout, self._box)
-        self._box.activated.connect(self._activated)
+        self._box.currentIndexChanged.connect(self._changed)
+        self._box.activated.connect(lambda _: self.nodeActivated.emit(self.currentNode()))
+        self._box.view().clicked.connect(self._act)
+        self.enabled = False  # until it has a scene
+
+    def sortFilterProxyModel(self) -> qMRMLSortFilterProxyModel:
+        return self._filter
 
     def currentNode(self) -> slicer.vtkMRMLNode | None:
-        return self._current
+        name = self._box.currentData or ""
+        return self._scene.GetNodeByID(name) if self._scene and name[:3] == "vtk" else None
 
     def nodeCount(self) -> int:
-        return len(self._shown)
-
-    def comboBox(self) -> QtWidgets.QComboBox:
-        return self._box
+        return len(self._nodes())
 
     def setCurrentNode(self, node: slicer.vtkMRMLNode | None) -> None:
-        if isinstance(node, str):
-            node = self._scene.GetNodeByID(node)
-        self._refresh(node)
+        self._pick(node.GetID() if node else "")
+
+    def _pick(self, name: str) -> None:
+        """Show this node's row; where it has none, "None" or nothing."""
+        found = self._box.findData(name)
+        self._box.currentIndex = found if found >= 0 else self._box.findData("")
 
     def addAttribute(self, kind: str, name: str, value: str | None = None) -> None:
-        self._wanted.append((kind, name, value))
-        self._refresh()
+        self._attributes.append((kind, name, value))
+        self.refresh()
 
     def addNode(self, kind: str | None = None) -> slicer.vtkMRMLNode:
-        node = self._scene.AddNewNodeByClass(kind or self.nodeTypes[0], self.baseName)
-        if isinstance(node, slicer.vtkMRMLDisplayableNode):
-            node.CreateDefaultDisplayNodes()
+        node = self._scene.CreateNodeByClass(kind or self.nodeTypes[0])
+        node.UnRegister(None)
+        name = self.baseName or node.GetName() or node.GetDefaultNodeNamePrefix()
+        node.SetName(self._scene.GetUniqueNameByString(name))
+        for _, attribute, value in self._attributes:
+            node.SetAttribute(attribute, value or "")
+        self._scene.AddNode(node)
         if self.selectNodeUponCreation:
             self.setCurrentNode(node)
         self.nodeAddedByUser.emit(node)
         return node
 
     def _enter_scene(self) -> None:
-        for event in CHANGES if self._scene else ():
-            self._observers.watch(self._scene, event, self._refresh)
-        self._refresh()
+        def leaves(_: object, __: str, node: slicer.vtkMRMLNode) -> None:
+            self.refresh(node)
+
+        leaves.CallDataType = vtk.VTK_OBJECT
+        self.enabled = self._scene is not None
+        if self._scene:
+            self._observers.watch(self._scene, leaves, Scene.NodeAboutToBeRemovedEvent)
+            self._observers.watch(self._scene, lambda *_: self.refresh(), Scene.NodeAddedEvent)
+            events = Scene.EndCloseEvent, Scene.EndImportEvent
+            self._observers.watch(self._scene, self._begin_anew, *events)
+        self.refresh()
+
+    def _begin_anew(self, *_: object) -> None:
+        before = self._box.currentData
+        with QSignalBlocker(self._box):
+            self._box.clear()
+            self.refresh()
+            self._pick(before)
+        self._changed(self._box.currentIndex)
+
+    def _nodes(self) -> list[slicer.vtkMRMLNode]:
+        nodes = self._scene.GetNodes() if self._scene else ()
+        return [node for node in nodes if self._fits(node)]
 
     def _fits(self, node: slicer.vtkMRMLNode) -> bool:
         if node.GetHideFromEditors() and not self.showHidden:
             return False
-        kind = node.GetClassName()
-        if not (
-            any(map(node.IsA, self.nodeTypes))
-            if self.showChildNodeTypes
-            else kind in self.nodeTypes
-        ):
-            return False
-        return all(
+        kind, types = node.GetClassName(), self.nodeTypes
+        fits = any(map(node.IsA, types)) if self.showChildNodeTypes else kind in types
+        return fits and all(
             node.GetAttribute(name) is not None and value in (None, node.GetAttribute(name))
-            for of, name, value in self._wanted
+            for of, name, value in self._attributes
             if node.IsA(of)
         )
 
-    def _refresh(self, *wanted: slicer.vtkMRMLNode | None) -> None:
-        """Show the scene's nodes, and of them `wanted` or what was shown before; while a scene is
-        being loaded, `wanted` waits for its end."""
-        wanted = wanted or self._waiting
-        if self._scene is not None and self._scene.IsBatchProcessing():
-            self._waiting = wanted
-            return
-        self._waiting = ()
-        nodes = self._scene.GetNodes() if self._scene else None
-        nodes = [nodes.GetItemAsObject(k) for k in range(nodes.GetNumberOfItems())] if nodes else []
-        self._shown = [node for node in nodes if self._fits(node)]
-        current = wanted[0] if wanted else self._current
-        if current not in self._shown:
-            current = self._shown[0] if self._shown and not self.noneEnabled else None
-        self._fill(current)
-        if current is not self._current:
-            self._current = current
-            self.currentNodeChanged.emit(current)
+    def _rows(self, gone: slicer.vtkMRMLNode | None) -> list[tuple[str, str]]:
+        """Texts and data: a node's ID, or what the row does."""
+        hidden = self._filter.hiddenNodeIDs
+        nodes = [node for node in self._nodes() if node is not gone and node.GetID() not in hidden]
+        rows = [(self.noneDisplay, "")] if self.noneEnabled else []
+        rows += [(node.GetName(), node.GetID()) for node in nodes]
+        if self._scene is None:
+            return rows
+        names = [self._scene.GetTypeDisplayNameByClassName(kind) for kind in self.nodeTypes]
+        label = names[0] if len(names) == 1 else "node"
+        rows += [(f"Rename current {label}", "rename")] if self.renameEnabled else []
+        if self.addEnabled:
+            rows += [
+                (f"Create new {name}", f"create/{kind}")
+                for name, kind in zip(names, self.nodeTypes)
+            ]
+        return rows + ([(f"Delete current {label}", "delete")] if self.removeEnabled else [])
+
+    def _changed(self, row: int) -> None:
+        """Tell the current node; a row that acts can't be current, the last node is then."""
+        node = self.currentNode()
+        if node is None and row >= 0 and self._box.itemData(row):
+            nodes = [k for k in range(self._box.count) if self._box.itemData(k)[:3] == "vtk"]
+            if nodes:
+                self._box.currentIndex = nodes[-1]
+        else:
+            self.currentNodeChanged.emit(node)
             self.currentNodeIDChanged.emit(self.currentNodeID)
 
-    def _fill(self, current: slicer.vtkMRMLNode | None) -> None:
-        self._box.clear()
-        if self.noneEnabled:
-            self._box.addItem(self.noneDisplay, None)
-        for node in self._shown:
-            self._box.addItem(node.GetName(), node.GetID())
-        if self._scene:
-            self._add_actions(current)
-        self._box.currentIndex = self._box.findData(current.GetID() if current else None)
-        if self._box.currentIndex < 0:
-            self._box.setPlaceholderText("Select a node")
-
-    def _add_actions(self, current: slicer.vtkMRMLNode | None) -> None:
-        label = self._scene.GetTypeDisplayNameByClassName
-        if self.addEnabled:
-            for kind in self.nodeTypes:
-                self._box.addItem(f"Create new {label(kind)}", lambda kind=kind: self.addNode(kind))
-        if current is not None and self.renameEnabled:
-            self._box.addItem(f"Rename current {label(current.GetClassName())}", self._rename)
-        if current is not None and self.removeEnabled:
-            self._box.addItem(f"Delete current {label(current.GetClassName())}", self._remove)
-
-    def _rename(self) -> None:
-        self._current.SetName(str(DIALOGS.answer(f"new name of {self._current.GetName()}")))
-
-    def _remove(self) -> None:
-        self._scene.RemoveNode(self._current)
-
-    def _activated(self, row: int) -> None:
-        picked = self._box.itemData(row)
-        if callable(picked):
-            picked()
-            self._refresh()
-            return
-        self.setCurrentNode(self._scene.GetNodeByID(picked) if picked else None)
-        self.nodeActivated.emit(self._current)
+    def _act(self, index: QtCore.QModelIndex) -> None:
+        """Do what a row says that the user clicked at."""
+        action, _, kind = (self._box.itemData(index.row()) or "").partition("/")
+        if action in ("create", "delete", "rename"):
+            self._box.hidePopup()
+        if action == "create":
+            self.setCurrentNode(self.addNode(kind))
+        elif action == "delete":
+            self._scene.RemoveNode(self.currentNode())
+        elif action == "rename":
+            self.currentNode().SetName(str(DIALOGS.answer("New name:")))
+            self.refresh()

@@ -1,105 +1,198 @@
-"""Stand-in of `slicer.parameterNodeWrapper`: typed access to a parameter node, bound to widgets."""
+"""Stand-in of `slicer.parameterNodeWrapper`: typed access to a parameter node, bound to widgets.
+
+Slicer's text form: numbers, texts and paths by `str`, enumerations by name, a node as a reference
+beside an empty parameter, a pack's members as `pack.member`, a choice among types as `name.INDEX`.
+https://slicer.readthedocs.io/en/latest/developer_guide/parameter_nodes/overview.html
+"""
 
 from __future__ import annotations
 
+import enum
+import logging
+import pathlib
+import types
 import typing
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import slicer
 import vtk
 from PySide6 import QtWidgets
 
-from panel_host.annotations import Default, check, split
-from panel_host.codecs import Node, Parameter, codec
-from panel_host.connectors import connector
+from panel_host import connectors
+from panel_host.connectors import Default, connector, node_classes, split
+from panel_host.pythonqt import NotInHost
 
+Node = "slicer.vtkMRMLScriptedModuleNode"
 PROPERTY = "SlicerParameterName"
+NOTHING = type(None)
+SIMPLE = int, float, str, bool, pathlib.Path, NOTHING
 
 
-def _declared(owner: type) -> dict[str, Parameter]:
-    parameters = {}
-    for name, full in typing.get_type_hints(owner, include_extras=True).items():
-        how = codec(full)
-        if hasattr(owner, name):
-            default = Default(getattr(owner, name))
+def _choices(kind: type) -> tuple[type, ...]:
+    """The types of a choice among types."""
+    is_choice = typing.get_origin(kind) in (typing.Union, types.UnionType)
+    return typing.get_args(kind) if is_choice else ()
+
+
+def _initial(kind: type) -> object:
+    choices = _choices(kind)
+    if len(choices) == 2 and choices[1] is NOTHING or not choices and node_classes(kind):
+        return None
+    if choices:
+        return _initial(choices[0])
+    if isinstance(kind, enum.EnumMeta):
+        return next(iter(kind))
+    if kind in SIMPLE or hasattr(kind, "allParameters"):
+        return kind()
+    raise NotInHost(f"a parameter of type {kind}")
+
+
+def _is(kind: type, value: object) -> bool:
+    if choices := _choices(kind):
+        return any(isinstance(value, each) for each in choices)
+    optional = (NOTHING,) if node_classes(kind) else ()
+    return isinstance(value, (int, float) if kind is float else (kind, *optional))
+
+
+def _has(kind: type, node: Node, name: str) -> bool:
+    if choices := _choices(kind):
+        return any(_has(each, node, f"{name}.{k}") for k, each in enumerate(choices))
+    for member, parameter in getattr(kind, "allParameters", {}).items():
+        return _has(parameter.kind, node, f"{name}.{member}")  # Slicer looks for the first only
+    return node.HasParameter(name)
+
+
+def _read(kind: type, node: Node, name: str) -> object:
+    for k, each in enumerate(_choices(kind)):
+        if _has(each, node, f"{name}.{k}"):
+            return _read(each, node, f"{name}.{k}")
+    if hasattr(kind, "allParameters"):
+        pack = object.__new__(kind)
+        for member, parameter in kind.allParameters.items():
+            value = _read(parameter.kind, node, f"{name}.{member}")
+            parameter.check(value)
+            pack.__dict__[f"_{member}_value"] = value
+        pack.__dict__["_save"] = lambda: _write(kind, node, name, pack)
+        return pack
+    if node_classes(kind):
+        return node.GetNodeReference(name)
+    text = node.GetParameter(name)
+    if isinstance(kind, enum.EnumMeta):
+        if text not in kind.__members__:
+            raise ValueError(f"{text!r} is no name in {kind!r}")
+        return kind[text]
+    return None if kind is NOTHING else text == "True" if kind is bool else kind(text)
+
+
+def _write(kind: type, node: Node, name: str, value: object) -> None:
+    with slicer.util.NodeModify(node):
+        if choices := _choices(kind):
+            for k in range(len(choices)):
+                node.UnsetParameter(f"{name}.{k}")
+                node.RemoveNodeReferenceIDs(f"{name}.{k}")
+            k = next(k for k, each in enumerate(choices) if isinstance(value, each))
+            _write(choices[k], node, f"{name}.{k}", value)
+        elif hasattr(kind, "allParameters"):
+            for member, parameter in kind.allParameters.items():
+                inner = value.__dict__[f"_{member}_value"]
+                _write(parameter.kind, node, f"{name}.{member}", inner)
+        elif node_classes(kind):
+            node.SetParameter(name, "")
+            node.SetNodeReferenceID(name, value.GetID() if value is not None else None)
         else:
-            given = [each for each in split(full)[1] if isinstance(each, Default)]
-            default = given[0] if given else Default(generator=lambda how=how: how.initial)
-        parameters[name] = Parameter(full, how, default)
-    return parameters
+            node.SetParameter(name, value.name if isinstance(value, enum.Enum) else str(value))
+
+
+@dataclass
+class Parameter:
+    """A declared parameter: its full type, that without annotations, what it starts with."""
+
+    unalteredType: type
+    kind: type
+    default: object
+
+    def check(self, value: object) -> None:
+        if not _is(self.kind, value):
+            raise TypeError(f"{value!r} is no {self.kind}")
+        for each in split(self.unalteredType)[1]:
+            if hasattr(each, "validate"):
+                each.validate(value)
+
+
+def _declare(owner: type, member: typing.Callable[[str, Parameter], property]) -> None:
+    """Make properties of a class's parameters; whatever Slicer makes no use of is warned of."""
+    owner.allParameters = {}
+    for name, full in typing.get_type_hints(owner, include_extras=True).items():
+        kind, notes = split(full)
+        unused = [one for one in notes if not hasattr(one, "validate")]
+        if hasattr(owner, name):
+            default = getattr(owner, name)
+        else:
+            given = [one.value for one in unused if isinstance(one, Default)]
+            default = given[0] if given else _initial(kind)
+            unused = [one for one in unused if not isinstance(one, Default)]
+        if unused:
+            logging.warning("Unused annotations of %s.%s: %s", owner.__name__, name, unused)
+        parameter = owner.allParameters[name] = Parameter(full, kind, default)
+        parameter.check(default)
+        setattr(owner, name, member(name, parameter))
+    owner.dataType = classmethod(_data_type)
+    owner.getValue, owner.setValue = _value, _set_value
 
 
 def _data_type(owner: type, name: str) -> type:
     top, _, rest = name.partition(".")
     if top not in owner.allParameters:
         raise ValueError(f"{owner.__name__} has no parameter {top}")
-    full = owner.allParameters[top].unalteredType
-    return _data_type(split(full)[0], rest) if rest else full
+    parameter = owner.allParameters[top]
+    return parameter.kind.dataType(rest) if rest else parameter.unalteredType
 
 
 def _value(self: object, name: str) -> object:
-    _data_type(type(self), name)
-    for part in name.split("."):
-        self = getattr(self, part)
-    return self
+    self.dataType(name)
+    top, _, rest = name.partition(".")
+    return getattr(self, top).getValue(rest) if rest else getattr(self, top)
 
 
 def _set_value(self: object, name: str, value: object) -> None:
-    _data_type(type(self), name)
-    *path, last = name.split(".")
-    for part in path:
-        self = getattr(self, part)
-    setattr(self, last, value)
-
-
-def _give_access(owner: type, member: Callable[[str, Parameter], property]) -> None:
-    owner.allParameters = _declared(owner)
-    for name, parameter in owner.allParameters.items():
-        setattr(owner, name, member(name, parameter))
-    owner.dataType = classmethod(_data_type)
-    owner.getValue, owner.setValue = _value, _set_value
+    self.dataType(name)
+    top, _, rest = name.partition(".")
+    getattr(self, top).setValue(rest, value) if rest else setattr(self, top, value)
 
 
 def parameterPack(owner: type) -> type:
-    """Class decorator: parameters that go together."""
+    """Class decorator: parameters that go together. A pack that was read of a node is a copy of
+    what was there, and writes all of its values once one is set."""
 
     def member(name: str, parameter: Parameter) -> property:
-        def read(self: object) -> object:
-            if "_place" not in self.__dict__:
-                return self.__dict__[f"_{name}_value"]
-            node, pack = self._place
-            return parameter.codec.read(node, f"{pack}.{name}")
-
         def write(self: object, value: object) -> None:
-            if "_place" in self.__dict__:
-                node, pack = self._place
-                parameter.write(node, f"{pack}.{name}", value)
-                return
-            check(parameter.unalteredType, value)
+            parameter.check(value)
             self.__dict__[f"_{name}_value"] = value
+            self.__dict__.get("_save", bool)()
 
-        return property(read, write)
+        return property(lambda self: self.__dict__[f"_{name}_value"], write)
 
     def initialize(self: object, *values: object, **named: object) -> None:
-        named |= dict(zip(owner.allParameters, values))
+        given = dict(zip(owner.allParameters, values)) | named
         for name, parameter in owner.allParameters.items():
-            setattr(self, name, named.pop(name, parameter.default.value))
-        if named:
-            raise TypeError(f"{owner.__name__} has no {', '.join(named)}")
+            setattr(self, name, given.pop(name, parameter.default))
+        if given:
+            raise TypeError(f"{owner.__name__} has no {', '.join(given)}")
 
-    def equals(self: object, other: object) -> bool:
-        return isinstance(other, owner) and all(
-            getattr(self, name) == getattr(other, name) for name in owner.allParameters
-        )
+    def set_known(self: object, name: str, value: object) -> None:
+        if not hasattr(owner, name):
+            raise AttributeError(f"{owner.__name__} has no {name}")
+        object.__setattr__(self, name, value)
 
-    def text(self: object) -> str:
-        members = ", ".join(f"{name}={getattr(self, name)!r}" for name in owner.allParameters)
-        return f"{owner.__name__}({members})"
+    def values(self: object) -> list[object]:
+        return [getattr(self, name) for name in owner.allParameters]
 
-    _give_access(owner, member)
+    _declare(owner, member)
     if "__init__" not in vars(owner):
         owner.__init__ = initialize
-    owner.__eq__, owner.__repr__ = equals, text
+    owner.__setattr__ = set_known
+    owner.__eq__ = lambda self, other: isinstance(other, owner) and values(self) == values(other)
+    owner.__repr__ = lambda self: f"{owner.__name__}{tuple(values(self))}"
     return owner
 
 
@@ -112,9 +205,10 @@ class FloatRange:
         self.setRange(minimum, maximum)
 
     def setRange(self, minimum: float, maximum: float) -> None:
-        if minimum > maximum:
+        if not minimum <= maximum:
             raise ValueError(f"FloatRange must have minimum <= maximum: {minimum} <= {maximum}")
-        self._minimum, self._maximum = minimum, maximum
+        self.__dict__["__minimum_value"] = minimum  # both, before they are saved
+        self._maximum = maximum
 
     minimum = property(
         lambda self: self._minimum, lambda self, value: self.setRange(value, self._maximum)
@@ -124,81 +218,74 @@ class FloatRange:
     )
 
 
+class _Wrapper:
+    """What every wrapper class gets."""
+
+    def __init__(self, parameterNode: Node) -> None:
+        self.parameterNode, self._guis, self._showing = parameterNode, {}, False
+        for name, parameter in self.allParameters.items():
+            if not _has(parameter.kind, parameterNode, name):
+                setattr(self, name, parameter.default)
+            getattr(self, name)  # Slicer reads all at once: what can't be read raises here
+
+    def connectGui(self, gui: object) -> int:
+        is_widget = hasattr(gui, "findChildren")
+        widgets = gui.findChildren(QtWidgets.QWidget) if is_widget else vars(gui).values()
+        named = {widget.property(PROPERTY): widget for widget in widgets}
+        named.pop(None, None)
+        bound = {name: connector(each, self.dataType(name)) for name, each in named.items()}
+
+        def show(*_: object) -> None:
+            if self._showing:
+                return
+            self._showing = True
+            try:
+                with slicer.util.NodeModify(self):
+                    for name, each in bound.items():
+                        each.write(self.getValue(name))
+            finally:
+                self._showing = False
+
+        def take(name: str) -> None:
+            with slicer.util.NodeModify(self):
+                if not self._showing:
+                    self.setValue(name, bound[name].read())
+
+        for name, each in bound.items():
+            each.write(self.getValue(name))
+            each.connect(lambda name=name: take(name))
+        tag = max(self._guis, default=0) + 1
+        self._guis[tag] = bound, self.AddObserver(vtk.vtkCommand.ModifiedEvent, show)
+        return tag
+
+    def disconnectGui(self, tag: int) -> None:
+        bound, observer = self._guis.pop(tag, ({}, None))
+        for each in bound.values():
+            each.disconnect()
+        if observer is not None:
+            self.RemoveObserver(observer)
+
+
 def parameterNodeWrapper(owner: type) -> type:
     """Class decorator: the parameters of a module, bound to a parameter node and to widgets."""
 
     def member(name: str, parameter: Parameter) -> property:
-        return property(
-            lambda self: parameter.codec.read(self.parameterNode, self._prefix + name),
-            lambda self, value: parameter.write(self.parameterNode, self._prefix + name, value),
-        )
+        def write(self: _Wrapper, value: object) -> None:
+            parameter.check(value)
+            _write(parameter.kind, self.parameterNode, name, value)
 
-    _give_access(owner, member)
-    for name in ("__init__", "default", "connectGui", "connectParametersToGui", "disconnectGui"):
+        return property(lambda self: _read(parameter.kind, self.parameterNode, name), write)
+
+    def of_node(name: str) -> typing.Callable:
+        return lambda self, *values: getattr(self.parameterNode, name)(*values)
+
+    _declare(owner, member)
+    for name in ("__init__", "connectGui", "disconnectGui"):
         setattr(owner, name, getattr(_Wrapper, name))
-    for name in ("StartModify", "EndModify", "AddObserver", "RemoveObserver", "Modified"):
-        setattr(owner, name, _of_node(name))
+    for name in ("StartModify", "EndModify", "Modified", "AddObserver", "RemoveObserver"):
+        setattr(owner, name, of_node(name))
     return owner
 
 
-def _of_node(name: str) -> Callable:
-    return lambda self, *values: getattr(self.parameterNode, name)(*values)
-
-
-class _Wrapper:
-    """What every wrapper class gets."""
-
-    def __init__(self, parameterNode: Node, prefix: str | None = None) -> None:
-        self.parameterNode, self._prefix = parameterNode, prefix or ""
-        self._guis: dict[int, tuple[dict, int]] = {}
-        self._updating = False
-        for name, parameter in self.allParameters.items():
-            if not parameter.codec.has(parameterNode, self._prefix + name):
-                parameter.write(parameterNode, self._prefix + name, parameter.default.value)
-
-    def default(self, name: str) -> Default:
-        return self.allParameters[name].default
-
-    def connectGui(self, gui: object) -> int:
-        widgets = (
-            gui.findChildren(QtWidgets.QWidget)
-            if hasattr(gui, "findChildren")
-            else vars(gui).values()
-        )
-        named = {widget.property(PROPERTY): widget for widget in widgets}
-        named.pop(None, None)
-        return self.connectParametersToGui(named)
-
-    def connectParametersToGui(self, mapping: dict[str, object]) -> int:
-        connectors = {
-            name: connector(widget, self.dataType(name)) for name, widget in mapping.items()
-        }
-
-        def show(*_: object) -> None:
-            if self._updating:
-                return
-            self._updating = True
-            try:
-                for name, each in connectors.items():
-                    each.write(self.getValue(name))
-            finally:
-                self._updating = False
-
-        def take(name: str) -> None:
-            if not self._updating:
-                with slicer.util.NodeModify(self):
-                    self.setValue(name, connectors[name].read())
-
-        show()
-        for name, each in connectors.items():
-            each.connect(lambda name=name: take(name))
-        tag = max(self._guis, default=0) + 1
-        self._guis[tag] = connectors, self.AddObserver(vtk.vtkCommand.ModifiedEvent, show)
-        return tag
-
-    def disconnectGui(self, tag: int) -> None:
-        if tag in self._guis:
-            connectors, observer = self._guis.pop(tag)
-            for each in connectors.values():
-                each.disconnect()
-            self.RemoveObserver(observer)
+PUBLIC = {name: getattr(connectors, name) for name in ("Decimals", "RangeBounds", "WithinRange")}
+PUBLIC |= {one.__name__: one for one in (Default, FloatRange, parameterNodeWrapper, parameterPack)}

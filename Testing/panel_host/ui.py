@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from PySide6 import QtCore, QtUiTools, QtWidgets
 
-from panel_host import number_widgets, widgets
+from panel_host import widgets
 from panel_host.dialogs import ctkMessageBox
 from panel_host.mrml_widgets import MRML
 from panel_host.pythonqt import NotInHost, has_property
@@ -16,12 +16,10 @@ CTK = {
     kind.__name__: kind
     for kind in (
         widgets.ctkCollapsibleButton,
-        widgets.ctkCollapsibleGroupBox,
         ctkMessageBox,
         widgets.ctkPathLineEdit,
-        number_widgets.ctkDoubleSpinBox,
-        number_widgets.ctkRangeWidget,
-        number_widgets.ctkSliderWidget,
+        widgets.ctkRangeWidget,
+        widgets.ctkSliderWidget,
     )
 }
 CUSTOM = CTK | MRML

@@ -1,4 +1,4 @@
-"""Stand-ins of CTK's widgets: their properties, signals and looks, as far as panels use them."""
+"""Stand-ins of CTK's widgets: their properties, signals, sizes and looks, as panels use them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from panel_host.dialogs import QFileDialog
 from panel_host.pythonqt import StandIn
 
 ARROWS = {
-    True: QtWidgets.QStyle.PE_IndicatorArrowRight,
-    False: QtWidgets.QStyle.PE_IndicatorArrowDown,
+    True: QtWidgets.QStyle.PE_IndicatorArrowDown,
+    False: QtWidgets.QStyle.PE_IndicatorArrowRight,
 }
 NO_LIMIT = (1 << 24) - 1  # QWIDGETSIZE_MAX
 
@@ -31,7 +31,7 @@ def forward(kind: type, part: str, name: str, *more: str) -> Property:
 def stored(kind: type | str, name: str, default: object, react: Callable | None = None) -> Property:
     """A property that the object keeps; `react(self)` runs once it is set."""
 
-    def write(self: QtWidgets.QWidget, value: object) -> None:
+    def write(self: QtCore.QObject, value: object) -> None:
         self.__dict__[f"_{name}"] = value
         if react is not None:
             react(self)
@@ -46,34 +46,75 @@ def lay_out(widget: QtWidgets.QWidget, kind: type, *parts: QtWidgets.QWidget) ->
         layout.addWidget(part)
 
 
-class ctkCollapsibleButton(QtWidgets.QWidget, StandIn):
-    """A header that folds what lies below it, by its height: folded children can't be clicked."""
+class ctkCollapsibleButton(QtWidgets.QAbstractButton, StandIn):
+    """A header that hides what lies below it: a child that is shown meanwhile stays hidden."""
 
     HEADER = 26
     contentsCollapsed = Signal(bool)
-    toggled = Signal(bool)
-    clicked = Signal(bool)
 
-    def _fold(self) -> None:
-        self.setMaximumHeight(self.HEADER if self.collapsed else NO_LIMIT)
-        self.contentsCollapsed.emit(self.collapsed)
-        self.toggled.emit(not self.collapsed)
-        self.update()
-
-    text = stored(str, "text", "", QtWidgets.QWidget.update)
-    collapsed = stored(bool, "collapsed", False, _fold)
-    flat = stored(bool, "flat", False)
-    checked = Property(
+    collapsed = Property(
         bool,
-        lambda self: not self.collapsed,
-        lambda self, on: setattr(self, "collapsed", not on),
+        lambda self: not self.checked,
+        lambda self, on: setattr(self, "checked", not on),
     )
+    collapsedHeight = stored(int, "collapsedHeight", 14, QtWidgets.QWidget.updateGeometry)
+    flat = stored(bool, "flat", False)
 
     def __init__(self, parent: QtWidgets.QWidget | str | None = None) -> None:
         super().__init__(None if isinstance(parent, str) else parent)
         if isinstance(parent, str):
             self.text = parent
+        self._watched, self._folding = set(), False
+        self.setSizePolicy(QtWidgets.QSizePolicy.Minimum, QtWidgets.QSizePolicy.Preferred)
         self.setContentsMargins(0, self.HEADER, 0, 0)
+        self.checkable = self.checked = True
+        self.toggled.connect(self._fold)
+
+    def _fold(self) -> None:
+        self.setMaximumHeight(self.sizeHint().height() if self.collapsed else NO_LIMIT)
+        self._fold_children()
+        self.updateGeometry()
+        self.contentsCollapsed.emit(self.collapsed)
+
+    def _fold_children(self) -> None:
+        for child in self.children() if self.testAttribute(Qt.WA_WState_Created) else ():
+            if not child.isWidgetType():
+                continue
+            if child not in self._watched:
+                self._watched.add(child)
+                child.installEventFilter(self)
+                child.setProperty("visibilityToParent", not child.isHidden())
+            if child.property("visibilityToParent"):
+                self._folding = True
+                child.visible = not self.collapsed
+                child.setAttribute(Qt.WA_WState_ExplicitShowHide, False)
+                self._folding = False
+
+    def showEvent(self, event: QtGui.QShowEvent) -> None:
+        super().showEvent(event)
+        self._fold_children()
+
+    def eventFilter(self, child: QtCore.QObject, event: QtCore.QEvent) -> bool:
+        shown = event.type() == QtCore.QEvent.ShowToParent
+        if not self._folding and (shown or event.type() == QtCore.QEvent.HideToParent):
+            child.setProperty("visibilityToParent", shown)
+            self._fold_children()
+        return False
+
+    def _sized(self, of_contents: QtCore.QSize) -> QtCore.QSize:
+        width = self.fontMetrics().horizontalAdvance(self.text) + 40
+        if self.collapsed:
+            return QtCore.QSize(width, self.HEADER + self.collapsedHeight)
+        return of_contents.expandedTo(QtCore.QSize(width, self.HEADER))
+
+    def sizeHint(self) -> QtCore.QSize:
+        return self._sized(super().sizeHint())
+
+    def minimumSizeHint(self) -> QtCore.QSize:
+        return self._sized(super().minimumSizeHint())
+
+    def hitButton(self, place: QtCore.QPoint) -> bool:
+        return place.y() < self.HEADER
 
     def paintEvent(self, _: QtGui.QPaintEvent) -> None:
         painter = QtWidgets.QStylePainter(self)
@@ -81,45 +122,10 @@ class ctkCollapsibleButton(QtWidgets.QWidget, StandIn):
         option.initFrom(self)
         option.rect = QtCore.QRect(0, 0, self.width, self.HEADER - 2)
         painter.drawControl(QtWidgets.QStyle.CE_PushButtonBevel, option)
-        option.text, option.rect = self.text, option.rect.adjusted(28, 0, 0, 0)
+        option.rect = option.rect.adjusted(28, 0, 0, 0)
         painter.drawItemText(option.rect, Qt.AlignVCenter, self.palette, self.enabled, self.text)
         option.rect = QtCore.QRect(8, 6, 12, 12)
-        painter.drawPrimitive(ARROWS[self.collapsed], option)
-
-    def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:
-        if event.position().y() < self.HEADER:
-            self.collapsed = not self.collapsed
-            self.clicked.emit(self.checked)
-
-
-class ctkCollapsibleGroupBox(QtWidgets.QGroupBox, StandIn):
-    """A group box whose title folds it."""
-
-    collapsed = Property(
-        bool,
-        lambda self: not self.checked,
-        lambda self, on: setattr(self, "checked", not on),
-    )
-
-    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.checkable = True
-        self.toggled.connect(self._fold)
-
-    def _fold(self, open: bool) -> None:
-        self.setMaximumHeight(NO_LIMIT if open else self.fontMetrics().height() + 8)
-
-    def paintEvent(self, _: QtGui.QPaintEvent) -> None:
-        painter = QtWidgets.QStylePainter(self)
-        option = QtWidgets.QStyleOptionGroupBox()
-        self.initStyleOption(option)
-        box = self.style().subControlRect(
-            QtWidgets.QStyle.CC_GroupBox, option, QtWidgets.QStyle.SC_GroupBoxCheckBox, self
-        )
-        option.subControls &= ~QtWidgets.QStyle.SC_GroupBoxCheckBox
-        painter.drawComplexControl(QtWidgets.QStyle.CC_GroupBox, option)
-        option.rect = box
-        painter.drawPrimitive(ARROWS[self.collapsed], option)
+        painter.drawPrimitive(ARROWS[self.checked], option)
 
 
 class ctkPathLineEdit(QtWidgets.QWidget, StandIn):
@@ -131,26 +137,162 @@ class ctkPathLineEdit(QtWidgets.QWidget, StandIn):
     QtCore.QFlag(Filter)
     Dirs, Files, Writable = Filter.Dirs, Filter.Files, Filter.Writable
     currentPathChanged = Signal(str)
-    validInputChanged = Signal(bool)
 
     currentPath = forward(str, "_edit", "text")
     settingKey = stored(str, "settingKey", "")
     nameFilters = stored("QStringList", "nameFilters", [])
     label = stored(str, "label", "")
     filters = stored(Filter, "filters", Filter.NoFilter)
-    showHistoryButton = stored(bool, "showHistoryButton", False)
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self._edit, self._browse = QtWidgets.QLineEdit(), QtWidgets.QToolButton()
-        self._browse.text = "..."
-        lay_out(self, QtWidgets.QHBoxLayout, self._edit, self._browse)
+        self._edit, browse = QtWidgets.QLineEdit(), QtWidgets.QToolButton()
+        browse.text = "..."
+        lay_out(self, QtWidgets.QHBoxLayout, self._edit, browse)
         self._edit.textChanged.connect(self.currentPathChanged)
-        self._browse.clicked.connect(self.browse)
+        browse.clicked.connect(self.browse)
 
     def browse(self) -> None:
-        if path := QFileDialog.getExistingDirectory(self, self.label):
+        only_folders = self.filters & self.Dirs and not self.filters & self.Files
+        ask = QFileDialog.getExistingDirectory if only_folders else QFileDialog.getOpenFileName
+        if path := ask(self, self.label):
             self.currentPath = path
 
-    def addCurrentPathToHistory(self) -> None:
-        """No history is kept."""
+
+def show(spin: QtWidgets.QDoubleSpinBox, value: float) -> None:
+    """Set what a spin box shows, if it differs: the text stays while the user types it."""
+    if abs(spin.value - value) >= 0.5 * 10**-spin.decimals:
+        with QtCore.QSignalBlocker(spin):
+            spin.value = value
+
+
+def slid(value: float, before: float, step: float) -> float:
+    """What CTK's slider makes of a value: whole steps and an offset, not rounded to decimals, so
+    that 7.3 in steps of 0.1 becomes 7.300000000000001."""
+    steps = round(value / step)
+    return value if steps == round(before / step) else step * ((value / step - steps) + steps)
+
+
+class ctkSliderWidget(QtWidgets.QWidget, StandIn):
+    """A slider with a spin box beside it."""
+
+    valueChanged = Signal(float)
+
+    def _refresh(self) -> None:
+        low, high = self.minimum, self.maximum
+        with QtCore.QSignalBlocker(self._slider):
+            self._slider.setRange(round(low / self.singleStep), round(high / self.singleStep))
+        self._take(min(max(self._value, low), high))
+
+    def _bound(name: str) -> Property:
+        def write(self: ctkSliderWidget, value: float) -> None:
+            with QtCore.QSignalBlocker(self._spin):
+                setattr(self._spin, name, value)
+            self._refresh()
+
+        return Property(float, lambda self: getattr(self._spin, name), write)
+
+    minimum, maximum, singleStep = _bound("minimum"), _bound("maximum"), _bound("singleStep")
+    value = Property(float, lambda self: self._value, lambda self, value: self._take(value))
+    decimals = forward(int, "_spin", "decimals")
+    suffix = forward(str, "_spin", "suffix")
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._value = 0.0
+        self._slider, self._spin = QtWidgets.QSlider(Qt.Horizontal), QtWidgets.QDoubleSpinBox()
+        lay_out(self, QtWidgets.QHBoxLayout, self._slider, self._spin)
+        self._spin.valueChanged.connect(self._take)
+        self._slider.valueChanged.connect(lambda steps: self._take(steps * self.singleStep))
+        self._refresh()
+
+    def setRange(self, low: float, high: float) -> None:
+        self.minimum, self.maximum = low, high
+
+    def _take(self, value: float) -> None:
+        before, step = self._value, self.singleStep
+        value = min(max(value, self.minimum), self.maximum)
+        self._value = slid(value, before, step)
+        show(self._spin, self._value)
+        with QtCore.QSignalBlocker(self._slider):
+            self._slider.value = round(self._value / step)
+        if abs(self._value - before) > step * 1e-9:
+            self.valueChanged.emit(self._value)
+
+
+class _Bar(QtWidgets.QWidget):
+    """Shows a range within its limits."""
+
+    def __init__(self, of: ctkRangeWidget) -> None:
+        super().__init__()
+        self._of = of
+        self.setMinimumWidth(40)
+
+    def paintEvent(self, _: QtGui.QPaintEvent) -> None:
+        painter, of = QtGui.QPainter(self), self._of
+        width, middle = self.width - 8, self.height // 2
+        scale = width / max(of.maximum - of.minimum, 1e-9)
+        ends = of.minimumValue, of.maximumValue
+        left, right = (4 + round((value - of.minimum) * scale) for value in ends)
+        painter.fillRect(4, middle - 1, width, 3, self.palette.mid())
+        painter.fillRect(left, middle - 2, right - left, 5, self.palette.highlight())
+        for x in (left, right):
+            painter.fillRect(x - 3, middle - 7, 7, 15, self.palette.dark())
+        painter.end()
+
+
+class ctkRangeWidget(QtWidgets.QWidget, StandIn):
+    """Two spin boxes with a bar between them; neither passes the other."""
+
+    valuesChanged = Signal(float, float)
+
+    def _refresh(self) -> None:
+        for spin, limits in (
+            (self._low, (self.minimum, self._values[1])),
+            (self._high, (self._values[0], self.maximum)),
+        ):
+            with QtCore.QSignalBlocker(spin):
+                spin.setRange(*limits)
+        self._bar.update()
+
+    minimum = stored(float, "minimum", 0.0, _refresh)
+    maximum = stored(float, "maximum", 99.0, _refresh)
+    singleStep = forward(float, "_low", "singleStep", "_high")
+    decimals = forward(int, "_low", "decimals", "_high")
+    suffix = forward(str, "_low", "suffix", "_high")
+    minimumValue = Property(
+        float,
+        lambda self: self._values[0],
+        lambda self, low: self.setValues(min(low, self._values[1]), self._values[1]),
+    )
+    maximumValue = Property(
+        float,
+        lambda self: self._values[1],
+        lambda self, high: self.setValues(self._values[0], max(high, self._values[0])),
+    )
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._values = 0.0, 99.0
+        self._low, self._high = QtWidgets.QDoubleSpinBox(), QtWidgets.QDoubleSpinBox()
+        self._bar = _Bar(self)
+        lay_out(self, QtWidgets.QHBoxLayout, self._low, self._bar, self._high)
+        self.layout().setStretch(1, 1)
+        self._refresh()
+        self._high.value = 99.0
+        self._low.valueChanged.connect(self.setMinimumValue)
+        self._high.valueChanged.connect(self.setMaximumValue)
+
+    def setRange(self, low: float, high: float) -> None:
+        self.minimum, self.maximum = low, high
+        self.setValues(*self._values)
+
+    def setValues(self, low: float, high: float) -> None:
+        before, step = self._values, self.singleStep
+        values = (min(max(value, self.minimum), self.maximum) for value in sorted((low, high)))
+        self._values = tuple(slid(value, was, step) for value, was in zip(values, before))
+        self._refresh()
+        for spin, value in zip((self._low, self._high), self._values):
+            show(spin, value)
+        if any(abs(value - was) > step * 1e-9 for value, was in zip(self._values, before)):
+            self.valuesChanged.emit(*self._values)
