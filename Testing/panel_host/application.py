@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import tempfile
+import types
 
 import slicer
 import vtk
@@ -57,14 +58,10 @@ class ModuleManager(QObject, StandIn):
     moduleAboutToBeUnloaded = Signal(str)
 
 
-class CoreModule:
+def core_module(name: str, logic: slicer.vtkMRMLAbstractLogic | None) -> None:
     """A module of Slicer's own, such as `slicer.modules.markups`; it has no panel here."""
-
-    def __init__(self, name: str, logic: slicer.vtkMRMLAbstractLogic | None = None) -> None:
-        self.name, self._logic = name, logic
-
-    def logic(self) -> slicer.vtkMRMLAbstractLogic | None:
-        return self._logic
+    module = types.SimpleNamespace(name=name, logic=lambda: logic)
+    setattr(slicer.modules, name.lower(), module)
 
 
 class LayoutManager:
@@ -219,7 +216,7 @@ class Application(QtWidgets.QApplication, StandIn):
         self._start("Colors", colors)
         for name, kind in LOGICS.items():
             self._start(name, getattr(slicer, kind)())
-        slicer.modules.sampledata = CoreModule("SampleData")
+        core_module("SampleData", None)
         keep_hierarchy(slicer.mrmlScene)
         self._remote = slicer.vtkMRMLRemoteIOLogic()  # reading a .mrb asks for it
         self._remote.SetMRMLScene(slicer.mrmlScene)
@@ -234,7 +231,7 @@ class Application(QtWidgets.QApplication, StandIn):
 
     def _start(self, name: str, logic: slicer.vtkMRMLAbstractLogic) -> None:
         self._logic.SetModuleLogic(name, logic)
-        setattr(slicer.modules, name.lower(), CoreModule(name, logic))
+        core_module(name, logic)
         logic.SetMRMLApplicationLogic(self._logic)
         logic.SetMRMLScene(slicer.mrmlScene)
 

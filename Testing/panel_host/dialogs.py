@@ -22,9 +22,8 @@ STATIC = {  # functions that open a dialog of their own
 class Dialogs:
     """`answers` to come, first first; `messages` shown so far. A dialog without answer is an error.
 
-    A message box takes True, False or a button's text, a menu an action's text, a file dialog a
-    path, any other dialog a function that gets the dialog and uses it. A message box of a single
-    button needs no answer.
+    A message box takes True, False or a button's text, a file dialog a path. A message box of a
+    single button needs no answer.
     """
 
     def __init__(self) -> None:
@@ -77,20 +76,6 @@ class QFileDialog:
         return str(DIALOGS.answer(caption))
 
 
-def _exec_dialog(self: QtWidgets.QDialog) -> int:
-    self.show()
-    DIALOGS.answer(self.windowTitle)(self)
-    return self.result()
-
-
-def _exec_menu(self: QtWidgets.QMenu, position: object = None) -> object:
-    texts = [action.text for action in self.actions()]
-    answer = DIALOGS.answer(f"menu of {texts}")
-    action = self.actions()[texts.index(answer)]
-    action.trigger()
-    return action
-
-
 def _blocks(name: str) -> staticmethod:
     def blocked(*_: object) -> None:
         raise NotInHost(name)
@@ -98,7 +83,6 @@ def _blocks(name: str) -> staticmethod:
     return staticmethod(blocked)
 
 
-QtWidgets.QDialog.exec_, QtWidgets.QMenu.exec_ = _exec_dialog, _exec_menu
 for kind, names in STATIC.items():
     for name in names:
         setattr(kind, name, _blocks(f"qt.{kind.__name__}.{name}"))

@@ -21,7 +21,7 @@ from panel_host.modules import Modules
 from panel_host.views import SliceView, ThreeDView
 from panel_host.widgets import ctkCollapsibleButton
 
-HANDLES = (QtWidgets.QCheckBox, QtWidgets.QRadioButton, QtWidgets.QGroupBox, ctkCollapsibleButton)
+HANDLES = QtWidgets.QCheckBox, ctkCollapsibleButton  # are clicked at their left ends
 WINDOW = 1366, 768  # pixels: a small notebook's screen
 
 
@@ -48,8 +48,7 @@ class PanelHost:
         self.window.show()
         self.answers, self.messages = DIALOGS.answers, DIALOGS.messages
         self.missing, self.failing = packaging.missing, packaging.failing
-        given = self.answers, self.messages, self.missing, self.failing, packaging.installed
-        for each in given:
+        for each in (self.answers, self.messages, self.missing, self.failing, packaging.installed):
             each.clear()
         return self
 
@@ -180,12 +179,8 @@ class PanelHost:
             raise OSError(f"{path} can't be written")
 
     def save(self, path: Path) -> None:
-        """Write the scene, .mrb or .mrml, through MRML."""
-        if path.suffix == ".mrb":
-            done = slicer.mrmlScene.WriteToMRB(str(path))
-        else:
-            done = slicer.mrmlScene.Commit(str(path))
-        if not done:
+        """Write the scene as .mrb."""
+        if not slicer.mrmlScene.WriteToMRB(str(path)):
             raise OSError(f"{path} can't be written")
 
     def clear(self) -> None:
@@ -194,13 +189,8 @@ class PanelHost:
         self.turn()
 
     def load(self, path: Path) -> None:
-        """Close the scene and load another, .mrb or .mrml, through MRML."""
-        if path.suffix == ".mrb":
-            done = slicer.mrmlScene.ReadFromMRB(str(path), True)
-        else:
-            slicer.mrmlScene.SetURL(str(path))
-            done = slicer.mrmlScene.Connect()
-        if not done:
+        """Close the scene and load another .mrb."""
+        if not slicer.mrmlScene.ReadFromMRB(str(path), True):
             raise OSError(f"{path} can't be read")
         self.turn()
 

@@ -7,15 +7,9 @@ import vtk
 from PySide6 import QtCore, QtWidgets
 from PySide6.QtCore import Property, QSignalBlocker, Signal
 
-from panel_host.node_widgets import (
-    InScene,
-    Observers,
-    qMRMLNodeComboBox,
-    qMRMLWidget,
-    qSlicerWidget,
-)
+from panel_host.node_widgets import InScene, Observers, qMRMLNodeComboBox, qMRMLWidget
 from panel_host.pythonqt import StandIn
-from panel_host.widgets import forward, lay_out, stored
+from panel_host.widgets import lay_out, stored
 
 
 class qMRMLSegmentSelectorWidget(InScene, StandIn):
@@ -30,9 +24,6 @@ class qMRMLSegmentSelectorWidget(InScene, StandIn):
         self._fill()
 
     noneEnabled = stored(bool, "noneEnabled", False, _none)
-    horizontalLayout = stored(bool, "horizontalLayout", False)
-    selectNodeUponCreation = forward(bool, "_nodes", "selectNodeUponCreation")
-    segmentationNodeSelectorVisible = forward(bool, "_nodes", "visible")
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,7 +31,6 @@ class qMRMLSegmentSelectorWidget(InScene, StandIn):
         self._nodes, self._message = qMRMLNodeComboBox(), QtWidgets.QLabel()
         self._box = QtWidgets.QComboBox()
         self._nodes.nodeTypes, self._nodes.addEnabled = ["vtkMRMLSegmentationNode"], False
-        self._nodes.renameEnabled = True
         lay_out(self, QtWidgets.QVBoxLayout, self._nodes, self._box, self._message)
         self._nodes.currentNodeChanged.connect(self._node_changed)
         self._box.currentIndexChanged.connect(self._picked)
@@ -50,14 +40,8 @@ class qMRMLSegmentSelectorWidget(InScene, StandIn):
     def currentNode(self) -> slicer.vtkMRMLSegmentationNode | None:
         return self._nodes.currentNode()
 
-    def currentNodeID(self) -> str:
-        return self._nodes.currentNodeID
-
     def setCurrentNode(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
         self._nodes.setCurrentNode(node)
-
-    def setCurrentNodeID(self, name: str) -> None:
-        self._nodes.currentNodeID = name
 
     def currentSegmentID(self) -> str:
         return self._segment
@@ -256,10 +240,7 @@ class qSlicerMarkupsPlaceWidget(InScene, StandIn):
 MRML = {
     kind.__name__: kind
     for kind in (
-        qMRMLWidget,
-        qSlicerWidget,
-        qMRMLNodeComboBox,
-        qMRMLSegmentSelectorWidget,
-        qSlicerMarkupsPlaceWidget,
+        *(qMRMLWidget, qMRMLNodeComboBox),
+        *(qMRMLSegmentSelectorWidget, qSlicerMarkupsPlaceWidget),
     )
 }

@@ -7,9 +7,8 @@ from collections.abc import Callable
 import slicer
 import vtk
 from PySide6 import QtCore, QtWidgets
-from PySide6.QtCore import Property, QSignalBlocker, Signal
+from PySide6.QtCore import QSignalBlocker, Signal
 
-from panel_host.dialogs import DIALOGS
 from panel_host.pythonqt import StandIn
 from panel_host.widgets import lay_out, stored
 
@@ -60,10 +59,6 @@ class qMRMLWidget(InScene, StandIn):
     pass
 
 
-class qSlicerWidget(InScene, StandIn):
-    pass
-
-
 class qMRMLSortFilterProxyModel(QtCore.QObject, StandIn):
     """Which nodes a box offers."""
 
@@ -75,9 +70,6 @@ class qMRMLNodeComboBox(InScene, StandIn):
     one, so that Qt picks the row that follows one that goes."""
 
     currentNodeChanged = Signal(object)
-    currentNodeIDChanged = Signal(str)
-    nodeAddedByUser = Signal(object)
-    nodeActivated = Signal(object)
 
     def refresh(self, gone: slicer.vtkMRMLNode | None = None) -> None:
         """Let the rows be those that belong there now, `gone` being about to leave the scene."""
@@ -98,19 +90,9 @@ class qMRMLNodeComboBox(InScene, StandIn):
 
     nodeTypes = stored("QStringList", "nodeTypes", (), refresh)
     noneEnabled = stored(bool, "noneEnabled", False, refresh)
-    noneDisplay = stored(str, "noneDisplay", "None", refresh)
     addEnabled = stored(bool, "addEnabled", True, refresh)
     removeEnabled = stored(bool, "removeEnabled", True, refresh)
-    renameEnabled = stored(bool, "renameEnabled", False, refresh)
-    showHidden = stored(bool, "showHidden", False, refresh)
     showChildNodeTypes = stored(bool, "showChildNodeTypes", True, refresh)
-    selectNodeUponCreation = stored(bool, "selectNodeUponCreation", True)
-    baseName = stored(str, "baseName", "")
-    currentNodeID = Property(
-        str,
-        lambda self: node.GetID() if (node := self.currentNode()) else "",
-        lambda self, name: self._pick(name),
-    )
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -120,7 +102,6 @@ class qMRMLNodeComboBox(InScene, StandIn):
         self._box.setPlaceholderText("Select a node")
         lay_out(self, QtWidgets.QHBoxLayout, self._box)
         self._box.currentIndexChanged.connect(self._changed)
-        self._box.activated.connect(lambda _: self.nodeActivated.emit(self.currentNode()))
         self._box.view().clicked.connect(self._act)
         self.enabled = False  # until it has a scene
 
@@ -130,9 +111,6 @@ class qMRMLNodeComboBox(InScene, StandIn):
     def currentNode(self) -> slicer.vtkMRMLNode | None:
         name = self._box.currentData or ""
         return self._scene.GetNodeByID(name) if self._scene and name[:3] == "vtk" else None
-
-    def nodeCount(self) -> int:
-        return len(self._nodes())
 
     def setCurrentNode(self, node: slicer.vtkMRMLNode | None) -> None:
         self._pick(node.GetID() if node else "")
@@ -149,14 +127,12 @@ class qMRMLNodeComboBox(InScene, StandIn):
     def addNode(self, kind: str | None = None) -> slicer.vtkMRMLNode:
         node = self._scene.CreateNodeByClass(kind or self.nodeTypes[0])
         node.UnRegister(None)
-        name = self.baseName or node.GetName() or node.GetDefaultNodeNamePrefix()
+        name = node.GetName() or node.GetDefaultNodeNamePrefix()
         node.SetName(self._scene.GetUniqueNameByString(name))
         for _, attribute, value in self._attributes:
             node.SetAttribute(attribute, value or "")
         self._scene.AddNode(node)
-        if self.selectNodeUponCreation:
-            self.setCurrentNode(node)
-        self.nodeAddedByUser.emit(node)
+        self.setCurrentNode(node)
         return node
 
     def _enter_scene(self) -> None:
@@ -185,7 +161,7 @@ class qMRMLNodeComboBox(InScene, StandIn):
         return [node for node in nodes if self._fits(node)]
 
     def _fits(self, node: slicer.vtkMRMLNode) -> bool:
-        if node.GetHideFromEditors() and not self.showHidden:
+        if node.GetHideFromEditors():
             return False
         kind, types = node.GetClassName(), self.nodeTypes
         fits = any(map(node.IsA, types)) if self.showChildNodeTypes else kind in types
@@ -199,13 +175,12 @@ class qMRMLNodeComboBox(InScene, StandIn):
         """Texts and data: a node's ID, or what the row does."""
         hidden = self._filter.hiddenNodeIDs
         nodes = [node for node in self._nodes() if node is not gone and node.GetID() not in hidden]
-        rows = [(self.noneDisplay, "")] if self.noneEnabled else []
+        rows = [("None", "")] if self.noneEnabled else []
         rows += [(node.GetName(), node.GetID()) for node in nodes]
         if self._scene is None:
             return rows
         names = [self._scene.GetTypeDisplayNameByClassName(kind) for kind in self.nodeTypes]
         label = names[0] if len(names) == 1 else "node"
-        rows += [(f"Rename current {label}", "rename")] if self.renameEnabled else []
         if self.addEnabled:
             rows += [
                 (f"Create new {name}", f"create/{kind}")
@@ -222,17 +197,13 @@ class qMRMLNodeComboBox(InScene, StandIn):
                 self._box.currentIndex = nodes[-1]
         else:
             self.currentNodeChanged.emit(node)
-            self.currentNodeIDChanged.emit(self.currentNodeID)
 
     def _act(self, index: QtCore.QModelIndex) -> None:
         """Do what a row says that the user clicked at."""
         action, _, kind = (self._box.itemData(index.row()) or "").partition("/")
-        if action in ("create", "delete", "rename"):
+        if action in ("create", "delete"):
             self._box.hidePopup()
         if action == "create":
-            self.setCurrentNode(self.addNode(kind))
+            self.addNode(kind)
         elif action == "delete":
             self._scene.RemoveNode(self.currentNode())
-        elif action == "rename":
-            self.currentNode().SetName(str(DIALOGS.answer("New name:")))
-            self.refresh()

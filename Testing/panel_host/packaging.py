@@ -9,6 +9,7 @@ from subprocess import CalledProcessError
 import slicer
 from packaging.requirements import Requirement
 
+OPTIONS = {"skip_packages", "prompt_restart", "requester", "skip_in_testing", "show_progress"}
 missing: set[str] = set()  # names of distributions
 failing: set[str] = set()  # those whose installation fails
 installed: list[str] = []  # what was asked for, and agreed to
@@ -21,8 +22,7 @@ def load_requirements(path: str | Path) -> list[Requirement]:
 
 
 def _requirements(given: object) -> list[Requirement]:
-    each = given if isinstance(given, list) else [given]
-    return [one if isinstance(one, Requirement) else Requirement(one) for one in each]
+    return [Requirement(str(one)) for one in (given if isinstance(given, list) else [given])]
 
 
 def pip_check(req: object) -> bool:
@@ -38,13 +38,11 @@ def pip_check(req: object) -> bool:
 def pip_ensure(
     requirements: object,
     constraints: str | Path | None = None,
-    skip_packages: list[str] | None = None,
     prompt_install: bool = True,
-    prompt_restart: bool = True,
-    requester: str | None = None,
-    skip_in_testing: bool = True,
-    show_progress: bool = True,
+    **options: object,
 ) -> None:
+    if unknown := set(options) - OPTIONS:
+        raise TypeError(f"pip_ensure has no {unknown}")
     needed = [str(each) for each in _requirements(requirements) if not pip_check(each)]
     if needed and prompt_install:
         question = f"{len(needed)} Python packages need to be installed. Continue?"

@@ -3,46 +3,42 @@
 from __future__ import annotations
 
 import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import slicer
 
 
+@dataclass
 class SampleDataSource:
     """One or several files. `downloadSample` takes no notice of `customDownloader`, which only the
     button of the module calls."""
 
-    def __init__(
-        self,
-        sampleName=None,
-        uris=None,
-        fileNames=None,
-        nodeNames=None,
-        checksums=None,
-        loadFiles=None,
-        customDownloader=None,
-        thumbnailFileName=None,
-        loadFileTypes=None,
-        loadFileProperties=None,
-    ) -> None:
-        of_files = (uris, fileNames, nodeNames, checksums, loadFiles, loadFileTypes)
-        if isinstance(uris, str):
-            of_files = [[each] for each in of_files]
-        elif len({len(each) for each in of_files if each is not None}) != 1:
-            raise ValueError("All fields of sample data source must have the same length")
-        self.uris, self.fileNames, self.nodeNames, self.checksums, self.loadFiles, _ = of_files
-        self.sampleName, self.customDownloader = sampleName, customDownloader
-        self.thumbnailFileName = thumbnailFileName
+    sampleName: str | None = None
+    uris: object = None
+    fileNames: object = None
+    nodeNames: object = None
+    checksums: object = None
+    loadFiles: object = None
+    customDownloader: Callable | None = None
+    thumbnailFileName: str | None = None
 
-    def __eq__(self, other: object) -> bool:
-        return vars(self) == vars(other)
+    def __post_init__(self) -> None:
+        files = ("uris", "fileNames", "nodeNames", "checksums", "loadFiles")
+        if isinstance(self.uris, str):
+            for each in files:
+                setattr(self, each, [getattr(self, each)])
+        if len({len(values) for each in files if (values := getattr(self, each))}) != 1:
+            raise ValueError("All fields of sample data source must have the same length")
 
 
 class SampleDataLogic:
     def __init__(self) -> None:
         for name in ("MRHead", "CTLiver", "CTAAbdomenPanoramix"):  # some of its own
             url = f"https://example.org/{name}.nrrd"
-            self.registerCustomSampleDataSource("General", name, url, f"{name}.nrrd", name)
+            source = {"sampleName": name, "uris": url, "fileNames": f"{name}.nrrd"}
+            self.registerCustomSampleDataSource("General", **source)
 
     @staticmethod
     def registerCustomSampleDataCategory(category: str, title: str) -> None:
@@ -50,18 +46,10 @@ class SampleDataLogic:
         titles.setdefault(category, {})["title"] = title
 
     @staticmethod
-    def registerCustomSampleDataSource(category: str = "Custom", *given, **source) -> None:
+    def registerCustomSampleDataSource(category: str = "Custom", **source: object) -> None:
         sources = slicer.modules.sampleDataSources.setdefault(category, [])
-        new = SampleDataSource(
-            **dict(zip(("sampleName", "uris", "fileNames", "nodeNames"), given)), **source
-        )
-        if new not in sources:
+        if (new := SampleDataSource(**source)) not in sources:
             sources.append(new)
-
-    @staticmethod
-    def sampleDataSourcesByCategory(category: str | None = None):
-        sources = slicer.modules.sampleDataSources
-        return sources if category is None else sources.get(category, [])
 
     def sourceForSampleName(self, name: str) -> SampleDataSource | None:
         every = (each for sources in slicer.modules.sampleDataSources.values() for each in sources)
@@ -80,9 +68,6 @@ class SampleDataLogic:
             nodes.append(node)
         return nodes
 
-    def downloadSamples(self, sampleName: str) -> list:
-        source = self.sourceForSampleName(sampleName)
-        return self.downloadFromSource(source) if source else []
-
     def downloadSample(self, sampleName: str) -> object:
-        return self.downloadSamples(sampleName)[0]
+        source = self.sourceForSampleName(sampleName)
+        return (self.downloadFromSource(source) if source else [])[0]

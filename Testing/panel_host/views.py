@@ -14,24 +14,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
-PRESSES = {
-    QtCore.QEvent.MouseButtonPress: "Press",
-    QtCore.QEvent.MouseButtonRelease: "Release",
+EVENTS = {  # of Qt's by VTK's names
+    QtCore.QEvent.MouseButtonPress: "LeftButtonPressEvent",
+    QtCore.QEvent.MouseButtonRelease: "LeftButtonReleaseEvent",
+    QtCore.QEvent.MouseMove: "MouseMoveEvent",
+    QtCore.QEvent.Enter: "EnterEvent",
 }
-BUTTONS = {Qt.LeftButton: "Left", Qt.MiddleButton: "Middle", Qt.RightButton: "Right"}
-SLICE_MANAGERS = (
-    "vtkMRMLModelSliceDisplayableManager",
-    "vtkMRMLCrosshairDisplayableManager",
-    "vtkMRMLMarkupsDisplayableManager",
-    "vtkMRMLSegmentationsDisplayableManager2D",
-)
-THREE_D_MANAGERS = (
-    "vtkMRMLCameraDisplayableManager",
-    "vtkMRMLViewDisplayableManager",
-    "vtkMRMLModelDisplayableManager",
-    "vtkMRMLMarkupsDisplayableManager",
-    "vtkMRMLSegmentationsDisplayableManager3D",
-)
+SLICE_MANAGERS = "ModelSlice{} Crosshair{} Markups{} Segmentations{}2D"
+THREE_D_MANAGERS = "Camera{} View{} Model{} Markups{} Segmentations{}3D"
 
 
 def register_managers(logic: slicer.vtkMRMLApplicationLogic) -> None:
@@ -40,7 +30,8 @@ def register_managers(logic: slicer.vtkMRMLApplicationLogic) -> None:
         (slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance(), THREE_D_MANAGERS),
     ):
         factory.SetMRMLApplicationLogic(logic)
-        for name in names:
+        for name in names.format(*["DisplayableManager"] * 5).split():
+            name = f"vtkMRML{name}"
             if not factory.IsDisplayableManagerRegistered(name):
                 factory.RegisterDisplayableManager(name)
 
@@ -123,27 +114,17 @@ class View(QtWidgets.QWidget):
 
     @guarded
     def event(self, event: QtCore.QEvent) -> bool:
-        name = None
-        if event.type() in PRESSES and event.button() in BUTTONS:
-            name = f"{BUTTONS[event.button()]}Button{PRESSES[event.type()]}Event"
-        elif event.type() == QtCore.QEvent.MouseMove:
-            name = "MouseMoveEvent"
-        elif event.type() == QtCore.QEvent.Enter:
-            name = "EnterEvent"
-        elif event.type() == QtCore.QEvent.Wheel:
-            up = event.angleDelta().y() > 0
-            name = "MouseWheelForwardEvent" if up else "MouseWheelBackwardEvent"
+        name = EVENTS.get(event.type())
         if name is None or self._closed:
             return super().event(event)
-        place, keys = event.position().toPoint(), QtWidgets.QApplication.keyboardModifiers()
-        self._interactor.SetEventInformation(
-            place.x(),
-            self._window.GetSize()[1] - 1 - place.y(),
-            int(bool(keys & Qt.ControlModifier)),
-            int(bool(keys & Qt.ShiftModifier)),
-        )
+        place = event.position().toPoint()
+        self._interactor.SetEventInformation(place.x(), self._flip(place.y()), 0, 0)
         self._interactor.InvokeEvent(name)
         return True
+
+    def _flip(self, y: float) -> int:
+        """VTK counts from below."""
+        return round(self._window.GetSize()[1] - 1 - y)
 
 
 class SliceView(View):
@@ -185,7 +166,7 @@ class SliceView(View):
         to_xy = vtk.vtkMatrix4x4()
         vtk.vtkMatrix4x4.Invert(self.node.GetXYToRAS(), to_xy)
         x, y, *_ = to_xy.MultiplyPoint((*ras, 1.0))
-        return QtCore.QPoint(round(x), round(self._window.GetSize()[1] - 1 - y))
+        return QtCore.QPoint(round(x), self._flip(y))
 
     def go_to(self, ras: tuple[float, float, float]) -> None:
         """Go to the slice of a point, with the point in the middle."""
@@ -238,5 +219,4 @@ class ThreeDView(View):
         self.renderer.ResetCamera()
         self.schedule()
 
-    def resetCamera(self) -> None:
-        self.resetFocalPoint()
+    resetCamera = resetFocalPoint

@@ -58,7 +58,6 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton, StandIn):
         lambda self, on: setattr(self, "checked", not on),
     )
     collapsedHeight = stored(int, "collapsedHeight", 14, QtWidgets.QWidget.updateGeometry)
-    flat = stored(bool, "flat", False)
 
     def __init__(self, parent: QtWidgets.QWidget | str | None = None) -> None:
         super().__init__(None if isinstance(parent, str) else parent)
@@ -139,9 +138,7 @@ class ctkPathLineEdit(QtWidgets.QWidget, StandIn):
     currentPathChanged = Signal(str)
 
     currentPath = forward(str, "_edit", "text")
-    settingKey = stored(str, "settingKey", "")
     nameFilters = stored("QStringList", "nameFilters", [])
-    label = stored(str, "label", "")
     filters = stored(Filter, "filters", Filter.NoFilter)
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
@@ -153,9 +150,7 @@ class ctkPathLineEdit(QtWidgets.QWidget, StandIn):
         browse.clicked.connect(self.browse)
 
     def browse(self) -> None:
-        only_folders = self.filters & self.Dirs and not self.filters & self.Files
-        ask = QFileDialog.getExistingDirectory if only_folders else QFileDialog.getOpenFileName
-        if path := ask(self, self.label):
+        if path := QFileDialog.getOpenFileName():
             self.currentPath = path
 
 
@@ -223,21 +218,15 @@ class ctkSliderWidget(QtWidgets.QWidget, StandIn):
 class _Bar(QtWidgets.QWidget):
     """Shows a range within its limits."""
 
-    def __init__(self, of: ctkRangeWidget) -> None:
-        super().__init__()
-        self._of = of
-        self.setMinimumWidth(40)
-
     def paintEvent(self, _: QtGui.QPaintEvent) -> None:
-        painter, of = QtGui.QPainter(self), self._of
-        width, middle = self.width - 8, self.height // 2
-        scale = width / max(of.maximum - of.minimum, 1e-9)
+        painter, of = QtGui.QPainter(self), self.parentWidget()
+        scale, y = (self.width - 8) / max(of.maximum - of.minimum, 1e-9), self.height // 2
         ends = of.minimumValue, of.maximumValue
         left, right = (4 + round((value - of.minimum) * scale) for value in ends)
-        painter.fillRect(4, middle - 1, width, 3, self.palette.mid())
-        painter.fillRect(left, middle - 2, right - left, 5, self.palette.highlight())
+        painter.fillRect(4, y - 1, self.width - 8, 3, self.palette.mid())
+        painter.fillRect(left, y - 2, right - left, 5, self.palette.highlight())
         for x in (left, right):
-            painter.fillRect(x - 3, middle - 7, 7, 15, self.palette.dark())
+            painter.fillRect(x - 3, y - 7, 7, 15, self.palette.dark())
         painter.end()
 
 
@@ -275,7 +264,7 @@ class ctkRangeWidget(QtWidgets.QWidget, StandIn):
         super().__init__(parent)
         self._values = 0.0, 99.0
         self._low, self._high = QtWidgets.QDoubleSpinBox(), QtWidgets.QDoubleSpinBox()
-        self._bar = _Bar(self)
+        self._bar = _Bar()
         lay_out(self, QtWidgets.QHBoxLayout, self._low, self._bar, self._high)
         self.layout().setStretch(1, 1)
         self._refresh()
