@@ -67,8 +67,6 @@ def core_module(name: str, logic: slicer.vtkMRMLAbstractLogic | None) -> None:
 class LayoutManager:
     """Three slice views and a 3D view, four-up."""
 
-    threeDViewCount = 1
-
     def __init__(self, logic: slicer.vtkMRMLApplicationLogic) -> None:
         self._logics = vtk.vtkCollection()
         self.widget = QtWidgets.QWidget()
@@ -90,21 +88,8 @@ class LayoutManager:
     def views(self) -> list[QtWidgets.QWidget]:
         return [*self.slices.values(), self.three_d]
 
-    def sliceViewNames(self) -> list[str]:
-        return list(self.slices)
-
-    def sliceWidget(self, name: str) -> SliceView:
-        return self.slices[name]
-
     def mrmlSliceLogics(self) -> vtk.vtkCollection:
         return self._logics
-
-    def threeDWidget(self, index: int) -> ThreeDView:
-        return [self.three_d][index]
-
-    def resetSliceViews(self) -> None:
-        for view in self.slices.values():
-            view.logic.FitSliceToBackground()
 
     def resetThreeDViews(self) -> None:
         self.three_d.resetFocalPoint()

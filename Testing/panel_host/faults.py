@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import warnings
@@ -57,7 +58,9 @@ class Faults(logging.Handler):
         self._note(error)
 
     def _warned(self, message: object, category: type | None = None, *more, **named) -> None:
-        if category in (None, UserWarning, RuntimeWarning):
+        file = sys._getframe(1).f_code.co_filename
+        of_others = "site-packages" in file and f"{os.sep}slicer{os.sep}" not in file
+        if category in (None, UserWarning, RuntimeWarning) and not of_others:
             self._note(RuntimeError(str(message)))
         self._warn(message, category, *more, **named)
 

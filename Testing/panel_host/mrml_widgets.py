@@ -93,14 +93,6 @@ class qSlicerMarkupsPlaceWidget(InScene, StandIn):
     ShowPlaceMultipleMarkupsOption, HidePlaceMultipleMarkupsOption = 0, 1
     ForcePlaceSingleMarkup, ForcePlaceMultipleMarkups = 2, 3
     activeMarkupsPlaceModeChanged = Signal(bool)
-    NODE_EVENTS = (
-        vtk.vtkCommand.ModifiedEvent,
-        slicer.vtkMRMLMarkupsNode.PointAddedEvent,
-        slicer.vtkMRMLMarkupsNode.PointRemovedEvent,
-        slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent,
-        slicer.vtkMRMLMarkupsNode.FixedNumberOfControlPointsModifiedEvent,
-        slicer.vtkMRMLDisplayableNode.DisplayModifiedEvent,
-    )
 
     def _show_buttons(self, on: bool) -> None:
         for button in self._buttons:
@@ -127,11 +119,6 @@ class qSlicerMarkupsPlaceWidget(InScene, StandIn):
     )
     placeModeEnabled = Property(
         bool, lambda self: self._placing(), lambda self, on: self._set_placing(on)
-    )
-    placeModePersistency = Property(
-        bool,
-        lambda self: bool(self.interactionNode().GetPlaceModePersistence()),
-        lambda self, on: self.interactionNode().SetPlaceModePersistence(on),
     )
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
@@ -173,7 +160,7 @@ class qSlicerMarkupsPlaceWidget(InScene, StandIn):
             self._watched.drop()
             self._current = node
             if node is not None:
-                self._watched.watch(node, self._update, *self.NODE_EVENTS)
+                self._watched.watch(node, self._update, vtk.vtkCommand.AnyEvent)
             self._update()
 
     def interactionNode(self) -> slicer.vtkMRMLInteractionNode:
@@ -194,12 +181,9 @@ class qSlicerMarkupsPlaceWidget(InScene, StandIn):
         return self._active() and node.GetCurrentInteractionMode() == node.Place
 
     def _persist(self) -> None:
-        if self.placeMultipleMarkups in (
-            self.ForcePlaceSingleMarkup,
-            self.ForcePlaceMultipleMarkups,
-        ):
-            several = self.placeMultipleMarkups == self.ForcePlaceMultipleMarkups
-            self.placeModePersistency = several
+        several = self.placeMultipleMarkups == self.ForcePlaceMultipleMarkups
+        if several or self.placeMultipleMarkups == self.ForcePlaceSingleMarkup:
+            self.interactionNode().SetPlaceModePersistence(several)
 
     def _set_placing(self, on: bool) -> None:
         node = self.interactionNode()

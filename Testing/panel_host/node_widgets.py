@@ -86,7 +86,7 @@ class qMRMLNodeComboBox(InScene, StandIn):
             if data and data[:3] != "vtk":
                 box.model().item(row).setFlags(QtCore.Qt.ItemIsEnabled)
         if self.currentNode() is None:
-            self.setCurrentNode(None)
+            self._pick("")
 
     nodeTypes = stored("QStringList", "nodeTypes", (), refresh)
     noneEnabled = stored(bool, "noneEnabled", False, refresh)
@@ -113,6 +113,7 @@ class qMRMLNodeComboBox(InScene, StandIn):
         return self._scene.GetNodeByID(name) if self._scene and name[:3] == "vtk" else None
 
     def setCurrentNode(self, node: slicer.vtkMRMLNode | None) -> None:
+        self.refresh()  # by what nodes are now, which the real one hears of as they change
         self._pick(node.GetID() if node else "")
 
     def _pick(self, name: str) -> None:

@@ -8,6 +8,7 @@ https://slicer.readthedocs.io/en/latest/developer_guide/parameter_nodes/overview
 from __future__ import annotations
 
 import enum
+import functools
 import logging
 import pathlib
 import types
@@ -67,12 +68,12 @@ def _read(kind: type, node: Node, name: str) -> object:
         if _has(each, node, f"{name}.{k}"):
             return _read(each, node, f"{name}.{k}")
     if hasattr(kind, "allParameters"):
-        pack = object.__new__(kind)
+        pack, values = object.__new__(kind), {}
         for member, parameter in kind.allParameters.items():
             value = _read(parameter.kind, node, f"{name}.{member}")
             parameter.check(value)
-            pack.__dict__[f"_{member}_value"] = value
-        pack.__dict__["_save"] = lambda: _write(kind, node, name, pack)
+            values[member] = value
+        pack.__dict__.update(_values=values, _save=lambda: _write(kind, node, name, pack))
         return pack
     if node_classes(kind):
         return node.GetNodeReference(name)
@@ -94,8 +95,7 @@ def _write(kind: type, node: Node, name: str, value: object) -> None:
             _write(choices[k], node, f"{name}.{k}", value)
         elif hasattr(kind, "allParameters"):
             for member, parameter in kind.allParameters.items():
-                inner = value.__dict__[f"_{member}_value"]
-                _write(parameter.kind, node, f"{name}.{member}", inner)
+                _write(parameter.kind, node, f"{name}.{member}", value._values[member])
         elif node_classes(kind):
             node.SetParameter(name, "")
             node.SetNodeReferenceID(name, value.GetID() if value is not None else None)
@@ -150,14 +150,13 @@ def _data_type(owner: type, name: str) -> type:
 
 def _value(self: object, name: str) -> object:
     self.dataType(name)
-    top, _, rest = name.partition(".")
-    return getattr(self, top).getValue(rest) if rest else getattr(self, top)
+    return functools.reduce(getattr, name.split("."), self)
 
 
 def _set_value(self: object, name: str, value: object) -> None:
     self.dataType(name)
-    top, _, rest = name.partition(".")
-    getattr(self, top).setValue(rest, value) if rest else setattr(self, top, value)
+    *path, last = name.split(".")
+    setattr(functools.reduce(getattr, path, self), last, value)
 
 
 def parameterPack(owner: type) -> type:
@@ -167,10 +166,10 @@ def parameterPack(owner: type) -> type:
     def member(name: str, parameter: Parameter) -> property:
         def write(self: object, value: object) -> None:
             parameter.check(value)
-            self.__dict__[f"_{name}_value"] = value
+            self.__dict__.setdefault("_values", {})[name] = value
             self.__dict__.get("_save", bool)()
 
-        return property(lambda self: self.__dict__[f"_{name}_value"], write)
+        return property(lambda self: self._values[name], write)
 
     def initialize(self: object, *values: object, **named: object) -> None:
         given = dict(zip(owner.allParameters, values)) | named
@@ -184,15 +183,12 @@ def parameterPack(owner: type) -> type:
             raise AttributeError(f"{owner.__name__} has no {name}")
         object.__setattr__(self, name, value)
 
-    def values(self: object) -> list[object]:
-        return [getattr(self, name) for name in owner.allParameters]
-
     _declare(owner, member)
     if "__init__" not in vars(owner):
         owner.__init__ = initialize
     owner.__setattr__ = set_known
-    owner.__eq__ = lambda self, other: isinstance(other, owner) and values(self) == values(other)
-    owner.__repr__ = lambda self: f"{owner.__name__}{tuple(values(self))}"
+    owner.__eq__ = lambda self, other: isinstance(other, owner) and self._values == other._values
+    owner.__repr__ = lambda self: f"{owner.__name__}({self._values})"
     return owner
 
 
@@ -207,7 +203,7 @@ class FloatRange:
     def setRange(self, minimum: float, maximum: float) -> None:
         if not minimum <= maximum:
             raise ValueError(f"FloatRange must have minimum <= maximum: {minimum} <= {maximum}")
-        self.__dict__["__minimum_value"] = minimum  # both, before they are saved
+        self.__dict__.setdefault("_values", {})["_minimum"] = minimum  # both are saved at once
         self._maximum = maximum
 
     minimum = property(

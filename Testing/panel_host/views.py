@@ -190,9 +190,6 @@ class SliceView(View):
     def mrmlSliceNode(self) -> slicer.vtkMRMLSliceNode:
         return self.node
 
-    def sliceLogic(self) -> slicer.vtkMRMLSliceLogic:
-        return self.logic
-
     def mrmlSliceCompositeNode(self) -> slicer.vtkMRMLSliceCompositeNode:
         return self.logic.GetSliceCompositeNode()
 
@@ -209,14 +206,6 @@ class ThreeDView(View):
             slicer.mrmlScene.AddNode(node),
         )
 
-    def threeDView(self) -> ThreeDView:
-        return self
-
-    def mrmlViewNode(self) -> slicer.vtkMRMLViewNode:
-        return self.node
-
     def resetFocalPoint(self) -> None:
         self.renderer.ResetCamera()
         self.schedule()
-
-    resetCamera = resetFocalPoint
