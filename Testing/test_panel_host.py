@@ -9,7 +9,6 @@ from subprocess import CalledProcessError
 from typing import Annotated
 
 import pytest
-import SimpleITK as sitk
 
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
 pytest.importorskip("PySide6")
@@ -36,6 +35,16 @@ class ThingWidget(ScriptedLoadableModuleWidget):
         seen.append("setup")
     def enter(self):
         seen.append("enter")
+class ThingFileReader:
+    def __init__(self, parent):
+        self.parent = parent
+    def fileType(self):
+        return "Thing"
+    def load(self, properties):
+        import slicer
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode", properties["name"])
+        self.parent.loadedNodes = [node.GetID()]
+        return True
 """
 CT = "vtkMRMLScalarVolumeNode"
 
@@ -244,20 +253,24 @@ def test_an_installation_that_fails_is_shown_and_raised(host):
         pip_ensure("monai")
 
 
-def test_sample_data_is_kept_by_category_and_loaded_by_file_only(host, tmp_path):
+def test_sample_data_is_kept_by_category_and_loaded_by_a_reader_only(host, tmp_path):
     from SampleData import SampleDataLogic
 
-    sitk.WriteImage(sitk.Image(3, 3, 3, sitk.sitkInt16), tmp_path / "a.nrrd")
-    file, called = (tmp_path / "a.nrrd").as_uri(), []
+    (tmp_path / "Thing.py").write_text(MODULE.format("Markups"))
+    host.open(tmp_path / "Thing.py")
+    file, called = (tmp_path / "Thing.py").as_uri(), []
+    source = {"sampleName": "A", "uris": file, "fileNames": "a.thing", "nodeNames": "a"}
     for _ in range(2):
         SampleDataLogic.registerCustomSampleDataSource(
-            "Mine", sampleName="A", uris=file, fileNames="a.nrrd", nodeNames="a",
-            customDownloader=called.append,
-        )  # fmt: skip
-    (source,) = slicer.modules.sampleDataSources["Mine"]
+            "Mine", customDownloader=called.append, loadFileTypes="Thing", **source
+        )
+    assert len(slicer.modules.sampleDataSources["Mine"]) == 1
     assert SampleDataLogic().downloadSample("A").GetName() == "a" and not called
-    with pytest.raises(IndexError):
-        SampleDataLogic().downloadSample("B")
+    wrong = source | {"sampleName": "B", "checksums": "SHA256:0"}
+    SampleDataLogic.registerCustomSampleDataSource("Mine", **wrong)
+    for name, error in (("B", ValueError), ("C", IndexError)):
+        with pytest.raises(error):
+            SampleDataLogic().downloadSample(name)
 
 
 @pytest.mark.parametrize("dependency", ["Markups", "NoSuchModule"])

@@ -57,6 +57,7 @@ class PanelHost:
             self.window.panel.set_module(None)
             for module in self._modules.opened:
                 self._app.moduleManager().moduleAboutToBeUnloaded.emit(module.name)
+                module.delete_widget()
             self._app.processEvents()
             self._app.close_scene()
         finally:

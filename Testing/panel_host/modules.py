@@ -95,6 +95,8 @@ class Modules:
         ]
         if lacking or not module.title:
             raise RuntimeError(f"{module.name} has no title, or depends on {lacking}")
+        reader = getattr(sys.modules[module.name], f"{module.name}FileReader", None)
+        sample_data.readers[:] = [reader] if reader else []
         setattr(slicer.modules, module.name.lower(), module)
         setattr(slicer.modules, f"{module.name}Instance", instance)
         return module

@@ -1,13 +1,20 @@
-"""Stand-in of the module Sample Data: keeps sources as the real one, and loads volumes of files."""
+"""Stand-in of the module Sample Data, which keeps sources as the real one does, and loads the files
+for which a scripted module has a reader."""
 
 from __future__ import annotations
 
+import hashlib
+import types
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import slicer
+
+from panel_host.pythonqt import NotInHost
+
+readers: list[type] = []  # of the scripted modules, each its `NAMEFileReader`
 
 
 @dataclass
@@ -23,9 +30,11 @@ class SampleDataSource:
     loadFiles: object = None
     customDownloader: Callable | None = None
     thumbnailFileName: str | None = None
+    loadFileTypes: object = None
+    loadFileProperties: dict | None = None
 
     def __post_init__(self) -> None:
-        files = ("uris", "fileNames", "nodeNames", "checksums", "loadFiles")
+        files = ("uris", "fileNames", "nodeNames", "checksums", "loadFiles", "loadFileTypes")
         if isinstance(self.uris, str):
             for each in files:
                 setattr(self, each, [getattr(self, each)])
@@ -57,16 +66,25 @@ class SampleDataLogic:
 
     def downloadFromSource(self, source: SampleDataSource) -> list:
         nodes = []
-        for uri, file, name in zip(source.uris, source.fileNames, source.nodeNames):
-            path = Path(slicer.app.temporaryPath, file)
+        for k, uri in enumerate(source.uris):
+            path = Path(slicer.app.temporaryPath, source.fileNames[k])
             urllib.request.urlretrieve(uri, path)
-            node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-            storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
-            storage.SetFileName(str(path))
-            if not storage.ReadData(node):
-                raise ValueError(f"Load failed: {uri}")
-            nodes.append(node)
+            wanted = (source.checksums or {}) and source.checksums[k]
+            if wanted and wanted != f"SHA256:{hashlib.sha256(path.read_bytes()).hexdigest()}":
+                raise ValueError(f"Checksum verification failed: {uri}")
+            properties = {"fileName": str(path), "name": source.nodeNames[k]}
+            nodes += self._load(source.loadFileTypes[k], properties)[:1]
         return nodes
+
+    def _load(self, kind: str | None, properties: dict[str, str]) -> list:
+        for reader in readers:
+            parent = types.SimpleNamespace(loadedNodes=[])
+            one = reader(parent)
+            if kind == one.fileType() or not kind and one.canLoadFile(properties["fileName"]):
+                if not one.load(properties):
+                    raise ValueError(f"Load failed: {properties}")
+                return [slicer.mrmlScene.GetNodeByID(name) for name in parent.loadedNodes]
+        raise NotInHost(f"a reader of {properties['fileName']} as {kind}")
 
     def downloadSample(self, sampleName: str) -> object:
         source = self.sourceForSampleName(sampleName)

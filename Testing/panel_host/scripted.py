@@ -33,6 +33,10 @@ class qSlicerScriptedLoadableModule:
             self._widget.reload()
         return self._widget
 
+    def delete_widget(self) -> None:
+        if self._widget is not None:
+            self._widget.delete()
+
 
 class qSlicerScriptedLoadableModuleWidget(InScene, StandIn):
     """The panel: holds the widget that a scripted module makes."""
