@@ -1,4 +1,7 @@
-"""LNGen: synthetic lymph nodes in CT. The module, its panel, its logic and its self test."""
+"""LNGen: synthetic lymph nodes in CT. The module, its panel, its logic and its self test.
+
+Slicer runs this file at each start: it imports nothing of the library before it is needed.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+import qt
 import slicer
-import vtk
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -24,28 +27,21 @@ from slicer.util import VTKObservationMixin
 if importlib.util.find_spec("LNGenLib") is None:  # a checkout has it beside this module's folder
     sys.path.append(str(Path(__file__).parents[1]))
 
-from LNGenPanel.backend import BackendSection
-from LNGenPanel.generate import GenerateSection
-from LNGenPanel.jobs import Jobs
-from LNGenPanel.nodes import NodesSection
-from LNGenPanel.packages import python
-from LNGenPanel.painting import paint
-from LNGenPanel.parameters import LNGenParameterNode, chosen
-from LNGenPanel.preview import PreviewSection
-from LNGenPanel.results import ResultsSection
+from LNGenPanel.samples import PhantomReader as LNGenFileReader  # noqa: F401 - Slicer looks for it
 from LNGenPanel.samples import registerSampleData
-from LNGenPanel.segment import SegmentSection
-from LNGenPanel.status import Status
-from LNGenPanel.where import WhereSection
 
-from LNGenLib.errors import InputError
-from LNGenLib.mrml.inputs import Inputs
-from LNGenLib.mrml.results import add_result
-from LNGenLib.service.client.backend import Backend, Choice
-from LNGenLib.service.client.background import Background
-from LNGenLib.synthesis.request import SynthesisRequest
+if TYPE_CHECKING:
+    from LNGenPanel.jobs import Jobs
+    from LNGenPanel.panel import Panel
+    from LNGenPanel.parameters import LNGenParameterNode
+
+    from LNGenLib.service.client.backend import Backend, Choice
+    from LNGenLib.service.client.background import Background
+    from LNGenLib.synthesis.request import SynthesisRequest
 
 HOMEPAGE = "https://example.org/SlicerLNGen"
+OLDEST = 5, 12  # of Slicer: the first with slicer.packaging
+OURS = "LNGenPanel", "LNGenLib"
 
 
 class LNGen(ScriptedLoadableModule):
@@ -53,9 +49,9 @@ class LNGen(ScriptedLoadableModule):
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
-        self.parent.title = _("LNGen")
+        self.parent.title = _("Lymph Node Generator")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Image Synthesis")]
-        self.parent.dependencies = []
+        self.parent.dependencies = ["Markups", "Segmentations", "SubjectHierarchy", "Volumes"]
         self.parent.contributors = ["LNGen contributors"]
         self.parent.helpText = _(
             "Paints realistic SYNTHETIC lymph nodes into a CT, with a segment and exact "
@@ -70,163 +66,76 @@ class LNGen(ScriptedLoadableModule):
 
 
 class LNGenWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel. Each of its sections is an object of LNGenPanel; `update` follows the choices."""
+    """What Slicer calls; the panel itself is `LNGenPanel.panel.Panel`, None in a Slicer that is too
+    old and until `setup` is done."""
 
     def __init__(self, parent=None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
+        self.panel: Panel | None = None
         self.logic: LNGenLogic | None = None
-        self.parameters: LNGenParameterNode | None = None
-        self._guiTag = None
 
     def setup(self) -> None:
         """Called when the user opens the module the first time."""
         ScriptedLoadableModuleWidget.setup(self)
+        if (slicer.app.majorVersion, slicer.app.minorVersion) < OLDEST:
+            text = _("LNGen needs 3D Slicer {major}.{minor} or later: install a newer Slicer.")
+            self.layout.addWidget(qt.QLabel(text.format(major=OLDEST[0], minor=OLDEST[1])))
+            return
+        from LNGenPanel.panel import Panel
+
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/LNGen.ui"))
         self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
-
         self.logic = LNGenLogic()
-        self.jobs = Jobs(self.logic.backend, self._progressed, self._ended)
-        self.status = Status(self.ui.progressBar, self.ui.progressLabel, self.ui.messageLabel)
-        self.shown = self.status  # that of the job that runs, or ran last
-        self.backend = BackendSection(self, Path(self.resourcePath("requirements.txt")))
-        self.where = WhereSection(self)
-        self.nodes = NodesSection(self)
-        self.preview = PreviewSection(self)
-        self.generate = GenerateSection(self)
-        self.results = ResultsSection(self)
-        self.segment = SegmentSection(self)
-
+        requirements = Path(self.resourcePath("requirements.txt"))
+        self.panel = Panel(slicer.util.childWidgetVariables(uiWidget), self.logic, requirements)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneReady)
         self.addObserver(scene, scene.StartImportEvent, self.onSceneStartImport)
-        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
-        self.ui.anatomyButton.visible = hasattr(slicer.modules, "totalsegmentator")
-        self.ui.anatomyButton.connect("clicked(bool)", self.onAnatomy)
-        self.initializeParameterNode()
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneReady)
+        self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
+        self.panel.bind()
 
     def cleanup(self) -> None:
         """Called when the application closes and when the module is reloaded."""
-        self.jobs.cancel()
-        self.setParameterNode(None)
         self.removeObservers()
-        self.logic.backend.close()
+        if self.panel is not None:
+            self.panel.close()
 
     def enter(self) -> None:
         """Called each time the user opens this module."""
-        self.initializeParameterNode()
+        if self.panel is not None:
+            self.panel.bind()
 
     def exit(self) -> None:
         """Called each time the user opens another module; a job goes on."""
-        if self.parameters and self._guiTag is not None:
-            self.parameters.disconnectGui(self._guiTag)
-            self._guiTag = None
-            self.removeObserver(self.parameters, vtk.vtkCommand.ModifiedEvent, self._onModified)
+        if self.panel is not None:
+            self.panel.release()
+
+    def onReload(self) -> None:
+        """Load the panel and the library anew, too."""
+        for name in [name for name in sys.modules if name.split(".")[0] in OURS]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
 
     def onSceneStartClose(self, _caller, _event) -> None:
         """What runs is of a scene that goes."""
-        self.jobs.cancel()
-        for status in (self.status, self.segment.status):
-            status.say("")
-        self.setParameterNode(None)
-
-    def onSceneEndClose(self, _caller, _event) -> None:
-        """A new scene has its own choices."""
-        if self.parent.isEntered:
-            self.initializeParameterNode()
+        self.panel.forget()
 
     def onSceneStartImport(self, _caller, _event) -> None:
         """The choices come before the nodes that they refer to, which selectors would not find."""
-        self.setParameterNode(None)
+        self.panel.release()
 
-    def onSceneEndImport(self, _caller, _event) -> None:
-        """All nodes are there."""
+    def onSceneReady(self, _caller, _event) -> None:
+        """A new scene has its own choices, and all its nodes are there."""
         if self.parent.isEntered:
-            self.initializeParameterNode()
+            self.panel.bind()
 
-    def initializeParameterNode(self) -> None:
-        """Observe the scene's parameter node, and choose the first CT where none is chosen."""
-        self.setParameterNode(self.logic.getParameterNode())
-        if self.parameters.ct is None:
-            first = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-            if first is not None:
-                self.parameters.ct = first
-
-    def setParameterNode(self, parameters: LNGenParameterNode | None) -> None:
-        """Bind the panel to these choices."""
-        if self.parameters:
-            self.parameters.disconnectGui(self._guiTag)
-            self.removeObserver(self.parameters, vtk.vtkCommand.ModifiedEvent, self._onModified)
-            self.preview.observe(None)
-        self.parameters, self._guiTag = parameters, None
-        if parameters:
-            self._guiTag = parameters.connectGui(self.ui)
-            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._onModified)
-            self.update()
-
-    def _onModified(self, _caller=None, _event=None) -> None:
-        self.update()
-
-    def update(self) -> None:
-        """Show what the choices are."""
-        if self.parameters:
-            for section in (self.backend, self.where, self.nodes, self.preview):
-                section.update()
-            self.updateButtons()
-
-    def updateButtons(self) -> None:
-        """Let nothing begin while a job runs, and say what may begin now."""
-        if not self.parameters:
-            return
-        idle, ready = self.jobs.running is None, self.parameters.ct is not None
-        self.ui.previewButton.enabled = self.ui.regionButton.enabled = ready and idle
-        self.ui.testButton.enabled = idle
-        for section in (self.generate, self.results, self.segment):
-            section.update()
-
-    def start(
-        self,
-        work: Callable,
-        done: Callable[[Any], None],
-        status: Status | None = None,
-    ) -> None:
-        """Begin a job, see `Jobs.start`; `status` tells of it, else that under Generate."""
-        self.jobs.check()
-        self.shown = status or self.status
-        self.shown.say("")
-        self.jobs.start(work, done)
-        self.updateButtons()
-
-    def jump(self, ras) -> None:
-        """Show a point (RAS mm) in all slice views."""
-        node = slicer.vtkMRMLSliceNode
-        node.JumpAllSlices(slicer.mrmlScene, *ras, node.CenteredJumpSlice)
-
-    def checkThere(self, node: slicer.vtkMRMLNode) -> None:
-        """Raise InputError where a node that a job began with has gone."""
-        if not slicer.mrmlScene.IsNodePresent(node):
-            raise InputError(_("the CT is no longer in the scene: the result was not added"))
-
-    def _progressed(self, job: Background) -> None:
-        self.shown.progressed(job)
-
-    def _ended(self, message: str | None) -> None:
-        self.shown.idle()
-        if message is not None:
-            self.shown.say(message or _("Canceled; the scene is as it was"), error=bool(message))
-        if message:
-            self.backend.look()
-        self.updateButtons()
-
-    def onAnatomy(self, *_clicked) -> None:
-        """Segment the organs of the CT with the extension TotalSegmentator."""
-        with self.status.saying():
-            ct = chosen(self.parameters.ct, _("choose a CT"))
-            with slicer.util.tryWithErrorDisplay(_("The anatomy was not made."), waitCursor=True):
-                self.parameters.anatomy = self.logic.segmentAnatomy(ct)
+    def onNodeRemoved(self, _caller, _event) -> None:
+        """A preview may have been deleted elsewhere."""
+        self.panel.tidy()
 
 
 class LNGenLogic(ScriptedLoadableModuleLogic):
@@ -234,10 +143,23 @@ class LNGenLogic(ScriptedLoadableModuleLogic):
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
-        self.backend = Backend(python())
+        self._backend: Backend | None = None
+
+    @property
+    def backend(self) -> Backend:
+        """Where jobs are done."""
+        if self._backend is None:
+            from LNGenPanel.packages import python
+
+            from LNGenLib.service.client.backend import Backend
+
+            self._backend = Backend(python())
+        return self._backend
 
     def getParameterNode(self) -> LNGenParameterNode:
         """The scene's choices."""
+        from LNGenPanel.parameters import LNGenParameterNode
+
         return LNGenParameterNode(super().getParameterNode())
 
     def synthesize(
@@ -253,9 +175,7 @@ class LNGenLogic(ScriptedLoadableModuleLogic):
         """
         from LNGenLib.mrml.case import synthesize_in_scene
 
-        return synthesize_in_scene(
-            volumeNode, request or SynthesisRequest(), anatomyNode, regionNode
-        )
+        return synthesize_in_scene(volumeNode, request, anatomyNode, regionNode)
 
     def synthesizeAsync(
         self,
@@ -270,6 +190,13 @@ class LNGenLogic(ScriptedLoadableModuleLogic):
     ) -> Jobs:
         """The same by the backend, while Slicer goes on: `onDone` is given the new volume, or
         `onFailed` a message, which is empty where `cancel` of what this returns was called."""
+        from LNGenPanel.jobs import Jobs
+        from LNGenPanel.painting import paint
+
+        from LNGenLib.mrml.inputs import Inputs
+        from LNGenLib.mrml.results import add_result
+        from LNGenLib.service.client.backend import Choice
+        from LNGenLib.synthesis.request import SynthesisRequest
 
         def ended(message: str | None) -> None:
             if message is not None:
@@ -282,23 +209,6 @@ class LNGenLogic(ScriptedLoadableModuleLogic):
         )
         jobs.start(work, lambda outcome: onDone(add_result(volumeNode, *outcome)))
         return jobs
-
-    def segmentAnatomy(
-        self, volumeNode: slicer.vtkMRMLScalarVolumeNode
-    ) -> slicer.vtkMRMLSegmentationNode:
-        """The organs of a CT by the extension TotalSegmentator, which must be installed."""
-        from TotalSegmentator import TotalSegmentatorLogic
-
-        logic = TotalSegmentatorLogic()
-        logic.setupPythonRequirements()
-        name = _("{ct} anatomy").format(ct=volumeNode.GetName())
-        anatomy = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
-        try:
-            logic.process(volumeNode, anatomy, task="total")
-        except Exception:
-            slicer.mrmlScene.RemoveNode(anatomy)
-            raise
-        return anatomy
 
 
 class LNGenTest(ScriptedLoadableModuleTest):
@@ -319,6 +229,7 @@ class LNGenTest(ScriptedLoadableModuleTest):
 
         from LNGenLib.mrml.results import records
         from LNGenLib.mrml.undo import undo_all
+        from LNGenLib.synthesis.request import SynthesisRequest
 
         self.delayDisplay(_("Starting the test"))
         ct, anatomy = addPhantom(spacing=(3.0, 3.0, 3.0))

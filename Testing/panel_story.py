@@ -30,7 +30,7 @@ def load_phantom(host) -> None:
 def finish(host, panel) -> None:
     """Wait for the job that runs; AssertionError where it fails."""
     host.wait(lambda: panel.jobs.running is None, PATIENCE, "the job")
-    assert "color" not in panel.ui.messageLabel.styleSheet, panel.ui.messageLabel.text
+    assert not panel.status.failed, panel.ui.messageLabel.text
 
 
 def ask_for_one(host):
@@ -38,7 +38,7 @@ def ask_for_one(host):
     for."""
     host.clear()
     load_phantom(host)
-    panel = slicer.modules.lngen.widgetRepresentation().self()
+    panel = slicer.modules.lngen.widgetRepresentation().self().panel
     host.choose(panel.ui.ctSelector, "CT")
     host.choose(panel.ui.anatomySelector, "organs")
     host.type(panel.ui.countSpinBox, "1")

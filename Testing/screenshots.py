@@ -1,4 +1,5 @@
-"""Screenshots of the panel in the panel host (not 3D Slicer), at 400 and at 700 pixels.
+"""Screenshots of the panel in the panel host (not 3D Slicer), at 400 and at 700 pixels, on a
+small laptop's screen.
 
 By mouse and keys: previewed, generated, generated in a wide panel. Without a CT it shows the
 built-in phantom.
@@ -23,7 +24,7 @@ from LNGenLib.mrml.volumes import LABELS, to_volume
 from LNGenLib.phantom import pelvic_phantom
 
 MODULE = Path(__file__).parents[1] / "LNGen" / "LNGen.py"
-WINDOW = 1180, 780  # pixels at a panel of 400; a wider panel widens it
+WINDOW = 1366, 768  # pixels
 COLORS = 96  # of a committed picture
 FIELD = 150  # mm of the slices that are shown
 PATIENCE = 600  # seconds for a job
@@ -33,11 +34,11 @@ def main(folder: Path, ct: Optional[Path] = None, anatomy: Optional[Path] = None
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with PanelHost() as host:
-        panel = host.open(MODULE)
+        panel = host.open(MODULE).panel
         ui = panel.ui
 
         def picture(name: str, width: int = 400) -> None:
-            host.window.resize(WINDOW[0] + width - 400, WINDOW[1])
+            host.window.resize(*WINDOW)
             host.window.set_panel_width(width)
             host.turn()
             for view in slicer.app.layoutManager().slices.values():
@@ -71,17 +72,14 @@ def main(folder: Path, ct: Optional[Path] = None, anatomy: Optional[Path] = None
         low, high = ui.rangeWidget.findChildren(QtWidgets.QDoubleSpinBox)
         host.type(high, "18")
         host.type(low, "8")
+        host.click(ui.advancedCollapsibleButton)
         host.type(ui.seedSpinBox, "3")
+        host.click(ui.advancedCollapsibleButton)
         run(ui.previewButton)
         host.click_cell(ui.previewTable, 0, 0)
         picture("previewed")
         run(ui.generateButton)
         host.click_cell(ui.resultsTable, 0, 0)
-        for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
-            smoothing = slicer.vtkBinaryLabelmapToClosedSurfaceConversionRule
-            name = smoothing.GetSmoothingFactorParameterName()
-            node.GetSegmentation().SetConversionParameter(name, "0")  # keeps small ones
-            node.CreateClosedSurfaceRepresentation()  # what the 3D view shows
         picture("generated")
         picture("generated_700", 700)
 

@@ -15,6 +15,8 @@ from PySide6 import QtWidgets  # noqa: E402
 from LNGenLib.mrml.markups import planned  # noqa: E402
 from LNGenLib.mrml.results import TO_CT, TO_SEGMENTATION, records  # noqa: E402
 
+SCREEN = 1366, 768  # pixels, of a small laptop
+
 
 @pytest.fixture
 def host():
@@ -23,13 +25,21 @@ def host():
 
 
 def test_pick_preview_generate_undo_save_and_load(host, pictures, tmp_path):
-    panel = host.open(MODULE)
+    panel = host.open(MODULE).panel
     ui = panel.ui
+    host.window.resize(*SCREEN)
+
+    def picture(name: str) -> None:
+        """At both widths: Generate is in view without scrolling."""
+        for width in (400, 700):
+            host.screenshot(pictures / f"{name}_{width}.png", width)
+            assert host.in_view(ui.generateButton), (name, width)
+
     load_phantom(host)
     host.choose(ui.ctSelector, "CT")
     host.choose(ui.anatomySelector, "organs")
     host.choose(ui.placeBox, "Chosen stations")
-    for box in panel.where.boxes.values():
+    for box in panel.location.boxes.values():
         if box.checked != (box is ui.mesorectalCheckBox):
             host.click(box)
     host.type(ui.countSpinBox, "5")
@@ -38,8 +48,10 @@ def test_pick_preview_generate_undo_save_and_load(host, pictures, tmp_path):
     low, high = ui.rangeWidget.findChildren(QtWidgets.QDoubleSpinBox)
     host.type(low, "5")
     host.type(high, "12")
+    host.click(ui.advancedCollapsibleButton)
     host.type(ui.seedSpinBox, "3")
-    host.screenshot(pictures / "1_chosen.png")
+    host.click(ui.advancedCollapsibleButton)
+    picture("1_chosen")
 
     host.click(ui.previewButton)
     assert ui.generateButton.text == "Cancel" and not ui.previewButton.enabled
@@ -54,7 +66,7 @@ def test_pick_preview_generate_undo_save_and_load(host, pictures, tmp_path):
     before = np.array(preview.GetNthControlPointPositionWorld(1))
     assert_shown_by_all_slices(host, before)
     surface = points_of_shapes(preview)
-    host.screenshot(pictures / "2_previewed.png")
+    picture("2_previewed")
     wanted = before + (-5, -5, 0)
     host.views["Red"].drag(tuple(before), tuple(wanted))
     host.turn()
@@ -62,7 +74,7 @@ def test_pick_preview_generate_undo_save_and_load(host, pictures, tmp_path):
     assert np.allclose(moved, wanted, atol=1.5), "a pixel of the slice view is about a millimeter"
     shift = points_of_shapes(preview) - surface
     assert np.allclose(np.abs(shift).max(axis=0), np.abs(moved - before), atol=0.01)
-    host.screenshot(pictures / "3_dragged.png")
+    picture("3_dragged")
 
     assert ui.generateButton.text == "Generate 5 previewed lymph nodes"
     host.click(ui.generateButton)
@@ -70,23 +82,27 @@ def test_pick_preview_generate_undo_save_and_load(host, pictures, tmp_path):
     result = panel.parameters.result
     segmentation = result.GetNodeReference(TO_SEGMENTATION).GetSegmentation()
     assert segmentation.GetNumberOfSegments() == ui.resultsTable.rowCount == 5
+    assert not ui.resultsCollapsibleButton.collapsed and ui.resultsTable.currentRow() == 0
+    host.wait(lambda: host.in_view(ui.resultsTable.viewport()), 5, "the table")
+    assert segmentation.ContainsRepresentation("Closed surface"), "nothing would show in 3D"
     assert np.linalg.norm(np.array(records(result)[1].center_ras_mm) - moved) < 6
     assert "SYNTHETIC" in result.GetName()
 
     host.click_cell(ui.resultsTable, 2, 0)
     third = records(result)[2]
     assert_shown_by_all_slices(host, third.center_ras_mm)
-    host.screenshot(pictures / "4_generated.png")
+    picture("4_generated")
     painted = slicer.util.arrayFromVolume(result).copy()
     original = slicer.util.arrayFromVolume(result.GetNodeReference(TO_CT))
     composite = host.views["Red"].mrmlSliceCompositeNode()
-    assert composite.GetBackgroundVolumeID() == result.GetID()
-    host.click(ui.originalButton)
     assert composite.GetBackgroundVolumeID() == result.GetNodeReference(TO_CT).GetID()
-    host.click(ui.originalButton)
-    assert composite.GetBackgroundVolumeID() == result.GetID()
+    assert composite.GetForegroundVolumeID() == result.GetID()
+    assert composite.GetForegroundOpacity() == 1
+    ui.opacitySlider.value = 30
+    assert composite.GetForegroundOpacity() == pytest.approx(0.3)
 
     host.click(ui.undoButton)
+    assert ui.messageLabel.text == "SYNTHETIC lymph nodes left in CT SYNTHETIC: 4."
     assert [record.label for record in records(result)] == [1, 2, 4, 5]
     assert segmentation.GetNumberOfSegments() == ui.resultsTable.rowCount == 4
     now = slicer.util.arrayFromVolume(result)
@@ -98,7 +114,7 @@ def test_pick_preview_generate_undo_save_and_load(host, pictures, tmp_path):
     assert ui.resultsTable.rowCount == 0 and panel.parameters.ct is None
     host.load(tmp_path / "scene.mrb")
     assert ui.placeBox.currentText == "Chosen stations"
-    checked = [name for name, box in panel.where.boxes.items() if box.checked]
+    checked = [name for name, box in panel.location.boxes.items() if box.checked]
     assert checked == ["mesorectal"]
     assert (ui.countSpinBox.value, ui.seedSpinBox.value) == (5, 3)
     assert (ui.rangeWidget.minimumValue, ui.rangeWidget.maximumValue) == (5, 12)
@@ -107,9 +123,10 @@ def test_pick_preview_generate_undo_save_and_load(host, pictures, tmp_path):
     assert ui.resultsTable.rowCount == 4 and ui.previewTable.rowCount == 5
     loaded = slicer.util.arrayFromVolume(panel.parameters.result)
     assert np.array_equal(loaded, now)
+    host.answers.append(True)
     host.click(ui.undoAllButton)
     assert np.array_equal(loaded, original) and ui.resultsTable.rowCount == 0
-    host.screenshot(pictures / "5_loaded_700.png", panel_width=700)
+    picture("5_loaded")
 
 
 def assert_shown_by_all_slices(host, ras) -> None:

@@ -58,7 +58,8 @@ def test_a_process_that_is_killed_gives_a_message_and_a_usable_panel(host, panel
     process = psutil.Process(panel.logic.backend._local.process.pid)
     (process if which == "the service" else process.children()[0]).kill()
     host.wait(lambda: panel.jobs.running is None, 30, "the message")
-    assert "ended" in panel.ui.messageLabel.text and "color" in panel.ui.messageLabel.styleSheet
+    assert "ended" in panel.ui.messageLabel.text and panel.status.failed
+    assert panel.ui.messageIcon.visible
     assert scene() == nodes
     host.click(panel.ui.generateButton)
     finish(host, panel)
@@ -92,7 +93,7 @@ def test_a_ct_that_is_removed_meanwhile_is_missed(host, panel):
 def test_reload_ends_the_worker_and_gives_a_working_panel(host, panel):
     start(host, panel)
     process = panel.logic.backend._local.process
-    again = host.reload()
+    again = host.reload().panel
     assert process.poll() is not None
     assert again is not panel and again.ui.ctSelector.currentNode().GetName() == "CT"
     assert again.ui.generateButton.text == "Generate" and again.ui.generateButton.enabled

@@ -34,9 +34,15 @@ def panel(host):
 
 
 def request(panel) -> SynthesisRequest:
-    from LNGenPanel.parameters import requestOf
+    from LNGenPanel.request import requestOf
 
     return requestOf(panel.parameters)
+
+
+def placing() -> bool:
+    """Whether a click in a view would place a point."""
+    node = slicer.app.applicationLogic().GetInteractionNode()
+    return node.GetCurrentInteractionMode() == node.Place
 
 
 def test_sizes_and_shapes_reach_the_request(host, panel):
@@ -54,7 +60,9 @@ def test_sizes_and_shapes_reach_the_request(host, panel):
     ]
     assert 3 < np.argmax(green) / bars.width() * 30 < 7 and green[-10] <= 1
     seed = panel.parameters.nodes.seed
-    host.click(panel.ui.diceButton)
+    panel.ui.advancedCollapsibleButton.collapsed = False
+    host.turn()
+    host.click(panel.ui.newSeedButton)
     assert panel.parameters.nodes.seed == panel.ui.seedSpinBox.value != seed
 
 
@@ -73,7 +81,7 @@ def test_a_box_a_segment_and_points_reach_the_request(host, panel):
     panel.ui.segmentSelector.setCurrentNode(slicer.mrmlScene.GetFirstNodeByName("parts"))
     panel.ui.segmentSelector.setCurrentSegmentID("right")
     host.turn()
-    mask = panel.where.inputs().scan().region
+    mask = panel.location.inputs().scan().region
     assert np.array_equal(slicer.util.arrayFromVolume(ct).shape, mask.GetSize()[::-1])
     import SimpleITK as sitk
 
@@ -93,25 +101,30 @@ def test_a_box_a_segment_and_points_reach_the_request(host, panel):
 @pytest.mark.parametrize("width", [400, 700])
 def test_no_text_is_cut(host, panel, pictures, width):
     ui = panel.ui
-    ui.backendCollapsibleButton.collapsed = ui.segmentCollapsibleButton.collapsed = False
+    ui.advancedCollapsibleButton.collapsed = ui.resultsCollapsibleButton.collapsed = False
+    host.turn()
     kinds = (QtWidgets.QLabel, QtWidgets.QAbstractButton)
     for place in ("Automatic: all stations by their weights", "Chosen stations"):
-        host.choose(ui.placeBox, place)
-        host.screenshot(pictures / f"panel_{width}_{place.split()[-1]}.png", panel_width=width)
-        content = ui.generateButton.parentWidget()
-        room = content.visibleRegion().boundingRect().width()
-        assert content.width <= room + 1, "the scroll bar hides a part"
-        for kind in kinds:
-            for widget in content.findChildren(kind):
-                if widget.visible and widget.text and not getattr(widget, "wordWrap", False):
-                    assert widget.width >= widget.minimumSizeHint().width(), widget.text
+        for where in ("This computer", "Server"):
+            host.choose(ui.placeBox, place)
+            host.choose(ui.hostBox, where)
+            name = f"panel_{width}_{place.split()[-1]}_{where.split()[-1]}.png"
+            host.screenshot(pictures / name, panel_width=width)
+            content = ui.sectionsWidget
+            room = content.visibleRegion().boundingRect().width()
+            assert content.width <= room + 1, "the scroll bar hides a part"
+            for kind in kinds:
+                for widget in content.findChildren(kind):
+                    if widget.visible and widget.text and not getattr(widget, "wordWrap", False):
+                        assert widget.width >= widget.minimumSizeHint().width(), widget.text
+    host.choose(ui.hostBox, "This computer")
 
 
 def test_what_is_not_chosen_is_asked_for(host, panel):
     host.choose(panel.ui.placeBox, "Box (ROI)")
     host.click(panel.ui.generateButton)
     assert panel.jobs.running is None
-    assert "choose or place a box" in panel.ui.messageLabel.text
+    assert panel.ui.messageLabel.text == "Select or place a box (ROI)." and panel.status.failed
 
 
 def test_the_candidate_region_is_shown_and_hidden(host, panel):
@@ -120,9 +133,26 @@ def test_the_candidate_region_is_shown_and_hidden(host, panel):
     region = panel.parameters.region
     names = [region.GetSegmentation().GetNthSegment(k).GetName() for k in range(3)]
     assert "mesorectal" in names and panel.ui.regionButton.checked
-    assert "ml in this CT" in panel.ui.mesorectalCheckBox.toolTip
+    assert panel.ui.mesorectalLabel.text.endswith(" ml")
     host.click(panel.ui.regionButton)
     assert panel.parameters.region is None and not panel.ui.regionButton.checked
+
+
+def test_stations_that_are_not_in_the_ct_are_grayed_with_the_reason(host, panel):
+    ui, location = panel.ui, panel.location
+    host.choose(ui.placeBox, "Chosen stations")
+    rows = [
+        {"name": name, "available": name != "presacral", "reason": "no sacrum in this CT"}
+        | {"volume_ml": 7.0, "weight": 0.1}
+        for name in location.boxes
+    ]
+    location._mark({"stations": rows}, (panel.parameters.ct, panel.parameters.anatomy))
+    host.turn()
+    assert not ui.presacralCheckBox.enabled and not ui.presacralCheckBox.checked
+    assert ui.presacralLabel.text == "no sacrum in this CT" and ui.mesorectalCheckBox.enabled
+    assert "presacral" not in request(panel).stations
+    panel.parameters.anatomy = None
+    assert ui.presacralCheckBox.enabled and not ui.presacralLabel.text, "it was of other organs"
 
 
 def test_a_preview_is_resized_deleted_and_added_to(host, panel):
@@ -134,8 +164,10 @@ def test_a_preview_is_resized_deleted_and_added_to(host, panel):
     host.click_cell(ui.previewTable, 1, 0)
     host.type(ui.sizeSpinBox, "11")
     assert [node.long_axis_mm for node in planned(preview)] == [8, 11]
-    assert preview.GetNthControlPointLabel(1) == "LN 2 11.0 mm"
+    assert preview.GetNthControlPointLabel(1) == "LN 2"
     assert not ui.outdatedLabel.visible
+    ui.advancedCollapsibleButton.collapsed = False
+    host.turn()
     host.type(ui.seedSpinBox, "9")
     assert ui.outdatedLabel.visible
 
@@ -146,11 +178,18 @@ def test_a_preview_is_resized_deleted_and_added_to(host, panel):
     host.click(ui.previewPlaceWidget.placeButton())
     host.views["Red"].click(BESIDE_RECTUM)
     host.wait(lambda: ui.previewTable.rowCount == 2, 5, "the added lymph node")
+    host.wait(lambda: not without_surface(preview), PATIENCE, "its shape")
     finish(host, panel)
     assert [node.number for node in planned(preview)] == [2, 3] and not without_surface(preview)
     assert ui.generateButton.text == "Generate 2 previewed lymph nodes"
+    host.answers.append(False)
+    host.click(ui.clearButton)
+    assert panel.parameters.preview is preview, "Clear asks first"
+    host.click(ui.previewPlaceWidget.placeButton())
+    host.answers.append(True)
     host.click(ui.clearButton)
     assert panel.parameters.preview is None and ui.generateButton.text == "Generate"
+    assert not placing(), "the next click would make a stray list"
     assert not slicer.mrmlScene.GetNodesByClass("vtkMRMLMarkupsFiducialNode").GetNumberOfItems()
 
 
@@ -159,15 +198,22 @@ def test_a_result_is_exported_and_joins_a_data_set(host, panel, tmp_path):
     host.click(ui.generateButton)
     finish(host, panel)
     result = panel.parameters.result
-    host.type(ui.folderEdit, str(tmp_path))
+    ui.advancedCollapsibleButton.collapsed = False
+    host.turn()
+    host.answers.append("")
+    host.click(ui.exportButton)
+    assert panel.jobs.idle and not panel.status.failed, "the user picked no folder"
+    host.answers.append(tmp_path)
     host.click(ui.exportButton)
     finish(host, panel)
     read = SynthesisResult.read(tmp_path / "CT_SYNTHETIC")
     assert read.records == records(result)
+    host.answers.append(tmp_path)
     host.click(ui.trainingButton)
     finish(host, panel)
     with open(tmp_path / "splits.csv", newline="") as file:
         assert [row["file"] for row in csv.DictReader(file)] == ["CT_SYNTHETIC.nii.gz"]
+    host.answers.append(tmp_path)
     host.click(ui.exportButton)
     host.wait(lambda: panel.jobs.running is None, PATIENCE)
     assert "exists already" in ui.messageLabel.text
@@ -175,10 +221,11 @@ def test_a_result_is_exported_and_joins_a_data_set(host, panel, tmp_path):
 
 def test_the_backend_is_tried_and_a_server_asked_only_with_consent(host, panel, tmp_path):
     ui = panel.ui
-    ui.backendCollapsibleButton.collapsed = False
+    ui.advancedCollapsibleButton.collapsed = False
+    host.turn()
     host.click(ui.testButton)
     finish(host, panel)
-    assert "Ready, on cpu" in ui.statusLabel.text and "self test" in ui.statusLabel.toolTip
+    assert "Ready, on cpu" in ui.backendLabel.text and "self test" in ui.backendLabel.toolTip
 
     server = Host(tmp_path / "service")
     host.choose(ui.hostBox, "Server")
@@ -186,31 +233,39 @@ def test_the_backend_is_tried_and_a_server_asked_only_with_consent(host, panel, 
     host.type(ui.tokenEdit, TOKEN)
     host.answers.append(False)
     host.click(ui.generateButton)
-    assert "will be sent to" in host.messages[-1] and panel.jobs.running is None
+    assert server.url in host.messages[-1] and panel.jobs.running is None
     host.answers.append(True)
     host.click(ui.generateButton)
     finish(host, panel)
     assert ui.resultsTable.rowCount == 1 and panel.logic.backend.died is None
     assert TOKEN not in str(panel.parameters.parameterNode)
     assert panel.backend.choice().url == server.url, "asked again"
+    host.click(ui.forgetButton)
+    assert not ui.tokenEdit.text and not panel.backend.servers.consent(server.url)
     server.stop()
+    host.type(ui.tokenEdit, TOKEN)
+    host.click(ui.testButton)
+    host.wait(lambda: panel.jobs.idle, PATIENCE)
+    assert panel.status.failed and ui.backendLabel.text == ui.messageLabel.text, "not 'not tried'"
     host.choose(ui.hostBox, "This computer")
 
 
 def test_missing_packages_are_installed_on_consent_only(host, panel):
     ui = panel.ui
-    ui.backendCollapsibleButton.collapsed = False
+    ui.advancedCollapsibleButton.collapsed = False
+    host.turn()
     host.missing.update(("monai", "uvicorn"))
     panel.backend.look()
-    assert "monai" in ui.statusLabel.text
+    assert "monai" in ui.setupLabel.text and ui.setupLabel.visible
     host.answers.append(False)
     host.click(ui.generateButton)
-    assert panel.jobs.running is None and not ui.messageLabel.text, "to decline is no error"
+    assert panel.jobs.running is None and not panel.status.failed, "to decline is no error"
     assert not packaging.installed
     host.answers.append(True)
     host.click(ui.setupButton)
     assert [name.split(">")[0] for name in packaging.installed] == ["monai", "uvicorn"]
-    assert ui.statusLabel.text == "Not tried yet" and not ui.setupButton.enabled
+    assert ui.backendLabel.text == "Not tried yet." and not ui.setupButton.enabled
+    assert not ui.setupLabel.visible
 
 
 def test_the_logic_works_without_the_panel(host, panel):
@@ -269,4 +324,5 @@ def test_a_preview_that_would_be_painted_otherwise_is_refused(host, panel, chang
     host.wait(lambda: panel.jobs.running is None, PATIENCE)
     message = panel.ui.messageLabel.text
     assert "make it anew" in message and panel.parameters.result is None
+    host.answers.append(True)
     host.click(panel.ui.clearButton)

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from slicer.i18n import tr as _
 
 from LNGenLib.mrml.results import add_result
-from LNGenLib.synthesis.result import warning_of_unseen
+from LNGenPanel.backend import BackendSection
+from LNGenPanel.jobs import Jobs
+from LNGenPanel.location import LocationSection
 from LNGenPanel.painting import paint
-from LNGenPanel.parameters import chosen, requestOf
+from LNGenPanel.preview import PreviewSection
+from LNGenPanel.request import checkThere, chosen, requestOf
+from LNGenPanel.results import ResultsSection
+from LNGenPanel.section import Section
+from LNGenPanel.status import Status
+from LNGenPanel.texts import painted
 
 
-class GenerateSection:
+class GenerateSection(Section):
     """Binds the button."""
 
-    def __init__(self, panel):
-        self.panel, self.ui = panel, panel.ui
-        self.ui.generateButton.connect("clicked(bool)", self._onGenerate)
+    def __init__(
+        self,
+        ui: Any,
+        jobs: Jobs,
+        status: Status,
+        backend: BackendSection,
+        location: LocationSection,
+        preview: PreviewSection,
+        results: ResultsSection,
+    ):
+        self.ui, self.jobs, self.status, self.backend = ui, jobs, status, backend
+        self.location, self.preview, self.results = location, preview, results
+        ui.generateButton.connect("clicked(bool)", self._onGenerate)
 
     def update(self) -> None:
         """Say what a click would do now."""
-        busy = self.panel.jobs.running is not None
-        count = self.panel.preview.count()
+        count = self.preview.count()
         button = self.ui.generateButton
-        if busy:
+        if self.jobs.running is not None:
             button.text = _("Cancel")
             button.toolTip = _("End the job; the scene stays as it was")
         elif count:
@@ -32,34 +49,28 @@ class GenerateSection:
             button.toolTip = _("Paint the lymph nodes of the preview into a copy of the CT")
         else:
             button.text = _("Generate")
-            button.toolTip = _("Paint lymph nodes into a copy of the CT; choose one first")
-        button.enabled = busy or self.panel.parameters.ct is not None
-        self.ui.outdatedLabel.visible = bool(count) and self.panel.preview.outdated()
+            button.toolTip = _("Paint lymph nodes into a copy of the CT volume")
+        can_begin = self.jobs.idle and self.parameters.ct is not None
+        button.enabled = self.jobs.running is not None or can_begin
+        self.ui.outdatedLabel.visible = bool(count) and self.preview.outdated()
 
     def _onGenerate(self, *_clicked) -> None:
-        panel, parameters = self.panel, self.panel.parameters
-        if panel.jobs.running is not None:
-            panel.jobs.cancel()
+        if self.jobs.running is not None:
+            self.jobs.cancel()
             return
+        parameters = self.parameters
 
         def done(outcome):
-            panel.checkThere(ct)
-            volume = add_result(ct, *outcome)
-            panel.preview.show(False)
-            self.ui.originalButton.checked = False
-            parameters.result = volume
-            panel.results.show()
-            text = _("{count} SYNTHETIC lymph nodes are in {name}")
-            if any(record.anatomy_estimated for record in outcome[0].records):
-                text += _(" (anatomy estimated from HU; labels of organs make places surer)")
-            text = text.format(count=len(outcome[0].records), name=volume.GetName())
-            unseen = warning_of_unseen(outcome[0].records)
-            panel.status.say(". ".join(filter(None, (text, unseen))))
+            checkThere(ct)
+            parameters.result = add_result(ct, *outcome)
+            self.preview.show(False)
+            self.results.reveal()
+            self.status.say(painted(outcome[0], parameters.result.GetName()))
 
-        with panel.status.saying():
-            ct = chosen(parameters.ct, _("choose a CT"))
-            plan = panel.preview.plan()
-            inputs = panel.where.inputs()
+        with self.status.saying():
+            ct = chosen(parameters.ct, _("Select a CT volume."))
+            plan = self.preview.plan()
+            inputs = self.location.inputs()
             request = plan or requestOf(parameters)
-            choice = panel.backend.choice()
-            panel.start(partial(paint, panel.logic.backend, choice, inputs, request), done)
+            choice = self.backend.choice()
+            self.jobs.start(partial(paint, self.jobs.backend, choice, inputs, request), done)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import qt
@@ -13,6 +14,7 @@ from LNGenLib.errors import Canceled, InputError
 from LNGenLib.progress import Progress
 from LNGenLib.service.client.backend import Backend
 from LNGenLib.service.client.background import Background
+from LNGenPanel.texts import fault, sentence
 
 EVERY = 50  # ms between two looks
 TURN = 0.015  # seconds that the job's thread is given at each look
@@ -21,8 +23,9 @@ TURN = 0.015  # seconds that the job's thread is given at each look
 class Jobs:
     """`start` gives `work` to a thread and its value to `done`, back on the main thread.
 
-    `progressed(job)` hears of the job between; `ended(message)` of its end, with a message where
-    it failed and an empty one where it was canceled; None where it is done.
+    `began()` hears of its beginning and `progressed(job)` of the job between; `ended(message)` of
+    its end, with a message where it failed and an empty one where it was canceled; None where it
+    is done.
     """
 
     def __init__(
@@ -30,18 +33,37 @@ class Jobs:
         backend: Backend,
         progressed: Callable[[Background], None],
         ended: Callable[[str | None], None],
+        began: Callable[[], None] = lambda: None,
     ):
         self.backend, self.progressed, self.ended = backend, progressed, ended
+        self.began = began
         self.running: Background | None = None
+        self._held = False
         self._done: Callable[[Any], None] | None = None
         self._timer = qt.QTimer()
         self._timer.setInterval(EVERY)
         self._timer.connect("timeout()", self._look)
 
+    @property
+    def idle(self) -> bool:
+        """Whether a job may begin."""
+        return self.running is None and not self._held
+
     def check(self) -> None:
         """Raise InputError where a job runs."""
-        if self.running is not None:
-            raise InputError(_("another job is running: wait for it, or cancel it"))
+        if not self.idle:
+            raise InputError(_("Another job is running: wait for it, or cancel it."))
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Let no job begin while this thread does something long that lets events through."""
+        self._held = True
+        self.began()
+        try:
+            yield
+        finally:
+            self._held = False
+            self.began()
 
     def start(self, work: Callable[[Progress], Any], done: Callable[[Any], None]) -> None:
         """Begin; InputError where another job runs."""
@@ -51,6 +73,7 @@ class Jobs:
         self.running, self._done = Background(work), done
         self._timer.start()
         self.progressed(self.running)
+        self.began()
 
     def cancel(self) -> None:
         """End the job at once, as the user sees it; its thread and the worker follow soon after,
@@ -66,7 +89,7 @@ class Jobs:
         if not job.over(TURN):
             if self.backend.died:
                 job.cancel()
-                self._end(self.backend.died)
+                self._end(sentence(self.backend.died))
             else:
                 self.progressed(job)
             return
@@ -78,10 +101,10 @@ class Jobs:
         except Canceled:
             message = ""
         except InputError as error:
-            message = str(error)
+            message = sentence(str(error))
         except Exception as error:
             logging.exception("LNGen")
-            message = _("a fault of LNGen, see the Python console: {error}").format(error=error)
+            message = fault(error)
         self._end(message)
 
     def _end(self, message: str | None) -> None:

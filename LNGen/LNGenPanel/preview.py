@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
+from typing import Any
 
 import qt
 import slicer
 from slicer.i18n import tr as _
+from slicer.util import VTKObservationMixin
 
 from LNGenLib.errors import InputError
 from LNGenLib.mrml.markups import describe_added, planned, planned_at, resize, to_plan, to_preview
@@ -20,139 +23,174 @@ from LNGenLib.mrml.surfaces import (
     without_surface,
 )
 from LNGenLib.synthesis.plan import Plan
-from LNGenPanel.parameters import lookOf, requestOf, sizesOf
-from LNGenPanel.where import onlyPlace
+from LNGenPanel.backend import BackendSection
+from LNGenPanel.jobs import Jobs
+from LNGenPanel.location import LocationSection, endPlacing, onlyPlace
+from LNGenPanel.parameters import LNGenParameterNode
+from LNGenPanel.request import checkThere, requestOf, sizesOf
+from LNGenPanel.section import Section
+from LNGenPanel.status import Status
+from LNGenPanel.tables import fillRow, jump, nameColumns
+from LNGenPanel.texts import lookOf
 
 MARKUPS = slicer.vtkMRMLMarkupsNode
+MOVED = MARKUPS.PointModifiedEvent, MARKUPS.PointRemovedEvent
+ADDED = MARKUPS.PointPositionDefinedEvent, MARKUPS.PointEndInteractionEvent
+SIZE = 2  # column of the long axis
 REQUEST = "LNGen.request"  # attribute: what the preview was made of
 
 
-class PreviewSection:
-    """Binds the section's widgets; `plan` is what the user made of it."""
+class PreviewSection(Section, VTKObservationMixin):
+    """Binds the section's widgets; `plan` is what the user made of it, `changed()` hears of it."""
 
-    def __init__(self, panel):
-        self.panel, self.ui = panel, panel.ui
-        self._observed = None
+    def __init__(
+        self,
+        ui: Any,
+        jobs: Jobs,
+        status: Status,
+        backend: BackendSection,
+        location: LocationSection,
+        changed: Callable[[], None],
+    ):
+        VTKObservationMixin.__init__(self)
+        self.ui, self.jobs, self.status = ui, jobs, status
+        self.backend, self.location, self.changed = backend, location, changed
+        self._observed: slicer.vtkMRMLMarkupsFiducialNode | None = None
         self._filling = False
-        table = self.ui.previewTable
-        table.setHorizontalHeaderLabels([_("Lymph node"), _("Station"), _("Size, mm")])
-        header = table.horizontalHeader()
-        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(1, qt.QHeaderView.Stretch)
-        table.connect("itemSelectionChanged()", self._onSelection)
-        onlyPlace(self.ui.previewPlaceWidget)
-        self.ui.previewButton.connect("clicked(bool)", self._onPreview)
-        self.ui.sizeSpinBox.connect("valueChanged(double)", self._onSize)
-        self.ui.deleteButton.connect("clicked(bool)", self._onDelete)
-        self.ui.clearButton.connect("clicked(bool)", self._onClear)
+        self._asked: set[int] = set()  # numbers of added points whose shapes were asked for
+        nameColumns(ui.previewTable, [_("Lymph node"), _("Station"), _("Long axis (mm)")])
+        onlyPlace(ui.previewPlaceWidget)
+        ui.previewTable.connect("itemSelectionChanged()", self._onSelection)
+        ui.previewButton.connect("clicked(bool)", self._onPreview)
+        ui.sizeSpinBox.connect("valueChanged(double)", self._onSize)
+        ui.deleteButton.connect("clicked(bool)", self._onDelete)
+        ui.clearButton.connect("clicked(bool)", self._onClear)
+
+    def bind(self, parameters: LNGenParameterNode | None) -> None:
+        """Follow these choices, and their preview."""
+        super().bind(parameters)
+        if parameters is None:
+            self._observe(None)
 
     def update(self) -> None:
-        """Follow the preview of the parameter node."""
-        preview = self.panel.parameters.preview
+        """Follow the preview of the choices."""
+        preview = self.parameters.preview
         if preview is not self._observed:
-            self.observe(preview)
+            self._observe(preview)
         self.ui.previewPlaceWidget.setCurrentNode(preview)
+        self.ui.previewButton.enabled = self.jobs.idle and self.parameters.ct is not None
         self._fill()
 
-    def observe(self, preview: slicer.vtkMRMLMarkupsFiducialNode | None) -> None:
-        """Listen to the points of this preview, and to those of no other."""
-        moved = (MARKUPS.PointModifiedEvent, MARKUPS.PointRemovedEvent)
-        added = (MARKUPS.PointPositionDefinedEvent, MARKUPS.PointEndInteractionEvent)
-        if self._observed is not None:
-            for event in moved:
-                self.panel.removeObserver(self._observed, event, self._onMoved)
-            for event in added:
-                self.panel.removeObserver(self._observed, event, self._onAdded)
-        self._observed = preview
-        if preview is not None:
-            for event in moved:
-                self.panel.addObserver(preview, event, self._onMoved)
-            for event in added:
-                self.panel.addObserver(preview, event, self._onAdded)
+    def endPlacing(self) -> None:
+        """Let clicks in the views add nothing any more."""
+        endPlacing(self.ui.previewPlaceWidget)
 
     def plan(self) -> Plan | None:
-        """The plan to paint, None where there is no preview."""
-        preview = self.panel.parameters.preview
+        """The plan to paint, None where nothing is previewed."""
+        preview = self.parameters.preview
         if preview is None:
             return None
         self._describe()
-        return to_plan(preview)
+        return to_plan(preview) if planned(preview) else None
 
     def outdated(self) -> bool:
         """Whether the panel's choices are no longer those that the preview was made of."""
-        preview, parameters = self.panel.parameters.preview, self.panel.parameters
+        preview = self.parameters.preview
         return preview is not None and (
-            preview.GetNodeReference(TO_CT) is not parameters.ct
-            or preview.GetAttribute(REQUEST) != _text(parameters)
+            preview.GetNodeReference(TO_CT) is not self.parameters.ct
+            or preview.GetAttribute(REQUEST) != _text(self.parameters)
         )
 
     def count(self) -> int:
         """How many lymph nodes are previewed."""
-        preview = self.panel.parameters.preview
+        preview = self.parameters.preview
         return 0 if preview is None else len(planned(preview))
+
+    def show(self, visible: bool) -> None:
+        """Show or hide the points and the shapes."""
+        shapes = self._observed and self._observed.GetNodeReference(TO_SURFACES)
+        for node in filter(None, (self._observed, shapes)):
+            node.GetDisplayNode().SetVisibility(visible)
+
+    def complete(self) -> None:
+        """Ask for the shapes of added points, once, as soon as no job runs."""
+        preview = self._observed
+        if preview is None or not self.jobs.idle:
+            return
+        self._describe()
+        unknown = [each for each in without_surface(preview) if each.number not in self._asked]
+        if not unknown:
+            return
+        self._asked |= {node.number for node in unknown}
+
+        def work(progress):
+            return self.jobs.backend.client(choice).surfaces(wanted, progress)
+
+        def done(surfaces):
+            if slicer.mrmlScene.IsNodePresent(preview):
+                add_surfaces(preview, dict(zip((node.number for node in unknown), surfaces)))
+
+        with self.status.saying():
+            wanted = dataclasses.replace(to_plan(preview), nodes=tuple(unknown))
+            choice = self.backend.choice(sends=False)
+            self.jobs.start(work, done)
+
+    def _observe(self, preview: slicer.vtkMRMLMarkupsFiducialNode | None) -> None:
+        """Listen to the points of this preview, and to those of no other."""
+        self.removeObservers()
+        self._observed, self._asked = preview, set()
+        if preview is not None:
+            for event in MOVED:
+                self.addObserver(preview, event, self._onMoved)
+            for event in ADDED:
+                self.addObserver(preview, event, self._onAdded)
 
     def _onPreview(self, *_clicked) -> None:
         """Plan anew, and show the plan's shapes at their places."""
-        jobs, parameters = self.panel.jobs, self.panel.parameters
+        parameters = self.parameters
 
         def work(progress):
-            client = jobs.backend.client(choice)
+            client = self.jobs.backend.client(choice)
             plan = client.plan(inputs.scan(), request, progress)
             return plan, client.surfaces(plan)
 
         def done(outcome):
             plan, surfaces = outcome
-            self.panel.checkThere(ct)
+            checkThere(ct)
             if parameters.preview is not None:
                 remove_preview(parameters.preview)
             name = _("{ct} lymph node preview").format(ct=inputs.name)
             preview = to_preview(slicer.mrmlScene, plan, name)
-            numbers = (node.number for node in plan.nodes)
-            add_surfaces(preview, dict(zip(numbers, surfaces)))
+            add_surfaces(preview, dict(zip((node.number for node in plan.nodes), surfaces)))
             preview.SetNodeReferenceID(TO_CT, ct.GetID())
             preview.SetAttribute(REQUEST, text)
             parameters.preview = preview
             if plan.refused_mm:
-                left_out = _("{count} lymph nodes found no room and were left out")
-                self.panel.status.say(left_out.format(count=len(plan.refused_mm)))
+                left_out = _("{count} lymph nodes found no room and were left out.")
+                self.status.say(left_out.format(count=len(plan.refused_mm)))
 
-        with self.panel.status.saying():
-            inputs, request = self.panel.where.inputs(), requestOf(parameters)
+        with self.status.saying():
+            inputs, request = self.location.inputs(), requestOf(parameters)
             ct, text = parameters.ct, _text(parameters)
-            choice = self.panel.backend.choice()
-            self.panel.start(work, done)
+            choice = self.backend.choice()
+            self.jobs.start(work, done)
 
     def _onMoved(self, preview, _event) -> None:
         if not self._filling:
             follow(preview)
             self._fill()
-            self.panel.updateButtons()
+            self.changed()
 
-    def _onAdded(self, preview, _event) -> None:
-        """Make lymph nodes of new points, and ask for shapes that are not known yet."""
+    def _onAdded(self, _preview, _event) -> None:
+        """Make lymph nodes of new points; what may ask the user waits until the mouse is done."""
         self._describe()
         self._fill()
-        self.panel.updateButtons()
-        unknown = without_surface(preview)
-        if not unknown or self.panel.jobs.running is not None:
-            return
-        jobs = self.panel.jobs
-
-        def work(progress):
-            return jobs.backend.client(choice).surfaces(wanted, progress)
-
-        def done(surfaces):
-            numbers = (node.number for node in unknown)
-            add_surfaces(preview, dict(zip(numbers, surfaces)))
-
-        with self.panel.status.saying():
-            wanted = dataclasses.replace(to_plan(preview), nodes=unknown)
-            choice = self.panel.backend.choice()
-            self.panel.start(work, done)
+        self.changed()
+        qt.QTimer.singleShot(0, self.complete)
 
     def _describe(self) -> None:
         """Give the points that the user added the median of the chosen sizes."""
-        sizes = sizesOf(self.panel.parameters.nodes)
+        sizes = sizesOf(self.parameters.nodes)
         self._filling = True
         try:
             describe_added(self._observed, round(sizes.quantile(0.5), 1))
@@ -167,32 +205,19 @@ class PreviewSection:
         was = table.blockSignals(True)
         table.setRowCount(len(nodes))
         for row, node in enumerate(nodes):
-            size = f"{node.long_axis_mm:.1f}"
-            for column, text in enumerate((f"LN {node.number}", node.station or "", size)):
-                item = qt.QTableWidgetItem(text)
-                hint = _("Click to look at it; drag its point in the views to move it")
-                item.setToolTip("\n".join(filter(None, (lookOf(node), hint))))
-                table.setItem(row, column, item)
+            texts = f"LN {node.number}", node.station or "", f"{node.long_axis_mm:.1f}"
+            hint = _("Click to look at it; drag its point in the views to move it")
+            fillRow(table, row, texts, {SIZE}, "\n".join(filter(None, (lookOf(node), hint))))
         if 0 <= selected < len(nodes):
             table.selectRow(selected)
         table.blockSignals(was)
         self._onRow()
 
-    def show(self, visible: bool) -> None:
-        """Show or hide the points and the shapes."""
-        for node in (self._observed, self._shapes()):
-            if node:
-                node.GetDisplayNode().SetVisibility(visible)
-
-    def _shapes(self) -> slicer.vtkMRMLModelNode | None:
-        return self._observed and self._observed.GetNodeReference(TO_SURFACES)
-
     def _onSelection(self) -> None:
         point = self._point()
         if point is not None:
             self.show(True)
-            position = self._observed.GetNthControlPointPositionWorld(point)
-            self.panel.jump(position)
+            jump(self._observed.GetNthControlPointPositionWorld(point))
         self._onRow()
 
     def _onRow(self) -> None:
@@ -200,8 +225,8 @@ class PreviewSection:
         point = self._point()
         for widget in (self.ui.sizeSpinBox, self.ui.deleteButton):
             widget.enabled = point is not None
-        self.ui.clearButton.enabled = self._observed is not None
-        self.ui.previewPlaceWidget.enabled = self._observed is not None
+        for widget in (self.ui.clearButton, self.ui.previewPlaceWidget):
+            widget.enabled = self._observed is not None
         if point is not None:
             was = self.ui.sizeSpinBox.blockSignals(True)
             self.ui.sizeSpinBox.value = planned_at(self._observed, point).long_axis_mm
@@ -232,14 +257,17 @@ class PreviewSection:
             self._observed.RemoveNthControlPoint(point)
 
     def _onClear(self, *_clicked) -> None:
-        if self._observed is not None:
-            preview = self._observed
-            self.observe(None)
+        preview = self._observed
+        if preview is None:
+            return
+        count, text = self.count(), _("Remove the preview with its {count} lymph nodes?")
+        if not count or slicer.util.confirmOkCancelDisplay(text.format(count=count)):
+            self.endPlacing()
+            self._observe(None)
             remove_preview(preview)
-            self.panel.update()
 
 
-def _text(parameters) -> str:
+def _text(parameters: LNGenParameterNode) -> str:
     """The request that the choices make, empty where they make none."""
     try:
         return json.dumps(dataclasses.asdict(requestOf(parameters)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import ctk
+from pathlib import Path
+from typing import Any
+
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -12,77 +14,100 @@ from LNGenLib.mrml.results import RECORDS, TO_CT, records, result_reader
 from LNGenLib.mrml.undo import undo, undo_all
 from LNGenLib.synthesis.request import HARDLY_SEEN
 from LNGenLib.synthesis.result import LymphNodeRecord
-from LNGenPanel.backend import RED
-from LNGenPanel.parameters import chosen, lookOf
+from LNGenPanel.jobs import Jobs
+from LNGenPanel.request import chosen
+from LNGenPanel.section import Section
+from LNGenPanel.status import Status
+from LNGenPanel.tables import fillRow, jump, nameColumns
+from LNGenPanel.texts import rowOf, tipOf
 
-SEEN = 4  # column of the conspicuity
+NUMBERS = SIZE, HU, SEEN = 2, 3, 4  # columns
+RESULTS, DATA = "LNGen/resultsFolder", "LNGen/dataFolder"  # settings
 
 
-class ResultsSection:
+class ResultsSection(Section):
     """Binds the section's widgets."""
 
-    def __init__(self, panel):
-        self.panel, self.ui = panel, panel.ui
-        self.ui.resultSelector.addAttribute("vtkMRMLScalarVolumeNode", RECORDS)
-        self.ui.folderEdit.filters = ctk.ctkPathLineEdit.Dirs
-        self._rows = ()
-        table = self.ui.resultsTable
-        table.setHorizontalHeaderLabels(
-            [_("LN"), _("Station"), _("Size, mm"), _("HU"), _("Conspicuity")]
+    def __init__(self, ui: Any, jobs: Jobs, status: Status):
+        self.ui, self.jobs, self.status = ui, jobs, status
+        self._rows: tuple[LymphNodeRecord, ...] = ()
+        self._result: slicer.vtkMRMLScalarVolumeNode | None = None
+        ui.resultSelector.addAttribute("vtkMRMLScalarVolumeNode", RECORDS)
+        texts = (
+            _("LN"),
+            _("Station"),
+            _("Long x short\naxis (mm)"),
+            _("Mean\nHU"),
+            _("Conspicuity"),
         )
-        seen = _("Peak change of HU over the level of the noise there; below {least:g} hardly seen")
-        table.horizontalHeaderItem(SEEN).setToolTip(seen.format(least=HARDLY_SEEN))
-        header = table.horizontalHeader()
-        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(1, qt.QHeaderView.Stretch)
-        table.connect("itemSelectionChanged()", self._onSelection)
-        self.ui.originalButton.connect("toggled(bool)", self.show)
-        self.ui.undoButton.connect("clicked(bool)", self._onUndo)
-        self.ui.undoAllButton.connect("clicked(bool)", self._onUndoAll)
-        self.ui.exportButton.connect("clicked(bool)", self._onExport)
-        self.ui.trainingButton.connect("clicked(bool)", self._onTrainingCase)
+        nameColumns(ui.resultsTable, texts)
+        tip = _("As on the slice: the long axis there, and the width at a right angle to it")
+        ui.resultsTable.horizontalHeaderItem(SIZE).setToolTip(tip)
+        tip = _("Peak change of HU over the level of the noise there; below {least:g} hardly seen")
+        ui.resultsTable.horizontalHeaderItem(SEEN).setToolTip(tip.format(least=HARDLY_SEEN))
+        ui.resultsTable.connect("itemSelectionChanged()", self._onSelection)
+        ui.opacitySlider.connect("valueChanged(int)", self._onOpacity)
+        ui.undoButton.connect("clicked(bool)", self._onUndo)
+        ui.undoAllButton.connect("clicked(bool)", self._onUndoAll)
+        ui.exportButton.connect("clicked(bool)", self._onExport)
+        ui.trainingButton.connect("clicked(bool)", self._onTrainingCase)
 
     def update(self) -> None:
         """Show the lymph nodes of the chosen result that are not undone."""
-        result = self.panel.parameters.result
-        self._rows = () if result is None else records(result)
-        table = self.ui.resultsTable
-        was = table.blockSignals(True)
-        table.setRowCount(len(self._rows))
-        for row, record in enumerate(self._rows):
-            self._fill(row, record)
-        table.blockSignals(was)
-        there = result is not None
-        self.ui.originalButton.enabled = there and result.GetNodeReference(TO_CT) is not None
-        idle = self.panel.jobs.running is None
+        result = self.parameters.result
+        there, idle = result is not None, self.jobs.idle
+        if result is not self._result:
+            self._result = result
+            self.ui.resultsCollapsibleButton.collapsed = not there
+        rows = records(result) if there else ()
+        if rows != self._rows:
+            self._rows = rows
+            self._fill()
+        self.ui.opacitySlider.enabled = there and result.GetNodeReference(TO_CT) is not None
         for button in (self.ui.exportButton, self.ui.trainingButton):
             button.enabled = there and idle
         self.ui.undoAllButton.enabled = bool(self._rows)
         self.ui.undoButton.enabled = self._selected() is not None
 
-    def _fill(self, row: int, record: LymphNodeRecord) -> None:
-        """A row of the table; how the lymph node looks is in its tool tip."""
-        size = f"{record.long_axis_mm:.1f} x {record.short_axis_mm:.1f}"
-        seen = "-" if record.conspicuity is None else f"{record.conspicuity:.1f}"
-        warning = _("Can hardly be seen") if record.hardly_seen else ""
-        hint = _("Click to look at it in the slice views")
-        tip = "\n".join(filter(None, (lookOf(record), warning, hint)))
-        name, hu = f"LN {record.label}", f"{record.mean_hu:.0f}"
-        for column, text in enumerate((name, record.station or "", size, hu, seen)):
-            item = qt.QTableWidgetItem(text)
-            item.setToolTip(tip)
+    def reveal(self) -> None:
+        """Bring a new result before the user's eyes: its table, its first lymph node, its CT."""
+        self.update()
+        slicer.util.resetThreeDViews()
+        self.ui.opacitySlider.value = 100
+        self._show()
+        self.ui.resultsTable.selectRow(0)
+        qt.QTimer.singleShot(0, self._reach)  # once the table has its height
+
+    def _reach(self) -> None:
+        if self.parameters is None:  # the panel was closed meanwhile
+            return
+        self.ui.sectionsArea.ensureWidgetVisible(self.ui.exportButton)
+        self.ui.sectionsArea.ensureWidgetVisible(self.ui.resultsTable)
+
+    def _fill(self) -> None:
+        table = self.ui.resultsTable
+        warning = table.style().standardIcon(qt.QStyle.SP_MessageBoxWarning)
+        was = table.blockSignals(True)
+        table.clearSelection()
+        table.setCurrentCell(-1, -1)
+        table.setRowCount(len(self._rows))
+        for row, record in enumerate(self._rows):
+            fillRow(table, row, rowOf(record), NUMBERS, tipOf(record))
             if record.hardly_seen:
-                item.setForeground(qt.QBrush(qt.QColor(RED)))
-            self.ui.resultsTable.setItem(row, column, item)
+                table.item(row, SEEN).setIcon(warning)
+        table.blockSignals(was)
 
-    def show(self, original: bool = False) -> None:
-        """Put the result into the slice views, or the CT that it was made of."""
-        result = self.panel.parameters.result
-        if result is not None:
-            volume = result.GetNodeReference(TO_CT) if original else result
-            slicer.util.setSliceViewerLayers(background=volume or result)
+    def _show(self) -> None:
+        """Lay the result over the CT that it was made of."""
+        result = self.parameters.result
+        ct = result.GetNodeReference(TO_CT)
+        opacity = self.ui.opacitySlider.value / 100
+        if ct is None:
+            slicer.util.setSliceViewerLayers(background=result, foreground=None)
+        else:
+            slicer.util.setSliceViewerLayers(ct, result, foregroundOpacity=opacity)
 
-    def _selected(self):
+    def _selected(self) -> LymphNodeRecord | None:
         row = self.ui.resultsTable.currentRow()
         return self._rows[row] if 0 <= row < len(self._rows) else None
 
@@ -90,38 +115,65 @@ class ResultsSection:
         record = self._selected()
         self.ui.undoButton.enabled = record is not None
         if record is not None:
-            self.panel.jump(record.center_ras_mm)
+            jump(record.center_ras_mm)
+
+    def _onOpacity(self, _value: int) -> None:
+        if self.parameters is not None and self.parameters.result is not None:
+            self._show()
 
     def _onUndo(self, *_clicked) -> None:
         record = self._selected()
         if record is not None:
-            with self.panel.status.saying():
-                undo(self.panel.parameters.result, record.label)
-            self.ui.resultsTable.clearSelection()
+            with self.status.saying():
+                undo(self.parameters.result, record.label)
+                self._left()
             self.update()
 
     def _onUndoAll(self, *_clicked) -> None:
-        with self.panel.status.saying():
-            undo_all(self.panel.parameters.result)
-        self.update()
+        text = _("Remove all {count} lymph nodes of {name}? This can't be undone.")
+        name = self.parameters.result.GetName()
+        if slicer.util.confirmOkCancelDisplay(text.format(count=len(self._rows), name=name)):
+            with self.status.saying():
+                undo_all(self.parameters.result)
+                self._left()
+            self.update()
+
+    def _left(self) -> None:
+        """Say what is in the result now."""
+        result = self.parameters.result
+        text = _("SYNTHETIC lymph nodes left in {name}: {count}.")
+        self.status.say(text.format(name=result.GetName(), count=len(records(result))))
 
     def _onExport(self, *_clicked) -> None:
-        self._export(write_result)
+        caption = _("Folder for the result: a new folder is made in it")
+        self._export(write_result, caption, RESULTS)
 
     def _onTrainingCase(self, *_clicked) -> None:
-        self._export(write_training_case)
+        caption = _("Folder of the data set that the result joins")
+        self._export(write_training_case, caption, DATA)
 
-    def _export(self, write) -> None:
-        parameters = self.panel.parameters
-
-        def work(_progress):
-            return write(read(), folder, name)
-
-        def done(path):
-            self.panel.status.say(_("Exported to {path}").format(path=path))
-
-        with self.panel.status.saying():
-            result = chosen(parameters.result, _("choose a result"))
-            folder = parameters.folder
+    def _export(self, write, caption: str, setting: str) -> None:
+        with self.status.saying():
+            result = chosen(self.parameters.result, _("Select a result."))
+            folder = askFolder(caption, setting)
+            if not folder:
+                return
             read, name = result_reader(result), result.GetName()
-            self.panel.start(work, done)
+
+            def work(_progress):
+                return write(read(), Path(folder), name)
+
+            def done(path):
+                self.status.say(_("Exported to {path}.").format(path=path))
+
+            self.jobs.start(work, done)
+
+
+def askFolder(caption: str, setting: str) -> str:
+    """A folder that the user picks, beginning where the last one was; empty where none is."""
+    settings = qt.QSettings()
+    start = settings.value(setting, "") or str(Path.home())
+    folder = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), caption, start)
+    if folder:
+        settings.setValue(setting, folder)
+    return folder

@@ -1,0 +1,137 @@
+"""The panel and what else happens in its scene. In the panel host (Testing/panel_host, not 3D
+Slicer)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
+pytest.importorskip("PySide6")
+
+from panel_story import PATIENCE, ask_for_one, finish, load_phantom  # noqa: E402  isort: skip
+
+from PySide6 import QtWidgets  # noqa: E402
+
+from LNGenLib.mrml.surfaces import TO_SURFACES, without_surface  # noqa: E402
+
+BESIDE_RECTUM = (14.0, -48.0, -30.0)  # RAS mm: mesorectal fat of the phantom
+
+
+@pytest.fixture
+def panel(host):
+    return ask_for_one(host)
+
+
+def preview_of(host, panel):
+    host.click(panel.ui.previewButton)
+    finish(host, panel)
+    return panel.parameters.preview
+
+
+def offered(selector) -> list[str]:
+    box = selector.findChild(QtWidgets.QComboBox)
+    return [box.itemText(k) for k in range(box.count)]
+
+
+def test_a_size_at_the_end_of_the_slider_is_drawn(host, panel):
+    ui = panel.ui
+    host.type(ui.fixedWidget, "30")
+    bars = ui.histogramLabel.pixmap.toImage()
+    assert bars.pixelColor(bars.width() - 2, 10).green() > 150
+    host.choose(ui.lawBox, "Uniform over a range")
+    ui.rangeWidget.setValues(30, 30)
+    assert panel.parameters.nodes.range.minimum == 30
+    assert bars == ui.histogramLabel.pixmap.toImage()
+
+
+def test_a_ct_that_is_shown_is_chosen_before_others_with_its_organs(host, panel):
+    host.clear()
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "first of all")
+    values = np.zeros((4, 5, 6), np.int16)
+    slicer.util.addVolumeFromArray(values, name="another")
+    load_phantom(host)
+    panel.parameters.ct = panel.parameters.anatomy = None
+    panel.release()
+    panel.bind()
+    assert panel.parameters.ct.GetName() == "CT"
+    assert panel.parameters.anatomy.GetName() == "organs"
+    display = panel.parameters.ct.GetDisplayNode()
+    assert (display.GetWindow(), display.GetLevel()) == (400, 40)
+
+
+def test_a_ct_opens_at_a_soft_tissue_window(host, panel):
+    volume = slicer.util.addVolumeFromArray(np.zeros((4, 5, 6), np.int16), name="automatic")
+    volume.CreateDefaultDisplayNodes()
+    assert volume.GetDisplayNode().GetAutoWindowLevel()
+    host.choose(panel.ui.ctSelector, "automatic")
+    display = volume.GetDisplayNode()
+    assert (display.GetWindow(), display.GetLevel()) == (400, 40)
+
+
+def test_selectors_offer_nothing_that_lngen_made(host, panel):
+    ui = panel.ui
+    host.click(ui.generateButton)
+    finish(host, panel)
+    preview_of(host, panel)
+    assert offered(ui.anatomySelector) == ["None", "organs"]
+    assert not any("preview" in text for text in offered(ui.pointsSelector))
+
+
+def test_results_of_one_ct_have_names_of_their_own(host, panel):
+    names = set()
+    for _ in range(2):
+        host.click(panel.ui.generateButton)
+        finish(host, panel)
+        names.add(panel.parameters.result.GetName())
+        assert panel.parameters.result.GetName() in panel.ui.messageLabel.text
+    assert len(names) == 2
+
+
+def test_a_preview_that_is_emptied_paints_what_is_chosen(host, panel):
+    preview = preview_of(host, panel)
+    host.click_cell(panel.ui.previewTable, 0, 0)
+    host.click(panel.ui.deleteButton)
+    assert panel.parameters.preview is preview and panel.ui.generateButton.text == "Generate"
+    host.click(panel.ui.generateButton)
+    finish(host, panel)
+    assert panel.ui.resultsTable.rowCount == 1
+
+
+def test_a_preview_that_is_deleted_elsewhere_takes_its_shapes_along(host, panel):
+    preview = preview_of(host, panel)
+    shapes = preview.GetNodeReference(TO_SURFACES)
+    slicer.mrmlScene.RemoveNode(preview)
+    host.turn()
+    assert not slicer.mrmlScene.IsNodePresent(shapes)
+    assert panel.ui.previewTable.rowCount == 0 and panel.ui.generateButton.text == "Generate"
+
+
+def test_a_point_that_is_added_while_a_job_runs_gets_its_shape_after_it(host, panel):
+    preview = preview_of(host, panel)
+    host.click(panel.ui.regionButton)
+    assert panel.jobs.running is not None
+    preview.AddControlPointWorld(BESIDE_RECTUM)
+    host.wait(lambda: preview.GetNumberOfControlPoints() == 2, 5)
+    host.wait(lambda: not without_surface(preview), PATIENCE, "its shape")
+    assert panel.parameters.region is not None
+
+
+def test_a_question_waits_until_the_mouse_is_done(host, panel):
+    """A dialog within an event of VTK's mouse would leave its interactor stuck."""
+    preview = preview_of(host, panel)
+    host.missing.add("monai")
+    host.answers.append(False)
+    preview.AddControlPointWorld(BESIDE_RECTUM)
+    assert len(host.answers) == 1, "nothing was asked yet"
+    host.turn()
+    assert not host.answers and panel.jobs.idle
+    host.missing.clear()
+    panel.backend.look()
+
+
+def test_one_size_is_as_it_is_shown(host, panel):
+    from LNGenPanel.request import requestOf
+
+    panel.parameters.nodes.fixed = 7.300000000000001  # as a slider of 0.1 steps to it
+    assert requestOf(panel.parameters).sizes.low_mm == 7.3
