@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -116,7 +117,14 @@ class Panel(VTKObservationMixin):
             selector.sortFilterProxyModel().hiddenNodeIDs = own
         for section in self.sections:
             section.update()
+        self._widen()
         self.ui.anatomyButton.enabled = self.jobs.idle and self.parameters.ct is not None
+
+    def _widen(self) -> None:
+        """Let Slicer make the panel no narrower than its sections, which would be cut."""
+        area = self.ui.sectionsArea
+        bar = area.style().pixelMetric(qt.QStyle.PM_ScrollBarExtent)
+        area.setMinimumWidth(self.ui.sectionsWidget.layout().minimumSize().width() + bar)
 
     def _previewChanged(self) -> None:
         self.generate.update()

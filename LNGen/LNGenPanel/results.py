@@ -9,8 +9,9 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from LNGenLib.mrml.camera import look_at
 from LNGenLib.mrml.export import write_result, write_training_case
-from LNGenLib.mrml.results import RECORDS, TO_CT, records, result_reader
+from LNGenLib.mrml.results import RECORDS, TO_CT, TO_SEGMENTATION, records, result_reader
 from LNGenLib.mrml.undo import undo, undo_all
 from LNGenLib.synthesis.request import HARDLY_SEEN
 from LNGenLib.synthesis.result import LymphNodeRecord
@@ -72,7 +73,7 @@ class ResultsSection(Section):
     def reveal(self) -> None:
         """Bring a new result before the user's eyes: its table, its first lymph node, its CT."""
         self.update()
-        slicer.util.resetThreeDViews()
+        look_at(self.parameters.result.GetNodeReference(TO_SEGMENTATION))
         self.ui.opacitySlider.value = 100
         self._show()
         self.ui.resultsTable.selectRow(0)

@@ -148,7 +148,7 @@ class MainWindow(QtWidgets.QMainWindow, StandIn):
         self._panel, self._dock = ModulePanel(), QtWidgets.QWidget()
         logo, probe = QtWidgets.QLabel("3D Slicer"), ctkCollapsibleButton("Data Probe")
         logo.setFixedHeight(44)
-        probe.setFixedHeight(120)
+        probe.setFixedHeight(188)  # leaves 447 px at 768, as measured in Slicer
         lay_out(self._dock, QtWidgets.QVBoxLayout, logo, self._panel, probe)
         self._dock.layout().setStretch(1, 1)
         center = QtWidgets.QWidget()
