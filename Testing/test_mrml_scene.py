@@ -206,6 +206,7 @@ def test_surfaces_are_as_large_as_their_segments(scene, spacing):
     node = add_segments(ct, labels, rows, "nodes")
     assert node.GetDisplayNode().GetDisplayRepresentationName3D() == CLOSED_SURFACE
     assert node.GetDisplayNode().GetDisplayRepresentationName2D() != CLOSED_SURFACE
+    assert not node.GetDisplayNode().GetVisibility2DFill(), "it would hide what was painted"
     assert node.GetSegmentation().GetNumberOfLayers() == 1
     for row in rows:
         voxels = (labels == row.label).sum() * np.prod(spacing)

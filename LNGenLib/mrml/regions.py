@@ -41,6 +41,5 @@ def add_region(
     ]
     unique = unique_name(ct.GetScene(), name)
     node = add_segments(ct, to_array(stations), rows, unique, in_3d=False)
-    node.GetDisplayNode().SetVisibility2DFill(False)  # an outline, to see the CT in it
     node.SetAttribute(REGION, ct.GetName())
     return node

@@ -134,6 +134,7 @@ def add_segments(
     node = add_node(ct.GetScene(), SEGMENTATION, name)
     node.SetAndObserveTransformNodeID(ct.GetTransformNodeID())
     node.SetReferenceImageGeometryParameterFromVolumeNode(ct)
+    node.GetDisplayNode().SetVisibility2DFill(False)  # outlines, to see the CT in them
     segmentation, boxes = node.GetSegmentation(), ndimage.find_objects(labels)
     for row in rows:  # each in a piece of its own, since what a surface costs goes by its piece
         segment = slicer.vtkSegment()
