@@ -110,10 +110,10 @@ def test_data_sets_and_pools_do_not_paint_into_a_window(phantom, tmp_path, run_l
 
 def test_a_server_does_not_paint_into_a_window(phantom, tmp_path):
     """Whatever client sent it."""
-    from LNGenLib.service.worker.tasks import Work
+    from LNGenLib.service.worker.tasks import Images, Work
 
     images = {"ct": cut(phantom.ct, -135, 215)}
-    work = Work(None, images, None, None, tmp_path, tmp_path, tmp_path)
+    work = Work(None, Images(images), None, None, tmp_path, tmp_path, tmp_path)
     with pytest.raises(InputError, match="the CT was cut to a window"):
         _ = work.scan
 
@@ -325,3 +325,35 @@ def test_a_plan_in_a_mask_is_not_made_anew_elsewhere(scan, models, tmp_path, run
     code, _, error = run_lngen(again)
     assert code == 2 and "made in a --region-mask: give that again" in error
     assert run_lngen([*again, *mask])[0] == 0
+
+
+def test_what_is_found_in_a_scan_is_found_once(phantom, models, monkeypatch):
+    """By a second request and a plan of it, and what comes of it stays the same."""
+    from LNGenLib.synthesis import region
+
+    looked = []
+
+    def counted(module, name):
+        find = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given: looked.append(name) or find(*given))
+
+    for module, name in (
+        *((region, "read_stations"), (engine, "edge_spread")),
+        *((engine, "measure_phase"), (engine, "hashes_of")),
+    ):
+        counted(module, name)
+    first = SynthesisRequest(count=1, seed=4, texture_steps=2, structure_steps=4)
+    other = dataclasses.replace(first, seed=9)
+    scan = Scan(phantom.ct, phantom.labels)
+    engine.synthesize(scan, first, models)
+    names = sorted(looked)
+    again = engine.synthesize(scan, other, models)
+    drawn = engine.plan(scan, other, models)
+    engine.paint(scan, drawn, None, models)
+    assert sorted(looked) == names == sorted(set(names)) and len(names) == 4
+    fresh = engine.synthesize(Scan(phantom.ct, phantom.labels), other, models)
+    assert again.records == fresh.records
+    assert np.array_equal(to_array(again.ct), to_array(fresh.ct))
+    engine.plan(scan, dataclasses.replace(other, stations=("obturator",)), models)
+    engine.plan(scan, dataclasses.replace(other, tumor_mm=(0.0, -40.0, -20.0)), models)
+    assert looked.count("read_stations") == 3, "the second scan, and a tumor"

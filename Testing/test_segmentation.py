@@ -35,7 +35,7 @@ from LNGenLib.service.client.client import Client
 from LNGenLib.service.protocol.messages import JobResult
 from LNGenLib.service.protocol.requests import SegmentRequest
 from LNGenLib.service.worker.kinds import KINDS
-from LNGenLib.service.worker.tasks import Work
+from LNGenLib.service.worker.tasks import Images, Work
 from LNGenLib.validation import from_json
 
 TINY = {
@@ -385,7 +385,7 @@ def test_a_segment_job_labels_the_ct_with_a_model_of_the_server(table, model, tm
 
     def segment(name):
         request, progress = SegmentRequest(name), Progress(lambda *what: told.append(what))
-        return KINDS["segment"].run(Work(request, {"ct": ct}, progress, OnCpu(), *folders))
+        return KINDS["segment"].run(Work(request, Images(ct=ct), progress, OnCpu(), *folders))
 
     content = segment("nodes")
     with np.load(tmp_path / "result/labels.npz") as arrays:

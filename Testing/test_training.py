@@ -20,7 +20,7 @@ from LNGenLib.progress import Progress
 from LNGenLib.scan import Scan
 from LNGenLib.service.protocol.requests import TrainRequest
 from LNGenLib.service.worker.kinds import KINDS
-from LNGenLib.service.worker.tasks import Work
+from LNGenLib.service.worker.tasks import Images, Work
 from LNGenLib.structure.corpus import ENOUGH
 from LNGenLib.structure.descriptors import LOG_SIZE
 from LNGenLib.structure.model import StructureModel
@@ -259,7 +259,7 @@ def train_job(data, tmp_path):
     def train(progress, dataset="mine"):
         request = TrainRequest("structure", dataset, TINY_STRUCTURE)
         folders = (tmp_path / part for part in ("result", "scratch", "datasets"))
-        return KINDS["train"].run(Work(request, {}, progress, None, *folders))
+        return KINDS["train"].run(Work(request, Images(), progress, None, *folders))
 
     return train
 

@@ -18,7 +18,7 @@ def look_at(node: slicer.vtkMRMLDisplayableNode) -> None:
     low, high = bounds.reshape(3, 2).T
     if not (high > low).any():
         return
-    center, radius = (low + high) / 2, max(np.linalg.norm(high - low) / 2, LEAST)
+    center, radius = (low + high) / 2, max(float(np.linalg.norm(high - low)) / 2, LEAST)
     for camera in nodes_of(node.GetScene(), "vtkMRMLCameraNode"):
         backward = -np.array(camera.GetCamera().GetDirectionOfProjection())
         distance = ROOM * radius / np.sin(np.radians(camera.GetViewAngle() / 2))

@@ -117,16 +117,12 @@ def find_region(
     if tumor is not None:
         if points or region is not None:
             raise InputError("a tumor tells where at stations nodes lie: give no other place")
-        _inside(ct, tumor)
     spacing = array_spacing(ct)
     if points:
         tolerance = max(tolerance, float(np.linalg.norm(spacing)) / 2)  # the nearest voxel's center
         region = _near(ct, points, tolerance)
     if region is None:
-        found = _wanted_stations(read_stations(ct, anatomy, tumor), stations)
-        if tumor is None:
-            return found
-        return replace(found, tumor=ras_to_index(ct, np.array(tumor)) - corner(found.box))
+        return at_stations(ct, read_stations(ct, anatomy, tumor), stations, tumor)
     box = surroundings(region, MARGIN, spacing)
     steps = coarse_steps(spacing)
     outside = outside_of(to_array(thinned(ct, steps)))
@@ -143,6 +139,19 @@ def find_region(
         off = (voxels + corner(box) - ras_to_index(ct, np.array(point))) * spacing
         near.append(even(voxels[np.linalg.norm(off, axis=1) <= tolerance]))
     return CandidateRegion(box, forbidden, fat, tuple(near), one_each=True)
+
+
+def at_stations(
+    ct: sitk.Image,
+    known: Anatomy,
+    stations: Sequence[str] = (),
+    tumor: Sequence[float] | None = None,
+) -> CandidateRegion:
+    """`find_region` at stations of a scan that `read_stations` has read, with the same `tumor`."""
+    found = _wanted_stations(known, stations)
+    if tumor is None:
+        return found
+    return replace(found, tumor=ras_to_index(ct, np.array(tumor)) - corner(found.box))
 
 
 def without(region: CandidateRegion, mask: np.ndarray, spacing: np.ndarray) -> CandidateRegion:
@@ -168,6 +177,8 @@ def read_stations(
 ) -> Anatomy:
     """Landmarks and stations of a scan, from labels where there are some, else from HU; with a
     `tumor` (RAS mm) if it is known."""
+    if tumor is not None:
+        _inside(ct, tumor)
     steps = coarse_steps(array_spacing(ct))
     coarse = thinned(ct, steps)
     hu = to_array(coarse)

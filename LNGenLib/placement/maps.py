@@ -33,7 +33,7 @@ def placement_maps(scan: Scan) -> PlacementMaps:
     Stations that are unavailable are in the summary, with the reason.
     """
     ct = scan.hu
-    known = read_stations(ct, scan.anatomy)
+    known = scan.once("stations", None, lambda: read_stations(ct, scan.anatomy))
     region = station_region(known, STATION_NAMES)
     reasons = why_unavailable(known, region)
     shape, voxel = ct.GetSize()[::-1], float(np.prod(ct.GetSpacing()))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -17,6 +18,8 @@ from LNGenLib.image.hu import window_of
 from LNGenLib.image.io import as_ct, as_labels, read_ct, read_labels, scalar
 from LNGenLib.scan.checks import check_anatomy
 from LNGenLib.scan.labels import read_anatomy
+
+T = TypeVar("T")
 
 IMAGES = {
     "ct": "the CT",
@@ -52,6 +55,7 @@ class Scan:
     region: sitk.Image | None = None
     avoid: sitk.Image | None = None
     names: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    _found: dict[str, tuple[Hashable, Any]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self):
         for name in IMAGES:
@@ -96,6 +100,16 @@ class Scan:
     def name(self, image: str) -> str:
         """How errors call one of the images, "ct", say."""
         return self.names.get(image, IMAGES[image])
+
+    def once(self, what: str, asked: Hashable, find: Callable[[], T]) -> T:
+        """What `find` gives, or what it gave before, if the last that asked for `what` did `asked`
+        the same: a scan does not change. What it gives must not be changed."""
+        before = self._found.get(what)
+        if before is not None and before[0] == asked:
+            return before[1]
+        found = find()
+        self._found[what] = asked, found
+        return found
 
     @property
     def images(self) -> dict[str, sitk.Image]:

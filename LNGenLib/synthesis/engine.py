@@ -138,17 +138,19 @@ def _load(models: Models, progress: Progress) -> None:
 def _measured(scan: Scan, artery: float | None, phase: Phase | None = None) -> Iterator[Measured]:
     """What painting needs to know of the scan, measured beside the block, which leaves a second
     core mostly idle; the `phase` may be known."""
-    hu, spacing, labels = _arrays(scan)
     # views made here: made beside a filter, they move an image's voxels elsewhere
+    hu, spacing, labels = _arrays(scan)
     voxels = _voxels(scan)
 
     def traits() -> ScanTraits:
-        return ScanTraits(
-            edge_spread(hu, spacing), phase or measure_phase(hu, spacing, labels, artery)
+        spread = scan.once("edge spread", None, lambda: edge_spread(hu, spacing))
+        found = phase or scan.once(
+            "phase", artery, lambda: measure_phase(hu, spacing, labels, artery)
         )
+        return ScanTraits(spread, found)
 
     with ThreadPoolExecutor(1) as beside:
-        yield Measured(beside.submit(traits), beside.submit(hashes_of, voxels))
+        yield Measured(beside.submit(traits), beside.submit(_hashes, scan, voxels))
 
 
 @dataclass(frozen=True)
@@ -163,9 +165,12 @@ def _voxels(scan: Scan) -> dict[str, np.ndarray]:
     return {name: sitk.GetArrayViewFromImage(image) for name, image in scan.images.items()}
 
 
+def _hashes(scan: Scan, voxels: dict[str, np.ndarray]) -> dict[str, str]:
+    return scan.once("hashes", None, lambda: hashes_of(voxels))
+
+
 def _check_ct(plan: Plan, scan: Scan) -> None:
-    hu = {"ct": sitk.GetArrayViewFromImage(scan.hu)}
-    if plan.images and plan.images.get("ct") != hashes_of(hu)["ct"]:
+    if plan.images and plan.images.get("ct") != _hashes(scan, _voxels(scan))["ct"]:
         raise InputError(
             f"the plan was made in another CT than {scan.name('ct')}: give that one, or make the "
             "plan anew"

@@ -10,35 +10,56 @@ import numpy as np
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import box_mask
 from LNGenLib.image.io import to_array
-from LNGenLib.placement.candidate_region import CandidateRegion, find_region, read_stations, without
+from LNGenLib.placement.candidate_region import (
+    Anatomy,
+    CandidateRegion,
+    at_stations,
+    find_region,
+    read_stations,
+    without,
+)
 from LNGenLib.placement.heuristic import misfit
 from LNGenLib.placement.stations import station_near
 from LNGenLib.scan import Scan
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.synthesis.plan import Plan
-from LNGenLib.synthesis.request import SynthesisRequest
+from LNGenLib.synthesis.request import Point, SynthesisRequest
 
 
 def region_of(scan: Scan, request: SynthesisRequest) -> CandidateRegion:
     """Where lymph nodes may lie: in the scan's region, or as the request says. Raises InputError
     where both tell the place, or nothing does."""
-    region = None
-    if scan.region is not None:
-        if request.region_box or request.stations or request.points:
-            raise InputError("give one of region mask, region box, stations and points")
-        region = to_array(scan.region) > 0
-    elif request.region_box is not None:
-        region = box_mask(scan.ct, request.region_box)
-    found = find_region(
-        scan.hu,
-        scan.anatomy,
-        region,
-        request.stations,
-        request.points,
-        request.tolerance_mm,
-        request.tumor_mm,
-    )
-    return _kept_off(scan, found)
+    asked = request.region_box, request.stations, request.points
+    if scan.region is not None and any(asked):
+        raise InputError("give one of region mask, region box, stations and points")
+
+    def find() -> CandidateRegion:
+        if scan.region is None and not (request.region_box or request.points):
+            known = stations_of(scan, request.tumor_mm)
+            found = at_stations(scan.hu, known, request.stations, request.tumor_mm)
+            return _kept_off(scan, found)
+        region = None
+        if scan.region is not None:
+            region = to_array(scan.region) > 0
+        elif request.region_box is not None:
+            region = box_mask(scan.ct, request.region_box)
+        found = find_region(
+            scan.hu,
+            scan.anatomy,
+            region,
+            request.stations,
+            request.points,
+            request.tolerance_mm,
+            request.tumor_mm,
+        )
+        return _kept_off(scan, found)
+
+    return scan.once("region", (asked, request.tolerance_mm, request.tumor_mm), find)
+
+
+def stations_of(scan: Scan, tumor: Point | None = None) -> Anatomy:
+    """The scan's stations, with a `tumor` (RAS mm) if it is known."""
+    return scan.once("stations", tumor, lambda: read_stations(scan.hu, scan.anatomy, tumor))
 
 
 def checked(plan: Plan, nodes: Sequence[LymphNode], scan: Scan) -> Plan:
@@ -54,7 +75,7 @@ def checked(plan: Plan, nodes: Sequence[LymphNode], scan: Scan) -> Plan:
             raise InputError(f"LN {planned.number} {problem}: move it, or make it smaller")
     if all(node.station is None for node in plan.nodes):
         return plan
-    known = read_stations(scan.hu, scan.anatomy)
+    known = stations_of(scan)
     stations = (
         station_near(known.stations, np.round(node.center / known.steps).astype(int), was.station)
         for was, node in zip(plan.nodes, nodes)

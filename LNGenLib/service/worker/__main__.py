@@ -29,7 +29,7 @@ from LNGenLib.files import FULL, write_json
 from LNGenLib.progress import Progress
 from LNGenLib.service.protocol.messages import JobResult, ResultFile, UploadedImage
 from LNGenLib.service.worker.kinds import JobKind, load_kinds
-from LNGenLib.service.worker.tasks import Work
+from LNGenLib.service.worker.tasks import Images, Work
 
 LONGEST_ERROR = 1000  # characters
 REPORT_SECONDS = 0.1  # between two reports of steps
@@ -73,37 +73,57 @@ def main() -> None:
     from LNGenLib.service.worker.doctor import device_name
     from LNGenLib.synthesis.models import Models
 
-    models = Models()
+    models, last = Models(), Last()
     gc.freeze()  # what is loaded for good need not be looked through after every job
     channel.send(device=device_name())
     while True:
         job = channel.jobs.get()
-        channel.send(**do(job, kinds[job["kind"]], models, datasets, channel))
+        channel.send(**do(job, kinds[job["kind"]], models, datasets, channel, last))
         channel.canceled.discard(job["id"])
         free_memory()
 
 
+class Last:
+    """The images of the job before, with what it found in them: most jobs have the same again."""
+
+    def __init__(self):
+        self._described: dict[str, UploadedImage] = {}
+        self._images = Images()
+
+    def read(self, described: dict[str, UploadedImage], folder: Path) -> Images:
+        """A job's images, which lie in a folder by their names."""
+        if described != self._described:
+            self._described, self._images = {}, Images()  # first, to have the memory of one CT
+            read = {name: read_image(image, folder / name) for name, image in described.items()}
+            self._described, self._images = described, Images(read)
+        return self._images
+
+
 def do(
-    job: dict[str, Any], kind: JobKind, models: Any, datasets: Path, channel: Channel
+    job: dict[str, Any],
+    kind: JobKind,
+    models: Any,
+    datasets: Path,
+    channel: Channel,
+    last: Last,
 ) -> dict[str, Any]:
     """Do one job; returns how it ended."""
-    last = 0.0
+    reported = 0.0
 
     def report(stage: str, step: int, steps: int) -> None:
-        nonlocal last
+        nonlocal reported
         now = time.monotonic()
-        if step == 0 or now - last >= REPORT_SECONDS:
-            last = now
+        if step == 0 or now - reported >= REPORT_SECONDS:
+            reported = now
             channel.send(stage=stage, step=step, steps=steps)
 
     inputs, folder, scratch = (Path(job["folder"]) / name for name in ("inputs", "work", "scratch"))
     progress = Progress(report, lambda: job["id"] in channel.canceled)
 
     def run() -> dict[str, Any]:
-        images = {
-            name: read_image(UploadedImage.from_json(values), inputs / name)
-            for name, values in job["images"].items()
-        }
+        given = job["images"].items()
+        described = {name: UploadedImage.from_json(values) for name, values in given}
+        images = last.read(described, inputs) if described else Images()
         request = kind.request(job["request"])
         return kind.run(Work(request, images, progress, models, folder, scratch, datasets))
 

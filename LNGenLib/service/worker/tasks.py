@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +26,22 @@ if TYPE_CHECKING:
     from LNGenLib.synthesis.models import Models
 
 
+class Images(dict[str, sitk.Image]):
+    """The images of a job by name, and the scan that they make."""
+
+    @cached_property
+    def scan(self) -> Scan:
+        """The images, checked; InputError for unusable ones."""
+        return Scan(self["ct"], self.get("anatomy"), self.get("region"), self.get("avoid"))
+
+
 @dataclass(frozen=True)
 class Work:
     """What a job's function is given. Files it leaves in `folder` belong to the result; `scratch`
     is emptied afterwards; `datasets` holds a folder for each data set of the server."""
 
     request: Any
-    images: dict[str, sitk.Image]
+    images: Images
     progress: Progress
     models: Models
     folder: Path
@@ -40,9 +50,8 @@ class Work:
 
     @property
     def scan(self) -> Scan:
-        """The images, checked; InputError for unusable ones."""
-        given = self.images.get
-        return Scan(self.images["ct"], given("anatomy"), given("region"), given("avoid"))
+        """That of the images; InputError for unusable ones."""
+        return self.images.scan
 
 
 def synthesize(work: Work) -> dict[str, Any]:
