@@ -26,6 +26,7 @@ from LNGenLib.cli import (
 from LNGenLib.cli.console import console
 from LNGenLib.cli.ranges import with_both_bounds
 from LNGenLib.errors import InputError
+from LNGenLib.threads import share_cpus
 
 app = typer.Typer(
     help="Synthetic lymph nodes in CT (LN-Gen). Not a medical device.",
@@ -68,6 +69,7 @@ for name, group in GROUPS.items():
 
 def main() -> None:
     """Entry point: an InputError or OSError becomes one line on stderr and exit code 2."""
+    share_cpus()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that temporary files are removed
     if isinstance(sys.stdout, io.TextIOWrapper):  # may not hold all letters of a path
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -1,0 +1,34 @@
+"""How torch's threads share the CPUs with what else runs. Importing the library sets nothing."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+SPIN = "1000"  # turns that a thread of libgomp waits awake; by Testing/benchmarks/contention.py
+QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container
+
+
+def share_cpus() -> None:
+    """Let threads that wait sleep soon, and have no more of them than there are CPUs to use.
+
+    For a process of LNGen's own, before it loads torch. By default waiting threads spin, which
+    takes the CPU from what others do, and then from the thread that they wait for. What the
+    environment says already stays: OMP_NUM_THREADS, GOMP_SPINCOUNT, OMP_WAIT_POLICY.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN)
+    if usable_cpus() < (os.cpu_count() or 1):
+        os.environ.setdefault("OMP_NUM_THREADS", str(usable_cpus()))
+
+
+def usable_cpus(quota: Path = QUOTA) -> int:
+    """How many CPUs this process may use: by its affinity, and by its container's quota."""
+    known = hasattr(os, "sched_getaffinity")  # Linux has it
+    cpus = len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
+    try:
+        limit, period = quota.read_text().split()
+        return min(cpus, max(1, math.ceil(int(limit) / int(period))))
+    except (OSError, ValueError):  # there is no container, or none that limits ("max")
+        return cpus
