@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import qt
 import slicer
+import vtk
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -95,6 +96,11 @@ class LNGenWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneReady)
         self.addObserver(scene, scene.StartImportEvent, self.onSceneStartImport)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneReady)
+        self.addObserver(scene, scene.NodeAddedEvent, self.onNodeAdded)
+        # before selectors hear of it, which choose another node then
+        self.addObserver(
+            scene, scene.NodeAboutToBeRemovedEvent, self.onNodeAboutToBeRemoved, priority=1.0
+        )
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
         self.panel.bind()
 
@@ -116,6 +122,7 @@ class LNGenWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onReload(self) -> None:
         """Load the panel and the library anew, too."""
+        self.cleanup()  # while what it is made of is loaded
         for name in [name for name in sys.modules if name.split(".")[0] in OURS]:
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)
@@ -133,8 +140,19 @@ class LNGenWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.parent.isEntered:
             self.panel.bind()
 
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAdded(self, _caller, _event, node) -> None:
+        """It may be the organs of the CT."""
+        if node.IsA("vtkMRMLSegmentationNode") or node.IsA("vtkMRMLVolumeNode"):
+            self.panel.prepare(node)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAboutToBeRemoved(self, _caller, _event, node) -> None:
+        """It may be one that is chosen."""
+        self.panel.leaving(node)
+
     def onNodeRemoved(self, _caller, _event) -> None:
-        """A preview may have been deleted elsewhere."""
+        """What belonged to it goes along."""
         self.panel.tidy()
 
 

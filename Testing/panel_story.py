@@ -30,6 +30,7 @@ def load_phantom(host) -> None:
 def finish(host, panel) -> None:
     """Wait for the job that runs; AssertionError where it fails."""
     host.wait(lambda: panel.jobs.running is None, PATIENCE, "the job")
+    host.turn()  # what the panel brings into view
     assert not panel.status.failed, panel.ui.messageLabel.text
 
 

@@ -60,6 +60,7 @@ def test_what_lngen_made_is_known_also_after_saving_and_loading(scene, ct, tmp_p
     result = add_result(ct, painted([(4, 4, 4)], 2.2, 1.7)[1])
     summary = {"stations": [{"label": 1, "name": "mesorectal", "available": True}]}
     made = [
+        result,
         result.GetNodeReference(TO_SEGMENTATION),
         add_found(ct, stations_of(ct), "unet", "server"),
         add_found(result, stations_of(ct), "unet", "server"),

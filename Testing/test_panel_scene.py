@@ -13,6 +13,7 @@ from panel_story import PATIENCE, ask_for_one, finish, load_phantom  # noqa: E40
 
 from PySide6 import QtWidgets  # noqa: E402
 
+from LNGenLib.mrml.results import TO_SEGMENTATION  # noqa: E402
 from LNGenLib.mrml.surfaces import TO_SURFACES, without_surface  # noqa: E402
 
 BESIDE_RECTUM = (14.0, -48.0, -30.0)  # RAS mm: mesorectal fat of the phantom
@@ -54,6 +55,7 @@ def test_a_ct_that_is_shown_is_chosen_before_others_with_its_organs(host, panel)
     panel.parameters.ct = panel.parameters.anatomy = None
     panel.release()
     panel.bind()
+    host.turn()
     assert panel.parameters.ct.GetName() == "CT"
     assert panel.parameters.anatomy.GetName() == "organs"
     display = panel.parameters.ct.GetDisplayNode()
@@ -69,12 +71,126 @@ def test_a_ct_opens_at_a_soft_tissue_window(host, panel):
     assert (display.GetWindow(), display.GetLevel()) == (400, 40)
 
 
+def test_a_ct_and_organs_that_are_loaded_while_the_panel_is_open_are_chosen(host, panel):
+    host.clear()
+    load_phantom(host)
+    host.wait(lambda: panel.parameters.anatomy, 5, "the organs")
+    assert (panel.parameters.ct.GetName(), panel.parameters.anatomy.GetName()) == ("CT", "organs")
+    host.choose(panel.ui.anatomySelector, "None")
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "nothing of it")
+    host.turn()
+    assert panel.parameters.anatomy is None, "the user wanted none"
+    values = np.zeros((4, 5, 6), np.int16)
+    other = slicer.util.addVolumeFromArray(values, name="of another patient")
+    host.turn()
+    assert panel.parameters.ct.GetName() == "CT"
+    host.choose(panel.ui.anatomySelector, "organs")
+    host.choose(panel.ui.ctSelector, other.GetName())
+    host.turn()
+    assert panel.parameters.anatomy is None, "these organs are not of that CT"
+
+
+def test_no_other_node_stands_in_for_one_that_was_removed(host, panel):
+    ui, scene = panel.ui, slicer.mrmlScene
+    host.click(ui.generateButton)
+    finish(host, panel)
+    host.choose(ui.placeBox, "Segment")
+    for name in ("mine", "another"):
+        node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+        node.GetSegmentation().AddEmptySegment("part", "part")
+    ui.segmentSelector.setCurrentNode(scene.GetFirstNodeByName("mine"))
+    host.turn()
+    assert panel.parameters.segmentation.GetName() == "mine"
+    scene.RemoveNode(panel.parameters.segmentation)
+    host.turn()
+    assert panel.parameters.segmentation is None and panel.parameters.segment == ""
+    host.click(ui.generateButton)
+    assert ui.messageLabel.text == "Select a segmentation and a segment." and panel.status.failed
+    scene.RemoveNode(panel.parameters.ct)
+    host.turn()
+    assert panel.parameters.ct is None and not ui.generateButton.enabled
+    assert offered(ui.ctSelector) == ["None"], "a result is no CT to begin with"
+
+
+def shown(result) -> bool:
+    return bool(result.GetNodeReference(TO_SEGMENTATION).GetDisplayNode().GetVisibility())
+
+
+def test_one_result_is_shown_at_a_time(host, panel):
+    results = []
+    for _ in range(2):
+        host.click(panel.ui.generateButton)
+        finish(host, panel)
+        results.append(panel.parameters.result)
+    first, second = results
+    assert shown(second) and not shown(first)
+    host.choose(panel.ui.resultSelector, first.GetName())
+    host.turn()
+    composite = host.views["Red"].mrmlSliceCompositeNode()
+    assert shown(first) and not shown(second)
+    assert composite.GetForegroundVolumeID() == first.GetID()
+
+
+def test_a_result_that_is_deleted_elsewhere_takes_its_parts_along(host, panel):
+    before = ids()
+    host.click(panel.ui.generateButton)
+    finish(host, panel)
+    slicer.mrmlScene.RemoveNode(panel.parameters.result)
+    host.turn()
+    left = {name for name in ids() - before if "Display" not in name and "Storage" not in name}
+    assert left == set() and panel.ui.resultsTable.rowCount == 0
+
+
+def ids() -> set[str]:
+    nodes = slicer.mrmlScene.GetNodes()
+    return {nodes.GetItemAsObject(k).GetID() for k in range(nodes.GetNumberOfItems())}
+
+
+@pytest.mark.parametrize("end", ["another location", "deleted"])
+def test_placing_ends_with_what_was_placed_into(host, panel, end):
+    ui = panel.ui
+    host.choose(ui.placeBox, "Points, one lymph node each")
+    host.choose(ui.pointsSelector, "Create new Point List")
+    host.click(ui.pointsPlaceWidget.placeButton())
+    interaction = slicer.app.applicationLogic().GetInteractionNode()
+    assert interaction.GetCurrentInteractionMode() == interaction.Place
+    if end == "deleted":
+        slicer.mrmlScene.RemoveNode(panel.parameters.points)
+    else:
+        host.choose(ui.placeBox, "Box (ROI)")
+    host.turn()
+    assert interaction.GetCurrentInteractionMode() != interaction.Place
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "said"),
+    [
+        ("", "", "Enter the address"),
+        ("foo", "t" * 30, "is no address"),
+        ("https://a", "t", "token"),
+    ],
+)
+def test_nobody_is_asked_to_send_a_ct_to_what_is_no_server(host, panel, url, token, said):
+    ui = panel.ui
+    ui.advancedCollapsibleButton.collapsed = False
+    host.turn()
+    host.choose(ui.hostBox, "Server")
+    host.type(ui.urlEdit, url)
+    host.type(ui.tokenEdit, token)
+    host.click(ui.generateButton)
+    assert said in ui.messageLabel.text and not host.messages
+    assert not panel.backend.servers.consent(url)
+    host.choose(ui.hostBox, "This computer")
+    assert ui.backendLabel.text == "Not tried yet."
+
+
 def test_selectors_offer_nothing_that_lngen_made(host, panel):
     ui = panel.ui
     host.click(ui.generateButton)
     finish(host, panel)
     preview_of(host, panel)
     assert offered(ui.anatomySelector) == ["None", "organs"]
+    assert offered(ui.ctSelector) == ["None", "CT"]
     assert not any("preview" in text for text in offered(ui.pointsSelector))
 
 

@@ -9,12 +9,14 @@ from typing import Any
 
 import ctk
 import qt
-import slicer
 from slicer.i18n import tr as _
 
 from LNGenLib.errors import Canceled, InputError
 from LNGenLib.service.client.backend import Choice
+from LNGenLib.service.client.connection import host_of
 from LNGenLib.service.protocol.messages import CheckUp
+from LNGenLib.service.protocol.tokens import SHORTEST
+from LNGenPanel.asking import confirmed
 from LNGenPanel.choices import Device, Host
 from LNGenPanel.jobs import Jobs
 from LNGenPanel.packages import install, missing, unsupported
@@ -79,7 +81,8 @@ class BackendSection(Section):
             link = text.format(state=state, setup=_("Set up..."), server=_("Use a server"))
             self._show(state, link)
         else:
-            self._show(warning_of(self.url) if self.url and not self.local else _("Not tried yet."))
+            warning = warning_of(self.url) if self.url and not self.local else ""
+            self._show(warning or _("Not tried yet."))
         self.ui.setupLabel.visible = bool(self.ui.setupLabel.text)
 
     def choice(self, sends: bool = True) -> Choice:
@@ -93,8 +96,11 @@ class BackendSection(Section):
             return Choice(cpu=self.parameters.backend.device is Device.cpu)
         if not self.url:
             raise InputError(_("Enter the address of the server, under Advanced."))
+        host_of(self.url)  # InputError for what is none
+        if len(self._token()) < SHORTEST:
+            raise InputError(_("Enter your token of the server, under Advanced."))
         if sends and not self.servers.consent(self.url):
-            if not _confirmed(consent_text(self.url)):
+            if not confirmed(consent_text(self.url)):
                 raise Canceled
             self.servers.setConsent(self.url, True)
         return Choice(url=self.url, token=self._token(), ca=self.ui.caEdit.currentPath)
@@ -151,8 +157,7 @@ class BackendSection(Section):
             hint = install(self.requirements)
         finally:
             self.look()
-        if hint:
-            self.status.say(hint)
+        self.status.say(hint or _("The packages are installed."))
 
     def _lacking(self) -> list[str]:
         return missing(self.requirements) if self.local else []
@@ -196,13 +201,3 @@ class BackendSection(Section):
             return
         self.ui.sectionsArea.ensureWidgetVisible(self.ui.urlEdit)
         self.ui.urlEdit.setFocus()
-
-
-def _confirmed(text: str) -> bool:
-    """Whether the user agrees; who just presses Enter does not."""
-    box = ctk.ctkMessageBox(slicer.util.mainWindow())
-    box.text = text
-    box.setStandardButtons(qt.QMessageBox.Yes | qt.QMessageBox.No)
-    box.setDefaultButton(qt.QMessageBox.No)
-    box.deleteLater()
-    return box.exec_() == qt.QMessageBox.Yes

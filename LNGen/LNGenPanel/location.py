@@ -55,6 +55,7 @@ class LocationSection(Section):
         self.labels = {
             name: getattr(ui, f"{field}Label") for field, name in stationFields().items()
         }
+        self._placing = {Place.roi: ui.roiPlaceWidget, Place.points: ui.pointsPlaceWidget}
         self._marked: tuple | None = None  # CT and organs that the stations were looked up in
         self._unmark()
         onlyPlace(ui.roiPlaceWidget)
@@ -69,6 +70,9 @@ class LocationSection(Section):
         for place, names in ROWS.items():
             for name in names:
                 getattr(self.ui, name).visible = parameters.place is place
+        for place, widget in self._placing.items():
+            if parameters.place is not place:
+                endPlacing(widget)
         if self._marked not in (None, (parameters.ct, parameters.anatomy)):
             self._unmark()
         button = self.ui.regionButton
@@ -78,14 +82,16 @@ class LocationSection(Section):
         self.ui.roiPlaceWidget.setCurrentNode(parameters.roi)
         self.ui.pointsPlaceWidget.setCurrentNode(parameters.points)
         selector = self.ui.segmentSelector
+        was = selector.blockSignals(True)  # it tells of what it showed before, too
         if selector.currentNode() is not parameters.segmentation:
             selector.setCurrentNode(parameters.segmentation)
         if parameters.segment and selector.currentSegmentID() != parameters.segment:
             selector.setCurrentSegmentID(parameters.segment)
+        selector.blockSignals(was)
 
     def endPlacing(self) -> None:
         """Let clicks in the views place nothing any more."""
-        for widget in (self.ui.roiPlaceWidget, self.ui.pointsPlaceWidget):
+        for widget in self._placing.values():
             endPlacing(widget)
 
     def inputs(self) -> Inputs:
@@ -101,8 +107,10 @@ class LocationSection(Section):
     def _keepSegment(self, *_changed) -> None:
         parameters, selector = self.parameters, self.ui.segmentSelector
         if parameters is not None and parameters.place is Place.segment:
-            parameters.segmentation = selector.currentNode()
-            parameters.segment = selector.currentSegmentID() or ""
+            node = selector.currentNode()
+            parameters.segmentation = node
+            # the selector keeps the id of a segment whose segmentation has gone
+            parameters.segment = "" if node is None else selector.currentSegmentID() or ""
 
     def _onRegion(self, *_clicked) -> None:
         """Show the stations over the CT, or take them away."""

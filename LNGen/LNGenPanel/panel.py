@@ -11,7 +11,9 @@ import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from LNGenLib.mrml.choices import first_anatomy, first_ct, own_ids
+from LNGenLib.mrml.choices import first_anatomy, first_ct, lies_on, own_ids
+from LNGenLib.mrml.results import parts_of
+from LNGenLib.mrml.scene import remove_node
 from LNGenLib.mrml.surfaces import remove_orphans
 from LNGenLib.mrml.volumes import soft_tissue_window
 from LNGenPanel.anatomy import segmentAnatomy
@@ -19,7 +21,7 @@ from LNGenPanel.backend import BackendSection
 from LNGenPanel.detection import DetectionSection
 from LNGenPanel.generate import GenerateSection
 from LNGenPanel.jobs import Jobs
-from LNGenPanel.location import LocationSection
+from LNGenPanel.location import LocationSection, endPlacing
 from LNGenPanel.nodes import NodesSection
 from LNGenPanel.parameters import LNGenParameterNode
 from LNGenPanel.preview import PreviewSection
@@ -27,6 +29,8 @@ from LNGenPanel.request import chosen
 from LNGenPanel.results import ResultsSection
 from LNGenPanel.servers import Servers
 from LNGenPanel.status import Status
+
+CHOSEN = ("ct", "anatomy", "roi", "segmentation", "points")  # for which no other node stands in
 
 
 class Panel(VTKObservationMixin):
@@ -38,6 +42,10 @@ class Panel(VTKObservationMixin):
         self.parameters: LNGenParameterNode | None = None
         self._guiTag: int | None = None
         self._ct: slicer.vtkMRMLScalarVolumeNode | None = None  # that the panel has got ready
+        # nodes that are being removed: what chose each of them, and what goes with it
+        self._leaving: dict[slicer.vtkMRMLNode, tuple[list[str], list[slicer.vtkMRMLNode]]] = {}
+        (regions,) = slicer.util.findChildren(ui.segmentSelector, className="qMRMLNodeComboBox")
+        self._selectors = (ui.ctSelector, ui.anatomySelector, regions, ui.pointsSelector)
         self.jobs = Jobs(logic.backend, self._progressed, self._ended, self.update)
         self.status = Status(ui)
         jobs, status = self.jobs, self.status
@@ -87,6 +95,7 @@ class Panel(VTKObservationMixin):
         self.jobs.cancel()
         self.status.say("")
         self.release()
+        self._leaving.clear()
         self._setParameters(None)
 
     def close(self) -> None:
@@ -95,9 +104,39 @@ class Panel(VTKObservationMixin):
         self.removeObservers()
         self.logic.backend.close()
 
+    def leaving(self, node: slicer.vtkMRMLNode) -> None:
+        """A node is about to be removed from the scene: nothing is placed into it any more."""
+        if self.parameters is None or slicer.mrmlScene.IsClosing():
+            return
+        for widget in (
+            self.ui.roiPlaceWidget,
+            self.ui.pointsPlaceWidget,
+            self.ui.previewPlaceWidget,
+        ):
+            if widget.currentNode() is node:
+                endPlacing(widget)
+        names = [name for name in CHOSEN if getattr(self.parameters, name) is node]
+        if names or parts_of(node):
+            self._leaving[node] = names, parts_of(node)
+
     def tidy(self) -> None:
-        """Take away what belonged to a preview that was deleted."""
-        remove_orphans(slicer.mrmlScene)
+        """A node was removed: soon, when selectors have chosen another in its place, choose none,
+        and take away what belonged to it."""
+        qt.QTimer.singleShot(0, self._tidy)
+
+    def _tidy(self) -> None:
+        scene = slicer.mrmlScene
+        if self.parameters is None:
+            return
+        remove_orphans(scene)
+        for node in [node for node in self._leaving if not scene.IsNodePresent(node)]:
+            names, parts = self._leaving.pop(node)
+            for name in names:
+                setattr(self.parameters, name, None)
+            if "segmentation" in names:
+                self.parameters.segment = ""
+            for part in filter(scene.IsNodePresent, parts):
+                remove_node(part)
 
     def _setParameters(self, parameters: LNGenParameterNode | None) -> None:
         self.parameters = parameters
@@ -111,9 +150,10 @@ class Panel(VTKObservationMixin):
         """Show what the choices are, and what may be done now."""
         if self.parameters is None:
             return
-        self._prepare(self.parameters.ct)
+        if self.parameters.ct is not self._ct:
+            self.prepare()
         own = own_ids(slicer.mrmlScene)
-        for selector in (self.ui.anatomySelector, self.ui.pointsSelector):
+        for selector in self._selectors:
             selector.sortFilterProxyModel().hiddenNodeIDs = own
         for section in self.sections:
             section.update()
@@ -129,15 +169,26 @@ class Panel(VTKObservationMixin):
     def _previewChanged(self) -> None:
         self.generate.update()
 
-    def _prepare(self, ct: slicer.vtkMRMLScalarVolumeNode | None) -> None:
-        """Show a CT that was just chosen as radiologists do, with its organs if there are some."""
-        if ct is self._ct:
+    def prepare(self, added: slicer.vtkMRMLNode | None = None) -> None:
+        """Soon, when a reader has done with what it adds: show the CT that is chosen as
+        radiologists do, and choose its organs. Of a node that was `added` it is seen whether it is
+        one of them."""
+        qt.QTimer.singleShot(0, lambda: self._prepare(added))
+
+    def _prepare(self, added: slicer.vtkMRMLNode | None) -> None:
+        parameters, scene = self.parameters, slicer.mrmlScene
+        if parameters is None:
             return
-        self._ct = ct
-        if ct is not None:
-            soft_tissue_window(ct)
-            if self.parameters.anatomy is None:
-                self.parameters.anatomy = first_anatomy(slicer.mrmlScene, ct)
+        if added is not None and parameters.ct is None and first_ct(scene) is added:
+            parameters.ct = added
+        ct, self._ct = parameters.ct, parameters.ct
+        if ct is None:
+            return
+        soft_tissue_window(ct)
+        if parameters.anatomy is None or not lies_on(parameters.anatomy, ct):
+            found = first_anatomy(scene, ct)
+            if added in (None, found):
+                parameters.anatomy = found
 
     def _progressed(self, job) -> None:
         self.status.progressed(job)

@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from LNGenLib.errors import InputError
+from LNGenLib.mrml.camera import look_at
 from LNGenLib.mrml.markups import describe_added, planned, planned_at, resize, to_plan, to_preview
 from LNGenLib.mrml.results import TO_CT
 from LNGenLib.mrml.surfaces import (
@@ -23,6 +24,7 @@ from LNGenLib.mrml.surfaces import (
     without_surface,
 )
 from LNGenLib.synthesis.plan import Plan
+from LNGenPanel.asking import confirmed
 from LNGenPanel.backend import BackendSection
 from LNGenPanel.jobs import Jobs
 from LNGenPanel.location import LocationSection, endPlacing, onlyPlace
@@ -31,7 +33,7 @@ from LNGenPanel.request import checkThere, requestOf, sizesOf
 from LNGenPanel.section import Section
 from LNGenPanel.status import Status
 from LNGenPanel.tables import fillRow, jump, nameColumns
-from LNGenPanel.texts import lookOf
+from LNGenPanel.texts import lookOf, previewed
 
 MARKUPS = slicer.vtkMRMLMarkupsNode
 MOVED = MARKUPS.PointModifiedEvent, MARKUPS.PointRemovedEvent
@@ -165,15 +167,26 @@ class PreviewSection(Section, VTKObservationMixin):
             preview.SetNodeReferenceID(TO_CT, ct.GetID())
             preview.SetAttribute(REQUEST, text)
             parameters.preview = preview
-            if plan.refused_mm:
-                left_out = _("{count} lymph nodes found no room and were left out.")
-                self.status.say(left_out.format(count=len(plan.refused_mm)))
+            self.status.say(previewed(plan))
+            self._reveal()
 
         with self.status.saying():
             inputs, request = self.location.inputs(), requestOf(parameters)
             ct, text = parameters.ct, _text(parameters)
             choice = self.backend.choice()
             self.jobs.start(work, done)
+
+    def _reveal(self) -> None:
+        """Bring a new preview before the user's eyes."""
+        self.update()
+        self.ui.previewTable.selectRow(0)
+        look_at(self._observed.GetNodeReference(TO_SURFACES))
+        qt.QTimer.singleShot(0, self._reach)  # once the table has its height
+
+    def _reach(self) -> None:
+        if self.parameters is not None:  # the panel may have been closed meanwhile
+            self.ui.sectionsArea.ensureWidgetVisible(self.ui.clearButton)
+            self.ui.sectionsArea.ensureWidgetVisible(self.ui.previewTable)
 
     def _onMoved(self, preview, _event) -> None:
         if not self._filling:
@@ -261,7 +274,7 @@ class PreviewSection(Section, VTKObservationMixin):
         if preview is None:
             return
         count, text = self.count(), _("Remove the preview with its {count} lymph nodes?")
-        if not count or slicer.util.confirmOkCancelDisplay(text.format(count=count)):
+        if not count or confirmed(text.format(count=count)):
             self.endPlacing()
             self._observe(None)
             remove_preview(preview)

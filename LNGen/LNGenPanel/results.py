@@ -11,10 +11,18 @@ from slicer.i18n import tr as _
 
 from LNGenLib.mrml.camera import look_at
 from LNGenLib.mrml.export import write_result, write_training_case
-from LNGenLib.mrml.results import RECORDS, TO_CT, TO_SEGMENTATION, records, result_reader
+from LNGenLib.mrml.results import (
+    RECORDS,
+    TO_CT,
+    TO_SEGMENTATION,
+    records,
+    result_reader,
+    show_alone,
+)
 from LNGenLib.mrml.undo import undo, undo_all
 from LNGenLib.synthesis.request import HARDLY_SEEN
 from LNGenLib.synthesis.result import LymphNodeRecord
+from LNGenPanel.asking import askFolder, confirmed
 from LNGenPanel.jobs import Jobs
 from LNGenPanel.request import chosen
 from LNGenPanel.section import Section
@@ -60,6 +68,9 @@ class ResultsSection(Section):
         if result is not self._result:
             self._result = result
             self.ui.resultsCollapsibleButton.collapsed = not there
+            show_alone(slicer.mrmlScene, result)
+            if there:
+                self._show()
         rows = records(result) if there else ()
         if rows != self._rows:
             self._rows = rows
@@ -75,7 +86,6 @@ class ResultsSection(Section):
         self.update()
         look_at(self.parameters.result.GetNodeReference(TO_SEGMENTATION))
         self.ui.opacitySlider.value = 100
-        self._show()
         self.ui.resultsTable.selectRow(0)
         qt.QTimer.singleShot(0, self._reach)  # once the table has its height
 
@@ -133,7 +143,7 @@ class ResultsSection(Section):
     def _onUndoAll(self, *_clicked) -> None:
         text = _("Remove all {count} lymph nodes of {name}? This can't be undone.")
         name = self.parameters.result.GetName()
-        if slicer.util.confirmOkCancelDisplay(text.format(count=len(self._rows), name=name)):
+        if confirmed(text.format(count=len(self._rows), name=name)):
             with self.status.saying():
                 undo_all(self.parameters.result)
                 self._left()
@@ -168,13 +178,3 @@ class ResultsSection(Section):
                 self.status.say(_("Exported to {path}.").format(path=path))
 
             self.jobs.start(work, done)
-
-
-def askFolder(caption: str, setting: str) -> str:
-    """A folder that the user picks, beginning where the last one was; empty where none is."""
-    settings = qt.QSettings()
-    start = settings.value(setting, "") or str(Path.home())
-    folder = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), caption, start)
-    if folder:
-        settings.setValue(setting, folder)
-    return folder

@@ -56,6 +56,7 @@ class Status:
     @contextlib.contextmanager
     def saying(self) -> Iterator[None]:
         """Say what is wrong with what the user gave; nothing where the user canceled."""
+        self.say("")
         try:
             yield
         except Canceled:

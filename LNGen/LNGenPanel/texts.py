@@ -5,7 +5,7 @@ from __future__ import annotations
 from slicer.i18n import tr as _
 
 from LNGenLib.service.client.background import Background
-from LNGenLib.synthesis.plan import PlannedNode
+from LNGenLib.synthesis.plan import Plan, PlannedNode
 from LNGenLib.synthesis.result import LymphNodeRecord, SynthesisResult, warning_of_unseen
 from LNGenPanel.choices import Look
 
@@ -72,6 +72,15 @@ def tipOf(record: LymphNodeRecord) -> str:
     hint = _("Click to look at it in the slice views")
     size = axes.format(long=record.long_axis_mm, short=record.short_axis_mm)
     return "\n".join(filter(None, (lookOf(record), size, warning, hint)))
+
+
+def previewed(plan: Plan) -> str:
+    """What the user reads of a plan that is previewed."""
+    parts = [_("Lymph nodes in the preview: {count}.").format(count=len(plan.nodes))]
+    if plan.refused_mm:
+        text = _("Left out, since they found no room: {count}.")
+        parts.append(text.format(count=len(plan.refused_mm)))
+    return " ".join(parts)
 
 
 def painted(result: SynthesisResult, name: str) -> str:

@@ -17,9 +17,10 @@ OWN = (MARK, MODEL, REGION, PLAN)  # attributes, which are saved with the scene
 
 
 def own_ids(scene: slicer.vtkMRMLScene) -> list[str]:
-    """Of the nodes that LNGen made and that are no input: segmentations of results, of what models
-    found and of candidate regions, and previews."""
-    nodes = (*nodes_of(scene, SEGMENTATION), *nodes_of(scene, POINTS))
+    """Of the nodes that LNGen made and that are no input: results and their segmentations, those of
+    what models found and of candidate regions, and previews."""
+    kinds = (SCALARS, SEGMENTATION, POINTS)
+    nodes = [node for kind in kinds for node in nodes_of(scene, kind)]
     return [node.GetID() for node in nodes if any(map(node.GetAttribute, OWN))]
 
 
@@ -45,14 +46,23 @@ def first_anatomy(
     grid than that of `ct`, or else the first label map on that grid; None where there is neither.
     No voxel is read."""
     own = own_ids(scene)
-    for node in nodes_of(scene, SEGMENTATION):
-        source = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
-        if node.GetID() in own or node.GetHideFromEditors() or not _shows_organ(node):
-            continue
-        if source is None or same_place(source, ct):
-            return node
-    maps = (node for node in nodes_of(scene, LABELS) if not node.GetHideFromEditors())
-    return next((node for node in maps if same_place(node, ct)), None)
+    segmentations = (
+        node
+        for node in nodes_of(scene, SEGMENTATION)
+        if node.GetID() not in own and _shows_organ(node)
+    )
+    offered = (*segmentations, *nodes_of(scene, LABELS))
+    fits = (node for node in offered if not node.GetHideFromEditors() and lies_on(node, ct))
+    return next(fits, None)
+
+
+def lies_on(anatomy: slicer.vtkMRMLNode, ct: slicer.vtkMRMLScalarVolumeNode) -> bool:
+    """Whether a label map has the grid of `ct`, or a segmentation was made on no other."""
+    if anatomy.IsA(SEGMENTATION):
+        role = anatomy.GetReferenceImageGeometryReferenceRole()
+        source = anatomy.GetNodeReference(role)
+        return source is None or same_place(source, ct)
+    return same_place(anatomy, ct)
 
 
 def _shows_organ(node: slicer.vtkMRMLSegmentationNode) -> bool:

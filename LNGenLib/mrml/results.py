@@ -19,8 +19,8 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import SYNTHETIC, like, marked_synthetic, to_array
 from LNGenLib.mrml.hierarchy import put_beside, put_in_synthetic_study
-from LNGenLib.mrml.originals import Originals, keep, kept
-from LNGenLib.mrml.scene import add_node, unique_name
+from LNGenLib.mrml.originals import TO_ORIGINALS, Originals, keep, kept
+from LNGenLib.mrml.scene import add_node, nodes_of, unique_name
 from LNGenLib.mrml.segmentations import COLOR, NewSegment, add_segments, copied_segments, segment_id
 from LNGenLib.mrml.volumes import SCALARS, check_same_place, to_image
 from LNGenLib.synthesis.result import LymphNodeRecord, SynthesisResult
@@ -64,6 +64,23 @@ def add_result(
     for node in (volume, segmentation, table):
         node.SetAttribute(MARK, SYNTHETIC)
     return volume
+
+
+def parts_of(node: slicer.vtkMRMLNode) -> list[slicer.vtkMRMLNode]:
+    """What belongs to a result's volume and goes with it: segmentation, table and original HU;
+    nothing for another node."""
+    if node.GetAttribute(RECORDS) is None:
+        return []
+    parts = (node.GetNodeReference(role) for role in (TO_SEGMENTATION, TO_TABLE, TO_ORIGINALS))
+    return [part for part in parts if part is not None]
+
+
+def show_alone(scene: slicer.vtkMRMLScene, volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
+    """Show the lymph nodes of one result, and those of no other."""
+    for other in nodes_of(scene, SCALARS):
+        segmentation = other.GetNodeReference(TO_SEGMENTATION)
+        if segmentation is not None and segmentation.GetDisplayNode() is not None:
+            segmentation.GetDisplayNode().SetVisibility(other is volume)
 
 
 def find_originals(ct: sitk.Image, result: SynthesisResult) -> Originals:

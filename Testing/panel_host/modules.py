@@ -73,7 +73,17 @@ class Modules:
         for name in set(sys.modules) - set(modules):
             if self._is_ours(name):
                 del sys.modules[name]
+        self._restore_library(modules)
         sys.path[:] = path
+
+    @staticmethod
+    def _restore_library(modules: dict[str, object]) -> None:
+        """Take back what a reload replaced: others hold classes of what was there before."""
+        before = {name: one for name, one in modules.items() if name.startswith("LNGenLib")}
+        if any(sys.modules.get(name) is not one for name, one in before.items()):
+            for name in [name for name in sys.modules if name.startswith("LNGenLib")]:
+                del sys.modules[name]
+            sys.modules.update(before)
 
     def _is_ours(self, name: str) -> bool:
         if name in ("qt", "ctk", "SampleData") or name.startswith("slicer."):

@@ -90,6 +90,7 @@ class qMRMLNodeComboBox(InScene, StandIn):
 
     nodeTypes = stored("QStringList", "nodeTypes", (), refresh)
     noneEnabled = stored(bool, "noneEnabled", False, refresh)
+    noneDisplay = stored(str, "noneDisplay", "None", refresh)
     addEnabled = stored(bool, "addEnabled", True, refresh)
     removeEnabled = stored(bool, "removeEnabled", True, refresh)
     showChildNodeTypes = stored(bool, "showChildNodeTypes", True, refresh)
@@ -176,7 +177,7 @@ class qMRMLNodeComboBox(InScene, StandIn):
         """Texts and data: a node's ID, or what the row does."""
         hidden = self._filter.hiddenNodeIDs
         nodes = [node for node in self._nodes() if node is not gone and node.GetID() not in hidden]
-        rows = [("None", "")] if self.noneEnabled else []
+        rows = [(self.noneDisplay, "")] if self.noneEnabled else []
         rows += [(node.GetName(), node.GetID()) for node in nodes]
         if self._scene is None:
             return rows

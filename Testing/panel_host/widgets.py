@@ -29,11 +29,12 @@ def forward(kind: type, part: str, name: str, *more: str) -> Property:
 
 
 def stored(kind: type | str, name: str, default: object, react: Callable | None = None) -> Property:
-    """A property that the object keeps; `react(self)` runs once it is set."""
+    """A property that the object keeps; `react(self)` runs once it is another."""
 
     def write(self: QtCore.QObject, value: object) -> None:
+        before = self.__dict__.get(f"_{name}", default)
         self.__dict__[f"_{name}"] = value
-        if react is not None:
+        if react is not None and value != before:
             react(self)
 
     return Property(kind, lambda self: self.__dict__.get(f"_{name}", default), write)
