@@ -144,7 +144,7 @@ class LNGenWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onNodeAdded(self, _caller, _event, node) -> None:
         """It may be the organs of the CT."""
         if node.IsA("vtkMRMLSegmentationNode") or node.IsA("vtkMRMLVolumeNode"):
-            self.panel.prepare(node)
+            self.panel.awaitFilled(node)
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeAboutToBeRemoved(self, _caller, _event, node) -> None:

@@ -84,6 +84,17 @@ def test_a_ct_and_organs_that_are_loaded_while_the_panel_is_open_are_chosen(host
     other = slicer.util.addVolumeFromArray(values, name="of another patient")
     host.turn()
     assert panel.parameters.ct.GetName() == "CT"
+    host.choose(panel.ui.ctSelector, "None")
+    slow = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "slowly read")
+    host.turn()
+    assert panel.parameters.ct is None, "it has no voxels yet"
+    slicer.mrmlScene.RemoveNode(other)
+    slicer.mrmlScene.RemoveNode(slicer.mrmlScene.GetFirstNodeByName("CT"))
+    slicer.util.updateVolumeFromArray(slow, values)
+    host.wait(lambda: panel.parameters.ct is slow, 5, "the CT that was read")
+    load_phantom(host)
+    other = slow
+    host.choose(panel.ui.ctSelector, "CT")
     host.choose(panel.ui.anatomySelector, "organs")
     host.choose(panel.ui.ctSelector, other.GetName())
     host.turn()

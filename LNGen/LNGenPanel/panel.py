@@ -11,7 +11,7 @@ import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from LNGenLib.mrml.choices import first_anatomy, first_ct, lies_on, own_ids
+from LNGenLib.mrml.choices import first_anatomy, first_ct, is_filled, lies_on, own_ids
 from LNGenLib.mrml.results import parts_of
 from LNGenLib.mrml.scene import remove_node
 from LNGenLib.mrml.surfaces import remove_orphans
@@ -30,6 +30,7 @@ from LNGenPanel.results import ResultsSection
 from LNGenPanel.servers import Servers
 from LNGenPanel.status import Status
 
+MOST_LOOKS, BETWEEN_LOOKS = 200, 100  # ms; at a node that is being read
 CHOSEN = ("ct", "anatomy", "roi", "segmentation", "points")  # for which no other node stands in
 
 
@@ -42,6 +43,10 @@ class Panel(VTKObservationMixin):
         self.parameters: LNGenParameterNode | None = None
         self._guiTag: int | None = None
         self._ct: slicer.vtkMRMLScalarVolumeNode | None = None  # that the panel has got ready
+        self._reading: dict[slicer.vtkMRMLNode, int] = {}  # nodes without content, and looks left
+        self._timer = qt.QTimer()
+        self._timer.setInterval(BETWEEN_LOOKS)
+        self._timer.connect("timeout()", self._look)
         # nodes that are being removed: what chose each of them, and what goes with it
         self._leaving: dict[slicer.vtkMRMLNode, tuple[list[str], list[slicer.vtkMRMLNode]]] = {}
         (regions,) = slicer.util.findChildren(ui.segmentSelector, className="qMRMLNodeComboBox")
@@ -96,6 +101,7 @@ class Panel(VTKObservationMixin):
         self.status.say("")
         self.release()
         self._leaving.clear()
+        self._reading.clear()
         self._setParameters(None)
 
     def close(self) -> None:
@@ -151,7 +157,8 @@ class Panel(VTKObservationMixin):
         if self.parameters is None:
             return
         if self.parameters.ct is not self._ct:
-            self.prepare()
+            self._ct = self.parameters.ct
+            qt.QTimer.singleShot(0, self._prepare)  # once whoever chooses has done
         own = own_ids(slicer.mrmlScene)
         for selector in self._selectors:
             selector.sortFilterProxyModel().hiddenNodeIDs = own
@@ -169,19 +176,32 @@ class Panel(VTKObservationMixin):
     def _previewChanged(self) -> None:
         self.generate.update()
 
-    def prepare(self, added: slicer.vtkMRMLNode | None = None) -> None:
-        """Soon, when a reader has done with what it adds: show the CT that is chosen as
-        radiologists do, and choose its organs. Of a node that was `added` it is seen whether it is
-        one of them."""
-        qt.QTimer.singleShot(0, lambda: self._prepare(added))
+    def awaitFilled(self, added: slicer.vtkMRMLNode) -> None:
+        """See whether a node that was added is the CT or its organs, once its reader has filled
+        it."""
+        self._reading[added] = MOST_LOOKS
+        self._timer.start()
 
-    def _prepare(self, added: slicer.vtkMRMLNode | None) -> None:
+    def _look(self) -> None:
+        for node, looks in list(self._reading.items()):
+            there, filled = slicer.mrmlScene.IsNodePresent(node), is_filled(node)
+            self._reading[node] = looks - 1
+            if filled or not there or not looks:
+                del self._reading[node]
+            if filled and there:
+                self._prepare(node)
+        if not self._reading:
+            self._timer.stop()
+
+    def _prepare(self, added: slicer.vtkMRMLNode | None = None) -> None:
+        """Show the CT that is chosen as radiologists do, and choose its organs; of a node that was
+        `added` see whether it is one of them."""
         parameters, scene = self.parameters, slicer.mrmlScene
         if parameters is None:
             return
         if added is not None and parameters.ct is None and first_ct(scene) is added:
             parameters.ct = added
-        ct, self._ct = parameters.ct, parameters.ct
+        ct = parameters.ct
         if ct is None:
             return
         soft_tissue_window(ct)

@@ -56,6 +56,13 @@ def first_anatomy(
     return next(fits, None)
 
 
+def is_filled(node: slicer.vtkMRMLNode) -> bool:
+    """Whether a volume has voxels, or a segmentation segments, which readers add after the node."""
+    if node.IsA(SEGMENTATION):
+        return node.GetSegmentation().GetNumberOfSegments() > 0
+    return node.GetImageData() is not None
+
+
 def lies_on(anatomy: slicer.vtkMRMLNode, ct: slicer.vtkMRMLScalarVolumeNode) -> bool:
     """Whether a label map has the grid of `ct`, or a segmentation was made on no other."""
     if anatomy.IsA(SEGMENTATION):
