@@ -5,6 +5,9 @@ VENV ?= .venv
 OUT ?= demo
 INSTALLED = $(VENV)/.installed
 
+# each process that a test starts would compile the library anew
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: demo test docs lists lock clean
 
 demo: $(INSTALLED)
