@@ -162,16 +162,16 @@ def test_an_empty_plan_is_refused():
 
 
 def test_fewer_nodes_are_placed_only_where_that_is_allowed(scan, models):
-    """Thirty nodes of 25 mm do not fit into a box of 7 cm."""
+    """Six nodes of 25 mm do not fit into a box of 5 cm."""
     crowd = SynthesisRequest(
-        30, Sizes("uniform", 25, 25), 1, (-35, 35, -70, 0, -40, 30), structure_steps=4
+        6, Sizes("uniform", 25, 25), 1, (-25, 25, -60, -10, -30, 20), structure_steps=4
     )
-    with pytest.raises(InputError, match=r"of 30 lymph nodes fit; .*20 to 30 mm \(\d+\).*fewer"):
+    with pytest.raises(InputError, match=r"of 6 lymph nodes fit; .*20 to 30 mm \(\d+\).*fewer"):
         engine.plan(scan, crowd, models)
     allowed = dataclasses.replace(crowd, allow_fewer=True)
     plan = engine.plan(scan, allowed, models)
-    assert 0 < len(plan.nodes) < 30
-    assert len(plan.nodes) + len(plan.refused_mm) == 30
+    assert 0 < len(plan.nodes) < 6
+    assert len(plan.nodes) + len(plan.refused_mm) == 6
 
 
 def test_a_short_axis_can_be_asked_for(scan, models):
