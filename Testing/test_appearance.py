@@ -137,14 +137,14 @@ def test_where_irregularity_is_asked_for_no_border_is_made_lobulated(asked):
 
 @pytest.mark.parametrize("long_axis", [5.0, 20.0])
 def test_as_many_are_irregular_as_are_drawn_so(models, long_axis):
-    """By measure, of 100 suspicious ones."""
+    """Of 100 suspicious ones; by measure, of 40 of them."""
     request = SynthesisRequest(seed=4, structure_steps=4, appearance="suspicious")
     looks = [draw_appearance(request, number, long_axis) for number in range(100)]
-    alike = [long_axis] * 100, looks, [ANY_SHAPE] * 100
-    drawn = sample_structures(request, models.structure, range(100), *alike, SILENT).structures
+    assert np.mean([look.irregular for look in looks]) == pytest.approx(0.5, abs=0.1)
+    some = [long_axis] * 40, looks[:40], [ANY_SHAPE] * 40
+    drawn = sample_structures(request, models.structure, range(40), *some, SILENT).structures
     measured = np.array([one.irregularity for one in drawn])
-    irregular = np.array([look.irregular for look in looks])
-    assert irregular.mean() == pytest.approx(0.5, abs=0.1)
+    irregular = np.array([look.irregular for look in looks[:40]])
     assert (measured[irregular] >= 0.055).all()
     assert (measured >= 0.05).mean() == pytest.approx(irregular.mean(), abs=0.03)
 
@@ -328,12 +328,12 @@ def test_a_node_of_a_plan_can_look_otherwise(scan, models):
 
 
 def test_benign_and_suspicious_ones_differ(models):
-    """In axis ratio, irregularity, and evenness of 16 nodes each at 16 mm."""
+    """In axis ratio, irregularity, and evenness of 8 nodes each at 16 mm."""
     ratios, borders = {}, {}
     request = SynthesisRequest(seed=2, structure_steps=6)
     for look in (Appearance("benign"), Appearance("suspicious"), Appearance("suspicious", True)):
-        alike = [16.0] * 16, [look] * 16, [ANY_SHAPE] * 16
-        drawn = sample_structures(request, models.structure, range(16), *alike, SILENT).structures
+        alike = [16.0] * 8, [look] * 8, [ANY_SHAPE] * 8
+        drawn = sample_structures(request, models.structure, range(8), *alike, SILENT).structures
         ratios[look] = np.median([one.short_axis(1.0) for one in drawn])
         borders[look] = np.median([one.irregularity for one in drawn])
     benign, smooth, irregular = ratios
@@ -355,10 +355,10 @@ def test_a_pool_has_the_irregular_ones_of_its_looks(crops, models, tmp_path):
 
 def test_a_necrotic_core_is_as_dark_in_every_scan(crops, models, tmp_path):
     """Of a painted pool, too, whatever the mean HU that its tissue was made at."""
-    make_pool(read_cases(crops), tmp_path, 24, Sizes("uniform", 16.0, 16.0), 3, models, True)
+    make_pool(read_cases(crops), tmp_path, 6, Sizes("uniform", 16.0, 16.0), 9, models, True)
     pool, turn = Pool(tmp_path), np.eye(3)
-    necrotic = [k for k in range(24) if pool.look(k).necrosis]
-    assert necrotic
+    necrotic = [k for k in range(6) if pool.look(k).necrosis]
+    assert len(necrotic) == 2
     for k in necrotic:
         node = dataclasses.replace(BALL, structure=pool.structure(k))
         depth = patch_distance(node.structure, turn, 16.0)
