@@ -44,6 +44,14 @@ CONFIG = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_nodes():
+    """Five a scan."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(standin, "NODES", 5)
+        yield
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
     """Data as training takes them: an ellipsoid and a CT for each split."""
