@@ -11,6 +11,7 @@ from prdc import compute_prdc
 from scipy import ndimage
 from shapes import tsdf_from_mask
 
+from LNGenLib.evaluation.shape import loading
 from LNGenLib.evaluation.shape.comparison import compare
 from LNGenLib.evaluation.shape.descriptors import FORM, TOPOLOGY, measure_shapes
 from LNGenLib.evaluation.shape.features import Features, turned
@@ -18,6 +19,7 @@ from LNGenLib.evaluation.shape.precision_recall import closeness
 from LNGenLib.evaluation.shape.reference import Reference
 from LNGenLib.evaluation.shape.surfaces import BINS, RealSurfaces, Surfaces
 from LNGenLib.image.io import read_image, to_array, write_image
+from LNGenLib.structure.preparing import read_surface
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.tsdf import tsdf_from_distance
 
@@ -366,6 +368,22 @@ def test_the_command_prints_tables_and_writes_the_figures(evaluate, tmp_path):
     assert [path.name for path in file.parent.iterdir()] == ["figures.json"]
 
 
+@pytest.fixture(scope="module")
+def cleaned_once():
+    """The real masks and those taken for generated are the same: each is cleaned once."""
+    known = {}
+
+    def read(file):
+        if file.name not in known:
+            known[file.name] = read_surface(file)
+        return known[file.name]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "read_surface", read)
+        yield
+
+
+@pytest.mark.usefixtures("cleaned_once")
 @pytest.mark.parametrize("source", ["real", "masks"])
 def test_masks_become_surfaces_first(evaluate, data, tmp_path, source):
     file = tmp_path / "figures.json"

@@ -54,8 +54,8 @@ def test_half_the_noise_is_half(models, monkeypatch):
         return painting
 
     paint = fidelity.paint_nodes
-    monkeypatch.setattr(fidelity, "NODES", 4)
-    monkeypatch.setattr(fidelity, "SMALL_NODES", 4)
+    for several in ("NODES", "SMALL_NODES", "AT_ONCE"):
+        monkeypatch.setattr(fidelity, several, 4)
     monkeypatch.setattr(fidelity, "paint_nodes", quieter)
     found = measure_fidelity(scan(), models, 0, SILENT)
     for lag in (1, 2):
@@ -70,8 +70,8 @@ def test_constant_nodes_have_no_noise_and_sharp_ones_narrow_edges(models, monkey
         return painting
 
     paint = fidelity.paint_nodes
-    monkeypatch.setattr(fidelity, "NODES", 4)
-    monkeypatch.setattr(fidelity, "SMALL_NODES", 4)
+    for several in ("NODES", "SMALL_NODES", "AT_ONCE"):
+        monkeypatch.setattr(fidelity, several, 4)
     monkeypatch.setattr(fidelity, "paint_nodes", blocks)
     found = measure_fidelity(scan(), models, 0, SILENT)
     assert found.noise[1] == 0
@@ -81,5 +81,6 @@ def test_constant_nodes_have_no_noise_and_sharp_ones_narrow_edges(models, monkey
 
 def test_a_scan_without_room_is_refused(models, monkeypatch):
     monkeypatch.setattr(fidelity, "MOST_TURNS", 2)
+    monkeypatch.setattr(fidelity, "AT_ONCE", 2)
     with pytest.raises(InputError):
         measure_fidelity(scan((10, 30, 30), soft=26), models, 0, SILENT)

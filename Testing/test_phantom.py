@@ -1,6 +1,7 @@
 """Tests of the procedural pelvic CT phantom."""
 
 import hashlib
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -166,9 +167,14 @@ def test_the_plain_pelvis_stays_what_it_is(spacing: tuple, seed: int) -> None:
     assert sums == PLAIN[spacing, seed]
 
 
-def varied(seed: int = 0, **traits: Any) -> Phantom:
+@cache
+def roomy(seed: int, patient: Patient) -> Phantom:
     """A pelvis on a coarse grid with room for a table and arms."""
-    return pelvic_phantom(seed, (2.5, 2.5, 3.0), (200, 130, 72), Patient(noise=8.0, **traits))
+    return pelvic_phantom(seed, (2.5, 2.5, 3.0), (200, 130, 72), patient)
+
+
+def varied(seed: int = 0, **traits: Any) -> Phantom:
+    return roomy(seed, Patient(noise=8.0, **traits))
 
 
 def straight(image: sitk.Image) -> np.ndarray:
@@ -333,7 +339,7 @@ def test_a_field_of_view_cuts_the_hips() -> None:
     ],
 )
 def test_true_fat_is_fat_of_the_pelvis_alone(traits: dict) -> None:
-    calm = pelvic_phantom(1, (2.5, 2.5, 3.0), (200, 130, 72), Patient(noise=0.01, **traits))
+    calm = roomy(1, Patient(noise=0.01, **traits))
     fat, lumen = straight(calm.fat) > 0, straight(calm.lumen) > 0
     labels, hu = straight(calm.labels), straight(calm.ct)
     assert np.prod(calm.ct.GetSpacing()) * fat.sum() > 1e6  # mm3

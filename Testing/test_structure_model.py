@@ -104,18 +104,30 @@ def test_the_adapter_restores_what_the_decoder_leaves(models):
     assert 0 < np.abs(decoded - adapted)[np.abs(adapted) < SAMPLE].mean() < SAMPLE / 2
 
 
-def test_round_and_irregular_shapes_can_be_asked_for(models):
-    """Descriptors measured on what is drawn follow what was asked for."""
-    wishes = {
-        "round": ShapeRange(axis_ratio=(0.85, 1.0)),
-        "long": ShapeRange(axis_ratio=(0.0, 0.6)),
-        "smooth": ShapeRange(irregularity=(0.0, 0.04)),
-        "irregular": ShapeRange(irregularity=(0.12, 1.0)),
+WISHES = {
+    "round": ShapeRange(axis_ratio=(0.85, 1.0)),
+    "long": ShapeRange(axis_ratio=(0.0, 0.6)),
+    "smooth": ShapeRange(irregularity=(0.0, 0.04)),
+    "irregular": ShapeRange(irregularity=(0.12, 1.0)),
+}
+
+
+@pytest.fixture(scope="module")
+def wished(models):
+    """16 structures of each of the wishes."""
+    numbers, sizes = range(16), [20.0] * 16
+    return {
+        name: models.structure.sample(numbers, sizes, seed=3, shapes=wish).structures
+        for name, wish in WISHES.items()
     }
-    means = {}
-    for name, wish in wishes.items():
-        drawn = models.structure.sample(range(16), [20.0] * 16, seed=3, shapes=wish).structures
-        means[name] = np.mean([describe(structure.tsdf, 20.0) for structure in drawn], axis=0)
+
+
+def test_round_and_irregular_shapes_can_be_asked_for(wished):
+    """Descriptors measured on what is drawn follow what was asked for."""
+    means = {
+        name: np.mean([describe(structure.tsdf, 20.0) for structure in drawn], axis=0)
+        for name, drawn in wished.items()
+    }
     assert means["round"][AXIS_RATIO] > means["long"][AXIS_RATIO] + 0.2
     assert means["irregular"][IRREGULARITY] > means["smooth"][IRREGULARITY] + 0.08
 
@@ -127,12 +139,10 @@ def test_the_shapes_that_the_readme_names_are_known_at_every_size(models, size):
         assert wish.axis_ratio[0] <= drawn[AXIS_RATIO] and drawn[LOG_SIZE] < np.log10(2.2 * size)
 
 
-def test_round_shapes_are_round_in_every_plane(models):
+def test_round_shapes_are_round_in_every_plane(wished):
     """A disk is round in one: here the thinnest principal axis counts."""
-    wish, thickness = ShapeRange(axis_ratio=(0.85, 1.0)), []
-    for structure in models.structure.sample(
-        range(16), [20.0] * 16, seed=3, shapes=wish
-    ).structures:
+    thickness = []
+    for structure in wished["round"]:
         variances = np.linalg.eigvalsh(np.cov(np.argwhere(structure.tsdf < 0).T))
         thickness.append(np.sqrt(variances[0] / variances[2]))
     assert np.mean(thickness) > 0.72
