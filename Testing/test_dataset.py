@@ -117,6 +117,7 @@ def test_an_interrupted_run_goes_on_where_it_was(made, crops, models, tmp_path):
     assert make_dataset(cases, tmp_path / "d", COUNT, SETTINGS, models) == (0, {})
 
 
+@pytest.mark.slow
 def test_ray_makes_the_same_cases(made, crops, models, tmp_path):
     pytest.importorskip("ray", reason="the cluster extra is not installed")
     folder = tmp_path / "d"

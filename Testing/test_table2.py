@@ -166,9 +166,10 @@ def draw(thinner: float):
 
 @pytest.fixture
 def few(monkeypatch):
-    monkeypatch.setattr(table2, "COUNT", 24)
+    monkeypatch.setattr(table2, "COUNT", 21)
 
 
+@pytest.mark.slow
 def test_the_rows_set_good_shapes_apart_from_bad(training, few):
     real = RealSurfaces(
         ovoids(80, 0),
@@ -197,13 +198,13 @@ def test_the_rows_set_good_shapes_apart_from_bad(training, few):
     assert rows["valid"].form.valid == 1
     assert rows["islands"].form.valid == pytest.approx(2 / 3)
     halves, close = rows["real (halves)"].closeness, rows["valid"].closeness
-    assert (halves.number, close.number) == (20, 24)
+    assert (halves.number, close.number) == (20, 21)
     bad = rows["plates"].closeness  # not its precision: the wide ball of one outlier may hold them
     assert bad.recall.value < 0.1 and close.recall.value > 0.8
     assert bad.coverage.value < 0.1 and close.coverage.value > 0.7
     assert close.precision.value == pytest.approx(halves.precision.value, abs=0.2)
     assert rows["real, as masks"].form.sphericity < rows["real (halves)"].form.sphericity - 0.05
-    assert found["20-31 mm"].shapes["valid"].shape == (24, GRID, GRID, GRID)
+    assert found["20-31 mm"].shapes["valid"].shape == (21, GRID, GRID, GRID)
     with pytest.raises(InputError, match="0 training surfaces of 14-20 mm are too few"):
         table2.compare(real.where(real.long_axis > 20), {}, 0, SILENT)
     empty = {"untrained": lambda numbers, *_: np.ones((len(numbers), GRID, GRID, GRID))}
@@ -211,6 +212,7 @@ def test_the_rows_set_good_shapes_apart_from_bad(training, few):
         table2.compare(real, empty, 0, SILENT)
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_table_and_writes_figures_and_picture(
     run_lngen, training, tmp_path, few, monkeypatch
 ):
@@ -238,8 +240,8 @@ def test_the_command_prints_the_table_and_writes_figures_and_picture(
     found = json.loads((output / "table2.json").read_text())
     assert found.pop("software").startswith("LNGen")
     assert set(found) == {"14-20 mm", "20-31 mm"}
-    assert found["14-20 mm"]["implicit"]["form"]["count"] == 24
-    assert found["14-20 mm"]["explicit"]["closeness"]["number"] == 24
+    assert found["14-20 mm"]["implicit"]["form"]["count"] == 21
+    assert found["14-20 mm"]["explicit"]["closeness"]["number"] == 21
     assert picture.stat().st_size > 10_000
     config.write_text('{"steps": 3}')
     code, _, err = run_lngen(command.split())

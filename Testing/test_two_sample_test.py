@@ -208,6 +208,7 @@ def test_blinded_sheet_is_half_real_and_half_painted(controls, monkeypatch):
     assert min(middles) > 80  # soft tissue: fat is at 45
 
 
+@pytest.mark.slow
 def test_command_compares_the_test_scans(data, monkeypatch):
     monkeypatch.setattr(two_sample, "EPOCHS", 1)
     monkeypatch.setattr(two_sample, "TREES", 5)
