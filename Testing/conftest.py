@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch starts; what a test starts inherits it
+os.environ.pop("COLUMNS", None)  # in a worker it is set, and tables are narrow
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

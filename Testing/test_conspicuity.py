@@ -30,7 +30,7 @@ from LNGenLib.texture.patch import PATCH, patch_step
 
 FAT, MUSCLE = -100, 60
 TRAITS = ScanTraits(0.8, Phase(140.0, 60.0, "given"))
-REQUEST = SynthesisRequest(4, Sizes("uniform", 4, 10), 2, texture_steps=2)
+REQUEST = SynthesisRequest(4, Sizes("uniform", 4, 10), 2, texture_steps=2, structure_steps=4)
 
 
 def ball() -> Structure:

@@ -111,7 +111,8 @@ def test_a_lymph_nodes_mean_does_not_depend_on_the_others():
 
 
 def test_records_and_provenance_tell_how_bright_lymph_nodes_were_to_be(phantom, models):
-    request = SynthesisRequest(4, Sizes("uniform", 5, 6), 5, artery_hu=137)
+    quick = {"texture_steps": 2, "structure_steps": 4}
+    request = SynthesisRequest(4, Sizes("uniform", 5, 6), 5, artery_hu=137, **quick)
     result = synthesize(Scan(phantom.ct, phantom.labels), request, models)
     phase = Phase(**result.provenance["plan"]["phase"])
     assert (phase.artery_hu, phase.source) == (137, "given")

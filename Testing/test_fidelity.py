@@ -31,7 +31,8 @@ def scan(shape=(30, 120, 120), soft=30) -> sitk.Image:
 def found(models):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fidelity, "NODES", 6)
-        patch.setattr(fidelity, "SMALL_NODES", 20)
+        patch.setattr(fidelity, "SMALL_NODES", 12)
+        patch.setattr(fidelity, "AT_ONCE", 6)
         return measure_fidelity(scan(), models, 0, SILENT)
 
 
@@ -42,7 +43,7 @@ def test_noise_and_edges_are_those_of_the_scan(found):
 
 
 def test_small_nodes_keep_their_contrast(found):
-    assert found.small_nodes == 20
+    assert found.small_nodes == 12
     assert found.slope == pytest.approx(1, abs=0.2)
 
 

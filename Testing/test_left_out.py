@@ -22,7 +22,7 @@ from LNGenLib.image.io import read_image, write_image
 from LNGenLib.progress import SILENT
 from LNGenLib.structure.sizes import Sizes
 
-SETTINGS = DatasetSettings(seed=4, count=(1, 1), sizes=Sizes("uniform", 5.0, 9.0))
+SETTINGS = DatasetSettings(seed=4, count=(1, 1), sizes=Sizes("uniform", 5.0, 9.0), texture_steps=2)
 COUNT = 3
 
 

@@ -17,7 +17,7 @@ from LNGenLib.synthesis.plan import Plan, count_by_size
 from LNGenLib.synthesis.planning import _long_axes
 from LNGenLib.synthesis.request import SynthesisRequest
 
-REQUEST = SynthesisRequest(3, Sizes("uniform", 6, 10), 4)
+REQUEST = SynthesisRequest(3, Sizes("uniform", 6, 10), 4, texture_steps=2, structure_steps=6)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_a_plan_paints_what_the_request_does(scan, models, plan, tmp_path):
 
 def test_a_refusal_tells_which_size_fits(scan, models):
     small = SynthesisRequest(
-        9, Sizes("uniform", 28, 30), region_box=(-8, 8, -20, 0, -40, -30), structure_steps=2
+        3, Sizes("uniform", 28, 30), region_box=(-8, 8, -20, 0, -40, -30), structure_steps=2
     )
     with pytest.raises(InputError, match=r"the largest balls of free fat: there \d+ mm\)"):
         engine.plan(scan, small, models)
@@ -162,16 +162,16 @@ def test_an_empty_plan_is_refused():
 
 
 def test_fewer_nodes_are_placed_only_where_that_is_allowed(scan, models):
-    """Six nodes of 25 mm do not fit into a box of 5 cm."""
+    """Four nodes of 25 mm do not fit into a box of 4 cm."""
     crowd = SynthesisRequest(
-        6, Sizes("uniform", 25, 25), 1, (-25, 25, -60, -10, -30, 20), structure_steps=4
+        4, Sizes("uniform", 25, 25), 1, (-20, 20, -55, -15, -25, 15), structure_steps=4
     )
-    with pytest.raises(InputError, match=r"of 6 lymph nodes fit; .*20 to 30 mm \(\d+\).*fewer"):
+    with pytest.raises(InputError, match=r"of 4 lymph nodes fit; .*20 to 30 mm \(\d+\).*fewer"):
         engine.plan(scan, crowd, models)
     allowed = dataclasses.replace(crowd, allow_fewer=True)
     plan = engine.plan(scan, allowed, models)
-    assert 0 < len(plan.nodes) < 6
-    assert len(plan.nodes) + len(plan.refused_mm) == 6
+    assert 0 < len(plan.nodes) < 4
+    assert len(plan.nodes) + len(plan.refused_mm) == 4
 
 
 def test_a_short_axis_can_be_asked_for(scan, models):

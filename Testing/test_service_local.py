@@ -37,7 +37,9 @@ def local():
 def test_a_synthesis_is_the_same_as_in_process(local, phantom, models):
     from LNGenLib.synthesis.engine import synthesize
 
-    request = SynthesisRequest(2, Sizes("uniform", 8.0, 12.0), 3, texture_steps=2)
+    request = SynthesisRequest(
+        2, Sizes("uniform", 8.0, 12.0), 3, texture_steps=2, structure_steps=4
+    )
     stages = []
     progress = Progress(lambda stage, *_: stages.append(stage))
     result = local.client.synthesize(Scan(phantom.ct, phantom.labels), request, progress=progress)
@@ -69,7 +71,9 @@ def test_a_synthesis_is_the_same_as_in_process(local, phantom, models):
 def test_a_plan_is_made_edited_and_painted(local, scan, models):
     from LNGenLib.synthesis import engine
 
-    request = SynthesisRequest(2, Sizes("uniform", 8.0, 12.0), 3, texture_steps=2)
+    request = SynthesisRequest(
+        2, Sizes("uniform", 8.0, 12.0), 3, texture_steps=2, structure_steps=4
+    )
     plan = local.client.plan(scan, request)
     assert plan == engine.plan(scan, request, models)
     edited = dataclasses.replace(plan, nodes=plan.nodes[1:])
@@ -82,7 +86,7 @@ def test_a_plan_is_made_edited_and_painted(local, scan, models):
 def test_surfaces_of_a_plan_are_those_of_its_structures(local, phantom, models):
     from LNGenLib.synthesis.realizing import draw_structures
 
-    request = SynthesisRequest(2, Sizes("uniform", 8.0, 12.0), 3)
+    request = SynthesisRequest(2, Sizes("uniform", 8.0, 12.0), 3, structure_steps=4)
     plan = local.client.plan(Scan(phantom.ct, phantom.labels), request)
     surfaces = local.client.surfaces(plan)
     structures = draw_structures(plan, models.structure, Progress()).structures

@@ -26,7 +26,7 @@ from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.synthesis.result import SynthesisResult
 from LNGenLib.texture.blending import Tissue
 
-ONE = SynthesisRequest(1, Sizes("uniform", 8, 8), 2)
+ONE = SynthesisRequest(1, Sizes("uniform", 8, 8), 2, structure_steps=4)
 THREE = SynthesisRequest(3, Sizes("uniform", 6, 12), 5)
 
 

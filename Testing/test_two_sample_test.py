@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 from scipy import ndimage
 from typer.testing import CliRunner
 
@@ -181,14 +182,13 @@ def test_lngen_paints_controls_that_are_seen_as_their_bodies_are(controls):
 
 @pytest.fixture
 def data(tmp_path):
-    """Four scans of balls with room beside them, of fewer where they only help to train."""
+    """Four scans of four balls with room beside them."""
     (tmp_path / "ct").mkdir()
     with open(tmp_path / "splits.csv", "w", newline="") as table:
         writer = csv.writer(table)
         writer.writerow(["file", "split"])
         for k, part in enumerate(("train", "train", "test", "test")):
-            balls, _ = scan_of_balls(k, rows=3 if part == "test" else 2)
-            image = sitk.GetImageFromArray(with_free_fat(balls, k))
+            image = sitk.GetImageFromArray(with_free_fat(scan_of_balls(k, rows=2)[0], k))
             image.SetSpacing(SPACING[::-1])
             sitk.WriteImage(image, str(tmp_path / f"ct/{k}.nii.gz"))
             writer.writerow([f"ct/{k}.nii.gz", part])
@@ -221,6 +221,7 @@ def test_command_compares_the_test_scans(data, monkeypatch):
     for several in ("NODES", "SMALL_NODES", "AT_ONCE"):
         monkeypatch.setattr(fidelity, several, 2)
     difftumor = data / "difftumor.safetensors"
+    torch.manual_seed(0)
     tiny = DiffTumorConfig(vae_channels=8, unet_channels=(8, 16))
     save_weights(DiffTumorNetworks(tiny), tiny, difftumor)
     written = data.with_name("figures.json")
@@ -247,7 +248,7 @@ def test_command_compares_the_test_scans(data, monkeypatch):
     assert all(0 <= figures["hu"][kind] <= 1 for kind in ("LN-Gen", "copies", "real"))
     low, high = (figures["difference"][end] for end in ("low", "high"))
     assert -1 <= low <= figures["difference"]["value"] <= high <= 1
-    assert sum(figures["bodies"].values()) >= 20  # of 26
+    assert sum(figures["bodies"].values()) >= 12  # of 16
 
 
 def test_bodies_with_room_are_those_of_the_first_round_whoever_paints(data, monkeypatch):
@@ -261,7 +262,7 @@ def test_bodies_with_room_are_those_of_the_first_round_whoever_paints(data, monk
 
     found, _ = pairs.paint_controls(data, "ct/2.nii.gz", bodies, blank, 3)
     assert not found
-    assert len(painted) >= 6
+    assert len(painted) >= 3
     assert pairs.placed(data, "ct/2.nii.gz", bodies, 3) == sorted(painted)
 
 
