@@ -27,6 +27,15 @@ def test_the_extensions_index_has_no_objection():
     assert index_check.problems() == []
 
 
+def test_the_index_names_no_revision_and_shows_the_panel_first():
+    cmake = metadata.cmake_metadata()
+    assert "scm_revision" not in metadata.read_catalog_entry(ROOT / "LNGen.json")
+    first, *others = cmake["SCREENSHOTURLS"].split()
+    assert first.endswith("/generated.png") and others
+    for url in (cmake["ICONURL"], first, *others):
+        assert url.startswith(metadata.raw(cmake["HOMEPAGE"]))
+
+
 def light(source: str, target: str) -> None:
     """Copy a file, of weights only its name."""
     if source.endswith(".safetensors"):
