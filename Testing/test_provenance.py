@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from functools import cache
 
 import numpy as np
 import pytest
@@ -62,6 +63,12 @@ def requests(scan, models):
     return {**REQUESTS, "points": at_points}
 
 
+@pytest.fixture(scope="module")
+def planned(scan, models):
+    """The plan of a request, made once."""
+    return cache(lambda request: engine.plan(scan, request, models))
+
+
 def test_every_field_is_asked_for(requests):
     default = SynthesisRequest()
     for field in dataclasses.fields(SynthesisRequest):
@@ -94,8 +101,8 @@ def assert_same(result, expected):
         assert np.array_equal(*images), name
 
 
-def test_synthesis_is_the_painting_of_its_plan(scan, models, asked, expected, tmp_path):
-    engine.plan(scan, asked, models).write(tmp_path / "plan.json")
+def test_synthesis_is_the_painting_of_its_plan(scan, models, planned, asked, expected, tmp_path):
+    planned(asked).write(tmp_path / "plan.json")
     plan = Plan.read(tmp_path / "plan.json")
     assert plan.request == asked
     assert_same(engine.paint(scan, plan, asked, models), expected)
@@ -122,7 +129,7 @@ def test_fractions_of_hu_come_back_from_the_service(local, scan, models, request
     assert_same(result, engine.synthesize(with_fractions, requests["box"], models))
 
 
-def test_in_a_scene(scene, scan, models, asked, expected):
+def test_in_a_scene(scene, scan, models, planned, asked, expected):
     """By way of a preview, which is a plan in the scene."""
     from LNGenLib.mrml.case import synthesize_in_scene
     from LNGenLib.mrml.markups import to_plan, to_preview
@@ -131,7 +138,7 @@ def test_in_a_scene(scene, scan, models, asked, expected):
 
     ct = to_volume(scene, scan.ct, "CT")
     anatomy = to_volume(scene, scan.anatomy, "anatomy", LABELS)
-    preview = to_preview(scene, engine.plan(scan, asked, models), "preview")
+    preview = to_preview(scene, planned(asked), "preview")
     plan = to_plan(preview)
     assert plan.request == asked
     painted = synthesize_in_scene(ct, None, anatomy, models=models, plan=plan)
@@ -146,9 +153,9 @@ def files(scan, tmp_path_factory):
     return folder
 
 
-def test_by_the_command(files, models, scan, asked, expected, tmp_path, run_lngen):
+def test_by_the_command(files, planned, asked, expected, tmp_path, run_lngen):
     """The options of the request that is painted are those of its plan, not given again."""
-    engine.plan(scan, asked, models).write(tmp_path / "plan.json")
+    planned(asked).write(tmp_path / "plan.json")
     given = ["synthesize", f"{files}/ct.nii.gz", "--anatomy", f"{files}/labels.nii.gz"]
     given += ["--plan", f"{tmp_path}/plan.json", "--device", "cpu", "-o", f"{tmp_path}/out"]
     assert run_lngen(given)[0] == 0
@@ -156,9 +163,9 @@ def test_by_the_command(files, models, scan, asked, expected, tmp_path, run_lnge
     assert content["provenance"] == as_json(expected.provenance)
 
 
-def test_what_concerns_painting_may_be_another(scan, models, requests):
+def test_what_concerns_painting_may_be_another(scan, models, planned, requests):
     asked = requests["stations"]
-    plan = engine.plan(scan, asked, models)
+    plan = planned(asked)
     other = dataclasses.replace(asked, texture_steps=3, enhancement=None, artery_hu=200.0)
     assert plan.painted_as(other).phase is None, "a server, which gets this, takes it"
     told = engine.paint(scan, plan, other, models).provenance
@@ -208,10 +215,10 @@ def test_all_fields_are_either_of_the_plan_or_of_painting():
     ],
 )
 def test_the_command_paints_a_plan_as_bright_as_asked_for_last(
-    files, models, scan, requests, tmp_path, run_lngen, name, option, field, value
+    files, planned, requests, tmp_path, run_lngen, name, option, field, value
 ):
     """The plan of stations was asked for by enhancement, that of the box by the artery's HU."""
-    engine.plan(scan, requests[name], models).write(tmp_path / "plan.json")
+    planned(requests[name]).write(tmp_path / "plan.json")
     given = ["synthesize", f"{files}/ct.nii.gz", "--anatomy", f"{files}/labels.nii.gz"]
     given += ["--plan", f"{tmp_path}/plan.json", "--device", "cpu", "-o", f"{tmp_path}/out"]
     assert run_lngen([*given, *option.split()])[0] == 0
@@ -222,18 +229,18 @@ def test_the_command_paints_a_plan_as_bright_as_asked_for_last(
 
 @pytest.mark.parametrize("option", ["--count 3", "--seed 4", "--stations obturator"])
 def test_the_command_refuses_options_that_a_plan_has_itself(
-    files, models, scan, requests, tmp_path, run_lngen, option
+    files, planned, requests, tmp_path, run_lngen, option
 ):
-    engine.plan(scan, requests["box"], models).write(tmp_path / "plan.json")
+    planned(requests["box"]).write(tmp_path / "plan.json")
     given = ["synthesize", f"{files}/ct.nii.gz", "--plan", f"{tmp_path}/plan.json"]
     code, _, error = run_lngen([*given, *option.split(), "-o", f"{tmp_path}/out"])
     assert code == 2 and f"the plan has its own {option.split()[0]}: leave that out" in error
 
 
 def test_a_plan_of_other_weights_is_refused_until_it_is_made_anew(
-    files, models, scan, requests, tmp_path, run_lngen
+    files, models, scan, planned, requests, tmp_path, run_lngen
 ):
-    plan = engine.plan(scan, requests["box"], models)
+    plan = planned(requests["box"])
     old = dataclasses.replace(plan, weights="0" * 64)
     with pytest.raises(InputError, match="other structure weights.*replan"):
         engine.paint(scan, old, models=models)

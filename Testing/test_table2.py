@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import pytest
@@ -164,9 +165,13 @@ def draw(thinner: float):
     return drawn
 
 
+ELLIPSOIDS = cache(table2.ellipsoids)  # of both bins and both tests
+
+
 @pytest.fixture
 def few(monkeypatch):
     monkeypatch.setattr(table2, "COUNT", 21)
+    monkeypatch.setattr(table2, "ellipsoids", ELLIPSOIDS)
 
 
 @pytest.mark.slow

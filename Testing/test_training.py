@@ -15,9 +15,7 @@ import SimpleITK as sitk
 
 from LNGenLib import training
 from LNGenLib.errors import Canceled, InputError
-from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.progress import Progress
-from LNGenLib.scan import Scan
 from LNGenLib.service.protocol.requests import TrainRequest
 from LNGenLib.service.worker.kinds import KINDS
 from LNGenLib.service.worker.tasks import Images, Work
@@ -77,8 +75,18 @@ def data(tmp_path_factory):
     return folder
 
 
-def test_structure_trains_resumes_and_samples(data, tmp_path):
-    weights = training.run("structure", data, tmp_path, TINY_STRUCTURE, seed=0)
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """A folder in which structures were trained, and the steps that were told."""
+    folder, seen = tmp_path_factory.mktemp("trained"), []
+    progress = Progress(lambda *step: seen.append(step))
+    training.run("structure", data, folder, TINY_STRUCTURE, 0, progress)
+    return folder, seen
+
+
+def test_structure_trains_resumes_and_samples(trained, tmp_path):
+    shutil.copytree(trained[0], tmp_path, dirs_exist_ok=True)
+    weights = tmp_path / "structure.safetensors"
     description = json.loads(weights.with_suffix(".json").read_text())
     assert description["config"]["unet_channels"] == [8, 16]
     assert description["config"]["known"] == 3 + 2  # surfaces and ovoids
@@ -95,11 +103,11 @@ def test_structure_trains_resumes_and_samples(data, tmp_path):
     assert abs(z.std().item() - 1) < 0.3
 
 
-def test_known_shapes_are_the_surfaces_and_the_ovoids(data, tmp_path):
+def test_known_shapes_are_the_surfaces_and_the_ovoids(trained):
     """Not the deformed copies between them, though the networks learn from those, too."""
-    weights = training.run("structure", data, tmp_path, TINY_STRUCTURE, seed=0)
-    table = StructureModel(weights).networks.prior.table.numpy()
-    with np.load(tmp_path / "corpus.npz") as corpus, np.load(tmp_path / "structure.npz") as arrays:
+    folder, _ = trained
+    table = StructureModel(folder / "structure.safetensors").networks.prior.table.numpy()
+    with np.load(folder / "corpus.npz") as corpus, np.load(folder / "structure.npz") as arrays:
         rows = corpus["descriptors"]
         sizes = arrays["long_axis_mm"][arrays["split"] == "train"]
     assert len(rows) == 3 + 3 + 2
@@ -158,7 +166,7 @@ def test_a_ct_or_labels_that_do_not_fit_are_refused(tmp_path):
             dataset.read_scan(tmp_path / f"{name}.nii.gz")
 
 
-def test_difftumor_style_baseline_trains_and_paints(data, tmp_path, monkeypatch):
+def test_difftumor_style_baseline_trains_and_paints(data, scan, tmp_path, monkeypatch):
     prepare = dataset.prepare
     monkeypatch.setattr(dataset, "prepare", lambda *a, **k: prepare(*a, **k, per_scan=8))
     weights = training.run("difftumor", data, tmp_path, TINY_TEXTURE, seed=0)
@@ -166,18 +174,16 @@ def test_difftumor_style_baseline_trains_and_paints(data, tmp_path, monkeypatch)
         assert arrays["hu"].shape[1:] == (64, 64, 64)
         assert (arrays["sdf"] < 127).any((1, 2, 3)).all()  # a shape in every patch
     models = Models("cpu", texture_weights=weights, method=Method.difftumor)
-    ct = pelvic_phantom(0, spacing=(1.5, 1.5, 3.0))
-    request = SynthesisRequest(2, Sizes("uniform", 8, 15), 3)
-    result = synthesize(Scan(ct.ct, ct.labels), request, models)
-    before, after, nodes, changed = (
-        sitk.GetArrayFromImage(image) for image in (ct.ct, result.ct, result.nodes, result.changed)
-    )
+    request = SynthesisRequest(2, Sizes("uniform", 8, 15), 3, texture_steps=2)
+    result = synthesize(scan, request, models)
+    images = scan.ct, result.ct, result.nodes, result.changed
+    before, after, nodes, changed = map(sitk.GetArrayFromImage, images)
     assert set(np.unique(nodes)) == {0, 1, 2}
     assert np.array_equal(before[changed == 0], after[changed == 0])
     assert (before != after).any()
     assert result.provenance["method"] == "difftumor"
     with pytest.raises(InputError, match="ellipsoids have no shape"):
-        synthesize(Scan(ct.ct, ct.labels), replace(request, short_axis_mm=5.0), models)
+        synthesize(scan, replace(request, short_axis_mm=5.0), models)
     with pytest.raises(InputError, match="other networks"):
         Models("cpu", texture_weights=weights).texture  # noqa: B018
 
@@ -206,13 +212,13 @@ def test_the_documentation_has_configurations_and_figures_as_they_are():
     assert f"{config.solids:,} procedural solids" in page and f"{config.ovoids:,} ovoids" in page
 
 
-def test_a_folder_holds_one_training(data, tmp_path):
-    training.run("structure", data, tmp_path, TINY_STRUCTURE, seed=0)
+def test_a_folder_holds_one_training(data, trained):
+    folder, _ = trained
     for changes, seed in ((TINY_STRUCTURE | {"joint_steps": 4}, 0), (TINY_STRUCTURE, 1)):
         with pytest.raises(InputError, match="give these, or a new folder"):
-            training.run("structure", data, tmp_path, changes, seed)
+            training.run("structure", data, folder, changes, seed)
     with pytest.raises(InputError, match="other settings"):
-        training.run("texture", data, tmp_path, {}, seed=0)
+        training.run("texture", data, folder, {}, seed=0)
 
 
 @pytest.mark.parametrize("missing", ["train", "validation"])
@@ -234,10 +240,8 @@ def test_a_table_without_rows_or_columns_is_named(tmp_path):
             training.run("structure", tmp_path, tmp_path / "out", {}, seed=0)
 
 
-def test_every_stage_is_reported(data, tmp_path):
-    seen: list[tuple[str, int, int]] = []
-    progress = Progress(lambda *step: seen.append(step))
-    training.run("structure", data, tmp_path, TINY_STRUCTURE, 0, progress)
+def test_every_stage_is_reported(trained):
+    _, seen = trained
     stages = list(dict.fromkeys(stage for stage, _, _ in seen))
     corpus = ["deformations", "ovoids", "descriptors"]
     assert stages == ["masks", *corpus, "solids", "vae", "joint"]

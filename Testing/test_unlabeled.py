@@ -141,7 +141,7 @@ def placed_in(ct: sitk.Image, sizes: list[float], seed: int) -> list[LymphNode]:
 @pytest.mark.parametrize("content", ["stool", "gas", "collapsed", "fluid"])
 def test_nodes_lie_in_fat_of_the_pelvis_whatever_the_bowel_holds(content):
     patient = Patient(rectum=content, sigmoid=content, redundant_sigmoid=True, noise=20.0)
-    phantom = pelvic_phantom(11, (1.0, 1.0, 4.0), (400, 300, 52), patient)
+    phantom = pelvic_phantom(11, (1.25, 1.25, 4.0), (320, 240, 52), patient)
     fat, lumen = (to_array(image) > 0 for image in (phantom.fat, phantom.lumen))
     for node in placed_in(phantom.ct, [12.0, 9.0, 7.0, 5.0, 5.0], 2):
         box = node.box(0)
