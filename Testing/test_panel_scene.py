@@ -262,3 +262,23 @@ def test_one_size_is_as_it_is_shown(host, panel):
 
     panel.parameters.nodes.fixed = 7.300000000000001  # as a slider of 0.1 steps to it
     assert requestOf(panel.parameters).sizes.low_mm == 7.3
+
+
+def test_nothing_begins_while_totalsegmentator_runs(host, panel, monkeypatch):
+    """It lets events through, and takes minutes."""
+    ui, seen = panel.ui, []
+
+    def segment(ct, log):
+        log("Segmenting")
+        host.turn()
+        buttons = (ui.generateButton, ui.previewButton, ui.anatomyButton, ui.regionButton)
+        seen.append(([button.enabled for button in buttons], ui.messageLabel.text))
+        return slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "made")
+
+    monkeypatch.setattr("LNGenPanel.panel.segmentAnatomy", segment)
+    ui.anatomyButton.visible = True
+    host.turn()
+    host.click(ui.anatomyButton)
+    assert seen == [([False] * 4, "Segmenting")]
+    assert panel.parameters.anatomy.GetName() == "made" and ui.generateButton.enabled
+    assert ui.messageLabel.text == "The organ segmentation is ready."
