@@ -127,7 +127,7 @@ def _tsdfs(folder):
 
 def test_texture_trains_and_loads(data, tmp_path, monkeypatch):
     prepare = dataset.prepare
-    monkeypatch.setattr(dataset, "prepare", lambda *a, **k: prepare(*a, **k, per_scan=8))
+    monkeypatch.setattr(dataset, "prepare", lambda *a, **k: prepare(*a, **k, per_scan=4))
     weights = training.run("texture", data, tmp_path, TINY_TEXTURE, seed=0)
     with np.load(tmp_path / "texture.npz") as arrays:
         assert set(arrays["split"]) == {"train", "validation"}
@@ -168,7 +168,7 @@ def test_a_ct_or_labels_that_do_not_fit_are_refused(tmp_path):
 
 def test_difftumor_style_baseline_trains_and_paints(data, scan, tmp_path, monkeypatch):
     prepare = dataset.prepare
-    monkeypatch.setattr(dataset, "prepare", lambda *a, **k: prepare(*a, **k, per_scan=8))
+    monkeypatch.setattr(dataset, "prepare", lambda *a, **k: prepare(*a, **k, per_scan=4))
     weights = training.run("difftumor", data, tmp_path, TINY_TEXTURE, seed=0)
     with np.load(tmp_path / "difftumor.npz") as arrays:
         assert arrays["hu"].shape[1:] == (64, 64, 64)
