@@ -46,9 +46,9 @@ CONFIG = {
 
 @pytest.fixture(scope="module", autouse=True)
 def few_nodes():
-    """Five a scan."""
+    """Seven a scan, of which one finds no room."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(standin, "NODES", 5)
+        patch.setattr(standin, "NODES", 7)
         yield
 
 
