@@ -158,6 +158,14 @@ def host():
 
 
 @pytest.fixture
+def panel(host):
+    """The panel in a scene of CT and organs, both chosen, one lymph node of 8 mm asked for."""
+    from panel_story import ask_for_one
+
+    return ask_for_one(host)
+
+
+@pytest.fixture
 def pictures(tmp_path) -> Path:
     """Where screenshots of the panel are kept; LNGEN_SCREENSHOTS names another folder."""
     folder = Path(os.environ.get("LNGEN_SCREENSHOTS", tmp_path))

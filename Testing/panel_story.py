@@ -13,6 +13,7 @@ from LNGenLib.mrml.volumes import LABELS, to_volume  # noqa: E402
 from LNGenLib.phantom import pelvic_phantom
 
 MODULE = Path(__file__).parents[1] / "LNGen" / "LNGen.py"
+BESIDE_RECTUM = (14.0, -48.0, -30.0)  # RAS mm: mesorectal fat of the phantom
 PATIENCE = 240  # seconds for a job; a few on an idle machine
 
 

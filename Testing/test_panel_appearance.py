@@ -11,7 +11,7 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
 pytest.importorskip("PySide6")
 
-from panel_story import PATIENCE, ask_for_one, finish  # noqa: E402  isort: skip
+from panel_story import PATIENCE, finish  # noqa: E402  isort: skip
 
 from LNGenLib.mrml.markups import planned  # noqa: E402
 from LNGenLib.mrml.results import RECORDS, records  # noqa: E402
@@ -23,11 +23,6 @@ from LNGenLib.synthesis.result import warning_of_unseen  # noqa: E402
 
 SEEN = 4  # column of the conspicuity
 IN_FAT = (21.0, 18.0, -6.0)  # RAS mm: far from the organs of the phantom
-
-
-@pytest.fixture
-def panel(host):
-    return ask_for_one(host)
 
 
 def request(panel) -> SynthesisRequest:

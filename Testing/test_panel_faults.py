@@ -11,12 +11,7 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
 pytest.importorskip("PySide6")
 
-from panel_story import PATIENCE, ask_for_one, finish, load_phantom  # noqa: E402  isort: skip
-
-
-@pytest.fixture
-def panel(host):
-    return ask_for_one(host)
+from panel_story import PATIENCE, finish, load_phantom  # noqa: E402  isort: skip
 
 
 def scene() -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
 pytest.importorskip("PySide6")
 
-from panel_story import PATIENCE, ask_for_one, finish  # noqa: E402  isort: skip
+from panel_story import BESIDE_RECTUM, PATIENCE, finish  # noqa: E402  isort: skip
 from panel_host import packaging  # noqa: E402
 from PySide6 import QtWidgets  # noqa: E402
 from rois import to_roi  # noqa: E402
@@ -24,13 +24,6 @@ from LNGenLib.mrml.surfaces import without_surface  # noqa: E402
 from LNGenLib.structure.sizes import Sizes  # noqa: E402
 from LNGenLib.synthesis.request import SynthesisRequest  # noqa: E402
 from LNGenLib.synthesis.result import SynthesisResult  # noqa: E402
-
-BESIDE_RECTUM = (14.0, -48.0, -30.0)  # RAS mm: mesorectal fat of the phantom
-
-
-@pytest.fixture
-def panel(host):
-    return ask_for_one(host)
 
 
 def request(panel) -> SynthesisRequest:

@@ -9,19 +9,12 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
 pytest.importorskip("PySide6")
 
-from panel_story import PATIENCE, ask_for_one, finish, load_phantom  # noqa: E402  isort: skip
+from panel_story import BESIDE_RECTUM, PATIENCE, finish, load_phantom  # noqa: E402  isort: skip
 
 from PySide6 import QtWidgets  # noqa: E402
 
 from LNGenLib.mrml.results import TO_SEGMENTATION  # noqa: E402
 from LNGenLib.mrml.surfaces import TO_SURFACES, without_surface  # noqa: E402
-
-BESIDE_RECTUM = (14.0, -48.0, -30.0)  # RAS mm: mesorectal fat of the phantom
-
-
-@pytest.fixture
-def panel(host):
-    return ask_for_one(host)
 
 
 def preview_of(host, panel):

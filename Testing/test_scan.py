@@ -329,7 +329,7 @@ def test_a_plan_in_a_mask_is_not_made_anew_elsewhere(scan, models, tmp_path, run
 
 def test_what_is_found_in_a_scan_is_found_once(phantom, models, monkeypatch):
     """By a second request and a plan of it, and what comes of it stays the same."""
-    from LNGenLib.synthesis import region
+    from LNGenLib.placement import candidate_region
 
     looked = []
 
@@ -338,7 +338,7 @@ def test_what_is_found_in_a_scan_is_found_once(phantom, models, monkeypatch):
         monkeypatch.setattr(module, name, lambda *given: looked.append(name) or find(*given))
 
     for module, name in (
-        *((region, "read_stations"), (engine, "edge_spread")),
+        *((candidate_region, "read_stations"), (engine, "edge_spread")),
         *((engine, "measure_phase"), (engine, "hashes_of")),
     ):
         counted(module, name)

@@ -32,6 +32,7 @@ from LNGenLib.placement.fat import Fat
 from LNGenLib.placement.landmarks import TUMOR, Landmarks, finish, label_landmarks
 from LNGenLib.placement.stations import PELVIC, STATIONS, StationMap, canonical_names, map_stations
 from LNGenLib.placement.unlabeled import known_fat, pelvic_fat, pelvic_part
+from LNGenLib.scan import Scan
 from LNGenLib.scan.totalsegmentator import shows_bowel
 
 MARGIN = 36.0  # mm round the candidate centers: the largest node and its surroundings fit in
@@ -205,6 +206,11 @@ def read_stations(
     if room is not None:
         forbidden |= ~room[box]
     return Anatomy(marks, near, steps, box, forbidden, found)
+
+
+def stations_of(scan: Scan, tumor: Sequence[float] | None = None) -> Anatomy:
+    """`read_stations` of a scan, once."""
+    return scan.once("stations", tumor, lambda: read_stations(scan.hu, scan.anatomy, tumor))
 
 
 def station_region(anatomy: Anatomy, wanted: Sequence[str] = ()) -> CandidateRegion:

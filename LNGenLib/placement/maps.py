@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from LNGenLib.image.grid import corner
 from LNGenLib.image.io import like
-from LNGenLib.placement.candidate_region import read_stations, station_region, why_unavailable
+from LNGenLib.placement.candidate_region import station_region, stations_of, why_unavailable
 from LNGenLib.placement.stations import STATION_NAMES, STATIONS
 from LNGenLib.scan import Scan
 from LNGenLib.scan.totalsegmentator import LYMPH_NODE
@@ -33,7 +33,7 @@ def placement_maps(scan: Scan) -> PlacementMaps:
     Stations that are unavailable are in the summary, with the reason.
     """
     ct = scan.hu
-    known = scan.once("stations", None, lambda: read_stations(ct, scan.anatomy))
+    known = stations_of(scan)
     region = station_region(known, STATION_NAMES)
     reasons = why_unavailable(known, region)
     shape, voxel = ct.GetSize()[::-1], float(np.prod(ct.GetSpacing()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -55,7 +55,7 @@ class Scan:
     region: sitk.Image | None = None
     avoid: sitk.Image | None = None
     names: Mapping[str, str] = field(default_factory=dict, kw_only=True)
-    _found: dict[str, tuple[Hashable, Any]] = field(default_factory=dict, init=False, repr=False)
+    _found: dict[str, tuple[object, Any]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self):
         for name in IMAGES:
@@ -101,7 +101,7 @@ class Scan:
         """How errors call one of the images, "ct", say."""
         return self.names.get(image, IMAGES[image])
 
-    def once(self, what: str, asked: Hashable, find: Callable[[], T]) -> T:
+    def once(self, what: str, asked: object, find: Callable[[], T]) -> T:
         """What `find` gives, or what it gave before, if the last that asked for `what` did `asked`
         the same: a scan does not change. What it gives must not be changed."""
         before = self._found.get(what)

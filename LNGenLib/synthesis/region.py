@@ -11,11 +11,10 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import box_mask
 from LNGenLib.image.io import to_array
 from LNGenLib.placement.candidate_region import (
-    Anatomy,
     CandidateRegion,
     at_stations,
     find_region,
-    read_stations,
+    stations_of,
     without,
 )
 from LNGenLib.placement.heuristic import misfit
@@ -23,7 +22,7 @@ from LNGenLib.placement.stations import station_near
 from LNGenLib.scan import Scan
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.synthesis.plan import Plan
-from LNGenLib.synthesis.request import Point, SynthesisRequest
+from LNGenLib.synthesis.request import SynthesisRequest
 
 
 def region_of(scan: Scan, request: SynthesisRequest) -> CandidateRegion:
@@ -55,11 +54,6 @@ def region_of(scan: Scan, request: SynthesisRequest) -> CandidateRegion:
         return _kept_off(scan, found)
 
     return scan.once("region", (asked, request.tolerance_mm, request.tumor_mm), find)
-
-
-def stations_of(scan: Scan, tumor: Point | None = None) -> Anatomy:
-    """The scan's stations, with a `tumor` (RAS mm) if it is known."""
-    return scan.once("stations", tumor, lambda: read_stations(scan.hu, scan.anatomy, tumor))
 
 
 def checked(plan: Plan, nodes: Sequence[LymphNode], scan: Scan) -> Plan:
