@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import MutableMapping
 from pathlib import Path
 
-SPIN = "1000"  # turns that a thread of libgomp waits awake; by Testing/benchmarks/contention.py
+# Turns that a thread of libgomp waits awake, where networks are trained, and threads of OpenBLAS,
+# whose matrices are small here; by Testing/benchmarks/contention.py
+SPIN, BLAS = "1000", "1"
 QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container
 
 
-def share_cpus() -> None:
+def share_cpus(environment: MutableMapping[str, str] = os.environ) -> None:
     """Let threads that wait sleep soon, and have no more of them than there are CPUs to use.
 
-    For a process of LNGen's own, before it loads torch. By default waiting threads spin, which
-    takes the CPU from what others do, and then from the thread that they wait for. What the
-    environment says already stays: OMP_NUM_THREADS, GOMP_SPINCOUNT, OMP_WAIT_POLICY.
+    In the environment of a process of LNGen's own, before it loads NumPy or torch. By default
+    waiting threads spin, which takes the CPU from what others do, and then from the thread that
+    they wait for. What the environment says already stays: OMP_NUM_THREADS, GOMP_SPINCOUNT,
+    OMP_WAIT_POLICY, OPENBLAS_NUM_THREADS.
     """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", SPIN)
+    environment.setdefault("OPENBLAS_NUM_THREADS", BLAS)
+    if "OMP_WAIT_POLICY" not in environment:
+        environment.setdefault("GOMP_SPINCOUNT", SPIN)
     if usable_cpus() < (os.cpu_count() or 1):
-        os.environ.setdefault("OMP_NUM_THREADS", str(usable_cpus()))
+        environment.setdefault("OMP_NUM_THREADS", str(usable_cpus()))
 
 
 def usable_cpus(quota: Path = QUOTA) -> int:

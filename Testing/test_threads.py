@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 
 import pytest
 
+from LNGenLib.service.server.runner import Runner
+from LNGenLib.service.server.store import Store
 from LNGenLib.threads import share_cpus, usable_cpus
 
-SETTINGS = ("OMP_NUM_THREADS", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+SETTINGS = ("OMP_NUM_THREADS", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS")
 
 
 @pytest.fixture
@@ -38,19 +41,22 @@ def test_fewer_cpus_than_there_are_give_fewer_threads(monkeypatch, unset):
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     share_cpus()
     assert os.environ["OMP_NUM_THREADS"] == "1" and int(os.environ["GOMP_SPINCOUNT"]) > 0
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
 
 
 def test_what_the_user_set_stays(monkeypatch, unset):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
     share_cpus()
     assert os.environ["OMP_NUM_THREADS"] == "7" and "GOMP_SPINCOUNT" not in os.environ
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "3"
 
 
 SEEN = """
 import os, sys
 {code}
-print(os.environ.get("GOMP_SPINCOUNT"), "torch" in sys.modules)
+print(os.environ.get("GOMP_SPINCOUNT"), *(name in sys.modules for name in ("torch", "numpy")))
 """
 PROCESSES = {
     "command": """
@@ -75,20 +81,22 @@ def test_a_process_of_its_own_is_set_before_torch_is_loaded(process, set_there):
         check=True,
         env=environment,
     )
-    spin, loaded = done.stdout.split()[-2:]
-    assert (spin != "None") is set_there and loaded == "False"
+    spin, torch, numpy = done.stdout.split()[-3:]
+    assert (spin != "None") is set_there and torch == "False"
+    assert numpy == "False" or not set_there
 
 
-def test_the_service_s_worker_is_set_first_of_all(monkeypatch):
-    """Before anything that may load torch."""
-    from LNGenLib.service.worker import __main__ as worker
-
-    class Called(Exception):
+def test_the_service_s_worker_starts_so(monkeypatch, tmp_path, unset):
+    class Started(Exception):
         pass
 
-    def called() -> None:
-        raise Called
+    async def start(*_, env, **__) -> None:
+        seen.update(env)
+        raise Started
 
-    monkeypatch.setattr(worker, "share_cpus", called)
-    with pytest.raises(Called):
-        worker.main()
+    seen: dict[str, str] = {}
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
+    with pytest.raises(Started):
+        asyncio.run(Runner(Store(tmp_path), {}, "", tmp_path)._start())
+    assert seen["OPENBLAS_NUM_THREADS"] == "1" and "PATH" in seen
+    assert "OPENBLAS_NUM_THREADS" not in os.environ

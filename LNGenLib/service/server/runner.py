@@ -22,6 +22,7 @@ from LNGenLib.service.protocol.messages import JobState
 from LNGenLib.service.server.job import Job
 from LNGenLib.service.server.store import Store
 from LNGenLib.service.worker.kinds import JobKind
+from LNGenLib.threads import share_cpus
 
 GRACE = 5.0  # seconds that a canceled job has to come to its next step, before its worker is killed
 RETRY = 5.0  # seconds
@@ -86,9 +87,11 @@ class Runner:
         self.device = None
         module = "LNGenLib.service.worker"
         command = [sys.executable, "-m", module, self.name, str(self.datasets)]
+        environment = dict(os.environ)
+        share_cpus(environment)
         try:
             self.worker = worker = await asyncio.create_subprocess_exec(
-                *command, stdin=PIPE, stdout=PIPE, stderr=PIPE
+                *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment
             )
         except OSError as error:
             log.exception("the worker can't be started")

@@ -30,7 +30,6 @@ from LNGenLib.progress import Progress
 from LNGenLib.service.protocol.messages import JobResult, ResultFile, UploadedImage
 from LNGenLib.service.worker.kinds import JobKind, load_kinds
 from LNGenLib.service.worker.tasks import Images, Work
-from LNGenLib.threads import share_cpus
 
 LONGEST_ERROR = 1000  # characters
 REPORT_SECONDS = 0.1  # between two reports of steps
@@ -67,7 +66,6 @@ class Channel:
 
 def main() -> None:
     """Do jobs until stdin ends."""
-    share_cpus()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's is for the server
     channel = Channel()
     kinds, datasets = load_kinds(sys.argv[1]), Path(sys.argv[2])
