@@ -45,13 +45,11 @@ class Fat:
         """All of it (z, y, x, bool)."""
         return self[tuple(slice(0, size) for size in self.shape)]
 
-    def is_cut(self, box: Box, occupancy: np.ndarray) -> bool:
-        """Whether a thin sheet or a vessel runs through a node of this `occupancy` (z, y, x) in a
-        box, or along it where no wall is near."""
+    def is_cut(self, box: Box, inside: np.ndarray, rim: np.ndarray) -> bool:
+        """Whether a thin sheet or a vessel runs through what lies `inside` a node (z, y, x, bool)
+        in a box, or along it, in its `rim`, where no wall is near."""
         sheets = self._sheets[box]
-        inside = occupancy >= occupancy.max() / 2
-        along = ndimage.binary_dilation(occupancy > 0) & ~inside
-        cut = (sheets[inside] > 0).sum() + (sheets[along] == OPEN).sum()
+        cut = (sheets[inside] > 0).sum() + (sheets[rim] == OPEN).sum()
         return bool(cut > MOST_CUT * inside.sum())
 
     def _find(self, box: Box) -> np.ndarray:

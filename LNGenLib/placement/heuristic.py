@@ -206,6 +206,8 @@ def _find_room(
         box = node.box(np.maximum(SHELL, spacing))
         occupancy = node.occupancy(box)
         shell = _shell(occupancy > 0, spacing)
+        inside = occupancy >= occupancy.max() / 2
+        rim = ndimage.binary_dilation(occupancy > 0) & ~inside
         start = corner(box)
         for center in tries[_may_fit(occupancy, tries + start - low, free, spacing)]:
             at = start + center
@@ -214,7 +216,7 @@ def _find_room(
             found = node.at(center + jitter)
             own = tuple(slice(a, b) for a, b in zip(at.tolist(), at + occupancy.shape))
             slant = _slant(found, _way(region, center, spacing))
-            if slant <= MOST_SLANT and not region.fat.is_cut(own, occupancy):
+            if slant <= MOST_SLANT and not region.fat.is_cut(own, inside, rim):
                 return found
     return None
 

@@ -65,9 +65,10 @@ def is_known(name: str) -> bool:
 
 def shows_bowel(anatomy: sitk.Image | None) -> bool:
     """Whether labels show the colon; without it, what is bowel has to be told from HU."""
-    return anatomy is not None and bool(
-        (sitk.GetArrayViewFromImage(anatomy) == NUMBERS["colon"]).any()
-    )
+    if anatomy is None:
+        return False
+    slices = sitk.GetArrayViewFromImage(anatomy)  # one by one: it ends at the first that shows it
+    return any((labels == NUMBERS["colon"]).any() for labels in slices)
 
 
 def _words(name: str) -> frozenset[str]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from LNGenLib.structure.frame import GRID
+from LNGenLib.structure.frame import GRID, SAMPLE, TRUNCATION
 from LNGenLib.structure.repair import is_valid
 from LNGenLib.structure.shape import Structure
-from LNGenLib.structure.tsdf import tsdf_from_distance
+from LNGenLib.structure.tsdf import signed_distance, tsdf_from_distance
 
 IRREGULARITY = (0.06, 0.12)  # that a lobulated structure has
 LOBES = (4, 7)
@@ -33,19 +33,27 @@ def lobulated(structure: Structure, rng: np.random.Generator) -> Structure:
     structure as it is.
     """
     samples = 1 / structure.sample_mm(1.0)  # the long axis, in samples of the frame
-    distance, ratio = structure.full_distance(samples), structure.short_axis(1.0)
-    vertices, best = structure.vertices(samples), structure
+    distance, ratio = _distance(structure.tsdf), structure.short_axis(1.0)
+    vertices = structure.vertices(samples)
+    best, most = structure.tsdf, structure.irregularity
     for _ in range(TRIES):
         lobes = _lobes(distance, vertices, SOFT * samples, rng)
-        made = Structure(tsdf_from_distance(lobes, (1.0, 1.0, 1.0))[0])
-        if not is_valid(made.tsdf):
+        if not is_valid(lobes):
             continue
-        if abs(made.short_axis(1.0) - ratio) > MOST_ROUNDER:
+        made = Structure(lobes)  # not truncated, nor in the middle of its frame yet
+        if abs(made.short_axis(1.0) - ratio) > MOST_ROUNDER or made.irregularity <= most:
             continue
-        if IRREGULARITY[0] <= made.irregularity <= IRREGULARITY[1]:
-            return made
-        best = max(best, made, key=lambda one: one.irregularity)
-    return best
+        best, most = tsdf_from_distance(lobes, (1.0, 1.0, 1.0))[0], made.irregularity
+        if IRREGULARITY[0] <= most <= IRREGULARITY[1]:
+            break
+    return Structure(best)
+
+
+def _distance(tsdf: np.ndarray) -> np.ndarray:
+    """Signed distance (32, 32, 32) in samples, beyond the truncation to the nearest sample on the
+    other side of the surface."""
+    far = signed_distance(tsdf < 0, (1, 1, 1))
+    return np.where(np.abs(tsdf) < 0.9 * TRUNCATION, tsdf / SAMPLE, far)
 
 
 def _lobes(

@@ -70,12 +70,16 @@ class Structure:
 
     def short_axis(self, long_axis: float) -> float:
         """Largest width in mm perpendicular to the long axis."""
+        return self._width * self.sample_mm(long_axis)
+
+    @cached_property
+    def _width(self) -> float:
         length, ends = self._axis
         direction = (ends[1] - ends[0]) / length
         points = self._vertices
         across = points - np.outer(points @ direction, direction)
         basis = np.linalg.svd(across - across.mean(0), full_matrices=False)[2][:2]
-        return diameter(across @ basis.T)[0] * self.sample_mm(long_axis)
+        return diameter(across @ basis.T)[0]
 
     @cached_property
     def _full_distance(self) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from LNGenLib.image.components import components
+from LNGenLib.image.grid import surroundings
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.noise import local_deviation
 from LNGenLib.scan.totalsegmentator import NUMBERS
@@ -60,8 +61,10 @@ def muscle_level(hu: np.ndarray) -> float:
 def _labeled(hu: np.ndarray, labels: np.ndarray) -> float | None:
     """Median HU of the labeled arteries off their wall; None where too little of them is left."""
     slices = np.linspace(0, len(hu) - 1, min(len(hu), MOST_SLICES)).round().astype(int)
-    inner = ndimage.binary_erosion(np.isin(labels[slices], ARTERIES), INPLANE)
-    return float(np.median(hu[slices][inner])) if inner.sum() >= FEWEST else None
+    arteries = np.isin(labels[slices], ARTERIES)
+    part = surroundings(arteries, 0.0, np.ones(3))
+    inner = ndimage.binary_erosion(arteries[part], INPLANE)
+    return float(np.median(hu[slices][part][inner])) if inner.sum() >= FEWEST else None
 
 
 def _brightest_tube(hu: np.ndarray, spacing: np.ndarray, low: float) -> float | None:
