@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -46,9 +47,20 @@ class Progress:
             self._begin(stage)
         self.step(done, steps)
 
-    def part(self, number: int, count: int) -> Progress:
-        """The progress of one of `count` equal parts of the stage, the first of `number` 0."""
-        return Progress(lambda _, done, steps: self.step(number * steps + done, count * steps))
+    def parts(self, count: int) -> list[Progress]:
+        """The progress of each of `count` equal parts of the stage; they may go on beside one
+        another."""
+        done, lock = [0] * count, threading.Lock()
+
+        def report(number: int, step: int, steps: int) -> None:
+            with lock:
+                done[number] = step
+                self.step(sum(done), count * steps)
+
+        def part(number: int) -> Progress:
+            return Progress(lambda _, step, steps: report(number, step, steps))
+
+        return [part(number) for number in range(count)]
 
     def estimate(self, fraction: float | None, seconds_left: float | None) -> None:
         """What a server says of its whole job."""

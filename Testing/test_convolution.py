@@ -42,9 +42,12 @@ def test_the_models_have_them(models):
         assert kinds == {OneDnnConv3d}
 
 
-@pytest.mark.parametrize("amx, precision", [(True, torch.bfloat16), (False, torch.float32)])
-def test_bfloat16_is_for_cpus_that_are_quick_with_it(monkeypatch, amx, precision):
-    abilities = {"amx_bf16": amx}
+@pytest.mark.parametrize(
+    "ability, precision",
+    [("amx_bf16", torch.bfloat16), ("avx512_bf16", torch.bfloat16), ("avx2", torch.float32)],
+)
+def test_bfloat16_is_for_cpus_that_are_quick_with_it(monkeypatch, ability, precision):
+    abilities = {"amx_bf16": False, "avx512_bf16": False, ability: True}
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities, raising=False)
     assert quickest_precision("cpu") is precision
     assert quickest_precision("cuda") is torch.float32

@@ -38,9 +38,16 @@ def quick_alone(networks: nn.Module, device: str) -> nn.Module:
 
 
 def quickest_precision(device: str) -> torch.dtype:
-    """In which networks convolve fastest on `device`: on a CPU with AMX bfloat16; on other CPUs,
-    which take longer in it than in single precision, and on GPUs single."""
+    """In which networks convolve fastest on `device`: on a CPU with instructions for it (AMX,
+    AVX-512) bfloat16; on other CPUs, which take longer in it than in single precision, and on GPUs
+    single."""
     capabilities: Callable[[], dict[str, bool]] = getattr(torch.cpu, "get_capabilities", dict)
-    if device == "cpu" and capabilities().get("amx_bf16"):
+    known = capabilities()
+    if device == "cpu" and (known.get("amx_bf16") or known.get("avx512_bf16")):
         return torch.bfloat16
     return torch.float32
+
+
+def in_precision(precision: torch.dtype) -> torch.autocast:
+    """A context in which networks on the CPU convolve in bfloat16, where that is the precision."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=precision is torch.bfloat16)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ import numpy as np
 import torch
 
 from LNGenLib.errors import InputError
-from LNGenLib.latent.convolution import quick_alone, quickest_precision
+from LNGenLib.latent.batches import in_batches
+from LNGenLib.latent.convolution import in_precision, quick_alone, quickest_precision
 from LNGenLib.latent.diffusion import seeded_noise
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
 from LNGenLib.progress import SILENT, Progress
@@ -51,6 +51,7 @@ class StructureModel:
         self.description = read_description(self.path)
         networks = StructureNetworks(config_of(StructureConfig, self.description))
         self.networks = quick_alone(load_weights(networks, self.path, device), device)
+        self.networks.adapter.to(memory_format=torch.channels_last_3d)  # the others gain nothing
 
     def knows(self, long_axis: float, shape: ShapeRange) -> bool:
         """Whether `sample` can draw such a shape for a long axis in mm."""
@@ -77,7 +78,6 @@ class StructureModel:
             raise InputError(f"{self.path} draws structures without an inside: train it longer")
         return Samples.of(drawn)
 
-    @torch.inference_mode()
     def draw(
         self,
         numbers: Sequence[int],
@@ -91,23 +91,24 @@ class StructureModel:
         """TSDFs (n, 32, 32, 32) float32 as the networks leave them, nothing repaired; those of the
         decoder alone where they are not to be `adapted`."""
         ranges = [shapes] * len(numbers) if isinstance(shapes, ShapeRange) else shapes
-        networks, drawn = self.networks, []
-        batches = math.ceil(len(numbers) / self.batch)
-        for k in range(batches):
-            part = slice(k * self.batch, (k + 1) * self.batch)
-            wanted = [
-                networks.prior.draw(axis, shape, seed, int(number))
-                for number, axis, shape in zip(numbers[part], long_axes[part], ranges[part])
-            ]
-            seeds = [node_seed(seed, int(number), "structure") for number in numbers[part]]
-            descriptors = torch.from_numpy(np.stack(wanted)).to(self.device)
+        networks = self.networks
+        wanted = [
+            networks.prior.draw(axis, shape, seed, int(number))
+            for number, axis, shape in zip(numbers, long_axes, ranges)
+        ]
+        seeds = [node_seed(seed, int(number), "structure") for number in numbers]
+
+        @torch.inference_mode()
+        def draw_some(part: slice, own: Progress) -> list[np.ndarray]:
+            descriptors = torch.from_numpy(np.stack(wanted[part])).to(self.device)
             condition = networks.prior.condition(descriptors, LATENT_GRID)
-            noise = seeded_noise(seeds, (networks.config.latent_channels, *[LATENT_GRID] * 3))
-            noise, own = noise.to(self.device), progress.part(k, batches)
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.precision is torch.bfloat16):
-                z = networks.diffusion.sample(noise, condition, steps, own)
+            noise = seeded_noise(seeds[part], (networks.config.latent_channels, *[LATENT_GRID] * 3))
+            with in_precision(self.precision):
+                z = networks.diffusion.sample(noise.to(self.device), condition, steps, own)
                 tsdf = networks.autoencoder.decode(z)
                 if adapted:
                     tsdf = networks.adapter(tsdf)
-            drawn.append(tsdf.float().clamp(-1, 1).cpu().numpy()[:, 0] * TRUNCATION)
-        return np.concatenate(drawn)
+            return list(tsdf.float().clamp(-1, 1).cpu().numpy()[:, 0] * TRUNCATION)
+
+        drawn = in_batches(draw_some, len(numbers), self.batch, self.device, progress)
+        return np.stack(drawn)

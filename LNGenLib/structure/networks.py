@@ -14,7 +14,7 @@ from LNGenLib.structure.descriptors import DESCRIPTORS
 
 FACTOR = 4  # space to depth before the VAE
 LATENT_GRID = 8
-STEPS = 20  # of the DDPM's sampling
+STEPS = 10  # of the DDPM's sampling: more bring shapes no closer to real ones
 
 
 @dataclass(frozen=True)

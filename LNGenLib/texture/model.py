@@ -11,7 +11,8 @@ from scipy import ndimage
 
 from LNGenLib.image.geometry import extract_patch
 from LNGenLib.image.hu import denormalize, normalize
-from LNGenLib.latent.convolution import quick_alone
+from LNGenLib.latent.batches import in_batches
+from LNGenLib.latent.convolution import in_precision, quick_alone, quickest_precision
 from LNGenLib.latent.diffusion import seeded_noise
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
 from LNGenLib.progress import SILENT, Progress
@@ -36,9 +37,10 @@ class TextureModel:
         self.description = read_description(self.path)
         self.device, self.batch = device, BATCH
         networks = self.NETWORKS(config_of(self.NETWORKS.CONFIG, self.description))
-        self.networks = quick_alone(load_weights(networks, self.path, device), device)
+        self.precision = quickest_precision(device)
+        networks = quick_alone(load_weights(networks, self.path, device), device)
+        self.networks = networks.to(memory_format=torch.channels_last_3d)
 
-    @torch.inference_mode()
     def sample(
         self,
         hu: np.ndarray,
@@ -52,30 +54,40 @@ class TextureModel:
 
         The noise of each node comes from its own seed.
         """
-        networks, frame, tissues = self.networks, self.networks.FRAME, []
-        batches = range(0, len(nodes), self.batch)
-        for batch, start in enumerate(batches):
-            part = slice(start, start + self.batch)
-            ct, sdf = [], []
-            for node in nodes[part]:
-                step = frame.step(node.long_axis)
-                ct.append(normalize(extract_patch(hu, node.spacing, node.center, step, frame.size)))
-                samples = patch_distance(node.structure, node.rotation, node.long_axis, frame)
-                sdf.append(np.clip(samples / SDF_TRUNCATION, -1, 1))
-            condition = networks.condition(
-                torch.from_numpy(np.stack(ct))[:, None].to(self.device),
-                torch.from_numpy(np.stack(sdf))[:, None].to(self.device),
-                torch.from_numpy(normalize(np.array(means[part]))).to(self.device),
-            )
-            noise = seeded_noise(seeds[part], networks.latent_shape).to(self.device)
-            own = progress.part(batch, len(batches))
-            z = networks.diffusion.sample(noise, condition, steps, own)
-            patches = networks.autoencoder.decode(z).float().cpu().numpy()[:, 0]
-            drawn = zip(nodes[part], patches, sdf, means[part], strict=True)
-            for node, patch, shape, mean in drawn:
-                tissue = self._finished(denormalize(patch), shape, mean)
-                tissues.append(self.TISSUE(tissue, frame.step(node.long_axis)))
-        return tissues
+
+        @torch.inference_mode()
+        def paint_some(part: slice, own: Progress) -> list[Tissue]:
+            return self._sample(hu, nodes[part], means[part], seeds[part], steps, own)
+
+        return in_batches(paint_some, len(nodes), self.batch, self.device, progress)
+
+    def _sample(
+        self,
+        hu: np.ndarray,
+        nodes: Sequence[LymphNode],
+        means: Sequence[float],
+        seeds: Sequence[int],
+        steps: int,
+        progress: Progress,
+    ) -> list[Tissue]:
+        """Tissue of one batch."""
+        networks, frame, ct, sdf = self.networks, self.networks.FRAME, [], []
+        for node in nodes:
+            step = frame.step(node.long_axis)
+            ct.append(normalize(extract_patch(hu, node.spacing, node.center, step, frame.size)))
+            samples = patch_distance(node.structure, node.rotation, node.long_axis, frame)
+            sdf.append(np.clip(samples / SDF_TRUNCATION, -1, 1))
+        given = (np.stack(ct)[:, None], np.stack(sdf)[:, None], normalize(np.array(means)))
+        noise = seeded_noise(seeds, networks.latent_shape).to(self.device)
+        with in_precision(self.precision):
+            condition = networks.condition(*(torch.from_numpy(x).to(self.device) for x in given))
+            z = networks.diffusion.sample(noise, condition, steps, progress)
+            decoded = networks.autoencoder.decode(z)
+        patches = decoded.float().cpu().numpy()[:, 0]
+        return [
+            self.TISSUE(self._finished(denormalize(patch), shape, mean), frame.step(node.long_axis))
+            for node, patch, shape, mean in zip(nodes, patches, sdf, means, strict=True)
+        ]
 
     def _finished(self, hu: np.ndarray, sdf: np.ndarray, mean: float) -> np.ndarray:
         """Tissue (32, 32, 32) of what the networks decode: without grain, of the wanted mean."""
