@@ -14,6 +14,7 @@ from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.drawing import make_pool
 from LNGenLib.datasets.pool import Pool
 from LNGenLib.errors import InputError
+from LNGenLib.image.grid import inside_grid
 from LNGenLib.image.io import to_array
 from LNGenLib.image.noise import Noise
 from LNGenLib.progress import SILENT
@@ -37,7 +38,14 @@ from LNGenLib.synthesis.plan import Phase, Plan
 from LNGenLib.synthesis.planning import make_plan
 from LNGenLib.synthesis.realizing import sample_structures, shape_of
 from LNGenLib.synthesis.request import SynthesisRequest
-from LNGenLib.texture.blending import BlendedNode, Scanner, Tissue, within_reach
+from LNGenLib.texture.blending import (
+    REACH,
+    BlendedNode,
+    Scanner,
+    Tissue,
+    scanned,
+    within_reach,
+)
 from LNGenLib.texture.patch import patch_distance, patch_step
 from LNGenLib.texture.stranding import with_strands
 from LNGenLib.texture.unevenness import CORRELATION, uneven
@@ -181,7 +189,9 @@ def stranded(node: LymphNode, seed: int) -> tuple[BlendedNode, BlendedNode]:
     """A node of 80 HU painted into fat, without strands and with them."""
     hu = np.full(np.ceil(2 * node.center).astype(int) + 1, -100, np.int16)
     tissue = Tissue(np.full((32, 32, 32), 80.0), patch_step(node.long_axis))
-    painted = tissue.blend(hu, node, SCANNER, np.random.default_rng(0))
+    box = inside_grid(node.box(REACH), hu.shape)
+    share = scanned(node, box, SCANNER.spread)
+    painted = tissue.blend(hu[box], box, node, share, SCANNER, np.random.default_rng(0))
     return painted, with_strands(painted, node, 80.0, SCANNER, np.random.default_rng(seed))
 
 

@@ -9,10 +9,19 @@ from scipy.spatial.transform import Rotation
 from shapes import tsdf_from_mask
 
 from LNGenLib.image.edge import border_profiles, edge_spread, fit_spread, reach_of
+from LNGenLib.image.grid import inside_grid
 from LNGenLib.image.noise import Noise
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
-from LNGenLib.texture.blending import SLICE_BLUR, Scanner, Tissue, blur_mm, whole
+from LNGenLib.texture.blending import (
+    REACH,
+    SLICE_BLUR,
+    Scanner,
+    Tissue,
+    blur_mm,
+    scanned,
+    whole,
+)
 from LNGenLib.texture.dataset import extend_tissue
 from LNGenLib.texture.patch import (
     PATCH,
@@ -59,7 +68,9 @@ def paint(lymph_node, hu=None, noise=QUIET, tissue=None, seed=0, spread=None):
     before = hu.copy()
     tissue = tissue or constant_tissue(lymph_node.long_axis)
     scanner = Scanner(noise, spread or SPREADS[tuple(lymph_node.spacing)])
-    painted = tissue.blend(hu, lymph_node, scanner, np.random.default_rng(seed))
+    box = inside_grid(lymph_node.box(REACH), hu.shape)
+    share = scanned(lymph_node, box, scanner.spread)
+    painted = tissue.blend(hu[box], box, lymph_node, share, scanner, np.random.default_rng(seed))
     assert np.array_equal(hu, before)  # the input is not modified
     after, label, changed = hu.copy(), np.zeros(hu.shape, bool), np.zeros(hu.shape, bool)
     after[painted.box], label[painted.box], changed[painted.box] = (

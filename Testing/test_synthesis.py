@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -19,12 +20,11 @@ from LNGenLib.placement.candidate_region import read_stations
 from LNGenLib.placement.stations import STATION_NAMES
 from LNGenLib.progress import Progress
 from LNGenLib.scan import Scan
-from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.engine import synthesize
+from LNGenLib.synthesis import engine
+from LNGenLib.synthesis.engine import paint, plan, synthesize
 from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.synthesis.result import SynthesisResult
-from LNGenLib.texture.blending import Tissue
 
 ONE = SynthesisRequest(1, Sizes("uniform", 8, 8), 2, structure_steps=4)
 THREE = SynthesisRequest(3, Sizes("uniform", 6, 12), 5)
@@ -39,18 +39,10 @@ def pelvis(shared):
 @pytest.fixture(scope="module")
 def pelvis_result(pelvis, models):
     """The run of the issue: 6 nodes of 8-20 mm, seed 7; with the nodes as they were painted."""
-    painted: list[LymphNode] = []
-    blend = Tissue.blend
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            Tissue,
-            "blend",
-            lambda tissue, hu, node, *rest: painted.append(node) or blend(tissue, hu, node, *rest),
-        )
-        ct, anatomy = pelvis
-        request = SynthesisRequest(6, Sizes("uniform", 8, 20), 7)
-        result = synthesize(Scan(ct, anatomy), request, models)
-    return result, painted
+    ct, anatomy = pelvis
+    request = SynthesisRequest(6, Sizes("uniform", 8, 20), 7)
+    result = synthesize(Scan(ct, anatomy), request, models)
+    return result, result.lymph_nodes
 
 
 @pytest.fixture(scope="module")
@@ -201,14 +193,29 @@ def test_progress_is_told_and_cancel_stops_between_steps(phantom, models):
     assert {"anatomy", "structures", "placement"} <= set(progress.seconds)
 
 
-def test_images_are_looked_at_by_one_thread_only(phantom, models, monkeypatch):
+def test_images_are_looked_at_by_one_thread_at_a_time(phantom, models, monkeypatch):
     """A view made while a filter runs elsewhere moves the voxels away from under earlier views."""
-    threads, view = set(), sitk.GetArrayViewFromImage
+    looking, others = [], set()
+    view, find = sitk.GetArrayViewFromImage, engine.region_of
 
     def seen(image):
-        threads.add(threading.current_thread())
+        if looking != [threading.current_thread()] * len(looking):
+            others.add(threading.current_thread())
         return view(image)
 
+    def found(*asked):
+        looking.append(threading.current_thread())
+        time.sleep(0.2)  # as long as the structures take
+        region = find(*asked)
+        looking.clear()
+        return region
+
     monkeypatch.setattr(sitk, "GetArrayViewFromImage", seen)
-    synthesize(Scan(phantom.ct, phantom.labels), ONE, models)
-    assert threads == {threading.current_thread()}
+    monkeypatch.setattr(engine, "region_of", found)
+    scan = Scan(phantom.ct, phantom.labels)
+    synthesize(scan, ONE, models)
+    drawn = plan(scan, ONE, models)
+    monkeypatch.setattr(engine, "region_of", find)
+    looking.append(threading.current_thread())
+    paint(scan, drawn, models=models)
+    assert not others

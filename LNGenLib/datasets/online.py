@@ -72,7 +72,10 @@ def paint_into(
         tissues = vary(even, placed, seed, numbers, looks)
     else:
         tissues = make_tissues(hu, placed, wanted, seed, models.texture, numbers, looks)
-    return blend_all(hu, placed, tissues, wanted, seed, traits, numbers, looks)
+    painting = blend_all(hu, placed, tissues, wanted, seed, traits, numbers, looks)
+    for painted in painting.nodes:
+        painted.put_into(hu[painted.box])
+    return painting
 
 
 def _inside(points: np.ndarray, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

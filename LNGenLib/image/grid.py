@@ -84,6 +84,12 @@ def inside_grid(box: Box, shape: tuple[int, ...], pad: np.ndarray | int = 0) -> 
     return z, y, x
 
 
+def common(first: Box, second: Box) -> Box | None:
+    """The part that two boxes have in common, None where they have none."""
+    z, y, x = (slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(first, second))
+    return (z, y, x) if all(part.start < part.stop for part in (z, y, x)) else None
+
+
 def corner(box: Box) -> np.ndarray:
     """Index (3,) of the first voxel of a box."""
     return np.array([part.start for part in box])

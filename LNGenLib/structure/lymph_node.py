@@ -101,7 +101,7 @@ class LymphNode:
 
     def measured_long_axis(self) -> float:
         """Long axis in mm of the placed SDF's zero level set, sampled anew along the CT's axes."""
-        step = self.long_axis / 80
+        step = self.long_axis / 40
         points = self.structure.vertices(self.long_axis) @ self.rotation.T
         axes = [
             np.arange(a - 2 * step, b + 2 * step, step)

@@ -7,24 +7,25 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.edge import edge_spread
-from LNGenLib.image.io import like, marked_synthetic, to_array
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.scan import Scan
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples
+from LNGenLib.synthesis.images import ResultImages
 from LNGenLib.synthesis.models import Models
-from LNGenLib.synthesis.painting import Painting, ScanTraits, paint_nodes
+from LNGenLib.synthesis.painting import ScanTraits, paint_nodes
 from LNGenLib.synthesis.phase import measure_phase
 from LNGenLib.synthesis.plan import Phase, Plan
 from LNGenLib.synthesis.planning import make_plan
 from LNGenLib.synthesis.realizing import draw_structures, lymph_nodes
-from LNGenLib.synthesis.recording import hashes_of, make_records, provenance
+from LNGenLib.synthesis.recording import hashes_of, make_records, measures_of, provenance
 from LNGenLib.synthesis.region import checked, region_of
 from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.synthesis.result import SynthesisResult
@@ -52,7 +53,7 @@ def synthesize(
     with _measured(scan, request.artery_hu) as measured:
         drawn, samples = _planned(scan, request, models, measured, progress)
         nodes = lymph_nodes(drawn, samples.structures, scan.hu)
-    return _painted(scan, drawn, nodes, samples, measured, models, progress)
+        return _painted(scan, drawn, nodes, samples, measured, models, progress)
 
 
 def plan(
@@ -109,7 +110,7 @@ def paint(
         samples = draw_structures(plan, models.structure, progress)
         nodes = lymph_nodes(plan, samples.structures, scan.hu)
         plan = checked(plan, nodes, scan)
-    return _painted(scan, plan, nodes, samples, measured, models, progress)
+        return _painted(scan, plan, nodes, samples, measured, models, progress)
 
 
 def _planned(
@@ -119,11 +120,11 @@ def _planned(
     measured: Measured,
     progress: Progress,
 ) -> tuple[Plan, Samples]:
-    progress.stage("anatomy")
-    region = region_of(scan, request)
-    _load(models, progress)
-    traits = measured.traits.result
-    return make_plan(scan.hu, request, region, models.structure, progress, traits)
+    with ThreadPoolExecutor(1) as beside:  # structures do not depend on the region
+        region = beside.submit(region_of, scan, request)
+        _load(models, progress)
+        traits = measured.traits.result
+        return make_plan(scan.hu, request, region, models.structure, progress, traits)
 
 
 def _load(models: Models, progress: Progress) -> None:
@@ -194,47 +195,31 @@ def _painted(
 ) -> SynthesisResult:
     traits = measured.traits.result()
     plan = dataclasses.replace(plan, phase=traits.phase)
-    painting = paint_nodes(
-        sitk.GetArrayViewFromImage(scan.hu),
-        nodes,
-        plan.seed,
-        models.texture,
-        plan.request.texture_steps,
-        progress,
-        numbers=[planned.index for planned in plan.nodes],
-        traits=traits,
-        enhancement=plan.request.enhancement,
-        looks=[planned.look for planned in plan.nodes],
-    )
-    arrays = _hu_of(scan, painting), _labels_of(plan, painting), painting.changed
-    with ThreadPoolExecutor(2) as beside:  # copies of the whole volume
-        images = [beside.submit(like, array, scan.ct) for array in arrays]
-        records = make_records(scan, plan, nodes, samples, painting, models.method)
+    hu, voxels = sitk.GetArrayViewFromImage(scan.hu), sitk.GetArrayViewFromImage(scan.ct)
+    with ThreadPoolExecutor(1) as beside:  # while networks leave a CPU idle
+        images = beside.submit(ResultImages.before, voxels, scan.ct)
+        measures = beside.map(partial(measures_of, ct=scan.hu), nodes)
+        painting = paint_nodes(
+            hu,
+            nodes,
+            plan.seed,
+            models.texture,
+            plan.request.texture_steps,
+            progress,
+            numbers=[planned.index for planned in plan.nodes],
+            traits=traits,
+            enhancement=plan.request.enhancement,
+            looks=[planned.look for planned in plan.nodes],
+        )
+        records = make_records(scan, plan, nodes, samples, measures, painting, models.method)
+        made = images.result()
+    made.add(painting.nodes, [planned.number for planned in plan.nodes])
     progress.finish()
-    ct, labels, changed = (marked_synthetic(image.result()) for image in images)
     return SynthesisResult(
-        ct=ct,
-        nodes=labels,
-        changed=changed,
+        ct=made.ct,
+        nodes=made.nodes,
+        changed=made.changed,
         records=records,
         provenance=provenance(plan, traits.phase, models, measured.hashes.result()),
         lymph_nodes=tuple(nodes),
     )
-
-
-def _hu_of(scan: Scan, painting: Painting) -> np.ndarray:
-    """The CT's own voxels, of its own type, where nothing changed."""
-    if scan.ct is scan.hu:
-        return painting.hu
-    original = to_array(scan.ct)
-    changed = painting.changed > 0
-    original[changed] = painting.hu[changed]
-    return original
-
-
-def _labels_of(plan: Plan, painting: Painting) -> np.ndarray:
-    """The painting's labels by the plan's numbers, which may have gaps."""
-    numbers = [0, *(node.number for node in plan.nodes)]
-    if numbers == list(range(len(numbers))):
-        return painting.labels
-    return np.array(numbers, np.uint16)[painting.labels]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 import SimpleITK as sitk
@@ -11,7 +13,7 @@ from scipy import ndimage
 
 from LNGenLib.image.edge import edge_spread
 from LNGenLib.image.geometry import array_spacing
-from LNGenLib.image.grid import inside_grid
+from LNGenLib.image.grid import Box, common, corner, inside_grid, shifted
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.io import to_array
 from LNGenLib.image.noise import Noise, measure_noise
@@ -27,7 +29,7 @@ from LNGenLib.texture.model import STEPS, TextureModel
 from LNGenLib.texture.stranding import with_strands
 from LNGenLib.texture.unevenness import uneven
 
-NOISE_NEIGHBORHOOD = 40.0  # mm
+NOISE_NEIGHBORHOOD = np.array((15.0, 40.0, 40.0))  # mm (z, y, x): the dose varies along z
 
 
 @dataclass(frozen=True)
@@ -51,17 +53,38 @@ def measure_scan(
 
 @dataclass(frozen=True, eq=False)
 class Painting:
-    """A CT with lymph nodes painted in: `hu`, instance `labels` (uint16, node k is k + 1) and
-    `changed` (uint8), all (z, y, x); each node as painted, its wanted mean HU, the noise it was
-    given and its conspicuity."""
+    """Lymph nodes painted one after the other into the CT `before` (z, y, x), which stays: each
+    node as painted, its wanted mean HU, the noise it was given and its conspicuity."""
 
-    hu: np.ndarray
-    labels: np.ndarray
-    changed: np.ndarray
+    before: np.ndarray
     nodes: list[BlendedNode]
     means: Sequence[float]
-    noise: list[Noise]
-    conspicuity: list[float]
+    noise: Sequence[Noise]
+    conspicuity: Sequence[float]
+
+    @cached_property
+    def hu(self) -> np.ndarray:
+        """The CT (z, y, x) with the lymph nodes."""
+        hu = self.before.copy()
+        for node in self.nodes:
+            node.put_into(hu[node.box])
+        return hu
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """Instance labels (z, y, x; uint16), node k is k + 1."""
+        labels = np.zeros(self.before.shape, np.uint16)
+        for number, node in enumerate(self.nodes, 1):
+            labels[node.box][node.label] = number
+        return labels
+
+    @cached_property
+    def changed(self) -> np.ndarray:
+        """1 (z, y, x; uint8) where HU may have changed."""
+        changed = np.zeros(self.before.shape, np.uint8)
+        for node in self.nodes:
+            changed[node.box][node.changed] = 1
+        return changed
 
 
 def paint_nodes(
@@ -91,8 +114,11 @@ def paint_nodes(
     if means is None:
         kinds = [look.appearance for look in looks] if looks else None
         means = draw_means(traits.phase, numbers, seed, enhancement, kinds)
-    tissues = make_tissues(hu, nodes, means, seed, model, numbers, looks, steps, progress)
-    return blend_all(hu.copy(), nodes, tissues, means, seed, traits, numbers, looks, progress)
+    with ThreadPoolExecutor(1) as beside:  # while networks leave a CPU idle
+        noises = beside.map(partial(noise_near, hu), nodes)
+        tissues = make_tissues(hu, nodes, means, seed, model, numbers, looks, steps, progress)
+        noise = list(noises)
+    return blend_all(hu, nodes, tissues, means, seed, traits, numbers, looks, progress, noise)
 
 
 def make_tissues(
@@ -140,41 +166,51 @@ def blend_all(
     numbers: Sequence[int],
     looks: Sequence[Appearance] | None = None,
     progress: Progress = SILENT,
+    noises: Sequence[Noise] | None = None,
 ) -> Painting:
-    """Paint `nodes` of known tissue, of these mean HU, into `hu` (z, y, x), which is modified; with
-    strands round those that look irregular."""
+    """Paint `nodes` of known tissue, of these mean HU, into `hu` (z, y, x; not modified); with
+    strands round those that look irregular. `noises` are those of `noise_near`, where known."""
     progress.stage("painting", len(nodes))
-    labels, changed = np.zeros(hu.shape, np.uint16), np.zeros(hu.shape, np.uint8)
-    noises = [noise_near(hu, node) for node in nodes]
-    each, spread = zip(nodes, means, noises, strict=True), traits.edge_spread
-    seen = [conspicuity(hu, node, mean, spread, noise) for node, mean, noise in each]
-    painting = Painting(hu, labels, changed, [], means, noises, seen)
+    noises = noises or [noise_near(hu, node) for node in nodes]
+    seen: list[float] = []
+    painting, spread = Painting(hu, [], means, noises, seen), traits.edge_spread
     for k, (node, tissue) in enumerate(zip(nodes, tissues, strict=True)):
-        turn = node_rng(seed, numbers[k], "noise")
-        scanner = Scanner(noises[k], spread)
-        painted = tissue.blend(painting.hu, node, scanner, turn)
+        scanner, box = Scanner(noises[k], spread), inside_grid(node.box(REACH), hu.shape)
+        share, turn = scanned(node, box, spread), node_rng(seed, numbers[k], "noise")
+        seen.append(_conspicuity(hu[box], share, means[k], noises[k]))
+        painted = tissue.blend(_so_far(painting, box), box, node, share, scanner, turn)
         if looks and looks[k].irregular:
             strands = node_rng(seed, numbers[k], "strands")
             painted = with_strands(painted, node, means[k], scanner, strands)
-        painting.hu[painted.box] = np.where(painted.changed, painted.hu, painting.hu[painted.box])
-        labels[painted.box][painted.label] = k + 1
-        changed[painted.box][painted.changed] = 1
         painting.nodes.append(painted)
         progress.step(k + 1, len(nodes))
     return painting
 
 
-def conspicuity(
-    hu: np.ndarray, node: LymphNode, mean: float, spread: float, noise: Noise | None = None
-) -> float:
+def _so_far(painting: Painting, box: Box) -> np.ndarray:
+    """HU of the CT's `box` (z, y, x) with those nodes that are painted already."""
+    hu = painting.before[box].copy()
+    for node in painting.nodes:
+        both = common(box, node.box)
+        if both is not None:
+            node.put_into(hu[shifted(both, -corner(box))], shifted(both, -corner(node.box)))
+    return hu
+
+
+def conspicuity(hu: np.ndarray, node: LymphNode, mean: float, spread: float) -> float:
     """How far a node of this mean HU stands out, once it is painted into `hu` (z, y, x), of this
-    edge spread (mm): the peak of the change that it makes, over the level of the `noise` near it.
+    edge spread (mm): the peak of the change that it makes, over the level of the noise near it.
 
     What it takes the place of is averaged over all voxels that it changes.
     """
-    noise, box = noise or noise_near(hu, node), inside_grid(node.box(REACH), hu.shape)
+    box = inside_grid(node.box(REACH), hu.shape)
     share = scanned(node, box, spread)
-    return float(share.max()) * abs(mean - float(hu[box][share > 0].mean())) / noise.level
+    return _conspicuity(hu[box], share, mean, noise_near(hu, node))
+
+
+def _conspicuity(hu: np.ndarray, share: np.ndarray, mean: float, noise: Noise) -> float:
+    """Of a node's `share` of what the scanner shows where `hu` (both z, y, x) was."""
+    return float(share.max()) * abs(mean - float(hu[share > 0].mean())) / noise.level
 
 
 def enhancement_like(ct: sitk.Image, real: sitk.Image) -> Enhancement | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import partial
 from statistics import NormalDist
 from typing import NoReturn
@@ -10,7 +12,7 @@ from typing import NoReturn
 import numpy as np
 import SimpleITK as sitk
 
-from LNGenLib.errors import InputError
+from LNGenLib.errors import Canceled, InputError
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras
 from LNGenLib.placement.candidate_region import CandidateRegion, NoPlace
 from LNGenLib.placement.heuristic import most_room, place_nodes
@@ -37,15 +39,16 @@ class HardlySeen(NoPlace):
 def make_plan(
     ct: sitk.Image,
     request: SynthesisRequest,
-    region: CandidateRegion,
+    finding: Future[CandidateRegion],
     model: StructureModel | EllipsoidModel,
     progress: Progress,
     traits: Callable[[], ScanTraits],
 ) -> tuple[Plan, Samples]:
     """Draw sizes, structures and places; the plan, and the structures of its lymph nodes.
 
-    `traits` gives those of `measure_scan`, where nodes have to be seen. Raises NoPlace where lymph
-    nodes find no room and the request allows no fewer, or none does, and where none can be seen.
+    The region may still be looked for while structures are drawn. `traits` gives those of
+    `measure_scan`, where nodes have to be seen. Raises NoPlace where lymph nodes find no room and
+    the request allows no fewer, or none does, and where none can be seen.
     """
     if not model.looks and (request.appearance != MIXED or request.necrosis is not None):
         raise InputError(
@@ -56,7 +59,10 @@ def make_plan(
     looks = [draw_appearance(request, k, sizes[k], model.looks) for k in numbers]
     asked = [request.shape.with_axes(request.short_axis_mm, size) for size in sizes]
     progress.stage("structures", request.structure_steps)
-    samples = sample_structures(request, model, numbers, sizes, looks, asked, progress)
+    with _while_found(finding, progress) as own:
+        samples = sample_structures(request, model, numbers, sizes, looks, asked, own)
+    progress.stage("anatomy")
+    region = finding.result()
     progress.stage("placement")
     rngs = [node_rng(request.seed, k, "place") for k in numbers]
     seen = partial(_is_seen, ct, request, looks, traits) if request.least_conspicuity else None
@@ -79,9 +85,26 @@ def make_plan(
         )
         for k, found in kept
     )
-    own = [k for k, _ in kept]
     plan = Plan(request, nodes, model.description["sha256"], refused, unseen_mm=unseen)
-    return plan, Samples([samples.structures[k] for k in own], [samples.repaired[k] for k in own])
+    drawn = [(samples.structures[k], samples.repaired[k]) for k, _ in kept]
+    return plan, Samples(*map(list, zip(*drawn)))
+
+
+@contextmanager
+def _while_found(finding: Future[CandidateRegion], progress: Progress) -> Iterator[Progress]:
+    """Progress of work that ends as soon as no region is found, with the reason."""
+
+    def is_lost() -> bool:
+        return finding.done() and finding.exception() is not None
+
+    own = progress.parts(1)[0]
+    own.canceled = is_lost
+    try:
+        yield own
+    except Canceled:
+        if is_lost():
+            finding.result()
+        raise
 
 
 def _complain(

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_axes, array_spacing, ras_to_index
-from LNGenLib.image.grid import inside_grid
+from LNGenLib.image.grid import common, inside_grid
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.border import lobulated
@@ -122,16 +122,12 @@ def lymph_nodes(plan: Plan, structures: Sequence[Structure], ct: sitk.Image) -> 
 
 def _overlap(first: LymphNode, second: LymphNode) -> bool:
     """Whether more of two nodes shares voxels than partial volume explains."""
-    z, y, x = (
-        slice(max(a.start, b.start), min(a.stop, b.stop))
-        for a, b in zip(first.box(0), second.box(0))
-    )
-    shared = (z, y, x)
-    if any(part.start >= part.stop for part in shared):
+    box = common(first.box(0), second.box(0))
+    if box is None:
         return False
-    common = np.minimum(first.occupancy(shared), second.occupancy(shared)).sum()
+    shared = np.minimum(first.occupancy(box), second.occupancy(box)).sum()
     volumes = [node.structure.volume(node.long_axis) for node in (first, second)]
-    return common * float(np.prod(first.spacing)) > MOST_SHARED * min(volumes)
+    return shared * float(np.prod(first.spacing)) > MOST_SHARED * min(volumes)
 
 
 def _named(node: PlannedNode) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,20 +32,48 @@ if TYPE_CHECKING:
     from LNGenLib.synthesis.models import Models
 
 
+def measures_of(node: LymphNode, ct: sitk.Image) -> dict[str, Any]:
+    """What a record tells of a node's surface, wherever in `ct` it is painted, and its long axis
+    there."""
+    start_ras, end_ras = index_to_ras(ct, node.long_axis_ends())
+    recist_long, recist_short = node.recist_axes()
+    return {
+        "wanted_long_axis_mm": round(float(node.long_axis), 3),
+        "long_axis_mm": round(node.measured_long_axis(), 3),
+        "short_axis_mm": round(node.structure.short_axis(node.long_axis), 3),
+        "recist_axis_mm": round(recist_long, 3),
+        "recist_short_axis_mm": round(recist_short, 3),
+        "long_axis_ras_mm": (as_point(start_ras, 3), as_point(end_ras, 3)),
+        "volume_mm3": round(node.structure.volume(node.long_axis), 3),
+        "axis_ratio": round(node.structure.short_axis(1.0), 3),
+        "irregularity": round(node.structure.irregularity, 3),
+    }
+
+
 def make_records(
     scan: Scan,
     plan: Plan,
     nodes: Sequence[LymphNode],
     samples: Samples,
+    measures: Iterable[dict[str, Any]],
     painting: Painting,
     method: Method,
 ) -> tuple[LymphNodeRecord, ...]:
-    """A record of each of the plan's lymph nodes, as it was painted."""
-    painted = zip(nodes, samples.repaired, strict=True)
+    """A record of each of the plan's lymph nodes, as it was painted; `measures` are those of
+    `measures_of`."""
+    each = zip(nodes, samples.repaired, measures, strict=True)
     estimated = not (plan.request.points or shows_bowel(scan.anatomy))
     return tuple(
-        _record(scan.hu, node, painting, k, repaired, plan, estimated, method)
-        for k, (node, repaired) in enumerate(painted)
+        _record(
+            scan.hu,
+            node,
+            painting,
+            k,
+            plan,
+            method,
+            measured | {"structure_repaired": repaired, "anatomy_estimated": estimated},
+        )
+        for k, (node, repaired, measured) in enumerate(each)
     )
 
 
@@ -54,41 +82,29 @@ def _record(
     node: LymphNode,
     painting: Painting,
     k: int,
-    repaired: bool,
     plan: Plan,
-    estimated: bool,
     method: Method,
+    known: dict[str, Any],
 ) -> LymphNodeRecord:
+    """The record of node `k`, of which some is `known` before it is painted."""
     painted, planned = painting.nodes[k], plan.nodes[k]
     hu = sitk.GetArrayViewFromImage(ct)
     around = within_reach(painted.label, node.spacing) & ~painted.changed
-    start = corner(painted.box)
     voxel = float(np.prod(node.spacing))
-    start_ras, end_ras = index_to_ras(ct, node.long_axis_ends())
-    recist_long, recist_short = node.recist_axes()
+    center = index_to_ras(ct, corner(painted.box) + _middle(painted))
     return LymphNodeRecord(
         label=planned.number,
-        center_ras_mm=as_point(index_to_ras(ct, start + _middle(painted)), 3),
-        wanted_long_axis_mm=round(float(node.long_axis), 3),
-        long_axis_mm=round(node.measured_long_axis(), 3),
-        short_axis_mm=round(node.structure.short_axis(node.long_axis), 3),
-        recist_axis_mm=round(recist_long, 3),
-        recist_short_axis_mm=round(recist_short, 3),
-        long_axis_ras_mm=(as_point(start_ras, 3), as_point(end_ras, 3)),
-        volume_mm3=round(node.structure.volume(node.long_axis), 3),
+        center_ras_mm=as_point(center, 3),
         grid_volume_mm3=round(float(painted.share.sum()) * voxel, 3),
         mean_hu=round(float(painted.hu[painted.label].mean()), 2),
         surrounding_mean_hu=round(float(hu[painted.box][around].mean()), 2)
         if around.any()
         else None,
         noise_hu=round(painting.noise[k].level, 2),
-        structure_repaired=repaired,
         seed=plan.seed,
         station=planned.station,
-        axis_ratio=round(node.structure.short_axis(1.0), 3),
-        irregularity=round(node.structure.irregularity, 3),
         hilum=planned.hilum,
-        anatomy_estimated=estimated,
+        **known,
         **_wanted(painting, k, plan, method),
     )
 
@@ -157,5 +173,5 @@ def provenance(plan: Plan, phase: Phase, models: Models, hashes: dict[str, str])
         "enhancement_hu": plan.request.enhancement or offsets(phase),
         "input_voxels_sha256": hashes,
         "device": models.texture.device,
-        "structure_precision": str(models.structure.precision).removeprefix("torch."),
+        "precision": str(models.texture.precision).removeprefix("torch."),
     }

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from LNGenLib.image.edge import FEWEST_OF_NODES, border_profiles, fit_spread, reach_of
-from LNGenLib.image.grid import Box, inside_grid
+from LNGenLib.image.grid import Box
 from LNGenLib.image.hu import FAT, MUSCLE
 from LNGenLib.image.noise import Noise
 from LNGenLib.structure.lymph_node import LymphNode
@@ -37,6 +37,11 @@ class BlendedNode:
     share: np.ndarray
     label: np.ndarray
     changed: np.ndarray
+
+    def put_into(self, hu: np.ndarray, part: Box = (slice(None),) * 3) -> None:
+        """Set what it changed in `hu` (z, y, x) of its box, or of this `part` of it."""
+        changed = self.changed[part]
+        hu[changed] = self.hu[part][changed]
 
 
 def blur_mm(spread: float, spacing: np.ndarray, own: float = 0.0) -> float:
@@ -112,21 +117,25 @@ class Tissue:
         return sampled(self.hu, self.step, offset)
 
     def blend(
-        self, hu: np.ndarray, node: LymphNode, scanner: Scanner, rng: np.random.Generator
+        self,
+        old: np.ndarray,
+        box: Box,
+        node: LymphNode,
+        share: np.ndarray,
+        scanner: Scanner,
+        rng: np.random.Generator,
     ) -> BlendedNode:
-        """Paint `node` of this tissue into the CT `hu` (z, y, x; not modified).
+        """Paint `node` of this tissue over the HU `old` (z, y, x; not modified) of a CT's `box`.
 
         new = (1 - w) old + w tissue + sqrt(1 - (1 - w)^2) noise, with w the node's share of each
-        voxel as the scan shows it (`scanned`). Tissue comes without grain of
+        voxel as the scan shows it, `share` by `scanned`. Tissue comes without grain of
         its own, so the level of the noise is the same inside, in the band and outside.
         """
-        box = inside_grid(node.box(REACH), hu.shape)
-        weight = scanned(node, box, scanner.spread)
         own = self.at(voxel_offsets(node, box))
-        fresh = np.sqrt(1 - (1 - weight) ** 2) * scanner.noise.level
+        fresh = np.sqrt(1 - (1 - share) ** 2) * scanner.noise.level
         fresh = fresh * scanner.noise.draw(own.shape, rng)
-        old = hu[box].astype(np.float32)
-        new = (1 - weight) * old + weight * own + fresh
-        changed = weight > 0
-        new = np.where(changed, np.clip(old + whole(new - old), -1024, 3071), old).astype(hu.dtype)
-        return BlendedNode(box, new, weight, label_of(weight), changed)
+        hu = old.astype(np.float32)
+        new = (1 - share) * hu + share * own + fresh
+        changed = share > 0
+        new = np.where(changed, np.clip(hu + whole(new - hu), -1024, 3071), hu).astype(old.dtype)
+        return BlendedNode(box, new, share, label_of(share), changed)

@@ -18,10 +18,9 @@ from scipy import ndimage
 from torch.nn.functional import interpolate
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.grid import inside_grid
+from LNGenLib.image.grid import Box
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.texture.blending import (
-    REACH,
     BlendedNode,
     Scanner,
     Tissue,
@@ -72,21 +71,27 @@ class DiffTumorTissue(Tissue):
     """Tissue that goes into a CT by its blurred mask."""
 
     def blend(
-        self, hu: np.ndarray, node: LymphNode, scanner: Scanner, rng: np.random.Generator
+        self,
+        old: np.ndarray,
+        box: Box,
+        node: LymphNode,
+        share: np.ndarray,
+        scanner: Scanner,
+        rng: np.random.Generator,
     ) -> BlendedNode:
-        """Paint `node` into the CT `hu` (z, y, x; not modified), weighted by its blurred mask.
+        """Paint `node` over the HU `old` (z, y, x; not modified) of a CT's `box`, weighted by its
+        blurred mask.
 
         What the blur carries beyond LN-Gen's reach is cut off. The label is the mask's, not that of
         what a scanner shows.
         """
-        box = inside_grid(node.box(REACH), hu.shape)
         label = label_of(node.occupancy(box))
         offset = voxel_offsets(node, box)
         mask = patch_distance(node.structure, node.rotation, node.long_axis, FRAME) < 0
         blend = ndimage.gaussian_filter(mask.astype(np.float32), rng.uniform(0, WIDEST_BLEND))
         weight = sampled(blend, self.step, offset) * within_reach(label, node.spacing)
-        old = hu[box].astype(np.float32)
-        new = np.rint((1 - weight) * old + weight * self.at(offset)).astype(hu.dtype)
+        hu = old.astype(np.float32)
+        new = np.rint((1 - weight) * hu + weight * self.at(offset)).astype(old.dtype)
         return BlendedNode(box, new, weight, label, weight > 0)
 
 
