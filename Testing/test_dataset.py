@@ -1,4 +1,4 @@
-"""Data sets are made whole: resumed, on Ray, in both layouts; each case as if it were alone."""
+"""Data sets are made whole: resumed, by many, in both layouts; each case as if it were alone."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dataset_tasks import Task
 
 from LNGenLib.datasets import writing
 from LNGenLib.datasets.cases import Case, read_cases
 from LNGenLib.datasets.dataset import make_dataset
 from LNGenLib.datasets.manifest import DatasetSettings
-from LNGenLib.datasets.running import on_ray, run_here
+from LNGenLib.datasets.running import in_processes, on_ray, run_here
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import read_image, to_array, write_image
@@ -117,11 +118,33 @@ def test_an_interrupted_run_goes_on_where_it_was(made, crops, models, tmp_path):
     assert make_dataset(cases, tmp_path / "d", COUNT, SETTINGS, models) == (0, {})
 
 
+def test_processes_make_the_same_cases(made, crops, models, tmp_path):
+    make_dataset(read_cases(crops), tmp_path / "d", COUNT, SETTINGS, models, run=in_processes(2))
+    check_equal(made, tmp_path / "d")
+
+
+def test_what_a_lost_process_left_is_done_again(tmp_path):
+    told = []
+    in_processes(2)(Task(tmp_path, 2), [0, 1, 3], told.append)
+    assert told == [1, 2, 3] and all((tmp_path / str(number)).exists() for number in (0, 1, 3))
+
+
+def test_processes_that_are_always_lost_end_the_run(tmp_path):
+    with pytest.raises(InputError, match="is the memory full.*: give fewer workers"):
+        in_processes(1)(Task(tmp_path, 99), [1], print)
+
+
+def test_a_task_s_error_ends_the_run(tmp_path):
+    with pytest.raises(InputError, match="number 2 can't be made"):
+        in_processes(2)(Task(tmp_path, 0), [2, *range(3, 40)], print)
+    assert len(list(tmp_path.iterdir())) < 37
+
+
 @pytest.mark.slow
 def test_ray_makes_the_same_cases(made, crops, models, tmp_path):
     pytest.importorskip("ray", reason="the cluster extra is not installed")
     folder = tmp_path / "d"
-    make_dataset(read_cases(crops), folder, COUNT, SETTINGS, models, run=on_ray("local", 2))
+    make_dataset(read_cases(crops), folder, COUNT, SETTINGS, models, run=on_ray("local"))
     check_equal(made, folder)
     (tmp_path / "bad").mkdir()
     write_image(sitk.Image(8, 8, 8, sitk.sitkInt16) + 40, tmp_path / "bad/ct.nii.gz")
@@ -132,7 +155,7 @@ def test_ray_makes_the_same_cases(made, crops, models, tmp_path):
             1,
             SETTINGS,
             models,
-            run=on_ray("local", 1),
+            run=on_ray("local"),
         )
 
 
@@ -206,7 +229,8 @@ def test_lymph_nodes_that_fit_nowhere_are_reported(crops, models, tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--workers", "2"], "--workers and --gpus are Ray's"),
+        (["--gpus", "1"], "--gpus is Ray's: give the --ray address"),
+        (["--ray", "local", "--workers", "2"], "leave out --workers or --ray"),
         (["--count", "3", "1"], "count 3 to 1: give MIN <= MAX"),
         (["--long-axis", "1", "5"], "long axis 1 to 5 mm"),
     ],

@@ -23,18 +23,20 @@ def dataset(
     steps: opt.Steps = 6,
     seed: opt.Seed = 0,
     ray: opt.Ray = None,
-    workers: opt.Workers = None,
+    workers: opt.Workers = 1,
     gpus: opt.Gpus = 0.0,
     device: opt.Device = "auto",
     structure_weights: opt.ResolvedWeights = None,
     texture_weights: opt.ResolvedWeights = None,
 ) -> None:
     """Write synthetic cases with manifest; the same command goes on after an interruption."""
-    from LNGenLib.datasets.running import on_ray, run_here
+    from LNGenLib.datasets.running import in_processes, on_ray, run_here
     from LNGenLib.structure.sizes import Sizes
 
-    if ray is None and (workers is not None or gpus):
-        raise InputError("--workers and --gpus are Ray's: give --ray local, or an address")
+    if ray is None and gpus:
+        raise InputError("--gpus is Ray's: give the --ray address of a cluster")
+    if ray is not None and workers > 1:
+        raise InputError("the number of workers is the cluster's own: leave out --workers or --ray")
     check_output(output, (), (cases, anatomy))
     found = cases_of(cases, classes)
     axes = Sizes(sizes, *long_axis)
@@ -44,7 +46,8 @@ def dataset(
 
     settings = DatasetSettings(seed, count, axes, steps, layout, least_conspicuity)
     models = LNGenLib.Models(device, structure_weights, texture_weights)
-    run = run_here if ray is None else on_ray(ray, workers, gpus)
+    here = run_here if workers == 1 else in_processes(workers)
+    run = here if ray is None else on_ray(ray, gpus)
     with shown_progress() as progress:
         made = make_dataset(found, output, number, settings, models, anatomy, run, progress)
     print_left_out(made.left_out)

@@ -202,8 +202,8 @@ LeastConspicuity = Annotated[
     ),
 ]
 Layout = Annotated[LayoutName, Option(help="nnU-Net raw, or a folder a case.")]
-Ray = Annotated[str | None, Option(metavar="ADDRESS|local", help="Work on a Ray cluster.")]
-Workers = Annotated[int | None, Option(min=1, help="Processes with --ray local; one a core.")]
+Ray = Annotated[str | None, Option(metavar="ADDRESS", help="Work on a Ray cluster.")]
+Workers = Annotated[int, Option(min=1, help="Processes of this machine.")]
 Gpus = Annotated[float, Option(min=0.0, help="GPUs a Ray task takes; 0.25: four share one.")]
 
 # Training

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from LNGenLib.image.io import like
 from LNGenLib.placement.candidate_region import NoPlace, deep
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import case_seed
+from LNGenLib.scan import Scan
 from LNGenLib.synthesis.engine import synthesize
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import enhancement_like
@@ -72,6 +73,10 @@ class CaseMaker:
         name, why = next(iter(left_out.items()))
         raise InputError(f"no case can be used; {name}: {why}")
 
+    def source(self, number: int) -> str:
+        """The id of the source whose turn it is."""
+        return self._sources(number)[0][0]
+
     def _sources(self, number: int) -> list[tuple[str, Case | None]]:
         """Sources in the order of their turns: one of their own in each round, over all with which
         the data set was begun, so that one that can't be used moves no other's turn."""
@@ -92,18 +97,18 @@ class CaseMaker:
             allow_fewer=True,
             least_conspicuity=self.settings.least_conspicuity,
         )
-        source, models = case.load(as_stored=True), _loaded(self.models)
-        scan = scan_of(case, source, self.anatomy)
+        models, (source, scan) = _loaded(self.models), _read(case, self.anatomy)
         if source.nodes is not None:
-            brightness = _enhancement(scan.hu, source.nodes)
+            real = source.nodes
+            brightness = scan.once("enhancement", None, lambda: _enhancement(scan.hu, real))
             request = dataclasses.replace(request, enhancement=brightness)
         try:
             return synthesize(scan, request, models), source
         except HardlySeen:  # it would be as faint anywhere else
             raise
         except NoPlace:
-            anywhere = like(deep(scan.hu).astype(np.uint8), scan.ct)
-            return synthesize(dataclasses.replace(scan, region=anywhere), request, models), source
+            anywhere = scan.once("anywhere", None, lambda: _anywhere(scan))
+            return synthesize(anywhere, request, models), source
 
     def _write(
         self,
@@ -136,6 +141,12 @@ class CaseMaker:
 def name_of(number: int) -> str:
     """The id of a synthetic case."""
     return f"synthetic_{number:05d}"
+
+
+def _anywhere(scan: Scan) -> Scan:
+    """The scan with a region that is all of the body but what lies beneath the skin."""
+    region = like(deep(scan.hu).astype(np.uint8), scan.ct)
+    return dataclasses.replace(scan, region=region)
 
 
 def _enhancement(ct: sitk.Image, real: sitk.Image) -> tuple[float, float] | None:
@@ -186,6 +197,7 @@ def make_dataset(
     anatomy = anatomy and anatomy.absolute()
     order, models = tuple(shared["sources"]), dataclasses.replace(models)
     maker = CaseMaker(settings, sources, order, output, anatomy, models)
+    missing.sort(key=maker.source)  # those of one source in a row, which keeps what it shows
 
     def done(made: int) -> None:
         progress.advance("cases", count - len(missing) + made, count)
@@ -197,6 +209,13 @@ def make_dataset(
         now = write_manifest(writer, shared)
     new = (why for id, why in now.items() if id not in there)
     return Made(len(missing), {name: why for one in new for name, why in one.items()})
+
+
+@lru_cache(maxsize=1)
+def _read(case: Case, anatomy: Path | None) -> tuple[Loaded, Scan]:
+    """A case, and its scan with what was found in it: the next one is often of the same."""
+    source = case.load(as_stored=True)
+    return source, scan_of(case, source, anatomy)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Numbered tasks, one after the other in this process, or many at a time on Ray.
+"""Numbered tasks, one after the other in this process, or many at a time in others or on Ray.
 
 Each task writes its own result, and depends on its number alone: so it doesn't matter who does it.
 """
@@ -6,16 +6,22 @@ Each task writes its own result, and depends on its number alone: so it doesn't 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from importlib.util import find_spec
+from multiprocessing import get_context
 
 from LNGenLib.errors import InputError
+from LNGenLib.threads import usable_cpus
 
 DoTask = Callable[[int], None]
 RunTasks = Callable[[DoTask, Sequence[int], Callable[[int], None]], None]
 
 RETRIES = 3  # of a task whose worker was lost
+_OWN: list[DoTask] = []  # a worker process's task
 QUEUED = 4  # tasks submitted for each that can run: enough to keep workers busy
 
 
@@ -26,9 +32,56 @@ def run_here(task: DoTask, numbers: Sequence[int], done: Callable[[int], None]) 
         done(count)
 
 
-def on_ray(address: str, workers: int | None = None, gpus: float = 0.0) -> RunTasks:
-    """A runner on Ray: the cluster at `address`, or `local` for `workers` processes of this machine
-    (one a core by default).
+def in_processes(workers: int) -> RunTasks:
+    """A runner on so many processes of this machine.
+
+    Where one of them is lost, what is left is done again, unless three times in a row nothing comes
+    of it; the first error of a task ends the run. A program that calls this itself must be safe to
+    be imported by its children (`if __name__ == "__main__":`).
+    """
+    return partial(_run_in_processes, workers)
+
+
+def _run_in_processes(
+    workers: int, task: DoTask, numbers: Sequence[int], done: Callable[[int], None]
+) -> None:
+    left, fruitless = list(numbers), 0
+    threads = max(usable_cpus() // workers, 1)
+    while left:
+        before = len(left)
+        with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (task, threads)) as pool:
+            waiting = {pool.submit(_do_own, number): number for number in left}
+            try:
+                for finished in as_completed(waiting):
+                    finished.result()
+                    left.remove(waiting[finished])
+                    done(len(numbers) - len(left))
+            except BrokenProcessPool:
+                fruitless = 0 if len(left) < before else fruitless + 1
+                if fruitless > RETRIES:
+                    raise InputError(
+                        f"a worker process was lost {fruitless} times (is the memory full?): give "
+                        "fewer workers, and run the same again to go on"
+                    ) from None
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+
+def _begin(task: DoTask, threads: int) -> None:
+    """In a worker process, which ends what it does when the user interrupts the run."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(threads)
+    _OWN.append(task)
+
+
+def _do_own(number: int) -> None:
+    _OWN[0](number)
+
+
+def on_ray(address: str, gpus: float = 0.0) -> RunTasks:
+    """A runner on the Ray cluster at `address`; `local` is one of this machine.
 
     A task takes a core and `gpus` of a GPU (0.25: four share one). One whose worker is lost is done
     again, three times at most; the first error of a task ends the run. Raises InputError where
@@ -37,13 +90,9 @@ def on_ray(address: str, workers: int | None = None, gpus: float = 0.0) -> RunTa
     if find_spec("ray") is None:
         raise InputError('ray is missing: pip install "lngen[cluster]"')
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves the machine unasked
-    settings = {"log_to_driver": False, "logging_level": "ERROR"}
+    settings = {"address": address, "log_to_driver": False, "logging_level": "ERROR"}
     if address == "local":
-        settings |= {"address": "local", "num_cpus": workers, "include_dashboard": False}
-    elif workers is not None:
-        raise InputError("the number of workers is the cluster's own: leave out --workers")
-    else:
-        settings |= {"address": address}
+        settings["include_dashboard"] = False
     return partial(_run_on_ray, settings, gpus)
 
 

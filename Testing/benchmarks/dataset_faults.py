@@ -1,6 +1,6 @@
-"""Is a data set whole and the same when Ray makes it and is killed at random?
+"""Is a data set whole and the same when several processes make it and are killed at random?
 
-Makes cases of small crops of the phantom in one process; then again on Ray with 2 workers, killed
+Makes cases of small crops of the phantom in one process; then again by 2 processes, killed
 (SIGKILL) twice at random moments and resumed. Prints what is there after each run, and whether the
 cases of the two are equal: labels, HU within 1, manifest; none twice, none missing or unreadable.
 
@@ -47,7 +47,7 @@ def whole(folder: Path) -> int:
 
 
 def run_and_kill(run: list[str], folder: Path, moment: int, delay: float) -> int:
-    """Kill the command some seconds after a number of cases are whole; processes of Ray that
+    """Kill the command some seconds after a number of cases are whole; workers that
     outlived it by more than a minute (they are ended then)."""
     process = subprocess.Popen(run, stdout=subprocess.DEVNULL)
     while whole(folder) < moment and process.poll() is None:
@@ -89,22 +89,22 @@ def main(
     """Print the table."""
     console, chance = Console(width=120), random.Random(seed)
     with tempfile.TemporaryDirectory() as temporary:
-        crops, one, ray = (Path(temporary) / name for name in ("crops", "one", "ray"))
+        crops, one, several = (Path(temporary) / name for name in ("crops", "one", "several"))
         write_fat_crops(crops, CROPS, (2.0, 2.0, 2.5), (48, 48, 24))
         begin = time.perf_counter()
         subprocess.run(command(crops, one, number), check=True, stdout=subprocess.DEVNULL)
         runs = [("one process", whole(one), time.perf_counter() - begin, "")]
-        on_ray = command(crops, ray, number, "--ray", "local", "--workers", str(workers))
+        by_workers = command(crops, several, number, "--workers", str(workers))
         for moment in sorted(chance.sample(range(number // 10, number - number // 10), 2)):
             begin = time.perf_counter()
-            alive = run_and_kill(on_ray, ray, moment, chance.uniform(0, 2))
+            alive = run_and_kill(by_workers, several, moment, chance.uniform(0, 2))
             told = f"killed; {alive} processes outlived it"
-            runs.append((f"Ray, {workers} workers", whole(ray), time.perf_counter() - begin, told))
+            runs.append((f"{workers} workers", whole(several), time.perf_counter() - begin, told))
         begin = time.perf_counter()
-        subprocess.run(on_ray, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(by_workers, check=True, stdout=subprocess.DEVNULL)
         told = "resumed to the end"
-        runs.append((f"Ray, {workers} workers", whole(ray), time.perf_counter() - begin, told))
-        figures = compare(ray, one, number)
+        runs.append((f"{workers} workers", whole(several), time.perf_counter() - begin, told))
+        figures = compare(several, one, number)
     table = Table("run", "whole cases after it", "seconds", "")
     for name, count, seconds, told in runs:
         table.add_row(name, str(count), f"{seconds:.0f}", told)
