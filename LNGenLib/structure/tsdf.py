@@ -44,7 +44,7 @@ def diameter(points: np.ndarray) -> tuple[float, np.ndarray]:
     point farthest from the other until none is farther: on a smooth surface all points are on the
     convex hull, and too many to compare each with each.
     """
-    along = _directions(points.shape[1]) @ points.T
+    along = _directions(points.shape[1]) @ points.astype(np.float32).T
     ends = points[np.unique([along.argmax(1), along.argmin(1)])]
     distances = spatial.distance.cdist(ends, ends)
     pair = ends[list(np.unravel_index(distances.argmax(), distances.shape))]
@@ -60,8 +60,9 @@ def diameter(points: np.ndarray) -> tuple[float, np.ndarray]:
 
 @cache
 def _directions(dimensions: int) -> np.ndarray:
-    """Unit vectors (n, dimensions), even over half the circle or sphere (Fibonacci lattice)."""
-    k: np.ndarray = np.arange(DIRECTIONS) + 0.5
+    """Unit vectors (n, dimensions) float32, even over half the circle or sphere (Fibonacci
+    lattice)."""
+    k: np.ndarray = np.arange(DIRECTIONS, dtype=np.float32) + 0.5
     if dimensions == 2:
         angle = np.pi * k / DIRECTIONS
         return np.stack([np.cos(angle), np.sin(angle)], 1)

@@ -72,7 +72,7 @@ def plan(
         [(1, 'mesorectal'), (2, 'mesorectal')]
     """
     models = models or Models()
-    with _measured(scan, request.artery_hu) as measured:
+    with _measured(scan, request.artery_hu, paints=False) as measured:
         drawn, _ = _planned(scan, request, models, measured, progress)
         phase, images = measured.traits.result().phase, measured.hashes.result()
     progress.finish()
@@ -136,12 +136,14 @@ def _load(models: Models, progress: Progress) -> None:
 
 
 @contextmanager
-def _measured(scan: Scan, artery: float | None, phase: Phase | None = None) -> Iterator[Measured]:
-    """What painting needs to know of the scan, measured beside the block, which leaves a second
-    core mostly idle; the `phase` may be known."""
+def _measured(
+    scan: Scan, artery: float | None, phase: Phase | None = None, paints: bool = True
+) -> Iterator[Measured]:
+    """What painting needs, made beside the block, which leaves a second core mostly idle; the
+    `phase` may be known."""
     # views made here: made beside a filter, they move an image's voxels elsewhere
     hu, spacing, labels = _arrays(scan)
-    voxels = _voxels(scan)
+    voxels, own = _voxels(scan), sitk.GetArrayViewFromImage(scan.ct)
 
     def traits() -> ScanTraits:
         spread = scan.once("edge spread", None, lambda: edge_spread(hu, spacing))
@@ -151,15 +153,23 @@ def _measured(scan: Scan, artery: float | None, phase: Phase | None = None) -> I
         return ScanTraits(spread, found)
 
     with ThreadPoolExecutor(1) as beside:
-        yield Measured(beside.submit(traits), beside.submit(_hashes, scan, voxels))
+        yield Measured(
+            beside,
+            beside.submit(traits),
+            beside.submit(_hashes, scan, voxels),
+            beside.submit(lambda: ResultImages.before(own, scan.ct) if paints else None),
+        )
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A scan's traits and the hashes of its images, as soon as they are there."""
+    """A scan's traits, the hashes of its images, and images for the result, as soon as they are
+    there; and who makes them, one after the other."""
 
+    beside: ThreadPoolExecutor
     traits: Future[ScanTraits]
     hashes: Future[dict[str, str]]
+    images: Future[ResultImages | None]
 
 
 def _voxels(scan: Scan) -> dict[str, np.ndarray]:
@@ -195,24 +205,22 @@ def _painted(
 ) -> SynthesisResult:
     traits = measured.traits.result()
     plan = dataclasses.replace(plan, phase=traits.phase)
-    hu, voxels = sitk.GetArrayViewFromImage(scan.hu), sitk.GetArrayViewFromImage(scan.ct)
-    with ThreadPoolExecutor(1) as beside:  # while networks leave a CPU idle
-        images = beside.submit(ResultImages.before, voxels, scan.ct)
-        measures = beside.map(partial(measures_of, ct=scan.hu), nodes)
-        painting = paint_nodes(
-            hu,
-            nodes,
-            plan.seed,
-            models.texture,
-            plan.request.texture_steps,
-            progress,
-            numbers=[planned.index for planned in plan.nodes],
-            traits=traits,
-            enhancement=plan.request.enhancement,
-            looks=[planned.look for planned in plan.nodes],
-        )
-        records = make_records(scan, plan, nodes, samples, measures, painting, models.method)
-        made = images.result()
+    measures = measured.beside.map(partial(measures_of, ct=scan.hu), nodes)
+    painting = paint_nodes(
+        sitk.GetArrayViewFromImage(scan.hu),
+        nodes,
+        plan.seed,
+        models.texture,
+        plan.request.texture_steps,
+        progress,
+        numbers=[planned.index for planned in plan.nodes],
+        traits=traits,
+        enhancement=plan.request.enhancement,
+        looks=[planned.look for planned in plan.nodes],
+    )
+    records = make_records(scan, plan, nodes, samples, measures, painting, models.method)
+    made = measured.images.result()
+    assert made is not None
     made.add(painting.nodes, [planned.number for planned in plan.nodes])
     progress.finish()
     return SynthesisResult(

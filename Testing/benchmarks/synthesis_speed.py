@@ -1,19 +1,24 @@
 """How long does a lymph node take, from the CT to the files, and how much memory?
 
-Paints nodes of 4-20 mm alone and ten at a time, models loaded, default steps; prints seconds a node
-by stage and nodes a minute on the CPU and, where there is one, a CUDA GPU. Without a CT it paints
-the pelvic phantom on 512 x 512 x 300 voxels. Peak memory (Linux) is that of the process while it
-paints nodes and writes files, the CT held all the time.
+Paints nodes of 4-20 mm with the models loaded: one into a CT that is new, another into the same CT,
+and ten into a new one; then the same without labels. Prints medians of seconds a node by stage, on
+the CPU and, where there is one, a CUDA GPU. Stages go on beside one another: `anatomy` is what is
+left of it when the structures are drawn, `rest` what no stage shows. Without a CT it paints the
+pelvic phantom on 512 x 512 x 300 voxels. Peak memory (Linux) is the process's from the CT on.
 
-    python Testing/benchmarks/synthesis_speed.py --threads 2
+    python Testing/benchmarks/synthesis_speed.py
     python Testing/benchmarks/synthesis_speed.py --ct CT --region-box R1 R2 A1 A2 S1 S2
 """
 
 from __future__ import annotations
 
+from LNGenLib.threads import share_cpus
+
+share_cpus()  # as the command and the worker do, before NumPy and torch start
+
+import statistics
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -33,62 +38,76 @@ from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.request import SynthesisRequest
 
 Box = Optional[tuple[float, float, float, float, float, float]]
+STAGES = ("structures", "anatomy", "placement", "texture", "painting", "rest", "writing")
+KINDS = {"one": 1, "another": 1, "ten": 10}
 
 
 def seconds(
-    ct: sitk.Image, labels: sitk.Image | None, models: Models, box: Box, count: int, runs: int
-) -> Counter[str]:
-    """Seconds a node by stage, the mean of some runs after one that warms up.
-
-    `rest` is what no stage shows: checks, hashes and images.
-    """
-    spent: Counter[str] = Counter()
-    for run in range(runs + 1):
-        begin, progress = time.perf_counter(), Progress()
-        request = SynthesisRequest(count, Sizes("uniform", 4.0, 20.0), run, box)
-        result = synthesize(Scan(ct, labels), request, models, progress)
-        progress.stage("writing")
+    scan: Scan, models: Models, box: Box, count: int, seed: int, write: bool
+) -> dict[str, float]:
+    """Seconds a node by stage."""
+    begin, progress = time.perf_counter(), Progress()
+    request = SynthesisRequest(count, Sizes("uniform", 4.0, 20.0), seed, box)
+    result = synthesize(scan, request, models, progress)
+    spent = progress.seconds
+    spent["rest"] = time.perf_counter() - begin - sum(spent.values())
+    if write:
+        begin = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             result.write(Path(folder))
-        progress.finish()
-        if run:
-            spent.update(progress.seconds)
-            spent["rest"] += time.perf_counter() - begin - sum(progress.seconds.values())
-    return Counter({stage: value / runs / count for stage, value in spent.items()})
+        spent["writing"] = time.perf_counter() - begin
+    return {stage: spent.get(stage, 0.0) / count for stage in STAGES}
+
+
+def images(ct: Path | None) -> tuple[sitk.Image, sitk.Image | None]:
+    """The CT, and its labels, where it is the phantom."""
+    if ct:
+        return as_ct(read_ct(ct)), None
+    phantom = pelvic_phantom(0, (0.75, 0.75, 1.0), (512, 512, 300))
+    return phantom.ct, phantom.labels
+
+
+def peak() -> float:
+    """Peak memory of this process in GiB, since `clear_refs` was written."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 2**20
 
 
 def main(
     ct: Optional[Path] = None,
     region_box: Annotated[Box, typer.Option()] = None,
-    runs: int = 3,
-    threads: int = 2,
+    runs: int = 5,
 ) -> None:
     """Print the table."""
-    torch.set_num_threads(threads)
-    console = Console(width=160)
-    if ct:
-        image, labels = as_ct(read_ct(ct)), None
-    else:
-        phantom = pelvic_phantom(0, (0.75, 0.75, 1.0), (512, 512, 300))
-        image, labels = phantom.ct, phantom.labels
+    console, (image, labels) = Console(width=160), images(ct)
+    table = Table("device", "labels", "nodes", *STAGES, "made", "with files")
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
-    rows = {}
+    peaks = []
     for device in ["cpu"] + ["cuda"] * torch.cuda.is_available():
         models = Models(device)
-        for count in (1, 10):
-            rows[device, count] = seconds(image, labels, models, region_box, count, runs)
-    stages = list(next(iter(rows.values())))
-    table = Table("device", "nodes", *stages, "in all", "without writing", "nodes a minute")
-    for (device, count), spent in rows.items():
-        total = spent.total()
-        cells = [f"{value:.2f}" for value in (*map(spent.get, stages), total)]
-        made = total - spent["writing"]
-        table.add_row(device, str(count), *cells, f"{made:.2f}", f"{60 / total:.0f}")
-    console.print(f"{image.GetSize()} voxels, {threads} CPU threads; seconds a lymph node:")
+        for anatomy in (labels, None) if labels else (None,):
+            rows: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
+            for run in range(runs + 1):  # the first warms up
+                scan = None
+                for kind, count in KINDS.items():
+                    if kind != "another":
+                        del scan  # one CT at a time
+                        scan = Scan(image, anatomy)
+                    seed = run + 100 * (kind == "another")
+                    found = seconds(scan, models, region_box, count, seed, bool(run))
+                    rows[kind] += [found] * bool(run)
+                    peaks += [peak()] * (not run)
+            for kind, found in rows.items():
+                made = [sum(one.values()) - one["writing"] for one in found]
+                whole = [sum(one.values()) for one in found]
+                cells = [[one[stage] for one in found] for stage in STAGES]
+                shown = [f"{statistics.median(values):.2f}" for values in (*cells, made, whole)]
+                table.add_row(device, "yes" if anatomy else "no", kind, *shown)
+    console.print(
+        f"{image.GetSize()} voxels, {torch.get_num_threads()} CPU threads; seconds a node"
+    )
     console.print(table)
-    status = Path("/proc/self/status").read_text()
-    peak = int(status.split("VmHWM:")[1].split()[0])
-    console.print(f"peak memory {peak / 2**20:.1f} GiB")
+    console.print(f"peak memory {max(peaks):.2f} GiB, with writing {peak():.2f} GiB")
 
 
 if __name__ == "__main__":
