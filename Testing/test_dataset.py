@@ -12,12 +12,12 @@ import pytest
 import SimpleITK as sitk
 from dataset_tasks import Task
 
-from LNGenLib.datasets import writing
 from LNGenLib.datasets.cases import Case, read_cases
 from LNGenLib.datasets.dataset import make_dataset
 from LNGenLib.datasets.manifest import DatasetSettings
 from LNGenLib.datasets.running import in_processes, on_ray, run_here
 from LNGenLib.errors import InputError
+from LNGenLib.image import io
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.io import read_image, to_array, write_image
 from LNGenLib.progress import Progress
@@ -200,7 +200,7 @@ def test_another_data_set_is_not_mixed_in(made, crops, models, tmp_path):
 def test_a_full_disk_is_told_and_the_cases_before_it_stay(
     made, crops, models, tmp_path, monkeypatch
 ):
-    write, written = writing.write_image, []
+    write, written = io.write_image, []
 
     def until_full(image, path):
         written.append(path)
@@ -208,7 +208,7 @@ def test_a_full_disk_is_told_and_the_cases_before_it_stay(
             raise OSError(errno.ENOSPC, "No space left on device")
         write(image, path)
 
-    monkeypatch.setattr(writing, "write_image", until_full)
+    monkeypatch.setattr(io, "write_image", until_full)
     with pytest.raises(InputError, match="can't be written to .*: make room, and run the same"):
         make_dataset(read_cases(crops), tmp_path / "d", COUNT, SETTINGS, models)
     assert [case.id for case in read_cases(tmp_path / "d")] == ["synthetic_00000"]

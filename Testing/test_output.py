@@ -15,6 +15,7 @@ from segmentation_data import write_cases
 
 from LNGenLib.errors import InputError, OutputError
 from LNGenLib.files import check_output, is_own, keep_settings, output_folder, whole_file
+from LNGenLib.image import io
 from LNGenLib.image.io import marked_own, marked_synthetic, write_image, write_picture
 from LNGenLib.image.verify import check_written
 from LNGenLib.service.server.serve import locked
@@ -194,17 +195,18 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("kind", [np.int16, np.uint8])
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_is_not_written_whole_does_not_take_its_name(tmp_path, monkeypatch, name, damage):
-    write = sitk.WriteImage
+def test_what_is_not_written_whole_does_not_take_its_name(
+    tmp_path, monkeypatch, name, kind, damage
+):
+    def damaged(path, image):
+        path.write_bytes(damage(path.read_bytes()))
+        check_written(path, image)
 
-    def damaged(image, path, **options):
-        write(image, path, **options)
-        Path(path).write_bytes(damage(Path(path).read_bytes()))
-
-    monkeypatch.setattr(sitk, "WriteImage", damaged)
+    monkeypatch.setattr(io, "check_written", damaged)
     with pytest.raises(OutputError, match=f"{name} can't be written whole"):
-        write_image(image(shape=(20, 20, 20)), tmp_path / name)
+        write_image(image(kind, shape=(20, 20, 20)), tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 

@@ -112,7 +112,7 @@ def test_what_is_installed_into_slicer_replaces_nothing_of_it():
     lines = (MODULE / "Resources" / "requirements.txt").read_text().splitlines()
     names = {Requirement(line).name.lower() for line in lines if line and line[0] != "#"}
     assert not names & {"lngen", "vtk", "simpleitk", "numpy", "torch", "torchvision"}
-    assert {"monai", "fastapi", "uvicorn", "safetensors", "einops", "scikit-image"} <= names
+    assert {"monai", "fastapi", "uvicorn", "safetensors", "einops", "scikit-image", "isal"} <= names
 
 
 def test_the_check_boxes_are_the_stations():

@@ -220,7 +220,8 @@ def test_the_client_needs_only_what_slicer_ships():
     code = (
         "import sys\n"
         "for name in ('torch', 'fastapi', 'uvicorn', 'starlette', 'pydantic', 'scipy', 'skimage',\n"
-        "    'monai', 'einops', 'safetensors', 'typer', 'rich', 'vtk', 'httptools'):\n"
+        "    'monai', 'einops', 'safetensors', 'typer', 'rich', 'vtk', 'httptools',\n"
+        "    'isal'):\n"
         "    sys.modules[name] = None\n"
         "import LNGenLib.service.client.client, LNGenLib.service.client.local"
     )

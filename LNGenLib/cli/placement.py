@@ -21,7 +21,7 @@ def placement(
     overwrite: opt.Overwrite = False,
 ) -> None:
     """Show where lymph nodes may lie: prior.nii.gz, stations.seg.nrrd, stations.json, a picture."""
-    from LNGenLib.image.io import marked_own, write_image, write_picture
+    from LNGenLib.image.io import marked_own, write_images, write_picture
     from LNGenLib.placement.maps import placement_maps
     from LNGenLib.placement.picture import render_placement
 
@@ -31,8 +31,8 @@ def placement(
     scan = with_anatomy(scan, output / ANATOMY) if made else scan
     maps = placement_maps(scan)
     with output_folder(output) as folder:
-        write_image(marked_own(maps.prior), folder / "prior.nii.gz")
-        write_image(marked_own(maps.stations), folder / "stations.seg.nrrd")
+        images = {"prior.nii.gz": maps.prior, "stations.seg.nrrd": maps.stations}
+        write_images({folder / name: marked_own(image) for name, image in images.items()})
         write_json({"software": SOFTWARE} | maps.summary, folder / "stations.json")
         write_picture(render_placement(scan.hu, maps), folder / "stations.png")
     table = Table("station", "ml", "weight", "landmark", "unavailable because")

@@ -12,7 +12,7 @@ from LNGenLib.datasets.identity import CHANNEL
 from LNGenLib.datasets.label_values import written_labels
 from LNGenLib.datasets.layouts import RECORDS
 from LNGenLib.files import UNFINISHED, output_folder, read_json, write_json
-from LNGenLib.image.io import write_image
+from LNGenLib.image.io import write_images
 
 
 class NnUNet:
@@ -29,8 +29,7 @@ class NnUNet:
         files = {"ct": f"imagesTr/{id}{CHANNEL}", "label": f"labelsTr/{id}", "nodes": f"nodes/{id}"}
         paths = {name: self.folder / f"{file}.nii.gz" for name, file in files.items()}
         try:
-            for name, image in images.items():
-                write_image(image, paths[name])
+            write_images({paths[name]: image for name, image in images.items()})
             write_json(about, self.folder / RECORDS / f"{id}.json")
         except BaseException:
             for path in paths.values():
@@ -62,8 +61,7 @@ class Plain:
     def write(self, id: str, images: dict[str, sitk.Image], about: dict[str, Any]) -> None:
         """As `NnUNet.write`."""
         with output_folder(self.folder / id) as folder:
-            for name, image in images.items():
-                write_image(image, folder / f"{name}.nii.gz")
+            write_images({folder / f"{name}.nii.gz": image for name, image in images.items()})
             write_json(about, folder / "nodes.json")
 
     def records(self) -> list[Path]:

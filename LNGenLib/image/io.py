@@ -5,6 +5,8 @@ An image is a `SimpleITK.Image` (LPS, x y z); arrays are numpy (z, y, x).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,11 +28,13 @@ from LNGenLib.image.stored import (
     read_information,
     read_values,
 )
-from LNGenLib.image.verify import CHUNKS, check_written, silent
+from LNGenLib.image.verify import CHUNKS, check_written
+from LNGenLib.image.writing import write
 
 if TYPE_CHECKING:
     import PIL.Image
 
+AT_ONCE = 2  # images that are written, of a result the CT and one of its label maps
 LABEL_ERROR = 0.01  # from a whole number
 MOST_LABEL = 65535  # of uint16
 NOTE = "ITK_FileNotes"  # in NIfTI: descrip
@@ -260,9 +264,15 @@ def write_image(image: sitk.Image, path: str | Path) -> None:
     path = Path(path)
     check_image_name(path)
     with whole_file(path) as temporary:
-        with silent():
-            sitk.WriteImage(image, str(temporary), useCompression=True)
+        write(image, temporary)
         check_written(temporary, image)
+
+
+def write_images(images: Mapping[Path, sitk.Image]) -> None:
+    """As `write_image`, several at once, each of which is written where others fail."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for done in [pool.submit(write_image, image, path) for path, image in images.items()]:
+            done.result()
 
 
 def write_picture(picture: PIL.Image.Image, path: Path) -> None:

@@ -7,7 +7,6 @@ in NIfTI, it looks at no checksum, and takes `ct.nii` in place of a `ct.nii.gz` 
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
+from LNGenLib.image.packing import PIECE, Damage, zlib
 
 BLOCK = 1 << 17  # bytes that are read in one go
 PADDING = 1024  # bytes that a writer may leave behind the voxels
@@ -147,17 +147,19 @@ def _unpacked(opened: BinaryIO, length: int | None = None) -> Iterator[bytes]:
     damage, and where the last one does not end."""
     decoder = zlib.decompressobj(GZIP_OR_ZLIB)
     for block in _blocks(opened, length):
-        while block:
+        piece = b""
+        while block or len(piece) == PIECE:  # a piece that is full may not be the last one
             if decoder.eof:
                 block = block.lstrip(b"\0")  # padding behind a member
                 if not block:
                     break
                 decoder = zlib.decompressobj(GZIP_OR_ZLIB)
             try:
-                yield decoder.decompress(block)
-            except zlib.error as error:
+                piece = decoder.decompress(block, PIECE)
+            except Damage as error:
                 raise InputError(f"{opened.name} is damaged ({error}): copy it again") from error
-            block = decoder.unused_data
+            yield piece
+            block = decoder.unused_data or decoder.unconsumed_tail
     if not decoder.eof:
         raise InputError(CUT.format(opened.name))
 

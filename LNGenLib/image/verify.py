@@ -6,11 +6,6 @@ so that neither a second image nor a second file is needed.
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import os
-import threading
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -18,25 +13,11 @@ from typing import BinaryIO
 import numpy as np
 import SimpleITK as sitk
 
-PIECE = 1 << 22  # bytes compared at a time
+from LNGenLib.image.packing import PIECE, Damage, zlib
+
 LONGEST_HEADER = 1 << 26  # bytes, of NRRD and MHA
 
 Chunks = Iterator[bytes]
-_LOCK = threading.Lock()
-
-
-@contextlib.contextmanager
-def silent() -> Iterator[None]:
-    """Without stderr, where ITK's C libraries tell of a write that fails, beside the one line that
-    the user is to get; `check_written` finds that out by itself."""
-    with _LOCK, contextlib.ExitStack() as undone:
-        with contextlib.suppress(OSError):  # a program without a console has no stderr
-            kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-            undone.callback(os.close, kept)
-            undone.callback(os.dup2, kept, 2)
-            os.dup2(nowhere, 2)
-            os.close(nowhere)
-        yield
 
 
 def check_written(path: Path, image: sitk.Image) -> None:
@@ -62,7 +43,7 @@ def check_written(path: Path, image: sitk.Image) -> None:
     with path.open("rb") as file:
         try:
             whole = whole and _same(chunks(file), voxels)
-        except (EOFError, zlib.error):
+        except (EOFError, Damage):
             whole = False
     if not whole:
         raise OSError(f"{path.name} was not written whole")
@@ -79,15 +60,19 @@ def _same(chunks: Chunks, voxels: np.ndarray) -> bool:
     return done == len(wanted)
 
 
-def _nifti(file: BinaryIO | gzip.GzipFile) -> Chunks:
-    start = int(np.frombuffer(file.read(112)[108:], "<f4")[0])
-    file.seek(start)
-    yield from iter(lambda: file.read(PIECE), b"")
+def _nifti(file: BinaryIO) -> Chunks:
+    return _behind_header(iter(lambda: file.read(PIECE), b""))
 
 
 def _nifti_gz(file: BinaryIO) -> Chunks:
-    with gzip.open(file) as unpacked:  # it checks the CRC and the size at the end
-        yield from _nifti(unpacked)
+    return _behind_header(_unpacked(file, 31))
+
+
+def _behind_header(chunks: Chunks) -> Chunks:
+    """What follows NIfTI's header, which the first chunk holds."""
+    head = next(chunks, b"")
+    yield head[int(np.frombuffer(head[108:112], "<f4")[0]) :]
+    yield from chunks
 
 
 def _packed(end_of_header: bytes, wbits: int) -> Callable[[BinaryIO], Chunks]:
@@ -100,17 +85,22 @@ def _packed(end_of_header: bytes, wbits: int) -> Callable[[BinaryIO], Chunks]:
             if not piece:
                 raise EOFError("the header ends early")
             head = head[-len(end_of_header) :] + piece
-        unpacker = zlib.decompressobj(wbits)
-        while not unpacker.eof:
-            packed = unpacker.unconsumed_tail or file.read(PIECE)
-            piece = unpacker.decompress(packed, PIECE)
-            if not packed and not piece:
-                raise EOFError("the voxels end early")
-            yield piece
-        if unpacker.unused_data or file.read(1):
-            raise EOFError("something follows the voxels")
+        yield from _unpacked(file, wbits)
 
     return chunks
+
+
+def _unpacked(file: BinaryIO, wbits: int) -> Chunks:
+    """The content of gzip (31) or zlib (15), whose checksum and size are looked at."""
+    unpacker = zlib.decompressobj(wbits)
+    while not unpacker.eof:
+        packed = unpacker.unconsumed_tail or file.read(PIECE)
+        piece = unpacker.decompress(packed, PIECE)
+        if not packed and not piece:
+            raise EOFError("the voxels end early")
+        yield piece
+    if unpacker.unused_data or file.read(1):
+        raise EOFError("something follows the voxels")
 
 
 CHUNKS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from LNGenLib.errors import InputError
 from LNGenLib.files import output_folder
-from LNGenLib.image.io import write_image
+from LNGenLib.image.io import write_images
 from LNGenLib.synthesis.result import SynthesisResult
 
 SPLITS = "splits.csv"
@@ -42,8 +42,7 @@ def write_training_case(result: SynthesisResult, data: Path, name: str) -> Path:
         raise InputError(f"{data} has a case {ct.name} already: rename the volume")
     rows = _rows(table)
     with output_folder(data) as temporary:
-        write_image(result.ct, temporary / ct.name)
-        write_image(result.nodes, temporary / mask.name)
+        write_images({temporary / ct.name: result.ct, temporary / mask.name: result.nodes})
         with open(temporary / SPLITS, "w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]) if rows else ["file", "split"])
             writer.writeheader()

@@ -13,7 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.files import json_field, read_json, write_json
-from LNGenLib.image.io import like, marked_synthetic, read_image, to_array, write_image
+from LNGenLib.image.io import like, marked_synthetic, read_image, to_array, write_images
 from LNGenLib.synthesis.request import HARDLY_SEEN, Point
 from LNGenLib.validation import from_json
 
@@ -117,8 +117,7 @@ class SynthesisResult:
     def write(self, folder: Path) -> None:
         """Write `nodes.json` and images into an existing folder, each whole or not at all."""
         write_json(self.to_json(), folder / "nodes.json")
-        for name, file in self.IMAGES.items():
-            write_image(getattr(self, name), folder / file)
+        write_images({folder / file: getattr(self, name) for name, file in self.IMAGES.items()})
 
     def with_known(self, known: sitk.Image) -> sitk.Image:
         """1 (uint8) in all lymph nodes: the synthetic ones, and those `known` (not 0) before."""
