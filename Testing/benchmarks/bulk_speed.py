@@ -1,8 +1,8 @@
 """How many synthetic cases an hour does `lngen dataset` make, and in how much memory?
 
-Makes cases of eleven lymph nodes of clinical sizes in a phantom of 271 x 200 x 100 voxels, start and
-files included: by one process on one CPU, by one on all, and by two. Peak memory is that of the
-largest process.
+Makes cases of eleven lymph nodes of clinical sizes in a phantom of 271 x 200 x 100 voxels: by one
+process on one CPU, by one on all, and by two. Seconds are those of the command, start and files
+included; peak memory is that of the largest process.
 
     python Testing/benchmarks/bulk_speed.py
 """
