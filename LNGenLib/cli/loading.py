@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterator
 from threading import Thread
 
-# Optional packages of MONAI that take half of its time to load; LNGen's networks need none of them
-UNUSED = ("matplotlib", "psutil", "scipy.signal", "sklearn", "tensorboard")
+# Optional packages of MONAI that take most of its time to load; LNGen's networks need none of them
+UNUSED = ("jsonschema", "matplotlib", "psutil", "scipy.signal", "sklearn", "tensorboard")
 
 
 def load_torch_beside() -> None:
@@ -19,7 +19,8 @@ def load_torch_beside() -> None:
     Nothing of the thread has to be waited for: importing torch again does that, and raises what
     the thread met. MONAI is left out, as it loads packages that a scan's reading may be loading.
     """
-    Thread(target=_load_torch, daemon=True).start()
+    if "torch" not in sys.modules:
+        Thread(target=_load_torch, daemon=True).start()
 
 
 def _load_torch() -> None:
@@ -34,6 +35,8 @@ def load_monai() -> None:
     do in this process. Others are free to import them.
     """
     importlib.import_module("torch")
+    if "monai" in sys.modules:
+        return
     hidden = [name for name in UNUSED if name not in sys.modules]
     for name in hidden:
         sys.modules[name] = None  # type: ignore[assignment]  # Python takes it as not there
@@ -47,9 +50,12 @@ def load_monai() -> None:
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """Leave cycles alone meanwhile: an import makes a million objects, and hardly any garbage."""
+    """Search for no cycles meanwhile, nor later among what there is by then: an import makes a
+    million objects that stay, and to search through them while it makes them, and once more when
+    the process ends, takes as long as a third of the import."""
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         gc.enable()

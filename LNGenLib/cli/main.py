@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import io
 import signal
 import sys
@@ -72,7 +70,6 @@ for name, group in GROUPS.items():
 def main() -> None:
     """Entry point: an InputError or OSError becomes one line on stderr and exit code 2."""
     share_cpus()
-    atexit.register(gc.freeze)  # else a process that ends looks through all that it has for cycles
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that temporary files are removed
     if isinstance(sys.stdout, io.TextIOWrapper):  # may not hold all letters of a path
         sys.stdout.reconfigure(errors="backslashreplace")
