@@ -176,10 +176,14 @@ def painted(scan, *_, **__) -> SynthesisResult:
 class Shapes:
     """In place of the structure model."""
 
+    looks = True
     description = {"sha256": "0" * 64}
 
     def __init__(self, *_):
         pass
+
+    def knows(self, *_):
+        return True
 
     def sample(self, numbers, *_, **__):
         return Samples([BALL] * len(numbers), [False] * len(numbers))

@@ -14,6 +14,7 @@ import LNGenLib
 from LNGenLib.cli import options as opt
 from LNGenLib.cli.anatomy import ANATOMY, check_auto, with_anatomy
 from LNGenLib.cli.console import console, print_seconds, say, shown_progress
+from LNGenLib.cli.loading import load_monai, load_torch_beside
 from LNGenLib.errors import InputError
 from LNGenLib.files import check_output, output_folder
 from LNGenLib.synthesis.method import Method
@@ -21,6 +22,7 @@ from LNGenLib.synthesis.method import Method
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
+    from LNGenLib.progress import Progress
     from LNGenLib.synthesis.plan import Plan
     from LNGenLib.synthesis.result import LymphNodeRecord
 
@@ -80,8 +82,7 @@ def synthesize(
     anatomy, made = check_auto(anatomy)
     files = (ct, anatomy, region_mask, avoid, known, points, plan, Path(tumor or ct))
     check_output(output, (("plan.json",) if dry_run else RESULT) + made, files, overwrite)
-    scan = LNGenLib.Scan.read(ct, anatomy, region_mask, known or avoid, series)
-    joined = _known_labels(scan, known, avoid)
+    scan, joined = _read_scan(ct, anatomy, region_mask, avoid, known, series)
     scan = with_anatomy(scan, output / ANATOMY, device) if made else scan
     models = LNGenLib.Models(device, structure_weights, texture_weights, method)
     if dry_run:
@@ -216,6 +217,20 @@ def _repainted(
     return dataclasses.replace(planned.request, **changed)
 
 
+def _read_scan(
+    ct: Path,
+    anatomy: Path | None,
+    region_mask: Path | None,
+    avoid: Path | None,
+    known: Path | None,
+    series: str | None,
+) -> tuple[LNGenLib.Scan, sitk.Image | None]:
+    """The scan of these files, read while torch loads, and its `known` lymph nodes."""
+    load_torch_beside()
+    scan = LNGenLib.Scan.read(ct, anatomy, region_mask, known or avoid, series)
+    return scan, _known_labels(scan, known, avoid)
+
+
 def _known_labels(scan: LNGenLib.Scan, known: Path | None, avoid: Path | None) -> sitk.Image | None:
     """Labels of the lymph nodes that the CT has, if they are `known`: it has to show them."""
     from LNGenLib.scan.checks import check_nodes_shown
@@ -241,6 +256,7 @@ def demo(
 
     request = LNGenLib.SynthesisRequest(count, Sizes("clinical", 4.0, 20.0), seed)
     check_output(output, RESULT, (), overwrite)
+    load_torch_beside()
     console.print("Painting a pelvic CT phantom (no patient data) ...")
     phantom = pelvic_phantom(seed, spacing=(0.9, 0.9, 2.5))
     scan, models = LNGenLib.Scan(phantom.ct, phantom.labels), LNGenLib.Models(device)
@@ -261,6 +277,9 @@ def _write_result(
 
     with shown_progress() as progress:
         if plan is None:
+            _find_region(scan, request, progress)
+        _load(progress)
+        if plan is None:
             result = LNGenLib.synthesize(scan, request, models, progress)
         else:
             result = LNGenLib.paint(scan, plan, request, models, progress)
@@ -279,10 +298,28 @@ def _write_result(
     say(f"SYNTHETIC lymph nodes written to {output}")
 
 
+def _find_region(
+    scan: LNGenLib.Scan, request: LNGenLib.SynthesisRequest, progress: Progress
+) -> None:
+    """Find where lymph nodes may lie while torch loads. The scan keeps it for the synthesis."""
+    from LNGenLib.synthesis.region import region_of
+
+    progress.stage("anatomy")
+    region_of(scan, request)
+
+
+def _load(progress: Progress) -> None:
+    """Load the models' code; what it takes counts as theirs."""
+    progress.stage("models")
+    load_monai()
+
+
 def _write_plan(
     scan: LNGenLib.Scan, request: LNGenLib.SynthesisRequest, output: Path, models: LNGenLib.Models
 ) -> None:
     with shown_progress() as progress:
+        _find_region(scan, request, progress)
+        _load(progress)
         plan = LNGenLib.plan(scan, request, models, progress)
         with output_folder(output) as folder:
             plan.write(folder / "plan.json")

@@ -5,22 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from LNGenLib.errors import InputError
-from LNGenLib.structure.ellipsoids import EllipsoidModel
-from LNGenLib.structure.model import BATCH as STRUCTURES
-from LNGenLib.structure.model import StructureModel
 from LNGenLib.synthesis.method import Method
-from LNGenLib.texture.difftumor import DiffTumorModel
-from LNGenLib.texture.model import BATCH as TISSUES
-from LNGenLib.texture.model import TextureModel
+
+if TYPE_CHECKING:
+    from LNGenLib.structure.ellipsoids import EllipsoidModel
+    from LNGenLib.structure.model import StructureModel
+    from LNGenLib.texture.model import TextureModel
 
 
 @dataclass(frozen=True)
 class Models:
-    """The trained models, loaded once, when first used: shipped weights, or own by path.
+    """The trained models, loaded once, and torch with them, when first used: shipped weights, or
+    own by path.
 
     By the method `difftumor` structures are elastic ellipsoids, and `texture_weights` are those of
     the DiffTumor-style baseline.
@@ -39,6 +38,9 @@ class Models:
     @cached_property
     def structure(self) -> StructureModel | EllipsoidModel:
         """The structure model on its device; InputError for unusable weights."""
+        from LNGenLib.structure.ellipsoids import EllipsoidModel
+        from LNGenLib.structure.model import StructureModel
+
         if self.method == Method.difftumor:
             return EllipsoidModel()
         return StructureModel(self.structure_weights, choose_device(self.device))
@@ -46,6 +48,9 @@ class Models:
     @cached_property
     def texture(self) -> TextureModel:
         """The texture model on its device; InputError for unusable weights."""
+        from LNGenLib.texture.difftumor import DiffTumorModel
+        from LNGenLib.texture.model import TextureModel
+
         kind = DiffTumorModel if self.method == Method.difftumor else TextureModel
         return kind(self.texture_weights, choose_device(self.device))
 
@@ -54,6 +59,9 @@ class Models:
 
         Smaller batches take less memory; they give equal labels, and HU within 1.
         """
+        from LNGenLib.structure.model import BATCH as STRUCTURES
+        from LNGenLib.texture.model import BATCH as TISSUES
+
         for name, usual in (("structure", STRUCTURES), ("texture", TISSUES)):
             if most is not None or name in vars(self):  # what is not loaded has no limit to lift
                 getattr(self, name).batch = min(usual, most or usual)
@@ -63,6 +71,8 @@ def choose_device(device: str) -> str:
     """cpu or cuda; auto is cuda where there is one. Raises InputError."""
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"device {device}: give auto, cpu or cuda")
+    import torch
+
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("no CUDA device is available: take the CPU")
     return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"

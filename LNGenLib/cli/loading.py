@@ -1,0 +1,61 @@
+"""Loading torch and MONAI, which takes seconds, in as little time as can be."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import sys
+from collections.abc import Iterator
+from threading import Thread
+
+# Optional packages of MONAI that take most of its time to load; LNGen's networks need none of them
+UNUSED = ("jsonschema", "matplotlib", "psutil", "scipy.signal", "sklearn", "tensorboard")
+
+
+def load_torch_beside() -> None:
+    """Load torch in a thread, beside what comes next. A command that fails does not wait for it.
+
+    Nothing of the thread has to be waited for: importing torch again does that, and raises what
+    the thread met. MONAI is left out, as it loads packages that a scan's reading may be loading.
+    """
+    if "torch" not in sys.modules:
+        Thread(target=_load_torch, daemon=True).start()
+
+
+def _load_torch() -> None:
+    with contextlib.suppress(Exception), _uncollected():
+        importlib.import_module("torch")
+
+
+def load_monai() -> None:
+    """Load MONAI as if it were installed without those of its optional packages that take long.
+
+    For a process of LNGen's own that draws lymph nodes: what MONAI does by these packages it can't
+    do in this process. Others are free to import them.
+    """
+    importlib.import_module("torch")
+    if "monai" in sys.modules:
+        return
+    hidden = [name for name in UNUSED if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]  # Python takes it as not there
+    try:
+        with _uncollected():
+            importlib.import_module("monai")
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Search for no cycles meanwhile, nor later among what there is by then: an import makes a
+    million objects that stay, and to search through them while it makes them, and once more when
+    the process ends, takes as long as a third of the import."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
