@@ -13,7 +13,8 @@ from xml.sax.saxutils import escape
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs/architecture.svg"
 LAYERS = [  # from the bottom to the top
-    {"errors": "what users can mend", "randomness": "seeds", "threads": "shared CPUs"},
+    {"errors": "what users can mend", "randomness": "seeds", "threads": "shared CPUs"}
+    | {"loading": "torch and MONAI, soon"},
     {"files": "written whole", "validation": "values of their types"}
     | {"progress": "stages, canceling"},
     {"image": "files, geometry, HU", "latent": "VAE, diffusion", "models": "weights and cards"}

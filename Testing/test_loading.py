@@ -17,14 +17,14 @@ except SystemExit as end:
 BROKEN = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from LNGenLib.cli.loading import load_monai, load_torch_beside
+from LNGenLib.loading import load_monai, load_torch_beside
 load_torch_beside()
 load_monai()
 """
 LOADED = """
 import gc, sys
 import psutil
-from LNGenLib.cli.loading import UNUSED, load_monai, load_torch_beside
+from LNGenLib.loading import UNUSED, load_monai, load_torch_beside
 load_torch_beside()
 load_monai()
 print(sorted(set(UNUSED).intersection(sys.modules)), gc.isenabled())

@@ -7,6 +7,7 @@ from LNGenLib.cli import options as opt
 from LNGenLib.cli.console import cases_of, count_left_out, print_left_out, say, shown_progress
 from LNGenLib.errors import InputError
 from LNGenLib.files import check_output
+from LNGenLib.loading import load_monai
 
 
 def dataset(
@@ -40,6 +41,7 @@ def dataset(
     check_output(output, (), (cases, anatomy))
     found = cases_of(cases, classes)
     axes = Sizes(sizes, *long_axis)
+    load_monai()
 
     from LNGenLib.datasets.dataset import make_dataset
     from LNGenLib.datasets.manifest import DatasetSettings
@@ -79,6 +81,7 @@ def pool(
     check_output(output, FILES, (cases, anatomy))
     found = [case for case in cases_of(cases, classes) if case.part in (None, "train")]
     axes = Sizes(sizes, *long_axis)
+    load_monai()
 
     from LNGenLib.datasets.drawing import make_pool
 

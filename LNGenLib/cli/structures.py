@@ -8,6 +8,7 @@ import LNGenLib
 from LNGenLib.cli import options as opt
 from LNGenLib.cli.console import print_seconds, say, shown_progress
 from LNGenLib.files import SOFTWARE, check_output, output_folder, write_json
+from LNGenLib.loading import load_monai
 
 
 def structures(
@@ -31,6 +32,7 @@ def structures(
     LNGenLib.SynthesisRequest(count, distribution, seed, shape=shape)  # checks the numbers
     names = [f"structure_{k:05d}.nii.gz" for k in range(count)]
     check_output(output, [*names, "structures.json"], (), overwrite)
+    load_monai()
 
     from LNGenLib.structure.drawing import draw_sized_structures
     from LNGenLib.structure.model import StructureModel

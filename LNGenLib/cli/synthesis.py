@@ -14,9 +14,9 @@ import LNGenLib
 from LNGenLib.cli import options as opt
 from LNGenLib.cli.anatomy import ANATOMY, check_auto, with_anatomy
 from LNGenLib.cli.console import console, print_seconds, say, shown_progress
-from LNGenLib.cli.loading import load_monai, load_torch_beside
 from LNGenLib.errors import InputError
 from LNGenLib.files import check_output, output_folder
+from LNGenLib.loading import load_monai, load_torch_beside
 from LNGenLib.synthesis.method import Method
 
 if TYPE_CHECKING:

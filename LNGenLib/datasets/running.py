@@ -6,6 +6,7 @@ Each task writes its own result, and depends on its number alone: so it doesn't 
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -15,6 +16,7 @@ from importlib.util import find_spec
 from multiprocessing import get_context
 
 from LNGenLib.errors import InputError
+from LNGenLib.loading import load_monai
 from LNGenLib.threads import usable_cpus
 
 DoTask = Callable[[int], None]
@@ -49,7 +51,8 @@ def _run_in_processes(
     threads = max(usable_cpus() // workers, 1)
     while left:
         before = len(left)
-        with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (task, threads)) as pool:
+        given = pickle.dumps(task), threads
+        with ProcessPoolExecutor(workers, get_context("spawn"), _begin, given) as pool:
             waiting = {pool.submit(_do_own, number): number for number in left}
             try:
                 for finished in as_completed(waiting):
@@ -67,13 +70,15 @@ def _run_in_processes(
                 pool.shutdown(cancel_futures=True)
 
 
-def _begin(task: DoTask, threads: int) -> None:
+def _begin(pickled: bytes, threads: int) -> None:
     """In a worker process, which ends what it does when the user interrupts the run."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    load_monai()
+    _OWN.append(pickle.loads(pickled))  # which imports what the task is made of
+
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
-    _OWN.append(task)
 
 
 def _do_own(number: int) -> None:

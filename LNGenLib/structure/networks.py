@@ -14,7 +14,7 @@ from LNGenLib.structure.descriptors import DESCRIPTORS
 
 FACTOR = 4  # space to depth before the VAE
 LATENT_GRID = 8
-STEPS = 10  # of the DDPM's sampling: more bring shapes no closer to real ones
+STEPS = 8  # of the DDPM's sampling: more bring shapes no closer to real ones
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class SynthesisRequest:
     region_box: tuple[float, float, float, float, float, float] | None = None
     shape: ShapeRange = ANY_SHAPE
     texture_steps: int = 6
-    structure_steps: int = 10
+    structure_steps: int = 8
     stations: tuple[str, ...] = ()
     points: tuple[Point, ...] = ()
     tolerance_mm: float = 5.0

@@ -26,6 +26,7 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import Canceled, InputError, OutputError, is_out_of_memory
 from LNGenLib.files import FULL, write_json
+from LNGenLib.loading import load_monai
 from LNGenLib.progress import Progress
 from LNGenLib.service.protocol.messages import JobResult, ResultFile, UploadedImage
 from LNGenLib.service.worker.kinds import JobKind, load_kinds
@@ -69,6 +70,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's is for the server
     channel = Channel()
     kinds, datasets = load_kinds(sys.argv[1]), Path(sys.argv[2])
+    load_monai()
 
     from LNGenLib.service.worker.doctor import device_name
     from LNGenLib.synthesis.models import Models
