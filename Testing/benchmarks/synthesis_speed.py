@@ -43,21 +43,34 @@ STAGES = ("structures", "anatomy", "placement", "texture", "painting", "rest", "
 KINDS = {"one": 1, "another": 1, "ten": 10}
 
 
-def seconds(
-    scan: Scan, models: Models, box: Box, count: int, seed: int, write: bool
-) -> dict[str, float]:
+def seconds(scan: Scan, models: Models, box: Box, count: int, seed: int) -> dict[str, float]:
     """Seconds a node by stage."""
     begin, progress = time.perf_counter(), Progress()
     request = SynthesisRequest(count, Sizes("uniform", 4.0, 20.0), seed, box)
     result = synthesize(scan, request, models, progress)
     spent = progress.seconds
     spent["rest"] = time.perf_counter() - begin - sum(spent.values())
-    if write:
-        begin = time.perf_counter()
-        with tempfile.TemporaryDirectory() as folder:
-            result.write(Path(folder))
-        spent["writing"] = time.perf_counter() - begin
+    begin = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        result.write(Path(folder))
+    spent["writing"] = time.perf_counter() - begin
     return {stage: spent.get(stage, 0.0) / count for stage in STAGES}
+
+
+def measured(
+    image: sitk.Image, anatomy: sitk.Image | None, models: Models, box: Box, runs: int
+) -> dict[str, list[dict[str, float]]]:
+    """Seconds a node by stage, of each kind and run."""
+    found: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
+    for run in range(runs + 1):  # the first warms up
+        scan = None
+        for kind, count in KINDS.items():
+            if kind != "another":
+                del scan  # one CT at a time
+                scan = Scan(image, anatomy)
+            seed = run + 100 * (kind == "another")
+            found[kind].append(seconds(scan, models, box, count, seed))
+    return {kind: each[1:] for kind, each in found.items()}
 
 
 def images(ct: Path | None) -> tuple[sitk.Image, sitk.Image | None]:
@@ -87,31 +100,22 @@ def main(
         os.execv(sys.executable, [sys.executable, *sys.argv])
     console, (image, labels) = Console(width=160), images(ct)
     table = Table("device", "labels", "nodes", *STAGES, "made", "with files")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
     peaks = []
     for device in ["cpu"] + ["cuda"] * torch.cuda.is_available():
         models = Models(device)
         for anatomy in (labels, None) if labels else (None,):
-            rows: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
-            for run in range(runs + 1):  # the first warms up
-                scan = None
-                for kind, count in KINDS.items():
-                    if kind != "another":
-                        del scan  # one CT at a time
-                        scan = Scan(image, anatomy)
-                    seed = run + 100 * (kind == "another")
-                    found = seconds(scan, models, region_box, count, seed, bool(run))
-                    rows[kind] += [found] * bool(run)
-                    peaks += [peak()] * (not run)
-            for kind, found in rows.items():
+            Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+            shown = "yes" if anatomy else "no"
+            for kind, found in measured(image, anatomy, models, region_box, runs).items():
                 made = [sum(one.values()) - one["writing"] for one in found]
                 whole = [sum(one.values()) for one in found]
                 cells = [[one[stage] for one in found] for stage in STAGES]
-                shown = [f"{statistics.median(values):.2f}" for values in (*cells, made, whole)]
-                table.add_row(device, "yes" if anatomy else "no", kind, *shown)
+                medians = (f"{statistics.median(values):.2f}" for values in (*cells, made, whole))
+                table.add_row(device, shown, kind, *medians)
+            peaks.append(f"peak memory on {device}, labels {shown}: {peak():.2f} GiB")
     console.print(f"{image.GetSize()} voxels, {torch.get_num_threads()} threads; seconds a node")
     console.print(table)
-    console.print(f"peak memory {max(peaks):.2f} GiB, with writing {peak():.2f} GiB")
+    console.print("\n".join(peaks))
 
 
 if __name__ == "__main__":
