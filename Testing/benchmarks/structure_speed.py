@@ -42,7 +42,7 @@ def main(batches: int = 3, threads: int = 2) -> None:
         model = StructureModel(device=device)
         for warm_up in (BATCH, 1):
             seconds(model, range(warm_up), 20)
-        for steps in (10, 20, 50):
+        for steps in (8, 20, 50):
             many = seconds(model, range(batches * BATCH), steps)
             alone = np.median([seconds(model, range(k, k + 1), steps) for k in range(ALONE)])
             table.add_row(device, str(steps), f"{many:.3f}", f"{alone:.3f}")
