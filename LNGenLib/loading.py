@@ -17,7 +17,7 @@ def load_torch_beside() -> None:
     """Load torch in a thread, beside what comes next. A command that fails does not wait for it.
 
     Nothing of the thread has to be waited for: importing torch again does that, and raises what
-    the thread met. MONAI is left out, as it loads packages that a scan's reading may be loading.
+    the thread met. MONAI is left out, as it loads packages that what comes next may be loading.
     """
     if "torch" not in sys.modules:
         Thread(target=_load_torch, daemon=True).start()

@@ -597,29 +597,19 @@ EARLY = {
 }
 SCRIPT = """
 import sys
-sys.path.insert(0, sys.argv.pop(1))
 from LNGenLib.cli.main import main
 try:
     main()
 except SystemExit as end:
-    print(end.code, [name for name in ("monai", "skimage") if name in sys.modules])
-"""
-UNENDING = """
-import threading
-assert threading.current_thread() is not threading.main_thread()
-threading.Event().wait()
+    print(end.code, [name for name in ("torch", "monai", "skimage") if name in sys.modules])
 """
 
 
 @pytest.mark.parametrize("command", EARLY.values(), ids=EARLY)
-def test_bad_input_is_refused_however_long_torch_takes_to_load(inputs, tmp_path, command):
-    (tmp_path / "torch.py").write_text(UNENDING)
+def test_bad_input_is_refused_before_torch_loads(inputs, tmp_path, command):
     arguments = shlex.split(command.format(i=inputs)) + ["-o", str(tmp_path / "out")]
     run = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path), *arguments],
-        capture_output=True,
-        text=True,
-        check=True,
+        [sys.executable, "-c", SCRIPT, *arguments], capture_output=True, text=True, check=True
     )
     assert run.stdout == "2 []\n"
     assert run.stderr.startswith("lngen: ")

@@ -82,7 +82,8 @@ def synthesize(
     anatomy, made = check_auto(anatomy)
     files = (ct, anatomy, region_mask, avoid, known, points, plan, Path(tumor or ct))
     check_output(output, (("plan.json",) if dry_run else RESULT) + made, files, overwrite)
-    scan, joined = _read_scan(ct, anatomy, region_mask, avoid, known, series)
+    scan = LNGenLib.Scan.read(ct, anatomy, region_mask, known or avoid, series)
+    joined = _known_labels(scan, known, avoid)
     scan = with_anatomy(scan, output / ANATOMY, device) if made else scan
     models = LNGenLib.Models(device, structure_weights, texture_weights, method)
     if dry_run:
@@ -217,20 +218,6 @@ def _repainted(
     return dataclasses.replace(planned.request, **changed)
 
 
-def _read_scan(
-    ct: Path,
-    anatomy: Path | None,
-    region_mask: Path | None,
-    avoid: Path | None,
-    known: Path | None,
-    series: str | None,
-) -> tuple[LNGenLib.Scan, sitk.Image | None]:
-    """The scan of these files, read while torch loads, and its `known` lymph nodes."""
-    load_torch_beside()
-    scan = LNGenLib.Scan.read(ct, anatomy, region_mask, known or avoid, series)
-    return scan, _known_labels(scan, known, avoid)
-
-
 def _known_labels(scan: LNGenLib.Scan, known: Path | None, avoid: Path | None) -> sitk.Image | None:
     """Labels of the lymph nodes that the CT has, if they are `known`: it has to show them."""
     from LNGenLib.scan.checks import check_nodes_shown
@@ -256,7 +243,6 @@ def demo(
 
     request = LNGenLib.SynthesisRequest(count, Sizes("clinical", 4.0, 20.0), seed)
     check_output(output, RESULT, (), overwrite)
-    load_torch_beside()
     console.print("Painting a pelvic CT phantom (no patient data) ...")
     phantom = pelvic_phantom(seed, spacing=(0.9, 0.9, 2.5))
     scan, models = LNGenLib.Scan(phantom.ct, phantom.labels), LNGenLib.Models(device)
@@ -305,6 +291,7 @@ def _find_region(
     from LNGenLib.synthesis.region import region_of
 
     progress.stage("anatomy")
+    load_torch_beside()
     region_of(scan, request)
 
 
