@@ -53,7 +53,7 @@ print(models.structure.device, models.texture.device)
 
 def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", script, *arguments]
-    return subprocess.run(command, capture_output=True, text=True)
+    return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
 
 
 @pytest.mark.parametrize("command", [(), ("synthesize",), ("demo",)], ids=" ".join)
