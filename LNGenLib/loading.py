@@ -7,25 +7,9 @@ import gc
 import importlib
 import sys
 from collections.abc import Iterator
-from threading import Thread
 
 # Optional packages of MONAI that take most of its time to load; LNGen's networks need none of them
 UNUSED = ("jsonschema", "matplotlib", "psutil", "scipy.signal", "sklearn", "tensorboard")
-
-
-def load_torch_beside() -> None:
-    """Load torch in a thread, beside what comes next. A command that fails does not wait for it.
-
-    Nothing of the thread has to be waited for: importing torch again does that, and raises what
-    the thread met. MONAI is left out, as it loads packages that what comes next may be loading.
-    """
-    if "torch" not in sys.modules:
-        Thread(target=_load_torch, daemon=True).start()
-
-
-def _load_torch() -> None:
-    with contextlib.suppress(Exception), _uncollected():
-        importlib.import_module("torch")
 
 
 def load_monai() -> None:

@@ -5,8 +5,6 @@ import sys
 
 import pytest
 
-from LNGenLib.image.io import write_image
-
 HELP = """
 import sys
 from LNGenLib.cli.main import main
@@ -19,29 +17,13 @@ except SystemExit as end:
 BROKEN = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from LNGenLib.loading import load_monai, load_torch_beside
-load_torch_beside()
+from LNGenLib.loading import load_monai
 load_monai()
-"""
-UNENDING = """
-import threading
-assert threading.current_thread() is not threading.main_thread()
-threading.Event().wait()
-"""
-PLACELESS = """
-import sys
-sys.path.insert(0, sys.argv.pop(1))
-from LNGenLib.cli.main import main
-try:
-    main()
-finally:
-    print("torch" in sys.modules)
 """
 LOADED = """
 import gc, sys
 import psutil
-from LNGenLib.loading import UNUSED, load_monai, load_torch_beside
-load_torch_beside()
+from LNGenLib.loading import UNUSED, load_monai
 load_monai()
 print(sorted(set(UNUSED).intersection(sys.modules)), gc.isenabled())
 import scipy.signal
@@ -61,17 +43,6 @@ def test_help_loads_nothing_heavy(command):
     done = run(HELP, *command, "--help")
     assert done.stdout.splitlines()[-1] == " 0 []"
     assert "Usage" in done.stdout
-
-
-def test_a_region_without_room_is_told_of_however_long_torch_takes_to_load(phantom, tmp_path):
-    (tmp_path / "torch.py").write_text(UNENDING)
-    write_image(phantom.ct, tmp_path / "ct.nii.gz")
-    far = "--region-box 900 910 900 910 900 910"
-    command = f"synthesize {tmp_path}/ct.nii.gz {far} -o {tmp_path}/out"
-    done = run(PLACELESS, str(tmp_path), *command.split())
-    assert done.returncode == 2
-    assert done.stderr.startswith("lngen: ") and len(done.stderr.splitlines()) == 1
-    assert done.stdout.endswith("True\n")
 
 
 def test_a_torch_that_does_not_load_is_told_of_once_where_it_is_needed(tmp_path):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -357,3 +359,19 @@ def test_what_is_found_in_a_scan_is_found_once(phantom, models, monkeypatch):
     engine.plan(scan, dataclasses.replace(other, stations=("obturator",)), models)
     engine.plan(scan, dataclasses.replace(other, tumor_mm=(0.0, -40.0, -20.0)), models)
     assert looked.count("read_stations") == 3, "the second scan, and a tumor"
+
+
+@pytest.mark.parametrize("labeled", [True, False])
+def test_a_scan_and_what_was_found_in_it_go_at_once(phantom, models, labeled):
+    """No search for cycles is waited for: they hold hundreds of megabytes."""
+    scan = Scan(phantom.ct, phantom.labels if labeled else None)
+    result = engine.synthesize(scan, TWO, models)
+    region = engine.region_of(scan, TWO)
+    held = [weakref.ref(one) for one in (scan, region, region.fat, result)]
+    gc.collect()
+    gc.disable()
+    try:
+        del scan, region, result
+        assert [one() for one in held] == [None] * 4
+    finally:
+        gc.enable()

@@ -16,7 +16,7 @@ from LNGenLib.cli.anatomy import ANATOMY, check_auto, with_anatomy
 from LNGenLib.cli.console import console, print_seconds, say, shown_progress
 from LNGenLib.errors import InputError
 from LNGenLib.files import check_output, output_folder
-from LNGenLib.loading import load_monai, load_torch_beside
+from LNGenLib.loading import load_monai
 from LNGenLib.synthesis.method import Method
 
 if TYPE_CHECKING:
@@ -262,8 +262,6 @@ def _write_result(
     from LNGenLib.synthesis.preview import render_preview
 
     with shown_progress() as progress:
-        if plan is None:
-            _find_region(scan, request, progress)
         _load(progress)
         if plan is None:
             result = LNGenLib.synthesize(scan, request, models, progress)
@@ -284,17 +282,6 @@ def _write_result(
     say(f"SYNTHETIC lymph nodes written to {output}")
 
 
-def _find_region(
-    scan: LNGenLib.Scan, request: LNGenLib.SynthesisRequest, progress: Progress
-) -> None:
-    """Find where lymph nodes may lie while torch loads. The scan keeps it for the synthesis."""
-    from LNGenLib.synthesis.region import region_of
-
-    progress.stage("anatomy")
-    load_torch_beside()
-    region_of(scan, request)
-
-
 def _load(progress: Progress) -> None:
     """Load the models' code; what it takes counts as theirs."""
     progress.stage("models")
@@ -305,7 +292,6 @@ def _write_plan(
     scan: LNGenLib.Scan, request: LNGenLib.SynthesisRequest, output: Path, models: LNGenLib.Models
 ) -> None:
     with shown_progress() as progress:
-        _find_region(scan, request, progress)
         _load(progress)
         plan = LNGenLib.plan(scan, request, models, progress)
         with output_folder(output) as folder:

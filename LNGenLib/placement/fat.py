@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from scipy import ndimage
 
@@ -31,12 +33,10 @@ class Fat:
 
     def __init__(self, hu: np.ndarray, spacing: np.ndarray) -> None:
         self.shape = hu.shape
-        self._hu, self._spacing = hu, spacing
-        self._sigma = (0, *np.minimum(1 / spacing[1:], 1.5))
-        self._mask = Tiled(hu.shape, PART, self._find)
-        self._sheets = Tiled(
-            hu.shape, np.ceil(TILE / spacing).astype(int).tolist(), self._find_sheets
-        )
+        mask = Tiled(hu.shape, PART, partial(_fat, hu, np.minimum(1 / spacing[1:], 1.5)))
+        tile = np.ceil(TILE / spacing).astype(int).tolist()
+        # functions of the arrays, not of this object: it would hold itself, and go late
+        self._mask, self._sheets = mask, Tiled(hu.shape, tile, partial(_sheets, hu, mask, spacing))
 
     def __getitem__(self, box: Box) -> np.ndarray:
         return self._mask[box] > 0
@@ -52,23 +52,25 @@ class Fat:
         cut = (sheets[inside] > 0).sum() + (sheets[rim] == OPEN).sum()
         return bool(cut > MOST_CUT * inside.sum())
 
-    def _find(self, box: Box) -> np.ndarray:
-        seen = inside_grid(box, self.shape, np.array([0, HALO, HALO]))
-        hu = self._hu[seen].astype(np.float32)
-        smooth = ndimage.gaussian_filter(hu, self._sigma)[shifted(box, -corner(seen))]
-        return (smooth > FAT[0]) & (smooth < FAT[1])
 
-    def _find_sheets(self, box: Box) -> np.ndarray:
-        """Thin sheets and vessels: 1, or `OPEN` where no wall is near."""
-        near = inside_grid(box, self.shape, np.ceil(ROUND / self._spacing).astype(int))
-        hu, fat = self._hu[near].astype(np.float32), self[near]
-        calm = distance_to(~fat, CALM, self._spacing) > CALM
-        calm = calm if calm.sum() > FEWEST_CALM else fat
-        walls = _raised(hu, calm, FINE, WALL, self._spacing)
-        open_fat = distance_to(walls, NEAR_WALL, self._spacing) == np.inf
-        sheets = _raised(hu, calm, SHEET, FASCIA, self._spacing)
-        sheets |= _raised(hu, calm, EVEN, STRAND, self._spacing) & open_fat
-        return (np.where(open_fat, OPEN, 1) * sheets)[shifted(box, -corner(near))]
+def _fat(hu: np.ndarray, sigma: np.ndarray, box: Box) -> np.ndarray:
+    seen = inside_grid(box, hu.shape, np.array([0, HALO, HALO]))
+    smooth = ndimage.gaussian_filter(hu[seen].astype(np.float32), (0, *sigma))
+    smooth = smooth[shifted(box, -corner(seen))]
+    return (smooth > FAT[0]) & (smooth < FAT[1])
+
+
+def _sheets(hu: np.ndarray, mask: Tiled, spacing: np.ndarray, box: Box) -> np.ndarray:
+    """Thin sheets and vessels: 1, or `OPEN` where no wall is near."""
+    near = inside_grid(box, hu.shape, np.ceil(ROUND / spacing).astype(int))
+    part, fat = hu[near].astype(np.float32), mask[near] > 0
+    calm = distance_to(~fat, CALM, spacing) > CALM
+    calm = calm if calm.sum() > FEWEST_CALM else fat
+    walls = _raised(part, calm, FINE, WALL, spacing)
+    open_fat = distance_to(walls, NEAR_WALL, spacing) == np.inf
+    sheets = _raised(part, calm, SHEET, FASCIA, spacing)
+    sheets |= _raised(part, calm, EVEN, STRAND, spacing) & open_fat
+    return (np.where(open_fat, OPEN, 1) * sheets)[shifted(box, -corner(near))]
 
 
 def _raised(

@@ -28,7 +28,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from LNGenLib.image.io import as_ct, read_ct
+from LNGenLib.image.io import as_ct, read_ct, read_labels, write_image
 from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.progress import Progress
 from LNGenLib.scan import Scan
@@ -74,13 +74,22 @@ def measured(
 
 
 def images(ct: Path | None) -> tuple[sitk.Image, sitk.Image | None]:
-    """The CT, and its labels, where it is the phantom; made by a process of its own, whose memory
-    does not count."""
+    """The CT, and its labels, where it is the phantom."""
     if ct:
         return as_ct(read_ct(ct)), None
-    with ProcessPoolExecutor(1, get_context("spawn")) as beside:
-        phantom = beside.submit(pelvic_phantom, 0, (0.75, 0.75, 1.0), (512, 512, 300)).result()
-    return phantom.ct, phantom.labels
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / name for name in ("ct.nii.gz", "labels.nii.gz")]
+        with ProcessPoolExecutor(1, get_context("spawn")) as beside:  # its memory does not count
+            beside.submit(write_phantom, *files).result()
+        image = read_ct(files[0])
+        return image, read_labels(files[1], image)
+
+
+def write_phantom(ct: Path, labels: Path) -> None:
+    """The pelvic phantom as files."""
+    phantom = pelvic_phantom(0, (0.75, 0.75, 1.0), (512, 512, 300))
+    write_image(phantom.ct, ct)
+    write_image(phantom.labels, labels)
 
 
 def peak() -> float:
