@@ -117,6 +117,7 @@ def test_texture_can_be_trained_on_the_standin(data, tmp_path, monkeypatch):
     assert weights.exists()
 
 
+@pytest.mark.slow
 def test_the_standin_resumes_to_the_same_scans(source, tmp_path, monkeypatch):
     def flat(seed, spacing, size):  # quicker than the phantom
         hu = np.random.default_rng(seed).normal(-100, 5, size[::-1]).astype(np.int16)

@@ -38,6 +38,7 @@ def assert_same_voxels(one, other) -> None:
     assert one.records == other.records
 
 
+@pytest.mark.slow
 def test_the_script_of_the_docs_writes_what_lngen_writes(phantom, tmp_path, run_lngen):
     """Two cases, one of them without a CT, in a process of their own."""
     case = tmp_path / "cases" / "pelvis"

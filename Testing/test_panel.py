@@ -24,6 +24,7 @@ def host():
         yield host
 
 
+@pytest.mark.slow
 def test_pick_preview_generate_undo_save_and_load(host, pictures, tmp_path):
     panel = host.open(MODULE).panel
     ui = panel.ui

@@ -70,7 +70,7 @@ def test_work_says_where_it_stands():
 
 
 def test_the_fraction_of_a_job_is_that_of_its_stages():
-    assert KINDS["plan"].fraction("structures", 5, 10) == pytest.approx(0.3 + 0.1 + 0.2)
+    assert KINDS["plan"].fraction("structures", 5, 10) == pytest.approx(0.1 + 0.2)
     assert KINDS["plan"].fraction("placement", 1, 1) == pytest.approx(1)
     assert KINDS["train"].fraction("joint", 60, 3000) is None  # of the whole job, nobody knows
 

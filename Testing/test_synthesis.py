@@ -16,10 +16,11 @@ from LNGenLib.errors import Canceled
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.grid import refined
 from LNGenLib.image.io import as_ct, read_image, read_labels, to_array
-from LNGenLib.placement.candidate_region import read_stations
+from LNGenLib.placement.candidate_region import NoPlace, read_stations
 from LNGenLib.placement.stations import STATION_NAMES
 from LNGenLib.progress import Progress
 from LNGenLib.scan import Scan
+from LNGenLib.service.worker.kinds import KINDS
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis import engine
 from LNGenLib.synthesis.engine import paint, plan, synthesize
@@ -219,3 +220,30 @@ def test_images_are_looked_at_by_one_thread_at_a_time(phantom, models, monkeypat
     looking.append(threading.current_thread())
     paint(scan, drawn, models=models)
     assert not others
+
+
+def test_structures_are_drawn_no_further_where_no_region_is_found(phantom, models, monkeypatch):
+    def nowhere(*_):
+        raise NoPlace("nowhere")
+
+    monkeypatch.setattr(engine, "region_of", nowhere)
+    steps = []
+    progress = Progress(lambda stage, step, _: steps.append((stage, step)))
+    request = dataclasses.replace(ONE, structure_steps=1000)
+    with pytest.raises(NoPlace, match="nowhere"):
+        synthesize(Scan(phantom.ct, phantom.labels), request, models, progress)
+    assert steps[-1][0] == "structures" and steps[-1][1] < 100
+
+
+def test_a_job_s_fraction_never_falls(phantom, models):
+    """What the service tells of a job follows the stages as they come."""
+    scan, fractions = Scan(phantom.ct, phantom.labels), {"synthesize": [], "plan": [], "paint": []}
+
+    def told(kind):
+        return Progress(lambda *step: fractions[kind].append(KINDS[kind].fraction(*step)))
+
+    synthesize(scan, ONE, models, told("synthesize"))
+    drawn = plan(scan, ONE, models, told("plan"))
+    paint(scan, drawn, models=models, progress=told("paint"))
+    for seen in fractions.values():
+        assert seen == sorted(seen) and seen[-1] > 0.7

@@ -43,7 +43,10 @@ def lobulated(structure: Structure, rng: np.random.Generator) -> Structure:
         made = Structure(lobes)  # not truncated, nor in the middle of its frame yet
         if abs(made.short_axis(1.0) - ratio) > MOST_ROUNDER or made.irregularity <= most:
             continue
-        best, most = tsdf_from_distance(lobes, (1.0, 1.0, 1.0))[0], made.irregularity
+        tsdf, _ = tsdf_from_distance(lobes, (1.0, 1.0, 1.0))
+        if not is_valid(tsdf):
+            continue
+        best, most = tsdf, made.irregularity
         if IRREGULARITY[0] <= most <= IRREGULARITY[1]:
             break
     return Structure(best)

@@ -86,7 +86,8 @@ def main(
                     for part in plain.modules():  # oneDNN's own is no operation that it compiles
                         if isinstance(part, nn.Conv3d):
                             part.__class__ = nn.Conv3d
-                    kinds["compiled"] = torch.compile(plain)
+                    torch.compiler.reset()  # what it knows of other shapes
+                    kinds["compiled"] = torch.compile(plain, dynamic=False)
                 for kind, networks.diffusion.unet in kinds.items():
                     with in_precision(precision):
                         first, next = milliseconds(partial(draw, networks, batch), batch, runs)

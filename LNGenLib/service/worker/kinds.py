@@ -54,9 +54,9 @@ KINDS: Mapping[str, JobKind] = {
         SynthesisRequest.from_json,
         tasks.synthesize,
         stages={
-            "anatomy": 0.15,
             "models": 0.05,
             "structures": 0.25,
+            "anatomy": 0.15,
             "placement": 0.1,
             "texture": 0.3,
             "painting": 0.15,
@@ -66,7 +66,7 @@ KINDS: Mapping[str, JobKind] = {
     "plan": scan_kind(
         SynthesisRequest.from_json,
         tasks.plan,
-        stages={"anatomy": 0.3, "models": 0.1, "structures": 0.4, "placement": 0.2},
+        stages={"models": 0.1, "structures": 0.4, "anatomy": 0.3, "placement": 0.2},
     ),
     "paint": scan_kind(
         PlanRequest.from_json,
