@@ -146,17 +146,8 @@ def test_ray_makes_the_same_cases(made, crops, models, tmp_path):
     folder = tmp_path / "d"
     make_dataset(read_cases(crops), folder, COUNT, SETTINGS, models, run=on_ray("local"))
     check_equal(made, folder)
-    (tmp_path / "bad").mkdir()
-    write_image(sitk.Image(8, 8, 8, sitk.sitkInt16) + 40, tmp_path / "bad/ct.nii.gz")
-    with pytest.raises(InputError, match="no case can be used; bad: .*ct.nii.gz is not in HU"):
-        make_dataset(
-            read_cases(tmp_path / "bad"),
-            tmp_path / "e",
-            1,
-            SETTINGS,
-            models,
-            run=on_ray("local"),
-        )
+    with pytest.raises(TypeError, match="has no len"):  # a task's own error
+        on_ray("local")(len, [3], print)
 
 
 def test_real_lymph_nodes_stay_and_are_labeled(crops, models, tmp_path):

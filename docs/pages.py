@@ -12,7 +12,7 @@ from pathlib import Path
 from mkdocs.structure.files import File
 
 SECTIONS = {
-    "Use": ("users", "checks", "slicer", "placement", "dicom", "datasets", "previews"),
+    "Use": ("users", "checks", "slicer", "placement", "dicom", "datasets", "previews", "speed"),
     "Train": ("training", "segmentation", "evaluation", "measured"),
     "Serve": ("server",),
     "Develop": ("developers", "paper"),
