@@ -72,18 +72,19 @@ def compare(
             "half-SD noise": lambda *_, space=space: space.noisy(COUNT, seed),
             "elastic ellipsoids": lambda *_: ellipsoids(COUNT, seed),
         }
+        shapes = {"real": node_rng(seed, 0, "shown").permutation(of_bin.tsdf)}
+        for name, draw in sets.items():  # all of them, before any is scored
+            shapes[name] = draw(range(COUNT), [size] * COUNT, seed)
+            if (shapes[name].min((1, 2, 3)) >= 0).any():
+                raise InputError(f"{name}: shapes without an inside are drawn: train it longer")
         reference = Reference(of_bin, seed)
         masks = np.stack([as_mask(one) for one in of_bin.tsdf])
         scores = {
             "real (halves)": Row(Form.of(of_bin), reference.halves(MOST)),
             "real, as masks": Row(Form.of(_surfaces(masks, size))),
         }
-        shapes = {"real": node_rng(seed, 0, "shown").permutation(of_bin.tsdf)}
-        for number, (name, draw) in enumerate(sets.items()):
+        for number, name in enumerate(sets):
             progress.advance(bin_, number, len(sets))
-            shapes[name] = draw(range(COUNT), [size] * COUNT, seed)
-            if (shapes[name].min((1, 2, 3)) >= 0).any():
-                raise InputError(f"{name}: shapes without an inside are drawn: train it longer")
             surfaces = _surfaces(shapes[name], size)
             points = reference.points(surfaces.tsdf)
             novelty = reference.memorization(points)
