@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib
 import sys
-from collections.abc import Iterator
 
 # Optional packages of MONAI that take most of its time to load; LNGen's networks need none of them
 UNUSED = ("jsonschema", "matplotlib", "psutil", "scipy.signal", "sklearn", "tensorboard")
@@ -18,28 +16,20 @@ def load_monai() -> None:
     For a process of LNGen's own that draws lymph nodes: what MONAI does by these packages it can't
     do in this process. Others are free to import them.
     """
-    importlib.import_module("torch")
     if "monai" in sys.modules:
         return
-    hidden = [name for name in UNUSED if name not in sys.modules]
-    for name in hidden:
-        sys.modules[name] = None  # type: ignore[assignment]  # Python takes it as not there
+    hidden: list[str] = []
+    # An import makes a million objects that stay. To search them for cycles while it makes them,
+    # and once more when the process ends, takes as long as a third of the import
+    gc.disable()
     try:
-        with _uncollected():
-            importlib.import_module("monai")
+        importlib.import_module("torch")  # with all that it finds
+        hidden += [name for name in UNUSED if name not in sys.modules]
+        for name in hidden:
+            sys.modules[name] = None  # type: ignore[assignment]  # Python takes it as not there
+        importlib.import_module("monai")
     finally:
         for name in hidden:
             del sys.modules[name]
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Search for no cycles meanwhile, nor later among what there is by then: an import makes a
-    million objects that stay, and to search through them while it makes them, and once more when
-    the process ends, takes as long as a third of the import."""
-    gc.disable()
-    try:
-        yield
-    finally:
         gc.freeze()
         gc.enable()

@@ -37,9 +37,9 @@ def run_here(task: DoTask, numbers: Sequence[int], done: Callable[[int], None]) 
 def in_processes(workers: int) -> RunTasks:
     """A runner on so many processes of this machine.
 
-    Where one of them is lost, what is left is done again, unless three times in a row nothing comes
-    of it; the first error of a task ends the run. A program that calls this itself must be safe to
-    be imported by its children (`if __name__ == "__main__":`).
+    Where one of them is lost, what is left is done again, at most three times in a row without
+    anything done; the first error of a task ends the run. A program that calls this itself must be
+    safe to be imported by its children (`if __name__ == "__main__":`).
     """
     return partial(_run_in_processes, workers)
 

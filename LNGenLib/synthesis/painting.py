@@ -29,7 +29,7 @@ from LNGenLib.texture.model import STEPS, TextureModel
 from LNGenLib.texture.stranding import with_strands
 from LNGenLib.texture.unevenness import uneven
 
-NOISE_NEIGHBORHOOD = np.array((15.0, 40.0, 40.0))  # mm (z, y, x): the dose varies along z
+NOISE_NEIGHBORHOOD = np.array((15.0, 40.0, 40.0))  # mm (z, y, x): farther slices tell no more
 
 
 @dataclass(frozen=True)
