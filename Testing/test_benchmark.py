@@ -12,10 +12,10 @@ from shapes import tsdf_from_mask
 
 from LNGenLib import training
 from LNGenLib.benchmark import standin
-from LNGenLib.benchmark.augmentation import copier
+from LNGenLib.benchmark.augmentation import Copier
+from LNGenLib.benchmark.distractors import add_distractors
 from LNGenLib.benchmark.scanner import SimulatedScanner
-from LNGenLib.benchmark.standin import StandinPart, make_standin
-from LNGenLib.benchmark.table1 import Benchmark
+from LNGenLib.benchmark.standin import Shapes, StandinPart, make_standin
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.errors import Canceled, InputError
 from LNGenLib.files import read_table
@@ -46,9 +46,10 @@ CONFIG = {
 
 @pytest.fixture(scope="module", autouse=True)
 def few_nodes():
-    """Seven a scan, of which one finds no room."""
+    """Seven a scan, of which some find no room; and metal beside it is not painted."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(standin, "NODES", 7)
+        patch.setattr(standin, "WIDE", SIZE[:2])
         yield
 
 
@@ -89,6 +90,10 @@ def test_the_standin_holds_what_it_says(data):
     sources = set()
     for case in cases:
         ct, labels, _ = case.load()
+        organs = data / f"organs/{case.id}.nii.gz"
+        if organs.exists():  # of a phantom: lymph nodes lie beside what is labeled
+            shown = to_array(read_image(organs))
+            assert {201, 202} & set(np.unique(shown)) and not shown[to_array(labels) > 0].all()
         assert ct.GetSpacing() == pytest.approx(standin.SPACING)
         record = json.loads((data / f"records/{case.id}.json").read_text())
         assert len(record["nodes"]) + len(record["no_room_mm"]) == standin.NODES
@@ -98,6 +103,32 @@ def test_the_standin_holds_what_it_says(data):
         sources.add(record["background"])
     assert sum(source.startswith("ct/") for source in sources) == 1
     assert len(sources) == 6  # another anatomy for each scan
+    card = (data / "README.md").read_text()
+    assert "| train | 4 |" in card and "says nothing about patients" in card
+
+
+def test_small_nodes_take_shapes_of_small_ones_and_large_ones_of_about_their_size():
+    axes = np.array([12.0, 18.0, 25.0, 45.0, 70.0])
+    shapes = Shapes(np.arange(5).astype(str), np.ones((5, 32, 32, 32)), axes)
+    rng = np.random.default_rng(0)
+
+    def taken(long_axis):
+        return {axes[int(shapes.draw(long_axis, rng)[0])] for _ in range(60)}
+
+    assert taken(3.0) == {12.0, 18.0}
+    assert taken(20.0) == {12.0, 18.0, 25.0}
+    assert taken(30.0) == {18.0, 25.0, 45.0}
+
+
+def test_distractors_lie_in_fat_and_are_labeled():
+    fat = np.zeros((40, 80, 80), bool)
+    fat[4:36, 4:76, 4:76] = True
+    hu, organs, free = np.full(fat.shape, -100.0), np.zeros(fat.shape, np.uint8), fat.copy()
+    add_distractors(hu, organs, free, np.array([1.25, 0.7, 0.7]), np.random.default_rng(1))
+    assert {201, 202, 255} <= set(np.unique(organs))
+    assert (hu[~fat] == -100).all() and (organs[~fat] == 0).all()
+    assert (hu[organs > 0] > -60).all() and not free[organs > 0].any()
+    assert (hu[free] == -100).all()
 
 
 def test_texture_can_be_trained_on_the_standin(data, tmp_path, monkeypatch):
@@ -119,11 +150,12 @@ def test_texture_can_be_trained_on_the_standin(data, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_standin_resumes_to_the_same_scans(source, tmp_path, monkeypatch):
-    def flat(seed, spacing, size):  # quicker than the phantom
+    def flat(seed, spacing, size, patient):  # quicker than the phantom
         hu = np.random.default_rng(seed).normal(-100, 5, size[::-1]).astype(np.int16)
         ct = sitk.GetImageFromArray(hu)
         ct.SetSpacing(spacing)
-        return Phantom(ct, *[ct * 0] * 3)
+        nothing = ct * 0
+        return Phantom(ct, nothing, nothing + 1, nothing, nothing)
 
     def stop(stage, done, of):
         if done == 3:
@@ -139,7 +171,7 @@ def test_the_standin_resumes_to_the_same_scans(source, tmp_path, monkeypatch):
     (resumed / "records/train_02.json").unlink()
     make_standin(source, resumed, 0, SILENT, PARTS, SIZE)
     assert kept.stat().st_mtime_ns == before
-    for kind in ("images", "labels"):
+    for kind in ("images", "labels", "organs"):
         for file in (whole / kind).iterdir():
             other = to_array(read_image(resumed / kind / file.name))
             assert (other == to_array(read_image(file))).all(), file.name
@@ -171,10 +203,11 @@ def test_a_simulated_node_has_the_scanners_hu_edge_and_noise():
 def test_copies_are_real_nodes_elsewhere_in_fat(data):
     cases = [case for case in read_cases(data / "cases.csv") if case.part == "train"]
     ct, real, _ = next(case for case in cases if case.id == "train_03").load()
-    painted, nodes = copier(cases)(ct, real, 5)
+    copier = Copier(cases)
+    painted, nodes = copier.paint(ct, real, 7, np.random.default_rng(5))
     labels, own = to_array(nodes), to_array(real)
     assert labels.max() >= 1 and not (own[labels > 0]).any()
-    again, _ = copier(cases)(ct, real, 5)
+    again, _ = copier.paint(ct, real, 7, np.random.default_rng(5))
     assert (to_array(again) == to_array(painted)).all()
     changed = to_array(painted) != to_array(ct)
     assert changed[labels > 0].mean() > 0.5

@@ -360,7 +360,8 @@ def phantom_of_fat() -> Phantom:
     fat = np.random.default_rng(0).normal(-100, 8, (24, 40, 40)).astype(np.int16)
     ct = sitk.GetImageFromArray(fat)
     ct.SetSpacing(standin.SPACING)
-    return Phantom(ct, *[ct * 0] * 3)
+    nothing = ct * 0
+    return Phantom(ct, nothing, nothing + 1, nothing, nothing)
 
 
 def test_uploads_and_jobs_of_a_server(disk, tmp_path):

@@ -2,8 +2,7 @@
 
 from enum import Enum
 
-NODES = 11  # painted into each scan, as many as a scan of the paper's cohort has
-SIZES = {"uniform": 6, "clinical": 5}  # nodes by the distribution of their long axes
+SCANS = 2  # synthetic scans for each real one, in every arm but the first
 
 
 class Arm(str, Enum):
@@ -13,10 +12,10 @@ class Arm(str, Enum):
     copies = "copy-paste"
     difftumor = "DiffTumor-style"
     lngen = "LN-Gen"
-    clinical = "LN-Gen, clinical sizes"
+    uniform = "LN-Gen, uniform sizes"
     filtered = "LN-Gen filtered"
 
     @property
-    def sizes(self) -> dict[str, int]:
-        """How many lymph nodes a scan gets of each distribution of long axes."""
-        return {"clinical": NODES} if self is Arm.clinical else SIZES
+    def sizes(self) -> str:
+        """The distribution of long axes."""
+        return "uniform" if self is Arm.uniform else "clinical"

@@ -1,80 +1,46 @@
-"""Ways to put more lymph nodes into a training scan: LN-Gen, DiffTumor's way, copies of real ones.
-
-An augmentation takes a CT, the instance labels of its real nodes, and a seed; it gives the CT with
-more nodes off the real ones, and the instance labels of the new ones alone.
-"""
+"""Copies of real lymph nodes, mirrored and turned, in fat: a rival of Table I without a model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from LNGenLib.benchmark.arms import NODES
 from LNGenLib.datasets.case import Case
 from LNGenLib.evaluation.realism.painters import paste
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import FAT, SOFT_TISSUE
 from LNGenLib.image.io import like, marked_synthetic, to_array
-from LNGenLib.placement.candidate_region import GAP, NoPlace
+from LNGenLib.placement.candidate_region import GAP
 from LNGenLib.placement.heuristic import LEAST_FAT
-from LNGenLib.randomness import node_seed
-from LNGenLib.scan import Scan
-from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.engine import synthesize
-from LNGenLib.synthesis.models import Models
-from LNGenLib.synthesis.painting import enhancement_like
-from LNGenLib.synthesis.request import SynthesisRequest
 
 TRIES = 400  # places looked at for each copy
 
 
-Augmentation = Callable[[sitk.Image, sitk.Image, int], tuple[sitk.Image, sitk.Image]]
+class Copier:
+    """Puts copies of the real nodes of `cases` into CTs."""
 
+    def __init__(self, cases: Sequence[Case]):
+        loaded = (case.load_labeled() for case in cases)
+        self.cuttings = [cutting for case in loaded for cutting in _cut(case.ct, case.nodes)]
 
-def synthesizer(models: Models, sizes: dict[str, int]) -> Augmentation:
-    """LN-Gen or DiffTumor's way: lymph nodes anywhere in fat, so many of each distribution of
-    `sizes`, as bright as the real ones; DiffTumor's way has no say in that."""
-
-    def paint(ct: sitk.Image, real: sitk.Image, seed: int) -> tuple[sitk.Image, sitk.Image]:
-        anywhere = like(np.ones(ct.GetSize()[::-1], np.uint8), ct)
-        enhancement, labels = enhancement_like(ct, real), np.zeros(ct.GetSize()[::-1], np.uint16)
-        for turn, (law, count) in enumerate(sizes.items()):
-            own = node_seed(seed, turn, law)
-            request = SynthesisRequest(
-                count=count, sizes=Sizes(law), seed=own, allow_fewer=True, enhancement=enhancement
-            )
-            taken = like(((labels > 0) | (to_array(real) > 0)).astype(np.uint8), ct)
-            try:
-                scan = Scan(ct, region=anywhere, avoid=taken)
-                result = synthesize(scan, request, models)
-            except NoPlace:
-                continue
-            ct, new = result.ct, to_array(result.nodes)
-            labels[new > 0] = new[new > 0] + labels.max()
-        return ct, marked_synthetic(like(labels, ct))
-
-    return paint
-
-
-def copier(cases: Sequence[Case]) -> Augmentation:
-    """Copies of the real nodes of `cases`, mirrored and turned at random, in fat."""
-    loaded = (case.load_labeled() for case in cases)
-    cuttings = [cutting for case in loaded for cutting in _cut(case.ct, case.nodes)]
-
-    def paint(ct: sitk.Image, real: sitk.Image, seed: int) -> tuple[sitk.Image, sitk.Image]:
-        rng, spacing = np.random.default_rng(seed), array_spacing(ct)
+    def paint(
+        self, ct: sitk.Image, real: sitk.Image, count: int, rng: np.random.Generator
+    ) -> tuple[sitk.Image, sitk.Image]:
+        """The CT with so many copies off its `real` nodes (labels), fewer where there is no room,
+        and the instance labels of the copies."""
+        spacing = array_spacing(ct)
         hu, labels = to_array(ct), np.zeros(ct.GetSize()[::-1], np.uint16)
         smooth = ndimage.gaussian_filter(hu.astype(np.float32), (0, 1, 1))
         fat = (smooth > FAT[0]) & (smooth < SOFT_TISSUE[0])
         taken = ndimage.distance_transform_edt(to_array(real) == 0, sampling=spacing) <= GAP
         places = np.argwhere(fat & ~taken)
         number = 0
-        for k in rng.integers(len(cuttings), size=NODES):
+        for k in rng.integers(len(self.cuttings), size=count):
             axes, turns = tuple(a for a in range(3) if rng.random() < 0.5), int(rng.integers(4))
-            body, mask = (np.rot90(np.flip(a, axes), turns, (1, 2)) for a in cuttings[k])
+            body, mask = (np.rot90(np.flip(a, axes), turns, (1, 2)) for a in self.cuttings[k])
             start = _room(mask, fat, taken, places, rng)
             if start is None:
                 continue
@@ -82,8 +48,6 @@ def copier(cases: Sequence[Case]) -> Augmentation:
             paste(hu, labels, number, body, mask, start, spacing)
             taken |= ndimage.distance_transform_edt(labels != number, sampling=spacing) <= GAP
         return marked_synthetic(like(hu, ct)), marked_synthetic(like(labels, ct))
-
-    return paint
 
 
 def _cut(ct: sitk.Image, labels: sitk.Image) -> list[tuple[np.ndarray, np.ndarray]]:

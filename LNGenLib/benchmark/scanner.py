@@ -17,8 +17,10 @@ from LNGenLib.texture.blending import label_of
 
 OWN_SPREAD = 0.5  # mm, taken as the point spread (sigma) that a background comes with
 BEHIND = 1.5  # mm, over which what lies behind a node is averaged: its noise stays
-HILUM = (5.0, 0.3)  # nodes longer than this (mm) have a fatty hilum at this rate
+HILUM = (6.0, 0.35)  # nodes longer than this (mm) have a fatty hilum at this rate
 RIM = (8.0, 0.15)  # the same of a rim that enhances
+CORE = (9.0, 0.12)  # the same of a necrotic core
+FATTY, DEAD = -100.0, (5.0, 30.0)  # HU of a hilum at most, and of a core
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class SimulatedScanner:
         """A scanner of the ranges of the stand-in."""
         return cls(
             spread=(rng.uniform(0.5, 0.9), rng.uniform(0.4, 1.0)),
-            noise=rng.uniform(5, 16),
+            noise=rng.uniform(7, 22),
             cutoff=rng.uniform(0.35, 0.7),
             reach=rng.uniform(0.2, 0.7),
             node_hu=rng.uniform(20, 110),
@@ -73,7 +75,8 @@ class SimulatedScanner:
     def _tissue(
         self, node: LymphNode, occupancy: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        """HU of a node (z, y, x): a level, clumps, sometimes a fatty hilum or a bright rim."""
+        """HU of a node (z, y, x): a level, clumps, sometimes a fatty hilum, a bright rim or a dead
+        core."""
         size, spacing = node.long_axis, node.spacing
         clumps = ndimage.gaussian_filter(
             rng.standard_normal(occupancy.shape), rng.uniform(0.05, 0.15) * size / spacing
@@ -84,11 +87,14 @@ class SimulatedScanner:
             return tissue
         depth = ndimage.distance_transform_edt(inside, sampling=spacing)
         if size > HILUM[0] and rng.random() < HILUM[1]:
-            voxels = np.argwhere(depth > 0.5 * depth.max())
+            voxels = np.argwhere(depth > 0.3 * depth.max())
             center = voxels[rng.integers(len(voxels))].reshape(3, 1, 1, 1)
             far = (np.indices(inside.shape) - center) * spacing.reshape(3, 1, 1, 1)
-            near = np.exp(-((far**2).sum(0)) / (rng.uniform(0.1, 0.2) * size) ** 2)
-            tissue -= rng.uniform(30, 100) * near
+            near = np.exp(-((far**2).sum(0)) / (rng.uniform(0.12, 0.25) * size) ** 2)
+            tissue += rng.uniform(0.4, 1) * near * (FATTY - tissue)
+        elif size > CORE[0] and rng.random() < CORE[1]:
+            core = np.clip((depth / depth.max() - rng.uniform(0.3, 0.6)) * 5, 0, 1)
+            tissue += core * (rng.uniform(*DEAD) - tissue)
         if size > RIM[0] and rng.random() < RIM[1]:
             tissue += rng.uniform(10, 40) * (depth <= 0.3 * depth.max())
         return tissue

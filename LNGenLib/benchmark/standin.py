@@ -1,9 +1,9 @@
 """STAND-IN for the paper's private cohort: scans with lymph nodes that no patient has.
 
-Backgrounds are procedural phantoms and crops of real CTs, shapes are masks of real lymph nodes, and
-the tissue is that of `LNGenLib.benchmark.scanner`. Each real CT and each patient's masks are in one
-part only. What is measured on it says how ways of training compare, not how well they do in
-patients.
+Backgrounds are procedural phantoms of varied patients, with distractors, and crops of real CTs;
+shapes are surfaces of real lymph nodes, and the tissue is that of `LNGenLib.benchmark.scanner`.
+Each real CT and each patient's shapes are in one part only. What is measured on it says how ways of
+training compare, not how well they do in patients.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,8 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LNGenLib import __version__
+from LNGenLib.benchmark.card import write_card
+from LNGenLib.benchmark.distractors import UNNAMED_MUSCLE, add_distractors
 from LNGenLib.benchmark.scanner import SimulatedScanner
 from LNGenLib.errors import InputError
 from LNGenLib.files import read_json, read_table, whole_file, write_json
@@ -26,11 +28,12 @@ from LNGenLib.image.geometry import array_spacing, index_to_ras
 from LNGenLib.image.hu import FAT
 from LNGenLib.image.io import as_ct, like, marked_synthetic, read_ct, to_array, write_image
 from LNGenLib.phantom import pelvic_phantom
-from LNGenLib.placement.candidate_region import find_region
+from LNGenLib.phantom.patient import Patient
+from LNGenLib.placement.candidate_region import deep, find_region
 from LNGenLib.placement.heuristic import place_nodes
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng, node_seed
-from LNGenLib.structure.preparing import read_surface
+from LNGenLib.structure.preparing import prepare
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
 
@@ -38,8 +41,11 @@ SPACING = (0.7, 0.7, 1.25)  # mm (x, y, z)
 SIZE = (160, 160, 80)  # voxels (x, y, z)
 NODES = 11  # a scan
 REAL_EVERY = 4  # every fourth scan lies on a real CT, the others on phantoms
+WIDE = (540, 400)  # voxels (x, y) of a phantom whose metal lies beside the scan
 CROPS = 30  # places of a real CT that are looked at for fat
-MARK = "STAND-IN: procedural phantoms and crops of real CTs with simulated lymph nodes"
+SMALL, SHAPE_UP_TO = 15.0, 20.0  # mm: smaller lymph nodes take any shape of one up to so large
+FACTOR = 2.0  # larger ones take the shape of one within this factor of their long axis
+MARK = "STAND-IN 2: procedural phantoms and crops of real CTs with simulated lymph nodes"
 
 
 @dataclass(frozen=True)
@@ -59,10 +65,38 @@ class StandinPart:
 
 PARTS = (
     StandinPart("train", 20, Sizes("clinical"), "train"),
-    StandinPart("validation", 5, Sizes("clinical"), "validation"),
+    StandinPart("validation", 12, Sizes("clinical"), "validation"),
+    StandinPart("test clinical", 40, Sizes("clinical"), "test"),
     StandinPart("test uniform", 20, Sizes("uniform"), "test"),
-    StandinPart("test skewed", 20, Sizes("clinical"), "test"),
 )
+
+
+@dataclass(frozen=True, eq=False)
+class Shapes:
+    """Surfaces of a split's lymph nodes, from which shapes are drawn: their files' names, TSDFs
+    (n, 32, 32, 32) and long axes (n,) in mm."""
+
+    names: np.ndarray
+    tsdf: np.ndarray
+    long_axes: np.ndarray
+
+    @classmethod
+    def of(cls, prepared: Path, split: str) -> Shapes:
+        """Those of a split in the arrays of `structure.preparing.prepare`, of one component."""
+        with np.load(prepared) as arrays:
+            own = (arrays["split"] == split) & arrays["single"]
+            return cls(arrays["name"][own], arrays["tsdf"][own], arrays["long_axis_mm"][own])
+
+    def draw(self, long_axis: float, rng: np.random.Generator) -> tuple[str, Structure]:
+        """A shape for a lymph node of this long axis (mm), and the name of its file: one of about
+        the size, as far as there are some."""
+        if long_axis < SMALL:
+            near = self.long_axes <= SHAPE_UP_TO
+        else:
+            near = np.abs(np.log(self.long_axes / long_axis)) <= np.log(FACTOR)
+        near = np.flatnonzero(near) if near.any() else np.arange(len(self.names))
+        k = near[rng.integers(len(near))]
+        return str(self.names[k]), Structure(self.tsdf[k].astype(np.float32))
 
 
 def make_standin(
@@ -73,24 +107,30 @@ def make_standin(
     parts: tuple[StandinPart, ...] = PARTS,
     size: tuple[int, int, int] = SIZE,
 ) -> None:
-    """Write the scans, `cases.csv` (image, label, id, patient, part), `standin.json`, and the
-    tables by which `lngen train texture` and `difftumor` take the parts train and validation, to
-    `output`; scans that are there already stay.
+    """Write the scans, `cases.csv` (image, label, id, patient, part), label maps of what is no
+    lymph node (`organs/`), a data card, `standin.json`, and the tables by which `lngen train
+    texture` and `difftumor` take the parts train and validation, to `output`; scans that are there
+    already stay.
 
     `data` holds `nodes/nodes.csv` with masks and `splits.csv` with CTs (docs/training.md). Raises
     InputError where a part finds none of either.
     """
-    shapes = {part.split: _rows(data / "nodes" / "nodes.csv", part.split) for part in parts}
+    for part in parts:
+        _rows(data / "nodes" / "nodes.csv", part.split)
     cts = {part.split: _rows(data / "splits.csv", part.split, "ct/") for part in parts}
-    for folder in ("images", "labels", "records"):
+    for folder in ("images", "labels", "organs", "records"):
         (output / folder).mkdir(parents=True, exist_ok=True)
+    if not (output / "shapes.npz").exists():
+        prepare(data, output / "shapes.npz", progress)
+    shapes = {part.split: Shapes.of(output / "shapes.npz", part.split) for part in parts}
     cases = [(part, number) for part in parts for number in range(part.scans)]
     for done, (part, number) in enumerate(cases):
         progress.advance("stand-in", done, len(cases))
         if not (output / "records" / f"{part.id(number)}.json").exists():
-            _make_scan(data, output, seed, part, number, shapes[part.split], cts[part.split], size)
+            background = _background(data, seed, part, number, cts[part.split], size)
+            _make_scan(output, seed, part, number, shapes[part.split], background)
     _write_tables(output, cases, seed)
-    _write_splits(data, output, cases, shapes)
+    _write_splits(data, output, cases)
 
 
 def _rows(table: Path, split: str, prefix: str = "") -> list[str]:
@@ -103,48 +143,79 @@ def _rows(table: Path, split: str, prefix: str = "") -> list[str]:
     return rows
 
 
-def _make_scan(
+@dataclass(frozen=True, eq=False)
+class Background:
+    """A CT before lymph nodes lie in it, arrays (z, y, x): `organs` are TotalSegmentator's and our
+    numbers of what is there, None where nobody labeled it, and `room` (bool) is where nodes may
+    lie."""
+
+    ct: sitk.Image
+    organs: np.ndarray | None
+    room: np.ndarray
+    source: str
+
+
+def _background(
     data: Path,
-    output: Path,
     seed: int,
     part: StandinPart,
     number: int,
-    shapes: list[str],
     cts: list[str],
     size: tuple[int, int, int],
-) -> None:
-    started, name = time.perf_counter(), part.id(number)
-    rng = node_rng(seed, number, f"stand-in {part.name}")
+) -> Background:
+    rng = node_rng(seed, number, f"background {part.name}")
     if number % REAL_EVERY == REAL_EVERY - 1:
         source = cts[number // REAL_EVERY % len(cts)]
-        background, organs = _crop(as_ct(read_ct(data / source)), size, rng), None
-    else:
-        own = node_seed(seed, number, f"phantom {part.name}")
-        phantom = pelvic_phantom(own, SPACING, size)
-        background, organs, source = phantom.ct, phantom.labels, f"phantom of seed {own}"
-    spacing = array_spacing(background)
-    files = [shapes[k] for k in rng.integers(len(shapes), size=NODES)]
-    structures = [Structure(read_surface(data / "nodes" / file).tsdf) for file in files]
-    long_axes = [part.sizes.draw(rng) for _ in files]
-    region = find_region(background, organs, np.ones(background.GetSize()[::-1], bool))
+        ct = _crop(as_ct(read_ct(data / source)), size, rng)
+        return Background(ct, None, deep(ct), source)
+    own = node_seed(seed, number, f"phantom {part.name}")
+    patient = replace(Patient.drawn(own), noise=1.0, view=None, arms=False)
+    whole = size if patient.prosthesis == "none" else (*WIDE, size[2])
+    phantom = pelvic_phantom(own, SPACING, whole, patient)
+    corner = [(n - m) // 2 for n, m in zip(whole, size)]
+    ct, organs, fat, muscle = (
+        sitk.RegionOfInterest(image, size, corner)
+        for image in (phantom.ct, phantom.labels, phantom.fat, phantom.muscle)
+    )
+    hu, labels = to_array(ct).astype(np.float32), to_array(organs)
+    labels[to_array(muscle) > 0] = UNNAMED_MUSCLE
+    room = to_array(fat) > 0
+    add_distractors(hu, labels, room, array_spacing(ct), rng)
+    return Background(like(np.rint(hu).astype(np.int16), ct), labels, room, f"phantom {own}")
+
+
+def _make_scan(
+    output: Path, seed: int, part: StandinPart, number: int, shapes: Shapes, behind: Background
+) -> None:
+    started, name = time.perf_counter(), part.id(number)
+    rng, ct = node_rng(seed, number, f"stand-in {part.name}"), behind.ct
+    spacing = array_spacing(ct)
+    organs = None if behind.organs is None else like(behind.organs, ct)
+    long_axes = [part.sizes.draw(rng) for _ in range(NODES)]
+    drawn = [shapes.draw(long_axis, rng) for long_axis in long_axes]
+    region = find_region(ct, organs, behind.room)
+    structures = [structure for _, structure in drawn]
     placed = place_nodes(structures, long_axes, region, spacing, rng.spawn(NODES))
     kept = [k for k in range(NODES) if placed[k] is not None]
     nodes = [found.node for found in placed if found is not None]
     scanner = SimulatedScanner.draw(rng)
-    hu, labels = scanner.scan(to_array(background), nodes, spacing, rng)
-    write_image(marked_synthetic(like(hu, background)), output / "images" / f"{name}.nii.gz")
-    write_image(marked_synthetic(like(labels, background)), output / "labels" / f"{name}.nii.gz")
+    hu, labels = scanner.scan(to_array(ct), nodes, spacing, rng)
+    images = {"images": like(hu, ct), "labels": like(labels, ct)}
+    if organs is not None:
+        images["organs"] = organs
+    for folder, image in images.items():
+        write_image(marked_synthetic(image), output / folder / f"{name}.nii.gz")
     record = {
         "id": name,
         "part": part.name,
-        "background": source,
+        "background": behind.source,
         "scanner": asdict(scanner),
         "nodes": [
             {
                 "label": k + 1,
                 "long_axis_mm": round(node.long_axis, 3),
-                "center_ras_mm": index_to_ras(background, node.center).round(3).tolist(),
-                "shape": files[kept[k]],
+                "center_ras_mm": index_to_ras(ct, node.center).round(3).tolist(),
+                "shape": drawn[kept[k]][0],
             }
             for k, node in enumerate(nodes)
         ],
@@ -171,15 +242,14 @@ def _crop(ct: sitk.Image, size: tuple[int, int, int], rng: np.random.Generator) 
     return sitk.Resample(ct, grid, sitk.Transform(), sitk.sitkLinear, -1000)
 
 
-def _write_splits(
-    data: Path, output: Path, cases: list[tuple[StandinPart, int]], shapes: dict[str, list[str]]
-) -> None:
+def _write_splits(data: Path, output: Path, cases: list[tuple[StandinPart, int]]) -> None:
     """`splits.csv` and `nodes/nodes.csv` (docs/training.md); the masks stay where they are."""
     used = ("train", "validation")
     names = [(part.id(k), part.split) for part, k in cases if part.split in used]
     scans = [(f"images/{name}.nii.gz", split, f"labels/{name}.nii.gz") for name, split in names]
     masks = data.resolve() / "nodes"
-    nodes = [(masks / file, split) for split in used for file in shapes.get(split, [])]
+    rows = read_table(masks / "nodes.csv")
+    nodes = [(masks / row["file"], row["split"]) for row in rows if row["split"] in used]
     _write_csv(output / "splits.csv", ("file", "split", "labels"), scans)
     _write_csv(output / "nodes" / "nodes.csv", ("file", "split"), nodes)
 
@@ -207,3 +277,5 @@ def _write_tables(output: Path, cases: list[tuple[StandinPart, int]], seed: int)
         "seconds": round(sum(record["seconds"] for record in records)),
     }
     write_json(content, output / "standin.json")
+    laws = {part.name: part.sizes.law for part, _ in cases}
+    write_card(output, laws, records, content)

@@ -15,7 +15,7 @@ from LNGenLib.files import check_output, read_json
 from LNGenLib.validation import from_json
 
 if TYPE_CHECKING:
-    from LNGenLib.benchmark.table1 import Benchmark, Run
+    from LNGenLib.benchmark.experiment import Benchmark, Run
 
 benchmark = typer.Typer(
     help="The paper's tables: does synthesis help segmentation (I), and which variant draws the "
@@ -43,6 +43,7 @@ def table1(
     arms: opt.Arms = None,
     seeds: opt.Runs = 3,
     baseline: opt.BaselineArm = Arm.real,
+    on: opt.Part = opt.ScoredPart.test,
     most: opt.MostRuns = None,
     config: opt.SegmentationConfigFile = None,
     device: opt.AnyDevice = "auto",
@@ -52,9 +53,10 @@ def table1(
 ) -> None:
     """Train each network on real scans, and on real and synthetic ones; print Table I.
 
-    The same command goes on where it was interrupted; what was done is not done again.
+    The same command goes on where it was interrupted; what was done is not done again. Choose by
+    `--on validation`: the test scans are for the last word.
     """
-    from LNGenLib.benchmark.table1 import Benchmark, runs
+    from LNGenLib.benchmark.experiment import Benchmark, runs
     from LNGenLib.segmentation.config import SegmentationConfig
     from LNGenLib.synthesis.method import Method
 
@@ -68,14 +70,16 @@ def table1(
     difftumor = LNGenLib.Models(device, None, difftumor_weights, Method.difftumor)
     bench = Benchmark(data, output, models, difftumor if difftumor_weights else None)
     cells = runs(configs, arms or list(Arm), seeds)
-    waiting = [run for run in cells if bench.runnable(run.arm) and bench.result(run) is None]
+    parts = ["validation"] if on == opt.ScoredPart.validation else bench.tests
+    runnable = [run for run in cells if bench.runnable(run.arm)]
+    waiting = [run for run in runnable if bench.result(run, parts) is None]
     for run in waiting[:most]:
         console.print(f"{run.config.network}, {run.arm.value}, seed {run.seed}")
         with shown_progress() as progress:
-            bench.do(run, progress)
-        _print(bench, cells, baseline)
+            bench.do(run, parts, progress)
+        _print(bench, cells, parts, baseline)
     if not waiting[:most]:
-        _print(bench, cells, baseline)
+        _print(bench, cells, parts, baseline)
 
 
 @benchmark.command()
@@ -125,12 +129,11 @@ def table2(
     write_figures(bench.figures(found), figures)
 
 
-def _print(bench: Benchmark, cells: list[Run], baseline: Arm) -> None:
-    from LNGenLib.benchmark.table1 import table, title
+def _print(bench: Benchmark, cells: list[Run], parts: list[str], baseline: Arm) -> None:
+    from LNGenLib.benchmark.table1 import tables, title, write_scans
 
     say(title(bench, cells, baseline))
-    parts = list(bench.cases)[2:]
-    for part in parts:
-        console.print(table(bench, cells, [part], baseline))
-    if len(parts) > 1:
-        console.print(table(bench, cells, parts, baseline))
+    for shown in [[part] for part in parts] + ([parts] if len(parts) > 1 else []):
+        for table in tables(bench, cells, shown, baseline):
+            console.print(table)
+    say(f"by scan: {write_scans(bench, cells, parts, bench.folder)}")

@@ -26,6 +26,13 @@ class NetworkName(str, Enum):  # Typer takes no list of a Literal
     nnunet = "nnunet"
 
 
+class ScoredPart(str, Enum):
+    """Scans on which Table I is made."""
+
+    validation = "validation"
+    test = "test"
+
+
 RANGE = "MIN [MAX]"
 Range = tuple[float, float]
 Box = tuple[float, float, float, float, float, float]
@@ -240,6 +247,9 @@ Networks = Annotated[
 Arms = Annotated[list[arms.Arm] | None, Option("--arm", help="Repeat for several; all.")]
 Runs = Annotated[int, Option(min=1, help="Runs of each cell.")]
 BaselineArm = Annotated[arms.Arm, Option(help="The arm to which differences are printed.")]
+Part = Annotated[
+    ScoredPart, Option("--on", help="Score validation scans to choose by, test scans for good.")
+]
 MostRuns = Annotated[int | None, Option(min=0, help="Do at most so many runs; 0 only prints.")]
 Table2Data = Annotated[Path, Option(help="Folder of a `train structure`, or data as it takes.")]
 ExplicitConfigFile = Annotated[

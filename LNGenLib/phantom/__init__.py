@@ -16,9 +16,9 @@ import SimpleITK as sitk
 from scipy.ndimage import gaussian_filter1d
 
 from LNGenLib.phantom.anatomy import paint_pelvis
-from LNGenLib.phantom.canvas import LUMEN, PELVIC_FAT, Canvas
+from LNGenLib.phantom.canvas import LUMEN, PELVIC_FAT, UNNAMED_MUSCLE, Canvas
 from LNGenLib.phantom.content import stool_block, stool_on
-from LNGenLib.phantom.metal import streaks
+from LNGenLib.phantom.metal import LEAST_METAL, streaks
 from LNGenLib.phantom.patient import Patient, half_width
 
 FIELD_OF_VIEW = (380.0, 280.0, 220.0)  # mm, L4 to the ischial tuberosities
@@ -35,6 +35,7 @@ class Phantom:
     labels: sitk.Image  # uint8, TotalSegmentator v2 'total' numbering, 0 where unlabeled
     fat: sitk.Image  # uint8, 1 in fat within the walls of the pelvis, where a node could lie
     lumen: sitk.Image  # uint8, 1 in the content of bowel
+    muscle: sitk.Image  # uint8, 1 in the muscles that TotalSegmentator has no label for
 
 
 def pelvic_phantom(
@@ -57,7 +58,7 @@ def pelvic_phantom(
     canvas = Canvas(voxels, spacing, scale, anatomy)
     content = stool_on(canvas, stool or stool_block(grain)) if patient else None
     paint_pelvis(canvas, anatomy, patient, content, fate)
-    if patient and patient.prosthesis != "none":
+    if (canvas.hu > LEAST_METAL).any():
         slices, added = streaks(canvas.hu, spacing, metal)
         canvas.hu[slices] += added
     ct, labels = _scan(canvas, noise, patient.noise if patient else None), canvas.labels
@@ -66,8 +67,9 @@ def pelvic_phantom(
         outside = np.hypot(x, y[:, None]) > patient.view / 2
         ct[:, outside], labels[:, outside] = NOTHING, 0
     organs = labels % LUMEN
-    organs[organs == PELVIC_FAT] = 0
-    truth = organs, (labels == PELVIC_FAT).astype(np.uint8), (labels > LUMEN).astype(np.uint8)
+    organs[np.isin(organs, (PELVIC_FAT, UNNAMED_MUSCLE))] = 0
+    masks = labels == PELVIC_FAT, labels > LUMEN, labels == UNNAMED_MUSCLE
+    truth = organs, *(mask.astype(np.uint8) for mask in masks)
     prone = bool(patient and patient.prone)
     return Phantom(*(_image(array, spacing, prone) for array in (ct, *truth)))
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from LNGenLib.phantom.canvas import AIR, FAT_PLANE, GAS, LUMEN, PELVIC_FAT, Canvas, Tissues
+from LNGenLib.phantom.canvas import (
+    AIR,
+    FAT_PLANE,
+    GAS,
+    LUMEN,
+    PELVIC_FAT,
+    UNNAMED_MUSCLE,
+    Canvas,
+    Tissues,
+)
 from LNGenLib.phantom.content import RADII, under_gas
 from LNGenLib.phantom.metal import paint_prosthesis
 from LNGenLib.phantom.patient import Patient
@@ -180,7 +189,7 @@ def paint_envelopes(
             paint_arms(canvas, tissues, girth)
     canvas.paint([body], (girth, 15, 0), (girth - 2, tissues.fat, 0))
     canvas.paint(CLEFT, (0, AIR, 0))
-    canvas.paint([column(CAVITY_WITH_WALL, 2.2)], (0, tissues.muscle, 0))
+    canvas.paint([column(CAVITY_WITH_WALL, 2.2)], (0, tissues.muscle, UNNAMED_MUSCLE))
     canvas.paint([column(CAVITY, 2.2)], (less, tissues.fat, PELVIC_FAT))
 
 
@@ -278,7 +287,7 @@ def paint_muscles(canvas: Canvas, tissues: Tissues) -> None:
     """Muscles of each side, from the deep wall of the pelvis out to thigh and buttock."""
     for side, right in SIDES:
         for label, muscle in MUSCLES.values():
-            layers = tissues.organ(tissues.muscle, label and label + right)
+            layers = tissues.organ(tissues.muscle, label + right if label else UNNAMED_MUSCLE)
             canvas.paint(muscle, *layers, blend=6, side=side)
 
 

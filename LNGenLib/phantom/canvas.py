@@ -11,8 +11,9 @@ from LNGenLib.phantom.solids import Solid
 AIR, GAS, FAT, MUSCLE = -1000.0, -950.0, -102.0, 58.0  # HU
 WARP_LIMIT = 6.0  # mm
 # What the canvas knows besides the organs: LUMEN is added to the label of a bowel for its content;
-# a fat plane leaves pelvic fat what it is, and makes none of what is not.
-FAT_PLANE, PELVIC_FAT, LUMEN = 126, 127, 128
+# a fat plane leaves pelvic fat what it is, and makes none of what is not; of the muscles
+# TotalSegmentator names a few only.
+UNNAMED_MUSCLE, FAT_PLANE, PELVIC_FAT, LUMEN = 125, 126, 127, 128
 
 Layer = tuple[float, np.ndarray | float, int]  # growth (mm), HU, label
 
