@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from LNGenLib.image.components import FACES, components, largest_component
+from LNGenLib.image.components import FACES, components, instances, largest_component
 
 
 def test_largest_component_counts_corners_as_contact():
@@ -27,3 +27,14 @@ def test_components_are_counted_voxel_by_voxel():
     assert sizes.tolist() == [0, 4, 1] and labels[0, 1, 3] == labels[0, 0, 0] != labels[0, 2, 5]
     assert components(mask, FACES)[1].tolist() == [0, 3, 1, 1]
     assert components(np.zeros((2, 2, 2), bool))[1].tolist() == [0]
+
+
+def test_values_above_1_are_instances_else_components_are():
+    mask = np.zeros((4, 4, 8), np.uint8)
+    mask[:2, :2, :2] = mask[2, 2, 2] = mask[0, 0, 5:] = 1  # the second touches the first's corner
+    for binary in (mask, mask > 0):
+        found = instances(binary)
+        assert found.max() == 2 and np.array_equal(found > 0, mask > 0)
+        assert found[0, 0, 0] == found[2, 2, 2] != found[0, 0, 5]
+    assert np.array_equal(instances(mask * 2), mask * 2)  # one instance of two pieces
+    assert not instances(mask * 0).any()

@@ -197,7 +197,7 @@ class Benchmark:
     @cached_property
     def _data_hash(self) -> str:
         files = [f for cases in self.cases.values() for c in cases for f in (c.image, c.label) if f]
-        return _hash([[str(file), file.stat().st_size] for file in files])
+        return _hash([*([str(file), file.stat().st_size] for file in files), *self.classes])
 
     def _models(self, arm: Arm) -> Models | None:
         """The models that an arm paints by, if it does by some."""

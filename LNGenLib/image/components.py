@@ -1,4 +1,4 @@
-"""Connected components of a mask."""
+"""Connected components of a mask, and the objects of a label map."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ def components(mask: np.ndarray, neighbors: np.ndarray = CORNERS) -> tuple[np.nd
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     sizes[0] = 0
     return labels, sizes
+
+
+def instances(labels: np.ndarray) -> np.ndarray:
+    """Labels (z, y, x) of the single objects in a label map (z, y, x; 0 is background).
+
+    Where it has values above 1 these tell them apart, else they are its 26-connected components.
+    """
+    return labels if labels.max() > 1 else components(labels)[0]
 
 
 def largest_component(mask: np.ndarray, neighbors: np.ndarray = CORNERS) -> np.ndarray:

@@ -9,11 +9,11 @@ import numpy as np
 from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
 
+from LNGenLib.image.components import components, instances
 from LNGenLib.structure.tsdf import diameter, surface
 
 LEAST_IOU = 0.1  # of a node and what was found of it, to count as found
 BINS = {"1.7-5 mm": 5.0, "5-10 mm": 10.0, ">10 mm": np.inf}  # long axis below
-NEIGHBORS = np.ones((3, 3, 3))
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,7 @@ def score(
     largest; pairs below an IoU of 0.1 don't count (picai_eval's rule,
     https://github.com/DIAGNijmegen/picai_eval).
     """
-    nodes = truth if truth.max() > 1 else ndimage.label(truth > 0, NEIGHBORS)[0]
-    findings = ndimage.label(found > 0, NEIGHBORS)[0]
+    nodes, findings = instances(truth), components(found > 0)[0]
     counts = {name: dict.fromkeys(BINS, 0) for name in ("nodes", "detected", "false")}
     node_sizes, finding_sizes = (np.bincount(labels.ravel()) for labels in (nodes, findings))
     both = (nodes > 0) & (findings > 0)
