@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ import SimpleITK as sitk
 from shapes import tsdf_from_mask
 
 from LNGenLib import training
-from LNGenLib.benchmark import standin
+from LNGenLib.benchmark import experiment, standin
 from LNGenLib.benchmark.augmentation import Copier
 from LNGenLib.benchmark.distractors import add_distractors
+from LNGenLib.benchmark.origin import origin
 from LNGenLib.benchmark.scanner import SimulatedScanner
 from LNGenLib.benchmark.standin import Shapes, StandinPart, make_standin
 from LNGenLib.datasets.cases import read_cases
+from LNGenLib.datasets.writing import Plain
 from LNGenLib.errors import Canceled
 from LNGenLib.files import read_table
 from LNGenLib.image.io import like, read_image, to_array, write_image
@@ -214,67 +217,109 @@ def test_copies_are_real_nodes_elsewhere_in_fat(data):
     assert {int((labels == k).sum()) for k in range(1, labels.max() + 1)} <= sizes
 
 
-def paint_squares(ct, real, seed):
-    """A painter without networks: two cubes, a bright and a faint one."""
-    hu, labels = to_array(ct), np.zeros(ct.GetSize()[::-1], np.uint16)
-    for number, (at, level) in enumerate(((4, 200), (20, -60)), 1):
-        hu[at : at + 4, 4:8, 4:8] = level
-        labels[at : at + 4, 4:8, 4:8] = number
-    return like(hu, ct), like(labels, ct)
+def paint_squares(cases, folder, count, settings, models, progress):
+    """A painter without networks: two cubes a scan, a bright and a faint one."""
+    for number in range(count):
+        case = cases[number % len(cases)]
+        loaded = case.load_labeled()
+        hu, labels = to_array(loaded.ct), np.zeros(loaded.ct.GetSize()[::-1], np.uint16)
+        for label, (at, level) in enumerate(((4, 200), (20, -60)), 1):
+            hu[at : at + 4, 4:8, 4:8] = level
+            labels[at : at + 4, 4:8, 4:8] = label
+        nodes = like(labels, loaded.ct)
+        about = {"synthetic": True, "patient": case.patient, "source": case.id}
+        images = {"ct": like(hu, loaded.ct), "label": loaded.mask_with(nodes), "nodes": nodes}
+        Plain(folder).write(f"synthetic_{number}", images, about | {"labels": loaded.values})
 
 
 @pytest.fixture
 def bench_command(run_lngen, data, tmp_path, monkeypatch):
     """Runs `lngen benchmark table1` on the stand-in, with a quick painter in LN-Gen's place."""
-    monkeypatch.setattr(
-        "LNGenLib.benchmark.table1.synthesizer", lambda models, sizes: paint_squares
-    )
+    monkeypatch.setattr(experiment, "make_dataset", paint_squares)
+    monkeypatch.setattr(experiment, "SCANS", 1)
     monkeypatch.setenv("COLUMNS", "400")
     monkeypatch.setattr("LNGenLib.cli.benchmark.console.width", 400, raising=False)
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
 
-    def run(options=""):
+    def run(*options):
         command = f"benchmark table1 --data {data} -o {tmp_path}/bench --device cpu --seeds 1"
-        return run_lngen(
-            [*command.split(), "--config", f"{tmp_path}/config.json", *options.split()]
-        )
+        config = ["--config", f"{tmp_path}/config.json"]
+        code, out, err = run_lngen([*command.split(), *config, *options])
+        cells = [[cell.strip() for cell in line.split("│")] for line in out.splitlines()]
+        return code, out, err, [cell[1:-1] for cell in cells if len(cell) > 6]
 
+    run.files = lambda name: sorted((tmp_path / "bench").glob(name))
     return run
 
 
-def test_the_table_grows_run_by_run(bench_command, tmp_path):
-    code, out, err = bench_command("--most 0")
+def test_the_table_grows_run_by_run(bench_command):
+    code, out, err, _ = bench_command("--most", "0")
     assert code == 0, err
     assert "STAND-IN" in out and out.count("not run") >= 5 and "0/1" in out
-    results = lambda: sorted((tmp_path / "bench/runs").glob("*/result.json"))  # noqa: E731
-    assert not results()
-    code, out, err = bench_command("--most 1")
-    assert code == 0 and len(results()) == 1, err
-    before = [file.stat().st_mtime_ns for file in results()]
-    code, out, err = bench_command()
-    assert code == 0 and len(results()) == 5, err  # all but DiffTumor's, which has no weights
-    assert "2] optimizer steps" in out and "test uniform" in out
-    rows = [line for line in out.split("test uniform")[-1].splitlines() if "0/1" in line]
-    assert len(rows) == 1 and "DiffTumor-style" in rows[0] and "not run" in rows[0]
-    assert before[0] in [file.stat().st_mtime_ns for file in results()]
-    stamps = [file.stat().st_mtime_ns for file in results()]
-    _, out, _ = bench_command("--baseline copy-paste")
-    assert stamps == [file.stat().st_mtime_ns for file in results()]
+    assert not bench_command.files("runs/*")
+    code, _, err, _ = bench_command("--most", "1")
+    scores = bench_command.files("runs/*/scores/*.json")
+    assert code == 0 and [file.stem for file in scores] == ["test uniform"], err
+    first = scores[0].stat().st_mtime_ns
+    code, out, err, rows = bench_command()
+    scores = bench_command.files("runs/*/scores/*.json")
+    assert code == 0 and len(scores) == 5, err  # all but DiffTumor's, which has no weights
+    assert "unet: [2] optimizer steps" in out and "test uniform" in out
+    assert ["DiffTumor-style", "0/1", "not run"] in [row[1:4] for row in rows]
+    stamps = [file.stat().st_mtime_ns for file in scores]
+    assert first in stamps
+    _, out, _, rows = bench_command("--baseline", "copy-paste")
+    assert stamps == [file.stat().st_mtime_ns for file in scores]
     assert "differences: to copy-paste" in out
-    cells = [[cell.strip() for cell in line.split("│")] for line in out.splitlines()]
-    apart = {cell[2]: cell[6] for cell in cells if len(cell) > 6}
+    apart = {row[1]: row[5] for row in rows if row[2] == "1/1"}
     assert apart["copy-paste"] == "-" and " to " in apart["real only"]
+    painted = {row[1]: row[-3:-1] for row in rows if row[2] == "1/1"}
+    assert painted["real only"] == ["0", "0"] and painted["LN-Gen"] == ["4", "8"]
 
 
-def test_a_run_that_was_trained_elsewhere_is_only_scored(bench_command, tmp_path, monkeypatch):
-    assert bench_command("--most 1")[0] == 0
-    (result,) = (tmp_path / "bench/runs").glob("*/result.json")
-    scored = json.loads(result.read_text())
-    result.unlink()
-    monkeypatch.delattr("LNGenLib.benchmark.table1.train")
-    code, _, err = bench_command("--most 1")
+def test_why_is_told_by_size_by_cause_and_by_scan(bench_command, tmp_path):
+    _, out, _, rows = bench_command("--arm", "real only")
+    assert "test uniform: why" in out and "false on bowel" in out
+    with (tmp_path / "bench/scans.csv").open() as file:
+        (line,) = csv.DictReader(file)
+    assert (line["arm"], line["scan"]) == ("real only", "test_uniform_00")
+    (scores,) = bench_command.files("runs/*/scores/*.json")
+    (score,) = json.loads(scores.read_text())
+    assert sum(score["causes"].values()) == sum(score["false"].values())  # organs are known
+    assert sum(int(line[f"nodes {size}"]) for size in score["nodes"]) == sum(
+        score["nodes"].values()
+    )
+
+
+def test_test_scans_are_not_touched_while_recipes_are_chosen(bench_command):
+    code, out, err, _ = bench_command("--on", "validation", "--arm", "real only")
     assert code == 0, err
-    assert json.loads(result.read_text()) == scored
+    scores = bench_command.files("runs/*/scores/*.json")
+    assert [file.stem for file in scores] == ["validation"] and "test uniform" not in out
+    (weights,) = bench_command.files("runs/*/model/segmentation.safetensors")
+    trained = weights.stat().st_mtime_ns
+    assert bench_command("--arm", "real only")[0] == 0
+    scores = bench_command.files("runs/*/scores/*.json")
+    assert [file.stem for file in scores] == ["test uniform", "validation"]
+    assert weights.stat().st_mtime_ns == trained  # it is not trained again
+
+
+@pytest.mark.parametrize("what", ["machine", "code"])
+def test_runs_of_several_machines_or_codes_are_not_compared(bench_command, monkeypatch, what):
+    assert bench_command("--arm", "real only")[0] == 0
+    ours = origin("cpu")
+    monkeypatch.setattr(experiment, "origin", lambda device: ours | {what: "another"})
+    code, _, err, _ = bench_command("--arm", "copy-paste")
+    assert code == 2 and f"{what} {ours[what]}, now another" in err and "new folder" in err
+    assert bench_command("--arm", "real only")[0] == 0  # printed anywhere
+    (made,) = bench_command.files("runs/*/run.json")
+    other = made.parent.with_name("brought")
+    shutil.copytree(made.parent, other)
+    about = json.loads(made.read_text())
+    about["origin"][what] = "another"
+    (other / "run.json").write_text(json.dumps(about))
+    code, _, err, _ = bench_command("--arm", "real only")
+    assert code == 2 and "can't be compared" in err and "another" in err
 
 
 def test_several_test_parts_have_a_table_each_and_one_of_all(bench_command, data, tmp_path):
@@ -283,24 +328,26 @@ def test_several_test_parts_have_a_table_each_and_one_of_all(bench_command, data
     again = [*rows[-1][:2], "again", "another patient", "test again"]
     with (tmp_path / "cases.csv").open("w", newline="") as table:
         csv.writer(table).writerows([header, *rows, again])
-    code, out, err = bench_command(f"--data {tmp_path} --most 1")
+    code, out, err, _ = bench_command("--data", str(tmp_path), "--most", "1")
     assert code == 0, err
     titles = [
         line.strip()
         for line in out.splitlines()
-        if line.strip().startswith("test") and "━" not in line
+        if line.strip().startswith("test") and "━" not in line and "why" not in line
     ]
     assert titles == ["test again", "test uniform", "test again and test uniform"]
 
 
-def test_the_filter_takes_a_share_of_the_synthetic_nodes_out(bench_command, tmp_path):
-    assert bench_command()[0] == 0
+def test_the_filter_takes_a_share_of_the_synthetic_nodes_out(bench_command):
+    code, _, err, _ = bench_command("--on", "validation", "--arm", "LN-Gen filtered")
+    assert code == 0, err
     kept = {}
-    for recipe in (tmp_path / "bench/synthetic").glob("*/recipe.json"):
-        nodes = [to_array(read_image(f)) for f in sorted(recipe.parent.glob("*/nodes.nii.gz"))]
-        cts = [to_array(read_image(f)) for f in sorted(recipe.parent.glob("*/ct.nii.gz"))]
+    for recipe in bench_command.files("synthetic/*.json"):
+        folder = recipe.with_suffix("")
+        nodes = [to_array(read_image(f)) for f in sorted(folder.glob("*/nodes.nii.gz"))]
+        cts = [to_array(read_image(f)) for f in sorted(folder.glob("*/ct.nii.gz"))]
         kept[json.loads(recipe.read_text())["arm"]] = nodes, cts
-    assert set(kept) == {"copy-paste", "LN-Gen", "LN-Gen, clinical sizes", "LN-Gen filtered"}
+    assert set(kept) == {"LN-Gen", "LN-Gen filtered"}
     (all_nodes, painted), (some, filtered) = kept["LN-Gen"], kept["LN-Gen filtered"]
     count = [sum(len(np.unique(n)) - 1 for n in nodes) for nodes in (all_nodes, some)]
     assert count == [8, 6]

@@ -177,15 +177,15 @@ def test_numpys_integers_split_and_train(tmp_path):
 
 def test_a_training_of_another_version_is_named_by_the_table(tmp_path):
     from LNGenLib.benchmark.arms import Arm
-    from LNGenLib.benchmark.table1 import Benchmark, Run
+    from LNGenLib.benchmark.experiment import Benchmark, Run
     from LNGenLib.segmentation.config import SegmentationConfig
     from LNGenLib.synthesis.models import Models
 
     table = write_cases(tmp_path / "data", 4)
     bench = Benchmark(table, tmp_path / "runs", Models("cpu"))
     run = Run(SegmentationConfig(), Arm.real, 0)
-    model = bench._run_folder(run) / "model"
+    model = bench._folder(run) / "model"
     model.mkdir(parents=True)
     (model / "training.json").write_text('{"steps": 1, "seconds": 2}')
     with pytest.raises(InputError, match="training.json lacks validation_dice .*trained again"):
-        bench.do(run, SILENT)
+        bench.do(run, (), SILENT)
