@@ -15,9 +15,8 @@ from LNGenLib.benchmark import standin
 from LNGenLib.benchmark.augmentation import copier
 from LNGenLib.benchmark.scanner import SimulatedScanner
 from LNGenLib.benchmark.standin import StandinPart, make_standin
-from LNGenLib.benchmark.table1 import Benchmark
 from LNGenLib.datasets.cases import read_cases
-from LNGenLib.errors import Canceled, InputError
+from LNGenLib.errors import Canceled
 from LNGenLib.files import read_table
 from LNGenLib.image.io import like, read_image, to_array, write_image
 from LNGenLib.phantom import Phantom
@@ -25,7 +24,6 @@ from LNGenLib.progress import SILENT, Progress
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis.models import Models
 from LNGenLib.texture import dataset
 
 SIZE = (56, 56, 28)
@@ -276,11 +274,3 @@ def test_the_filter_takes_a_share_of_the_synthetic_nodes_out(bench_command, tmp_
         assert (before[left > 0] == after[left > 0]).all()
         gone = (nodes > 0) & (left == 0)
         assert not gone.any() or (before[gone] != after[gone]).mean() > 0.9
-
-
-def test_a_data_set_without_parts_is_refused(data, tmp_path):
-    table = tmp_path / "cases.csv"
-    rows = (data / "cases.csv").read_text().replace("images/", f"{data}/images/")
-    table.write_text(rows.replace("labels/", f"{data}/labels/").replace("validation\n", "train\n"))
-    with pytest.raises(InputError, match="train, validation and test"):
-        Benchmark(tmp_path, tmp_path / "out", Models("cpu")).cases  # noqa: B018

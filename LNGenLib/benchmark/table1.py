@@ -21,11 +21,11 @@ from rich.table import Table
 
 from LNGenLib.benchmark.arms import NODES, Arm
 from LNGenLib.benchmark.augmentation import copier, synthesizer
+from LNGenLib.benchmark.parts import parts_of
 from LNGenLib.benchmark.standin import MARK
 from LNGenLib.datasets.case import Case
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.datasets.writing import Plain, clear_unfinished
-from LNGenLib.errors import InputError
 from LNGenLib.evaluation.segmentation.lesions import BINS, ScanScore
 from LNGenLib.evaluation.segmentation.metrics import estimate, paired
 from LNGenLib.files import json_field, read_json, write_json
@@ -75,8 +75,8 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A data set with parts train, validation, and test (or several whose names begin so), as
-    `read_cases` takes it or a folder with such a `cases.csv`; and the folder of the runs.
+    """A data set as `parts_of` takes it, with the `classes` of its lymph nodes where it names
+    several; and the folder of the runs.
 
     Own weights of LN-Gen, trained on the train part, are given in `models`, those of DiffTumor's
     way in `difftumor`; without the latter its arm can't run.
@@ -86,22 +86,12 @@ class Benchmark:
     folder: Path
     models: Models
     difftumor: Models | None = None
+    classes: tuple[str, ...] = ()
 
     @cached_property
     def cases(self) -> dict[str, list[Case]]:
-        """Labeled cases by part. InputError where one is missing."""
-        parts: dict[str, list[Case]] = {}
-        table = self.data / "cases.csv"
-        for case in read_cases(table if table.exists() else self.data):
-            if case.label is not None or case.image.suffix == ".npz":
-                parts.setdefault(case.part or "", []).append(case)
-        tests = [part for part in parts if part.startswith("test")]
-        if not tests or not {"train", "validation"} <= set(parts):
-            raise InputError(
-                f"{self.data} has the parts {', '.join(parts) or 'none'}: give a data set with "
-                "train, validation and test, as a CSV's column part tells (docs/segmentation.md)"
-            )
-        return {part: parts[part] for part in ("train", "validation", *sorted(tests))}
+        """Labeled cases by part, as `parts_of` tells them."""
+        return parts_of(self.data, self.classes)
 
     def runnable(self, arm: Arm) -> bool:
         """Whether the arm has all it needs."""
@@ -175,7 +165,7 @@ class Benchmark:
     @cached_property
     def _data_hash(self) -> str:
         files = [f for cases in self.cases.values() for c in cases for f in (c.image, c.label) if f]
-        return _hash([[str(file), file.stat().st_size] for file in files])
+        return _hash([*([str(file), file.stat().st_size] for file in files), *self.classes])
 
     def _recipe(self, run: Run) -> dict[str, Any]:
         """All that the synthetic scans of a run depend on besides the data."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,7 +11,14 @@ import typer
 import LNGenLib
 from LNGenLib.benchmark.arms import Arm
 from LNGenLib.cli import options as opt
-from LNGenLib.cli.console import check_figures, console, say, shown_progress, write_figures
+from LNGenLib.cli.console import (
+    check_figures,
+    console,
+    say,
+    say_class,
+    shown_progress,
+    write_figures,
+)
 from LNGenLib.files import check_output, read_json
 from LNGenLib.validation import from_json
 
@@ -49,6 +57,7 @@ def table1(
     structure_weights: opt.OwnWeights = None,
     texture_weights: opt.OwnWeights = None,
     difftumor_weights: opt.DifftumorWeights = None,
+    classes: opt.Classes = None,
 ) -> None:
     """Train each network on real scans, and on real and synthetic ones; print Table I.
 
@@ -66,7 +75,9 @@ def table1(
     check_output(output)
     models = LNGenLib.Models(device, structure_weights, texture_weights)
     difftumor = LNGenLib.Models(device, None, difftumor_weights, Method.difftumor)
-    bench = Benchmark(data, output, models, difftumor if difftumor_weights else None)
+    own = difftumor if difftumor_weights else None
+    bench = Benchmark(data, output, models, own, tuple(classes or ()))
+    say_class(chain.from_iterable(bench.cases.values()), data, classes)
     cells = runs(configs, arms or list(Arm), seeds)
     waiting = [run for run in cells if bench.runnable(run.arm) and bench.result(run) is None]
     for run in waiting[:most]:

@@ -74,15 +74,20 @@ def print_seconds(seconds: dict[str, float]) -> None:
 
 
 def cases_of(path: Path, classes: Sequence[str] | None) -> list[Case]:
-    """The cases of a data set; prints which class is taken for lymph nodes where its name leaves
-    that open."""
+    """The cases of a data set, after `say_class`."""
     from LNGenLib.datasets.cases import read_cases
 
     found = read_cases(path, classes or ())
-    odd = {case.meaning.name for case in found if case.meaning.odd and case.label is not None}
+    say_class(found, path, classes)
+    return found
+
+
+def say_class(cases: Iterable[Case], path: Path, classes: Sequence[str] | None) -> None:
+    """Print which class of the data set at `path` is taken for lymph nodes, where its name leaves
+    that open."""
+    odd = {case.meaning.name for case in cases if case.meaning.odd and case.label is not None}
     if odd and not classes:
         say(f"lymph nodes: the class {odd.pop()!r} of {path}")
-    return found
 
 
 def print_left_out(left_out: Mapping[str, str]) -> None:
