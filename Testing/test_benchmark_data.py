@@ -99,7 +99,7 @@ def nnunet(tmp_path_factory):
 
 @pytest.fixture
 def table1(run_lngen, tmp_path, monkeypatch):
-    """Runs some arms of `lngen benchmark table1` on data; gives what it prints, and their scores."""
+    """Runs some arms of `lngen benchmark table1` on data; gives its output and their scores."""
     monkeypatch.setattr(experiment, "SCANS", 1)  # of the real engine, quicker
     monkeypatch.setattr("LNGenLib.cli.benchmark.console.width", 400, raising=False)
     monkeypatch.setenv("COLUMNS", "400")
