@@ -29,12 +29,14 @@ def test_components_are_counted_voxel_by_voxel():
     assert components(np.zeros((2, 2, 2), bool))[1].tolist() == [0]
 
 
-def test_values_above_1_are_instances_else_components_are():
+def test_several_values_are_instances_else_components_are():
     mask = np.zeros((4, 4, 8), np.uint8)
     mask[:2, :2, :2] = mask[2, 2, 2] = mask[0, 0, 5:] = 1  # the second touches the first's corner
-    for binary in (mask, mask > 0):
+    for binary in (mask, mask > 0, mask * 255):
         found = instances(binary)
         assert found.max() == 2 and np.array_equal(found > 0, mask > 0)
         assert found[0, 0, 0] == found[2, 2, 2] != found[0, 0, 5]
-    assert np.array_equal(instances(mask * 2), mask * 2)  # one instance of two pieces
+    several = mask.copy()
+    several[0, 0, 0] = 2
+    assert np.array_equal(instances(several), several)  # of pieces or touching
     assert not instances(mask * 0).any()

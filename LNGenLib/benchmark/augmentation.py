@@ -36,7 +36,7 @@ class Copier:
     def paint(
         self, ct: sitk.Image, real: sitk.Image, count: int, rng: np.random.Generator
     ) -> tuple[sitk.Image, sitk.Image]:
-        """The CT with so many copies off its `real` nodes (labels), fewer where there is no room,
+        """The CT with so many copies off its `real` nodes (not 0), fewer where there is no room,
         and the instance labels of the copies."""
         spacing = array_spacing(ct)
         hu, labels = to_array(ct), np.zeros(ct.GetSize()[::-1], np.uint16)

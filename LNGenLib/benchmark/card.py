@@ -26,8 +26,8 @@ standin --seed {seed}` ({software}).
   ovaries; and crops of real CTs, whose own nodes nobody labeled. Each real CT is of one part.
 - **Shapes**: surfaces of real lymph nodes of the part's own patients. Below 15 mm they are
   those of up to 20 mm, scaled, above those within a factor of two.
-- **Tissue, scanner and noise**: the stand-in's own (`LNGenLib/benchmark/scanner.py`). No network, no
-  measure and no number of LN-Gen's is in them.
+- **Tissue, scanner and noise**: the stand-in's own (`LNGenLib/benchmark/scanner.py`). No network,
+  no measure and no number of LN-Gen's is in them.
 - **Labels**: `labels/` are instances. `organs/` tell what else is there, in TotalSegmentator's
   numbers; 201 is a vessel, 202 a loop of bowel, 203 a muscle, 255 another thing that it does not
   name.

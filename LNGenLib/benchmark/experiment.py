@@ -154,6 +154,8 @@ class Benchmark:
         folder.mkdir(parents=True, exist_ok=True)
         about = {"network": run.config.network, "origin": ours, **self._key(run)}
         write_json(about, folder / "run.json")
+        ids = {part: [case.id for case in cases] for part, cases in self.cases.items()}
+        write_json(ids, self.folder / "parts.json")
 
     def _score(self, segmentor: Segmentor, part: str, progress: Progress) -> list[ScanScore]:
         scores, cases = [], self.cases[part]
@@ -196,8 +198,14 @@ class Benchmark:
 
     @cached_property
     def _data_hash(self) -> str:
-        files = [f for cases in self.cases.values() for c in cases for f in (c.image, c.label) if f]
-        return _hash([*([str(file), file.stat().st_size] for file in files), *self.classes])
+        files = [
+            [part, str(file), file.stat().st_size]
+            for part, cases in self.cases.items()
+            for case in cases
+            for file in (case.image, case.label)
+            if file is not None
+        ]
+        return _hash([files, self.classes])
 
     def _models(self, arm: Arm) -> Models | None:
         """The models that an arm paints by, if it does by some."""
@@ -255,7 +263,7 @@ class Benchmark:
                 continue
             loaded, rng = case.load_labeled(), node_rng(run.seed, number, run.arm.value)
             wanted = int(rng.integers(low, high + 1))
-            ct, nodes = copier.paint(loaded.ct, loaded.nodes, wanted, rng)
+            ct, nodes = copier.paint(loaded.ct, loaded.mask, wanted, rng)
             about = {"synthetic": True, "patient": case.patient, "source": case.id}
             images = {"ct": ct, "label": loaded.mask_with(nodes), "nodes": nodes}
             writer.write(id, images, about | {"labels": loaded.values})

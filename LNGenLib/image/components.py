@@ -21,9 +21,10 @@ def components(mask: np.ndarray, neighbors: np.ndarray = CORNERS) -> tuple[np.nd
 def instances(labels: np.ndarray) -> np.ndarray:
     """Labels (z, y, x) of the single objects in a label map (z, y, x; 0 is background).
 
-    Where it has values above 1 these tell them apart, else they are its 26-connected components.
+    Where it has several values these tell them apart, else they are its 26-connected components.
     """
-    return labels if labels.max() > 1 else components(labels)[0]
+    several = labels.max() > 1 and len(np.unique(labels[labels > 0])) > 1
+    return labels if several else components(labels > 0)[0]
 
 
 def largest_component(mask: np.ndarray, neighbors: np.ndarray = CORNERS) -> np.ndarray:
