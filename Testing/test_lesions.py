@@ -4,11 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import ndimage
 
 from LNGenLib.errors import InputError
+from LNGenLib.evaluation.estimate import Estimate, drawn_cells, drawn_indices
 from LNGenLib.evaluation.segmentation.lesions import BINS, bin_of, long_axis, score, size_bin
-from LNGenLib.evaluation.segmentation.metrics import estimate, paired
+from LNGenLib.evaluation.segmentation.metrics import RESAMPLES, estimate, paired, ratios
 
 SPACING = np.array([1.0, 1.0, 1.0])
 SMALL, MIDDLE, LARGE = BINS
@@ -76,7 +79,7 @@ def many(shift):
 
 def test_figures_are_ratios_over_scans():
     scores = many(0.0)
-    found = estimate(scores)
+    found = estimate({0: scores})
     large = np.mean([s.detected[LARGE] for s in scores])
     assert found[f"lesion sensitivity {LARGE}"].value == pytest.approx(large)
     assert found["lesion sensitivity"].value == pytest.approx((1 + large) / 3)
@@ -88,17 +91,19 @@ def test_figures_are_ratios_over_scans():
 
 def test_a_difference_is_of_the_same_patients():
     better, worse = many(0.5), many(-0.3)
-    apart = paired(better, worse)
-    whole = estimate(better)["dice"].value - estimate(worse)["dice"].value
+    apart = paired({0: better}, {0: worse})
+    whole = estimate({0: better})["dice"].value - estimate({0: worse})["dice"].value
     assert apart["dice"].value == pytest.approx(whole) and apart["dice"].low > 0
-    assert paired(better, better)["dice"].high == 0
+    assert paired({0: better}, {0: better})["dice"].high == 0
     with pytest.raises(InputError, match="other patients"):
-        paired(better, worse[2:])
+        paired({0: better}, {0: worse[2:]})
+    with pytest.raises(InputError, match="or seeds"):
+        paired({0: better, 1: better}, {0: worse, 2: worse})
 
 
 def test_what_is_nowhere_has_no_figure():
     empty = score("a", "p", scan(A), np.zeros((30, 30, 30)), SPACING)
-    found = estimate([empty])
+    found = estimate({0: [empty]})
     assert np.isnan(found["precision"].value) and np.isnan(found[f"precision {LARGE}"].value)
     assert found["lesion sensitivity"].value == 0
 
@@ -106,3 +111,60 @@ def test_what_is_nowhere_has_no_figure():
 def test_a_score_survives_json():
     scored = score("a", "p", scan(A), scan(A) > 0, SPACING)
     assert type(scored)(**dataclasses.asdict(scored)) == scored
+
+
+def trainings(*shares):
+    """Scores of a training each: so large a share of the one node is found in each of 8 scans."""
+    return {
+        seed: [score(f"s{k}", f"p{k}", scan(C), scan((C[0], (8, 8, n))), SPACING) for k in range(8)]
+        for seed, n in enumerate(shares)
+    }
+
+
+def test_an_interval_is_as_wide_as_seeds_differ():
+    same, apart = (estimate(trainings(*n))["sensitivity"] for n in ((4, 4, 4), (2, 4, 6)))
+    assert same.low == same.value == same.high == 0.5
+    assert (apart.low, apart.value, apart.high) == (0.25, 0.5, 0.75)  # all draws of one seed: 1/27
+
+
+def test_a_difference_is_of_the_same_seeds():
+    apart = paired(trainings(4, 6, 8), trainings(2, 4, 6))["sensitivity"]
+    assert (apart.low, apart.value, apart.high) == pytest.approx((0.25, 0.25, 0.25))
+
+
+def test_with_one_seed_only_patients_are_drawn():
+    scores = many(0.0)
+    sums = np.zeros((6, 2))
+    for one in scores:
+        sums[int(one.patient[1:])] += ratios(one)["dice"]
+    drawn = sums[drawn_indices(6, RESAMPLES, 5)].sum(1)
+    values = drawn[:, 0] / drawn[:, 1]
+    assert estimate({7: scores}, 5)["dice"] == Estimate.of(values[0], values[1:])
+
+
+def test_rows_and_columns_are_drawn_apart():
+    drawn = drawn_cells(3, 3, 4000, 0)[1:].reshape(-1, 3, 3)
+    rows, columns = drawn[:, :, 0] // 3, drawn[:, 0] % 3
+    assert (drawn == 3 * rows[:, :, None] + columns[:, None]).all()
+    assert abs((rows == columns).mean() - 1 / 3) < 0.02
+    assert (drawn_cells(3, 3, 0, 0) == np.arange(9)).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.permutations([3, 5, 8]), st.integers(0, 5))
+def test_the_order_of_seeds_tells_nothing(order, seed):
+    of = dict(zip((3, 5, 8), trainings(2, 4, 7).values()))
+    known = estimate(of, seed)["dice"]
+    assert estimate({key: of[key][::-1] for key in order}, seed)["dice"] == known
+    renumbered = estimate(dict(zip(order, of.values())), seed)["dice"]
+    assert renumbered.value == pytest.approx(known.value)
+    assert (renumbered.low, renumbered.high) == (known.low, known.high)
+
+
+def test_trainings_are_of_the_same_patients():
+    scores = many(0.0)
+    for others in (scores[2:], []):
+        with pytest.raises(InputError, match="other patients"):
+            estimate({0: scores, 1: others})
+    with pytest.raises(InputError, match="no scan"):
+        estimate({})

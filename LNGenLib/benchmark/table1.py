@@ -263,7 +263,7 @@ def title(bench: Benchmark, cells: Sequence[Run], baseline: Arm) -> str:
     return (
         f"{data}\nscans: {counts}; real : synthetic 1 : 1 by scan; {steps} optimizer steps in "
         "every arm; checkpoints chosen on the validation scans; intervals: 95 %, bootstrap over "
-        f"patients, seeds pooled; differences: to {baseline.value}, paired"
+        f"patients and seeds; differences: to {baseline.value}, paired"
     )
 
 
@@ -279,8 +279,7 @@ def table(bench: Benchmark, cells: Sequence[Run], parts: Sequence[str], baseline
         if not results:
             shown.add_row(*row, *[NOT_RUN] * (len(columns) - len(row)))
             continue
-        scores = _pooled(results, parts)
-        found = estimate(scores)
+        found = estimate(_by_seed(results, parts))
         row += [str(found[name]) for name in FIGURES[:2]]
         # the seeds that both arms have, so that the difference is that of the arms alone
         reference = _results(bench, cells, network, baseline)
@@ -289,7 +288,7 @@ def table(bench: Benchmark, cells: Sequence[Run], parts: Sequence[str], baseline
             row += ["-" if arm == baseline else NOT_RUN] * 2
         else:
             ours, theirs = ({k: own[k] for k in same} for own in (results, reference))
-            apart = paired(_pooled(ours, parts), _pooled(theirs, parts))
+            apart = paired(_by_seed(ours, parts), _by_seed(theirs, parts))
             row += [str(apart[name]) for name in FIGURES[:2]]
         row += [str(found[name]) for name in FIGURES[2:]]
         row += [str(found[f"lesion sensitivity {size}"]) for size in BINS]
@@ -309,5 +308,8 @@ def _results(
     return {seed: result for seed, result in results.items() if result is not None}
 
 
-def _pooled(results: dict[int, RunResult], parts: Sequence[str]) -> list[ScanScore]:
-    return [score for result in results.values() for part in parts for score in result.scores[part]]
+def _by_seed(results: dict[int, RunResult], parts: Sequence[str]) -> dict[int, list[ScanScore]]:
+    return {
+        seed: [score for part in parts for score in result.scores[part]]
+        for seed, result in results.items()
+    }
