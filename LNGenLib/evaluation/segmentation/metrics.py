@@ -27,7 +27,9 @@ def ratios(score: ScanScore) -> dict[str, Ratio]:
     """Numerator and denominator of each figure, of one scan.
 
     `dice` and `sensitivity` are of voxels, averaged over scans, as in the paper's Table I;
-    `lesion sensitivity` and `precision` are shares of nodes and of findings over all scans.
+    `lesion sensitivity` and `precision` are shares of nodes and of findings over all scans;
+    `missed`, `split` and `merged` are of nodes. `false on bowel a scan` and the like are there
+    where the causes are known.
     """
     nodes, detected, false = (
         {"": sum(by_bin.values())} | by_bin for by_bin in (score.nodes, score.detected, score.false)
@@ -40,15 +42,18 @@ def ratios(score: ScanScore) -> dict[str, Ratio]:
         found[f"lesion sensitivity {size}".strip()] = (detected[size], nodes[size])
         found[f"precision {size}".strip()] = (detected[size], detected[size] + false[size])
         found[f"false positives a scan {size}".strip()] = (false[size], 1)
-    return found
+    for kind in ("missed", "split", "merged"):
+        found[kind] = (sum(getattr(score, kind).values()), nodes[""])
+    return found | {f"false on {name} a scan": (n, 1) for name, n in score.causes.items()}
 
 
 def estimate(trainings: Trainings, seed: int = 0) -> dict[str, Estimate]:
     """Each figure over scans and trainings, and its 95 % interval; NaN where nothing is to be
     counted.
 
-    Patients and trainings are both drawn, so that the interval tells of either. Raises InputError
-    where there is no scan, or where the trainings' patients differ.
+    Patients and trainings are both drawn, so that the interval tells of either. A figure is over
+    the scans that have it. Raises InputError where there is no scan, or where the trainings'
+    patients differ.
     """
     table = _table(trainings)
     draws = table.draws(seed)
@@ -70,8 +75,8 @@ def paired(trainings: Trainings, others: Trainings, seed: int = 0) -> dict[str, 
     def difference(name: str, drawn: np.ndarray) -> np.ndarray:
         return _ratio(table.sums[name], drawn) - _ratio(other.sums[name], drawn)
 
-    draws = table.draws(seed)
-    return {name: bootstrap(partial(difference, name), draws) for name in table.sums}
+    both, draws = [name for name in table.sums if name in other.sums], table.draws(seed)
+    return {name: bootstrap(partial(difference, name), draws) for name in both}
 
 
 class _Table(NamedTuple):
@@ -96,9 +101,10 @@ def _table(trainings: Trainings) -> _Table:
     if len(cells) < len(seeds) * len(patients):
         raise InputError("the trainings are scored on other patients each: give the same for all")
     rows = [cells[cell] for cell in product(seeds, patients)]
+    names = dict.fromkeys(name for row in rows for scan in row for name in scan)
     sums = {
-        name: np.array([np.sum([scan[name] for scan in row], axis=0) for row in rows])
-        for name in rows[0][0]
+        name: np.array([np.sum([scan.get(name, (0, 0)) for scan in row], axis=0) for row in rows])
+        for name in names
     }
     return _Table(seeds, patients, sums)
 
