@@ -13,9 +13,8 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from LNGenLib.image.grid import Box, inside_grid
-from LNGenLib.scan.totalsegmentator import OTHER
+from LNGenLib.scan.totalsegmentator import OTHER, OTHER_BOWEL, OTHER_VESSEL
 
-UNNAMED_VESSEL, UNNAMED_BOWEL, UNNAMED_MUSCLE = 201, 202, 203
 STEP = 1.0  # mm between two points of a course
 TRIES = 40  # courses that are looked at for each distractor
 Range = tuple[float, float]
@@ -39,8 +38,8 @@ class Kind:
 
 
 KINDS = (
-    Kind((10, 16), (1.0, 3.2), (25.0, 80.0), (40.0, 150.0), 0.12, 1.0, UNNAMED_VESSEL),
-    Kind((2, 4), (4.5, 8.0), (25.0, 60.0), (45.0, 85.0), 0.25, 0.0, UNNAMED_BOWEL, 2.5, (10, 45)),
+    Kind((10, 16), (1.0, 3.2), (25.0, 80.0), (40.0, 150.0), 0.12, 1.0, OTHER_VESSEL),
+    Kind((2, 4), (4.5, 8.0), (25.0, 60.0), (45.0, 85.0), 0.25, 0.0, OTHER_BOWEL, 2.5, (10, 45)),
     Kind((1, 2), (1.5, 2.5), (50.0, 90.0), (10.0, 45.0), 0.05, 3.0, OTHER),  # ureters
     Kind((0, 2), (6.0, 11.0), (4.0, 9.0), (30.0, 60.0), 0.1, 0.5, OTHER, 3.0, (0, 15)),  # ovaries
 )

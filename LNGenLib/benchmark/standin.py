@@ -20,7 +20,7 @@ from scipy import ndimage
 
 from LNGenLib import __version__
 from LNGenLib.benchmark.card import write_card
-from LNGenLib.benchmark.distractors import UNNAMED_MUSCLE, add_distractors
+from LNGenLib.benchmark.distractors import add_distractors
 from LNGenLib.benchmark.scanner import SimulatedScanner
 from LNGenLib.errors import InputError
 from LNGenLib.files import read_json, read_table, whole_file, write_json
@@ -33,6 +33,7 @@ from LNGenLib.placement.candidate_region import deep, find_region
 from LNGenLib.placement.heuristic import place_nodes
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng, node_seed
+from LNGenLib.scan.totalsegmentator import OTHER_MUSCLE
 from LNGenLib.structure.preparing import prepare
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
@@ -178,7 +179,7 @@ def _background(
         for image in (phantom.ct, phantom.labels, phantom.fat, phantom.muscle)
     )
     hu, labels = to_array(ct).astype(np.float32), to_array(organs)
-    labels[to_array(muscle) > 0] = UNNAMED_MUSCLE
+    labels[to_array(muscle) > 0] = OTHER_MUSCLE
     room = to_array(fat) > 0
     add_distractors(hu, labels, room, array_spacing(ct), rng)
     return Background(like(np.rint(hu).astype(np.int16), ct), labels, room, f"phantom {own}")

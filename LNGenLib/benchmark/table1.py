@@ -51,7 +51,7 @@ def tables(
     columns = [*PAPER, *(f"{figure} difference" for figure in PAPER), *FIGURES]
     costs = ["synthetic scans", "lymph nodes", "training min"]
     shown = Table("network", "arm", "seeds", *columns, *costs, title=name)
-    causes = [f"false on {cause}" for cause in CAUSES]
+    causes = [f"false on {cause} a scan" for cause in CAUSES]
     sizes = [f"found {size}" for size in BINS]
     why = Table("network", "arm", *sizes, *KINDS, *causes, title=f"{name}: why")
     for network, arm in dict.fromkeys((run.config.network, run.arm) for run in cells):
@@ -94,7 +94,7 @@ def write_scans(bench: Benchmark, cells: Sequence[Run], parts: Sequence[str], fo
 def _line(score: ScanScore) -> list[str | int | float]:
     dice = 2 * score.shared / max(score.truth + score.found, 1)
     by_size = [own[size] for own in (score.nodes, score.detected, score.false) for size in BINS]
-    kinds = [getattr(score, kind) for kind in KINDS]
+    kinds = [sum(getattr(score, kind).values()) for kind in KINDS]
     return [score.id, round(dice, 4), *kinds, *(score.causes.get(c, "") for c in CAUSES), *by_size]
 
 
@@ -127,8 +127,9 @@ def _results(
     return {seed: result for seed, result in results.items() if result is not None}
 
 
-def _scores(results: Seeds, parts: Sequence[str]) -> list[list[ScanScore]]:
-    """The scores of each seed."""
-    return [
-        [score for part in parts for score in result.scores[part]] for result in results.values()
-    ]
+def _scores(results: Seeds, parts: Sequence[str]) -> dict[int, list[ScanScore]]:
+    """The scores by seed."""
+    return {
+        seed: [score for part in parts for score in result.scores[part]]
+        for seed, result in results.items()
+    }

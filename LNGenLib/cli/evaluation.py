@@ -106,9 +106,9 @@ def segmentation(
     cases = cases_of(real, classes)
     scored = score_cases(cases, [folder for folder in (found, baseline) if folder is not None])
     scores, *others = scored.scans
-    figures: dict[str, Any] = {"figures": estimate(scores, seed)}
+    figures: dict[str, Any] = {"figures": estimate({0: scores}, seed)}
     if others:
-        figures["difference"] = paired(scores, others[0], seed)
+        figures["difference"] = paired({0: scores}, {0: others[0]}, seed)
     table = Table("figure", *("value (95 % interval)", "difference")[: len(figures)])
     for name in figures["figures"]:
         table.add_row(name, *(str(column[name]) for column in figures.values()))

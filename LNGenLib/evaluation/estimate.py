@@ -37,10 +37,23 @@ def bootstrap(figure: Callable[[np.ndarray], np.ndarray], draws: np.ndarray) -> 
     return Estimate.of(values[0], values[1:])
 
 
-def drawn_indices(count: int, resamples: int, seed: int) -> np.ndarray:
+def drawn_indices(count: int, resamples: int, seed: int | np.random.Generator) -> np.ndarray:
     """Draws (m, count) of the whole and its resamples, as the indices of the units."""
     drawn = np.random.default_rng(seed).integers(count, size=(resamples, count))
     return np.vstack([np.arange(count), drawn])
+
+
+def drawn_cells(rows: int, columns: int, resamples: int, seed: int) -> np.ndarray:
+    """Draws (m, rows * columns) of a table and its resamples, as the indices of its cells row by
+    row; rows and columns are drawn apart from each other.
+
+    This is the pigeonhole bootstrap (https://doi.org/10.1214/07-AOAS122), for figures that vary
+    with either. Of one row it draws the columns as `drawn_indices` does.
+    """
+    rng = np.random.default_rng(seed)
+    drawn_columns, drawn_rows = (drawn_indices(n, resamples, rng) for n in (columns, rows))
+    cells = drawn_rows[:, :, None] * columns + drawn_columns[:, None, :]
+    return cells.reshape(len(cells), rows * columns)
 
 
 def drawn_counts(count: int, resamples: int, seed: int) -> np.ndarray:

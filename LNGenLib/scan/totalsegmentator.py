@@ -40,6 +40,16 @@ NUMBERS = {
     "iliopsoas_right": 89,
 }
 BACKGROUND, OTHER = 0, 255  # OTHER: any other structure, nodes keep off it
+# Numbers, in the label maps of a stand-in, of what TotalSegmentator has no class for
+OTHER_VESSEL, OTHER_BOWEL, OTHER_MUSCLE = 201, 202, 203
+KINDS = {  # of the numbers of "total" and those, what looks like a lymph node on some slices
+    # stomach, esophagus, small bowel, duodenum, colon
+    "bowel": (6, 15, 18, 19, NUMBERS["colon"], OTHER_BOWEL),
+    # from the aorta to the iliac veins, but the atrial appendage
+    "vessel": (*range(52, 61), *range(62, 69), OTHER_VESSEL),
+    # gluteal, autochthon, iliopsoas
+    "muscle": (*range(80, 90), OTHER_MUSCLE),
+}
 # Wholes that hold the fat in which lymph nodes lie: no structures to keep off
 WHOLES = (
     "body body_trunc body_extremities whole_body patient external skin subcutaneous_fat torso_fat "

@@ -44,12 +44,15 @@ def score_cases(cases: Sequence[Case], folders: Sequence[Path]) -> Scored:
     return Scored([list(column) for column in zip(*scans)], left_out)
 
 
-def score_found(case: Case, loaded: Labeled, found: np.ndarray) -> ScanScore:
-    """The score of a mask `found` (z, y, x, not 0) in a labeled case."""
+def score_found(
+    case: Case, loaded: Labeled, found: np.ndarray, organs: np.ndarray | None = None
+) -> ScanScore:
+    """The score of a mask `found` (z, y, x, not 0) in a labeled case; with the causes of what is
+    false in it where `organs` are given, as `score` takes them."""
     if loaded.ignored is not None:
         found = np.where(to_array(loaded.ignored) > 0, 0, found)
     truth, spacing = to_array(loaded.nodes), array_spacing(loaded.ct)
-    return score(case.id, case.patient, truth, found, spacing)
+    return score(case.id, case.patient, truth, found, spacing, organs)
 
 
 def _score(case: Case, folders: Sequence[Path], files: Sequence[Path | None]) -> list[ScanScore]:

@@ -1,30 +1,35 @@
-"""Figures of a segmentation over scans, with intervals by bootstrap over patients.
+"""Figures of a segmentation over scans, with intervals by bootstrap over patients and trainings.
 
-Every figure is a ratio of two sums over patients, so that one bootstrap serves all of them and
-differences between two segmentations of the same patients.
+Every figure is a ratio of two sums over patients and the trainings' seeds, so that one bootstrap
+serves all of them and differences between two segmentations of the same patients.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.estimate import Estimate, bootstrap, drawn_indices
+from LNGenLib.evaluation.estimate import Estimate, bootstrap, drawn_cells
 from LNGenLib.evaluation.segmentation.lesions import BINS, ScanScore
 
 RESAMPLES = 1000
 
 Ratio = tuple[float, float]
+Trainings = Mapping[int, Iterable[ScanScore]]  # scores of each, by its seed
 
 
 def ratios(score: ScanScore) -> dict[str, Ratio]:
     """Numerator and denominator of each figure, of one scan.
 
     `dice` and `sensitivity` are of voxels, averaged over scans, as in the paper's Table I;
-    `lesion sensitivity` and `precision` are shares of nodes and of findings over all scans.
+    `lesion sensitivity` and `precision` are shares of nodes and of findings over all scans;
+    `missed`, `split` and `merged` are of nodes. `false on bowel a scan` and the like are there
+    where the causes are known.
     """
     nodes, detected, false = (
         {"": sum(by_bin.values())} | by_bin for by_bin in (score.nodes, score.detected, score.false)
@@ -37,51 +42,75 @@ def ratios(score: ScanScore) -> dict[str, Ratio]:
         found[f"lesion sensitivity {size}".strip()] = (detected[size], nodes[size])
         found[f"precision {size}".strip()] = (detected[size], detected[size] + false[size])
         found[f"false positives a scan {size}".strip()] = (false[size], 1)
-    return found
+    for kind in ("missed", "split", "merged"):
+        found[kind] = (sum(getattr(score, kind).values()), nodes[""])
+    return found | {f"false on {name} a scan": (n, 1) for name, n in score.causes.items()}
 
 
-def estimate(scores: Iterable[ScanScore], seed: int = 0) -> dict[str, Estimate]:
-    """Each figure over scans, and its 95 % interval; NaN where nothing is to be counted."""
-    patients, table = _table(scores)
-    draws = drawn_indices(len(patients), RESAMPLES, seed)
-    return {name: bootstrap(partial(_ratio, sums), draws) for name, sums in table.items()}
+def estimate(trainings: Trainings, seed: int = 0) -> dict[str, Estimate]:
+    """Each figure over scans and trainings, and its 95 % interval; NaN where nothing is to be
+    counted.
 
-
-def paired(
-    scores: Iterable[ScanScore], others: Iterable[ScanScore], seed: int = 0
-) -> dict[str, Estimate]:
-    """Each figure of `scores` minus that of `others`, over the same patients drawn for both.
-
-    Raises InputError where the patients differ.
+    Patients and trainings are both drawn, so that the interval tells of either. A figure is over
+    the scans that have it. Raises InputError where there is no scan, or where the trainings'
+    patients differ.
     """
-    (patients, table), (same, other) = _table(scores), _table(others)
-    if patients != same:
-        raise InputError("the two segmentations are of other patients: give those of the same")
-    draws = drawn_indices(len(patients), RESAMPLES, seed)
+    table = _table(trainings)
+    draws = table.draws(seed)
+    return {name: bootstrap(partial(_ratio, sums), draws) for name, sums in table.sums.items()}
+
+
+def paired(trainings: Trainings, others: Trainings, seed: int = 0) -> dict[str, Estimate]:
+    """Each figure of `trainings` minus that of `others`, over the same patients and seeds drawn for
+    both.
+
+    Raises InputError where the patients or the seeds differ.
+    """
+    table, other = _table(trainings), _table(others)
+    if (table.seeds, table.patients) != (other.seeds, other.patients):
+        raise InputError(
+            "the two segmentations are of other patients or seeds: give those of the same"
+        )
 
     def difference(name: str, drawn: np.ndarray) -> np.ndarray:
-        return _ratio(table[name], drawn) - _ratio(other[name], drawn)
+        return _ratio(table.sums[name], drawn) - _ratio(other.sums[name], drawn)
 
-    return {name: bootstrap(partial(difference, name), draws) for name in table}
+    both, draws = [name for name in table.sums if name in other.sums], table.draws(seed)
+    return {name: bootstrap(partial(difference, name), draws) for name in both}
 
 
-def _table(scores: Iterable[ScanScore]) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Patients, and for each figure the sums (patients, 2) of its ratio."""
-    by_patient: dict[str, list[dict[str, Ratio]]] = {}
-    for score in scores:
-        by_patient.setdefault(score.patient, []).append(ratios(score))
-    if not by_patient:
+class _Table(NamedTuple):
+    """Sums (seeds * patients, 2) of each figure's ratio, the patients of one seed after another."""
+
+    seeds: list[int]
+    patients: list[str]
+    sums: dict[str, np.ndarray]
+
+    def draws(self, seed: int) -> np.ndarray:
+        return drawn_cells(len(self.seeds), len(self.patients), RESAMPLES, seed)
+
+
+def _table(trainings: Trainings) -> _Table:
+    cells: dict[tuple[int, str], list[dict[str, Ratio]]] = {}
+    for seed, scores in trainings.items():
+        for score in scores:
+            cells.setdefault((seed, score.patient), []).append(ratios(score))
+    if not cells:
         raise InputError("there is no scan to evaluate: give labeled ones")
-    patients = sorted(by_patient)
+    seeds, patients = sorted(trainings), sorted({patient for _, patient in cells})
+    if len(cells) < len(seeds) * len(patients):
+        raise InputError("the trainings are scored on other patients each: give the same for all")
+    rows = [cells[cell] for cell in product(seeds, patients)]
+    names = dict.fromkeys(name for row in rows for scan in row for name in scan)
     sums = {
-        name: np.array([np.sum([r[name] for r in by_patient[p]], axis=0) for p in patients])
-        for name in by_patient[patients[0]][0]
+        name: np.array([np.sum([scan.get(name, (0, 0)) for scan in row], axis=0) for row in rows])
+        for name in names
     }
-    return patients, sums
+    return _Table(seeds, patients, sums)
 
 
 def _ratio(sums: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """The ratio (m,) of patients `drawn` (m, n)."""
+    """The ratio (m,) of cells `drawn` (m, n)."""
     with np.errstate(invalid="ignore", divide="ignore"):
         numerator, denominator = sums[drawn].sum(1).T
         return numerator / denominator
