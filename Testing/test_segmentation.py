@@ -187,6 +187,16 @@ def test_swinunetr_has_the_papers_feature_size_by_default():
     assert network.swinViT.patch_embed.proj.out_channels == 24
 
 
+def test_swinunetr_predicts_what_it_is_trained_to():
+    """Attention is computed in another way where no gradients are."""
+    torch.manual_seed(0)
+    config = SegmentationConfig("swinunetr", feature_size=12, patch=(64, 32, 32))
+    network, image = build(config).eval(), torch.randn(2, 1, *config.patch)
+    with torch.no_grad():
+        predicted = network(image)
+    assert torch.allclose(predicted, network(image), atol=1e-4)
+
+
 BAD = {
     "network": ({"network": "vnet"}, "unet, dynunet"),
     "patch": ({"patch": [20, 16, 15]}, "multiples of 2"),
