@@ -187,11 +187,23 @@ def test_swinunetr_has_the_papers_feature_size_by_default():
     assert network.swinViT.patch_embed.proj.out_channels == 24
 
 
+def test_swinunetr_predicts_what_it_is_trained_to():
+    """Attention is computed in another way where no gradients are."""
+    torch.manual_seed(0)
+    config = SegmentationConfig("swinunetr", feature_size=12, patch=(64, 32, 32))
+    network, image = build(config).eval(), torch.randn(2, 1, *config.patch)
+    with torch.no_grad():
+        predicted = network(image)
+    assert torch.allclose(predicted, network(image), atol=1e-4)
+
+
 BAD = {
     "network": ({"network": "vnet"}, "unet, dynunet"),
     "patch": ({"patch": [20, 16, 15]}, "multiples of 2"),
     "small patch": ({"patch": [2, 2, 2]}, "one voxel"),
     "steps": ({"epochs": 0}, "1 or more"),
+    "channels": ({"channels": []}, "positive numbers"),
+    "nnunet's patch": ({"network": "nnunet", "patch": [64, 0, 64]}, "three positive"),
     "field": ({"batchsize": 3}, "no field batchsize"),
 }
 
@@ -428,6 +440,59 @@ def test_nnunet_gets_its_raw_data_set_and_one_split(table, cases, tmp_path):
     assert {case.id for case in read_cases(raw)} == {*split[0]["train"], "val_case3"}
     labels = to_array(read_image(raw / "labelsTr/val_case3.nii.gz"))
     assert set(np.unique(labels)) == {0, 1}
+
+
+def test_only_nnunet_is_left_to_plan():
+    given = from_json(SegmentationConfig, {"network": "nnunet", "patch": [48, 60, 60]})
+    assert (given.patch, given.channels, given.batch_size) == ((48, 60, 60), None, None)
+    others = SegmentationConfig("unet")
+    assert (others.patch, others.batch_size) == ((64, 64, 64), 2)
+    assert others == from_json(SegmentationConfig, dataclasses.asdict(others))
+
+
+@pytest.fixture
+def nnunet_folders(monkeypatch):
+    """Where nnunetv2 is installed; what it is told by the environment is gone afterwards."""
+    pytest.importorskip("nnunetv2", reason='pip install ".[nnunet]"')
+    for variable in (*nnunet.FOLDERS, "nnUNet_n_proc_DA", "nnUNet_def_n_proc"):
+        monkeypatch.setenv(variable, "0")
+        monkeypatch.delenv(variable)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"patch": [20, 16, 16], "channels": [4, 8], "batch_size": 3}],
+    ids=["as planned", "given"],
+)
+def test_nnunet_trains_and_predicts_as_given(cases, tmp_path, nnunet_folders, changes):
+    steps = {"network": "nnunet", "epochs": 1, "steps_an_epoch": 1}
+    config = from_json(SegmentationConfig, steps | changes)
+    nnunet.train(*cases, tmp_path, config, device="cpu")
+    segmentor = load_segmentor(tmp_path, "cpu")
+    manager = segmentor.predictor.configuration_manager
+    architecture = manager.network_arch_init_kwargs
+    if changes:
+        assert manager.patch_size == [20, 16, 16] and manager.batch_size == 3
+        assert architecture["features_per_stage"] == [4, 8, 8]
+    else:
+        plans = json.loads(next(tmp_path.rglob("preprocessed/*/nnUNetPlans.json")).read_text())
+        planned = plans["configurations"]["3d_fullres"]
+        assert manager.configuration == planned and len(plans["configurations"]) == 2
+    ct = cases[1][0].load()[0]
+    found = segmentor.probability(ct)
+    assert found.GetSize() == ct.GetSize() and 0 <= to_array(found).min()
+    again = load_segmentor(tmp_path, "cpu").probability(ct)
+    assert (to_array(found) == to_array(again)).all()
+
+
+def test_a_patch_too_small_for_nnunet_is_refused(tmp_path, nnunet_folders):
+    planned = {"architecture": {"arch_kwargs": {}}, "spacing": [1, 1, 1]}
+    plans = {"transpose_forward": [0, 1, 2], "configurations": {nnunet.CONFIGURATION: planned}}
+    file = tmp_path / "nnunet/preprocessed" / nnunet.DATASET / f"{nnunet.PLANS}.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(plans))
+    with pytest.raises(InputError, match="too small for nnU-Net"):
+        nnunet._add_configuration(tmp_path, patch=(8, 8, 8))
 
 
 def test_without_nnunetv2_its_extra_is_named(monkeypatch, tmp_path):

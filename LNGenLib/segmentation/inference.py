@@ -11,6 +11,7 @@ import torch
 from monai.inferers import SlidingWindowInferer
 from torch import nn
 
+from LNGenLib.files import read_json
 from LNGenLib.image.hu import normalize
 from LNGenLib.image.io import as_ct, like, to_array
 from LNGenLib.models.store import load_weights, read_description
@@ -57,12 +58,15 @@ class NnUNetSegmentor(Segmentor):
     def __init__(self, folder: Path, device: str):
         from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
-        from LNGenLib.segmentation.nnunet import FOLD, use_folders
+        from LNGenLib.segmentation.nnunet import CONFIGURATION, FOLD, quicken, use_folders
 
-        trained = str(use_folders(folder).parent)
-        device = torch.device(device)
-        self.predictor = nnUNetPredictor(use_mirroring=False, device=device, allow_tqdm=False)
+        configuration = read_json(folder / NNUNET).get("configuration", CONFIGURATION)
+        trained = str(use_folders(folder, configuration).parent)
+        self.predictor = nnUNetPredictor(
+            use_mirroring=False, device=torch.device(device), allow_tqdm=False
+        )
         self.predictor.initialize_from_trained_model_folder(trained, (FOLD,), "checkpoint_best.pth")
+        quicken(self.predictor.network, device)
 
     def probability(self, ct: sitk.Image, progress: Progress = SILENT) -> sitk.Image:
         """Of a lymph node, 0 to 1 (float32), at each voxel of the CT."""

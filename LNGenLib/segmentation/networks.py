@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monai.networks.nets import DynUNet, SwinUNETR, UNet
+from monai.networks.nets.swin_unetr import WindowAttention
 from torch import nn
 
 from LNGenLib.segmentation.config import SegmentationConfig
@@ -20,4 +21,8 @@ def build(config: SegmentationConfig) -> nn.Module:
     if config.network == "dynunet":
         kernels = {"kernel_size": (3,) * len(channels), "upsample_kernel_size": halving}
         return DynUNet(**ends, **kernels, strides=(1, *halving), filters=channels)
-    return SwinUNETR(**ends, feature_size=config.feature_size)
+    network = SwinUNETR(**ends, feature_size=config.feature_size)
+    for part in network.modules():
+        if isinstance(part, WindowAttention):  # MONAI 1.6.1 knows it: predicts in half the time
+            part.use_flash_attention = True
+    return network

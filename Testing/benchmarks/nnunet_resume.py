@@ -27,8 +27,9 @@ def main(folder: Path) -> None:
     command = [lngen, "train", "segmentation", "--network", "nnunet", "--real", str(data)]
     command += ["-o", str(folder / "model"), "--config", str(folder / "config.json")]
     results = folder / "model/nnunet/results"
+    checkpoint = "*/*/fold_0/checkpoint_latest.pth"  # whole: it is written elsewhere
     first = subprocess.Popen(command)
-    while not list(results.rglob("checkpoint_latest.pth")) and first.poll() is None:
+    while not list(results.glob(checkpoint)) and first.poll() is None:
         time.sleep(0.5)
     first.send_signal(signal.SIGKILL)
     print("killed:", first.wait() == -signal.SIGKILL)
