@@ -29,7 +29,7 @@ from LNGenLib.datasets.writing import Plain, clear_unfinished
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.segmentation.lesions import ScanScore
 from LNGenLib.files import json_field, read_json, write_json
-from LNGenLib.image.io import read_labels, to_array
+from LNGenLib.image.io import read_image, read_labels, to_array
 from LNGenLib.models.store import SHIPPED, sha256
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
@@ -279,7 +279,7 @@ class Benchmark:
 
 def _count_nodes(case: Case) -> int:
     """The synthetic lymph nodes of a case."""
-    values = np.unique(to_array(read_labels(case.image.parent / "nodes.nii.gz")))
+    values = np.unique(to_array(read_image(case.image.parent / "nodes.nii.gz")))
     return int((values > 0).sum())
 
 

@@ -95,8 +95,8 @@ class Shapes:
             near = self.long_axes <= SHAPE_UP_TO
         else:
             near = np.abs(np.log(self.long_axes / long_axis)) <= np.log(FACTOR)
-        near = np.flatnonzero(near) if near.any() else np.arange(len(self.names))
-        k = near[rng.integers(len(near))]
+        numbers = np.flatnonzero(near) if near.any() else np.arange(len(self.names))
+        k = numbers[rng.integers(len(numbers))]
         return str(self.names[k]), Structure(self.tsdf[k].astype(np.float32))
 
 

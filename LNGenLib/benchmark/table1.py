@@ -83,10 +83,9 @@ def write_scans(bench: Benchmark, cells: Sequence[Run], parts: Sequence[str], fo
     rows = csv.writer(text)
     rows.writerow(head)
     for run in cells:
-        result = bench.result(run, parts)
-        for part in parts if result else ():
-            for score in result.scores[part]:
-                rows.writerow([run.config.network, run.arm.value, run.seed, part, *_line(score)])
+        result, about = bench.result(run, parts), (run.config.network, run.arm.value, run.seed)
+        for part, scores in result.scores.items() if result else ():
+            rows.writerows([*about, part, *_line(score)] for score in scores)
     write_bytes(text.getvalue().encode(), folder / SCAN_FILE)
     return folder / SCAN_FILE
 
