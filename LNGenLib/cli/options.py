@@ -179,7 +179,7 @@ Replan = Annotated[bool, Option("--replan", help="Draw what --plan was asked for
 Cases = Annotated[Path, Option(help="Data set of CTs, with or without labels (docs/datasets.md).")]
 LabeledCases = Annotated[Path, Option(help="Data set of labeled CTs (docs/datasets.md).")]
 SplitCases = Annotated[
-    Path, Option(help="Data set of labeled CTs, with parts or without (docs/segmentation.md).")
+    Path, Option(help="Data set of labeled CTs, with parts or without (docs/table1.md).")
 ]
 SyntheticCases = Annotated[Path, Argument(help="Data set that `lngen dataset` wrote.")]
 OriginalCases = Annotated[Path, Option(help="Data set of which it was made.")]

@@ -10,6 +10,7 @@ from LNGenLib.phantom.solids import Solid
 
 AIR, GAS, FAT, MUSCLE = -1000.0, -950.0, -102.0, 58.0  # HU
 WARP_LIMIT = 6.0  # mm
+SIDES = ((1, 0), (-1, 1))  # of what is paired: sign of x, what is added to the left's label
 # What the canvas knows besides the organs: LUMEN is added to the label of a bowel for its content;
 # a fat plane leaves pelvic fat what it is, and makes none of what is not; of the muscles
 # TotalSegmentator names a few only.
