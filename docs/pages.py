@@ -13,7 +13,7 @@ from mkdocs.structure.files import File
 
 SECTIONS = {
     "Use": ("users", "checks", "slicer", "placement", "dicom", "datasets", "previews", "speed"),
-    "Train": ("training", "segmentation", "table1", "evaluation", "measured"),
+    "Train": ("training", "segmentation", "table1", "evaluation", "study", "measured"),
     "Serve": ("server",),
     "Develop": ("developers", "paper"),
 }

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import ndimage, optimize
 
 from LNGenLib.image.geometry import extract_patch
+from LNGenLib.image.grid import Box
 from LNGenLib.image.hu import FAT, SOFT_TISSUE
 from LNGenLib.structure.tsdf import signed_distance
 from LNGenLib.texture.blending import REACH
@@ -50,6 +51,12 @@ class Specimen:
         """What distinguishes the body from all others, in another process too."""
         return self.scan, *self.start.tolist(), *np.argwhere(self.mask)[0].tolist()
 
+    @property
+    def box(self) -> Box:
+        """Its part of the scan."""
+        z, y, x = (slice(a, a + n) for a, n in zip(self.start.tolist(), self.hu.shape))
+        return z, y, x
+
     @cached_property
     def core(self) -> np.ndarray:
         """Voxels (z, y, x, bool) of the mask without partial volume, or the deepest."""
@@ -64,7 +71,7 @@ class Specimen:
 def find_specimens(name: str, scan: LabeledScan, off: np.ndarray | None = None) -> list[Specimen]:
     """The bodies of a scan that do not touch `off` (z, y, x, bool)."""
     return [
-        _specimen(name, scan, body)
+        specimen_of(name, scan, body)
         for body in find_bodies(scan)
         if off is None or not off[body.box][body.mask].any()
     ]
@@ -85,11 +92,12 @@ def find_painted(name: str, scan: LabeledScan, labels: np.ndarray) -> dict[int, 
         label = int(np.bincount(inside[inside > 0]).argmax())
         both = (inside == label).sum()
         if 2 * both >= LEAST_OVERLAP * (body.mask.sum() + sizes[label]):
-            found[label] = _specimen(name, scan, body)
+            found[label] = specimen_of(name, scan, body)
     return found
 
 
-def _specimen(name: str, scan: LabeledScan, body: Body) -> Specimen:
+def specimen_of(name: str, scan: LabeledScan, body: Body) -> Specimen:
+    """A body of the scan `name`, and what lies round it."""
     pad = np.ceil(SURROUNDINGS / scan.spacing).astype(int)
     start = np.maximum(np.array(body.start) - pad, 0)
     stop = np.minimum(np.array(body.start) + body.mask.shape + pad, scan.hu.shape)

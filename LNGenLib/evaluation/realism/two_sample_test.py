@@ -30,6 +30,7 @@ from LNGenLib.texture.patch import PATCH, SDF_TRUNCATION
 
 FOLDS = 5
 INNER_FOLDS = 3
+LEAST_SCANS = 3  # for either; of fewer the folds are of pairs
 TREES = 300
 EPOCHS = 20
 BATCH = 32
@@ -59,9 +60,11 @@ def score_pairs(
     rows = [_row(specimen, noise[specimen.scan]) for specimen in specimens]
     table, named = np.array(rows, np.float32), len(rows[0]) - 2 * PATCH**3
     scores = np.zeros((3, len(specimens)))  # both, features, CNN
-    folds = list(_folds(truth, scans, FOLDS))
+    few = len(set(scans)) < LEAST_SCANS
+    groups = np.repeat(np.arange(len(pairs)), 2) if few else scans
+    folds = list(_folds(truth, groups, FOLDS))
     for fold, (train, test) in enumerate(folds):
-        inner = list(_folds(truth[train], scans[train], INNER_FOLDS))
+        inner = list(_folds(truth[train], groups[train], INNER_FOLDS))
         stack = _stack(named, inner, seed).fit(table[train], truth[train])
         scores[0, test] = stack.decision_function(table[test])
         scores[1:, test] = _log_odds(stack.transform(table[test])).T
@@ -74,8 +77,8 @@ def score_pairs(
     return PairScores(bodies, scores.reshape(3, -1, 2)[:, kept])
 
 
-def _folds(truth: np.ndarray, scans: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, ...]]:
-    return GroupKFold(min(most, len(set(scans)))).split(truth, truth, scans)
+def _folds(truth: np.ndarray, groups: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, ...]]:
+    return GroupKFold(min(most, len(set(groups)))).split(truth, truth, groups)
 
 
 def _row(specimen: Specimen, noise: float) -> np.ndarray:

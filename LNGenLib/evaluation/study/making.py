@@ -1,0 +1,134 @@
+"""`lngen study make`: crops in random order, the page that shows them, and the key to them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import SimpleITK as sitk
+
+from LNGenLib import __version__
+from LNGenLib.datasets.case import Case
+from LNGenLib.errors import InputError
+from LNGenLib.evaluation.realism.specimens import Specimen
+from LNGenLib.evaluation.study.machine import read_by_machine
+from LNGenLib.evaluation.study.page import Crop, as_gray, write_page
+from LNGenLib.evaluation.study.twins import StudyScan, Twins
+from LNGenLib.files import output_folder, write_json
+from LNGenLib.image.geometry import array_spacing
+from LNGenLib.image.grid import inside_grid
+from LNGenLib.image.hu import MUSCLE
+from LNGenLib.image.io import to_array
+from LNGenLib.image.noise import measure_noise
+from LNGenLib.progress import Progress
+from LNGenLib.segmentation.preparing import resampled
+from LNGenLib.synthesis.models import Models
+
+FIELD = 50.0  # mm, across a crop
+FINEST = np.array((0.8, 0.6, 0.6))  # mm (z, y, x): finer scans would make the page too large
+PAGE, KEY, MACHINE = "reader.html", "key.json", "machine.json"
+
+
+class Made(NamedTuple):
+    """How many cases a study has, and why scans were left out."""
+
+    cases: int
+    left_out: dict[str, str]
+
+
+class _Shown(NamedTuple):
+    """A crop (uint8, z y x) with its spacing, and what the key says of it."""
+
+    voxels: np.ndarray
+    spacing: np.ndarray
+    about: dict[str, Any]
+
+
+def make_study(
+    cases: Sequence[Case], output: Path, count: int, seed: int, models: Models, progress: Progress
+) -> Made:
+    """Write a study of `count` cases, half of them painted, to the folder `output`: the page for
+    readers, the key, which readers must not see, and the answers of a machine.
+
+    Scans take turns, each gives as many as the others as far as it has them. One that can't be used
+    is left out. Raises InputError for an odd count, and where the scans have too few nodes.
+    """
+    if count < 2 or count % 2:
+        raise InputError(f"{count} cases: give an even number, half of them are painted")
+    wanted, left_out = count // 2, dict[str, str]()
+    found: list[Twins] = []
+    shown: list[_Shown] = []
+    noise: dict[str, float] = {}
+    order = np.random.default_rng(seed).permutation(len(cases)).tolist()
+    for turn, number in enumerate(order):
+        case = cases[number]
+        share = -(-(wanted - len(found)) // (len(order) - turn))
+        progress.stage(case.id)
+        try:
+            scan = StudyScan(case, models, seed)
+        except InputError as error:
+            left_out[case.id] = str(error)
+            continue
+        twins = scan.twins(share, progress)
+        noise[case.id] = measure_noise(scan.scan.hu, scan.scan.between(*MUSCLE)).level
+        for pair, twin in enumerate(twins, len(found)):
+            shown += [_show(scan, twin.real, pair, None), _show(scan, twin.painted, pair, twin.record)]
+        found += twins
+    if len(found) < wanted:
+        raise InputError(
+            f"only {len(found)} real lymph nodes, or bodies like some, have a place alike in their "
+            f"scan for a painted one: give more scans, or ask for -n {2 * len(found)}"
+        )
+    progress.stage("a machine reads")
+    belief = read_by_machine(found, noise, seed, progress)
+    with output_folder(output) as folder:
+        _write(folder, shown, belief, seed)
+    return Made(count, left_out)
+
+
+def _show(
+    scan: StudyScan, one: Specimen, pair: int, record: dict[str, Any] | None
+) -> _Shown:
+    """The crop round a specimen, and its line of the key."""
+    center = np.argwhere(one.mask).mean(0) + one.start
+    radius = np.ceil(FIELD / 2 / scan.spacing).astype(int)
+    middle = np.rint(center).astype(int)
+    z, y, x = inside_grid(tuple(slice(int(m), int(m) + 1) for m in middle), scan.taken.shape, radius)
+    crop = scan.ct[x, y, z]
+    fine = np.maximum(scan.spacing, FINEST)
+    crop = resampled(crop, tuple(fine.tolist()), -1024)
+    about = {
+        "synthetic": record is not None,
+        "scan": scan.case.id,
+        "patient": scan.case.patient,
+        "pair": pair,
+        "long_axis_mm": round(one.long_axis, 2),
+        "depth_mm": round(one.depth, 2),
+        "fat": round(one.fat, 3),
+        "appearance": record and record["appearance"],
+        "record": record,
+    }
+    return _Shown(as_gray(to_array(crop)), array_spacing(crop), about)
+
+
+def _write(folder: Path, shown: Sequence[_Shown], belief: np.ndarray, seed: int) -> None:
+    order = np.random.default_rng([seed, 1]).permutation(len(shown)).tolist()
+    names = [f"{k:0{len(str(len(shown)))}d}" for k in range(1, len(shown) + 1)]
+    crops = [Crop(name, shown[k].voxels, shown[k].spacing) for name, k in zip(names, order)]
+    content = b"".join(crop.voxels.tobytes() for crop in crops)
+    study = hashlib.sha256(content).hexdigest()[:12]
+    write_page(study, crops, folder / PAGE)
+    about = {name: shown[k].about for name, k in zip(names, order)}
+    software = f"LNGen {__version__}"
+    key = {"study": study, "synthetic": True, "software": software, "seed": seed, "cases": about}
+    write_json(key, folder / KEY)
+    answers = [
+        {"case": name, "rating": round(1 + 4 * float(belief[k]), 4), "comment": "", "seconds": 0.0}
+        for name, k in zip(names, order)
+    ]
+    count = len(answers)
+    machine = {"study": study, "reader": "machine", "experience_years": None, "answers": answers}
+    write_json(machine | {"answered": count, "of": count, "saved": ""}, folder / MACHINE)
