@@ -16,16 +16,16 @@ from LNGenLib.errors import InputError
 from LNGenLib.evaluation.realism.specimens import Specimen
 from LNGenLib.evaluation.study.machine import read_by_machine
 from LNGenLib.evaluation.study.page import Crop, as_gray, write_page
-from LNGenLib.evaluation.study.twins import StudyScan, Twins
+from LNGenLib.evaluation.study.twins import Twins, paint_twins
 from LNGenLib.files import output_folder, write_json
 from LNGenLib.image.geometry import array_spacing
-from LNGenLib.image.grid import inside_grid
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.io import to_array
 from LNGenLib.image.noise import measure_noise
 from LNGenLib.progress import Progress
 from LNGenLib.segmentation.preparing import resampled
 from LNGenLib.synthesis.models import Models
+from LNGenLib.texture.dataset import LabeledScan
 
 FIELD = 50.0  # mm, across a crop
 FINEST = np.array((0.8, 0.6, 0.6))  # mm (z, y, x): finer scans would make the page too large
@@ -68,15 +68,16 @@ def make_study(
         share = -(-(wanted - len(found)) // (len(order) - turn))
         progress.stage(case.id)
         try:
-            scan = StudyScan(case, models, seed)
+            painted = paint_twins(case, share, models, seed, progress)
         except InputError as error:
             left_out[case.id] = str(error)
             continue
-        twins = scan.twins(share, progress)
-        noise[case.id] = measure_noise(scan.scan.hu, scan.scan.between(*MUSCLE)).level
-        for pair, twin in enumerate(twins, len(found)):
-            shown += [_show(scan, twin.real, pair, None), _show(scan, twin.painted, pair, twin.record)]
-        found += twins
+        scan = LabeledScan(to_array(painted.ct), array_spacing(painted.ct), None)
+        noise[case.id] = measure_noise(scan.hu, scan.between(*MUSCLE)).level
+        for pair, twin in enumerate(painted.twins, len(found)):
+            each = (twin.real, None), (twin.painted, twin.record)
+            shown += [_show(painted.ct, case, one, pair, record) for one, record in each]
+        found += painted.twins
     if len(found) < wanted:
         raise InputError(
             f"only {len(found)} real lymph nodes, or bodies like some, have a place alike in their "
@@ -90,20 +91,22 @@ def make_study(
 
 
 def _show(
-    scan: StudyScan, one: Specimen, pair: int, record: dict[str, Any] | None
+    ct: sitk.Image, case: Case, one: Specimen, pair: int, record: dict[str, Any] | None
 ) -> _Shown:
-    """The crop round a specimen, and its line of the key."""
-    center = np.argwhere(one.mask).mean(0) + one.start
-    radius = np.ceil(FIELD / 2 / scan.spacing).astype(int)
-    middle = np.rint(center).astype(int)
-    z, y, x = inside_grid(tuple(slice(int(m), int(m) + 1) for m in middle), scan.taken.shape, radius)
-    crop = scan.ct[x, y, z]
-    fine = np.maximum(scan.spacing, FINEST)
-    crop = resampled(crop, tuple(fine.tolist()), -1024)
+    """The crop with a specimen in its middle, air beyond the scan, and its line of the key."""
+    middle = np.rint(np.argwhere(one.mask).mean(0) + one.start).astype(int)
+    own, shape = array_spacing(ct), np.array(ct.GetSize()[::-1])
+    radius = np.ceil(FIELD / 2 / own).astype(int)
+    low, high = middle - radius, middle + radius + 1
+    z, y, x = (slice(a, b) for a, b in zip(low.clip(0).tolist(), high.tolist()))
+    beyond = ((-low).clip(0)[::-1].tolist(), (high - shape).clip(0)[::-1].tolist())
+    crop = sitk.ConstantPad(ct[x, y, z], *beyond, -1024)
+    fine_z, fine_y, fine_x = np.maximum(own, FINEST).tolist()
+    crop = resampled(crop, (fine_z, fine_y, fine_x), -1024)
     about = {
         "synthetic": record is not None,
-        "scan": scan.case.id,
-        "patient": scan.case.patient,
+        "scan": case.id,
+        "patient": case.patient,
         "pair": pair,
         "long_axis_mm": round(one.long_axis, 2),
         "depth_mm": round(one.depth, 2),

@@ -1,14 +1,15 @@
-"""Real lymph nodes of a scan, or bodies that look like some, and for each a painted twin: of its
+"""Real lymph nodes of a scan, or bodies that look like some, and for each a painted twin: about its
 size and as deep in fat, elsewhere in the same scan."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-from scipy import ndimage
+from scipy import ndimage, optimize
 
 from LNGenLib.datasets.case import Case
 from LNGenLib.errors import InputError
@@ -17,11 +18,11 @@ from LNGenLib.evaluation.realism.specimens import CALIPER, Specimen, find_specim
 from LNGenLib.evaluation.segmentation.lesions import long_axis
 from LNGenLib.image.components import instances
 from LNGenLib.image.geometry import array_spacing
-from LNGenLib.image.grid import inside_grid
+from LNGenLib.image.grid import Box, inside_grid
 from LNGenLib.image.io import like, to_array
 from LNGenLib.placement.candidate_region import NoPlace, deep
-from LNGenLib.progress import SILENT, Progress
-from LNGenLib.randomness import case_seed, node_seed
+from LNGenLib.progress import Progress
+from LNGenLib.randomness import case_seed
 from LNGenLib.scan import Scan
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.sizes import LARGEST, Sizes
@@ -29,127 +30,121 @@ from LNGenLib.synthesis.engine import paint, plan
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import enhancement_like
 from LNGenLib.synthesis.realizing import draw_structures, lymph_nodes
-from LNGenLib.synthesis.request import SynthesisRequest
+from LNGenLib.synthesis.request import MOST_NODES, SynthesisRequest
 from LNGenLib.texture.dataset import Body, LabeledScan
 
 SMALLEST = 3.0  # mm: smaller ones can hardly be seen, real or painted
 LEAST_FAT = 0.5  # share of fat round bodies that look like lymph nodes
-CANDIDATES = 8  # places of which a twin takes the most alike
+CANDIDATES = 4  # painted ones for each twin, of which the most alike are taken
 
 
 @dataclass(frozen=True, eq=False)
 class Twins:
-    """A real node and its painted twin, as `Specimen`s; the twin's record, as JSON takes it."""
+    """A real lymph node and its painted twin, as the CT with all that was painted shows them; the
+    twin's record and the seed of its draws, as JSON takes them."""
 
     real: Specimen
     painted: Specimen
-    record: dict
+    record: dict[str, Any]
 
 
-class StudyScan:
-    """A scan whose real nodes get twins, one after the other, all in one CT: what one crop shows,
-    another one beside it shows, too.
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """A scan with all of its twins painted into one CT (axes LPS), so that no crop of it shows what
+    another one lacks."""
 
-    Where the case has labels the real ones are its labeled lymph nodes, else bodies that look like
-    some. Raises InputError where it has none that can be shown.
+    ct: sitk.Image
+    twins: list[Twins]
+
+
+def paint_twins(case: Case, count: int, models: Models, seed: int, progress: Progress) -> Painted:
+    """Up to `count` real nodes of a case and their twins.
+
+    Real ones are the labeled lymph nodes, or where there are no labels bodies that look like some.
+    Raises InputError for a case that can't be used, and where none has a twin.
     """
-
-    def __init__(self, case: Case, models: Models, seed: int):
-        loaded = case.load()
-        self.case, self.models, self.seed = case, models, seed
-        self.ct = sitk.DICOMOrient(loaded.ct, "LPS")
-        self.spacing = array_spacing(self.ct)
-        self.scan = LabeledScan(to_array(self.ct), self.spacing, None)
-        self.enhancement, self.real = None, list[Specimen]()
-        self.taken = np.zeros(self.scan.hu.shape, bool)
-        if loaded.nodes is not None:
-            nodes = sitk.DICOMOrient(loaded.nodes, "LPS")
-            self.enhancement = enhancement_like(self.ct, nodes)
-            self.real = self._labeled(instances(to_array(nodes)))
-            self.taken |= to_array(nodes) > 0
-        else:
-            bodies = find_specimens(case.id, self.scan)
-            self.real = [body for body in bodies if body.fat >= LEAST_FAT]
-            for body in self.real:
-                self.taken[body.box] |= body.mask
-        self.real = [one for one in self.real if SMALLEST <= one.long_axis <= LARGEST]
-        np.random.default_rng(case_seed(seed, case.id)).shuffle(self.real)
-        if not self.real:
-            raise InputError("no lymph node, or body like one, of a size to show: leave it out")
-        self.region = like(deep(self.ct).astype(np.uint8), self.ct)
-        self.depth = depth_in_fat(self.scan)
-
-    def _labeled(self, labels: np.ndarray) -> list[Specimen]:
-        found = []
-        for number, box in enumerate(ndimage.find_objects(labels), 1):
-            if box is not None:
-                mask = labels[box] == number
-                body = Body(mask, box, long_axis(mask, self.spacing))
-                found.append(specimen_of(self.case.id, self.scan, body))
-        return found
-
-    def add_twin(self, number: int) -> Twins | None:
-        """Paint the twin of real node `number` into the CT; None where no place is alike."""
-        real = self.real[number]
-        seed = node_seed(self.seed, number, f"twin {self.case.id}")
-        avoid = like(self.taken.astype(np.uint8), self.ct)
-        scan = Scan(self.ct, region=self.region, avoid=avoid)
-        request = SynthesisRequest(
-            CANDIDATES,
-            Sizes("uniform", real.long_axis, real.long_axis),
-            seed,
-            allow_fewer=True,
-            enhancement=self.enhancement,
-        )
-        try:
-            drawn = plan(scan, request, self.models)
-        except NoPlace:
-            return None
-        samples = draw_structures(drawn, self.models.structure, SILENT)
-        places = lymph_nodes(drawn, samples.structures, self.ct)
-        apart = [self._distance(real, place) for place in places]
-        best = int(np.argmin(apart))
-        if apart[best] > 1:
-            return None
-        chosen = dataclasses.replace(drawn, nodes=(drawn.nodes[best],))
-        result = paint(scan, chosen, models=self.models)
-        self.ct, mask = result.ct, to_array(result.nodes) > 0
-        self.taken |= mask
-        self.scan = LabeledScan(to_array(self.ct), self.spacing, None)
-        (box,) = ndimage.find_objects(mask.astype(np.uint8))
-        body = Body(mask[box], box, long_axis(mask[box], self.spacing))
-        painted = specimen_of(self.case.id, self.scan, body)
-        record = {"seed": seed, **dataclasses.asdict(result.records[0])}
-        return Twins(real, painted, record)
-
-    def twins(self, count: int, progress: Progress) -> list[Twins]:
-        """Up to so many twins, as the finished CT shows them."""
-        found: list[Twins] = []
-        for number in range(len(self.real)):
-            progress.step(len(found), count)
-            if len(found) == count:
-                break
-            twin = self.add_twin(number)
-            if twin is not None:
-                found.append(twin)
-        again = ((_again(t.real, self.scan), _again(t.painted, self.scan), t.record) for t in found)
-        return [Twins(*each) for each in again]
-
-    def _distance(self, real: Specimen, place: LymphNode) -> float:
-        """How far a place is from that of a real node, in depth in fat and in fat round it, in
-        calipers."""
-        box = inside_grid(place.box(2 * float(self.spacing.max())), self.taken.shape)
-        mask = place.occupancy(box) >= 0.5
-        if not mask.any():
-            return np.inf
-        shell = ndimage.binary_dilation(mask, np.ones((3, 3, 3))) & ~mask
-        depth = self.depth[box][shell]
-        found = np.array([depth.mean(), (depth > 0).mean()])
-        return float(np.max(np.abs(found - (real.depth, real.fat)) / CALIPER[1:]))
+    loaded = case.load()
+    ct = sitk.DICOMOrient(loaded.ct, "LPS")
+    nodes = None if loaded.nodes is None else sitk.DICOMOrient(loaded.nodes, "LPS")
+    scan = LabeledScan(to_array(ct), array_spacing(ct), None)
+    real = [one for one in _real(case.id, scan, nodes) if SMALLEST <= one.long_axis <= LARGEST]
+    if not real:
+        raise InputError("it shows no lymph node, or body like one, of 3 to 30 mm")
+    taken = np.zeros(scan.hu.shape, np.uint8) if nodes is None else to_array(nodes)
+    for one in real:
+        taken[one.box] |= one.mask
+    own = Scan(ct, region=like(deep(ct).astype(np.uint8), ct), avoid=like(taken, ct))
+    sizes = [one.long_axis for one in real]
+    request = SynthesisRequest(
+        min(CANDIDATES * count, MOST_NODES),
+        Sizes("uniform", min(sizes), max(sizes)),
+        case_seed(seed, case.id),
+        allow_fewer=True,
+        enhancement=None if nodes is None else enhancement_like(ct, nodes),
+    )
+    try:
+        drawn = plan(own, request, models, progress)
+    except NoPlace as error:
+        raise InputError("no painted lymph node fits into it") from error
+    places = lymph_nodes(drawn, draw_structures(drawn, models.structure, progress).structures, ct)
+    pairs = _match(real, places, depth_in_fat(scan))
+    order = np.random.default_rng(request.seed).permutation(len(pairs))[:count]
+    if not len(order):
+        raise InputError("no place for a painted lymph node is like that of a real one")
+    chosen = sorted((pairs[k][1], pairs[k][0]) for k in order)  # as the plan lists them
+    kept = dataclasses.replace(drawn, nodes=tuple(drawn.nodes[k] for k, _ in chosen))
+    result = paint(own, kept, models=models, progress=progress)
+    finished = LabeledScan(to_array(result.ct), scan.spacing, None)
+    labels = to_array(result.nodes)
+    twins = []
+    for (_, k), record in zip(chosen, result.records, strict=True):
+        own_box = ndimage.find_objects(labels)[record.label - 1]
+        body = _body(labels[own_box] == record.label, own_box, scan.spacing)
+        about = {"seed": request.seed, **dataclasses.asdict(record)}
+        again = specimen_of(case.id, finished, _body_of(real[k]))
+        twins.append(Twins(again, specimen_of(case.id, finished, body), about))
+    return Painted(result.ct, twins)
 
 
-def _again(one: Specimen, scan: LabeledScan) -> Specimen:
-    """A specimen as a later CT shows it: another one may lie beside by then."""
+def _real(name: str, scan: LabeledScan, nodes: sitk.Image | None) -> list[Specimen]:
+    """The labeled lymph nodes of a scan, or what looks like some."""
+    if nodes is None:
+        bodies = [one for one in find_specimens(name, scan) if one.fat >= LEAST_FAT]
+        return [specimen_of(name, scan, _body_of(one)) for one in bodies]
+    labels = instances(to_array(nodes))
+    boxes = enumerate(ndimage.find_objects(labels), 1)
+    masks = [(labels[box] == k, box) for k, box in boxes if box is not None]
+    return [specimen_of(name, scan, _body(*each, scan.spacing)) for each in masks]
+
+
+def _body(mask: np.ndarray, box: Box, spacing: np.ndarray) -> Body:
+    """A body of a mask, with the long axis of its surface."""
+    return Body(mask, box, long_axis(mask, spacing))
+
+
+def _body_of(one: Specimen) -> Body:
     (inner,) = ndimage.find_objects(one.mask.astype(np.uint8))
     z, y, x = (slice(b.start + s, b.stop + s) for b, s in zip(inner, one.start.tolist()))
-    return specimen_of(one.scan, scan, Body(one.mask[inner], (z, y, x), one.long_axis))
+    return _body(one.mask[inner], (z, y, x), one.spacing)
+
+
+def _match(
+    real: list[Specimen], places: list[LymphNode], depth: np.ndarray
+) -> list[tuple[int, int]]:
+    """Pairs of a real node and a place, by their numbers, that differ by no more than a caliper in
+    size, in depth in fat and in the share of fat round them; each is used once."""
+    ours = np.stack([one.matched_by() for one in real])
+    theirs = np.stack([_matched_by(place, depth) for place in places])
+    apart = np.abs(ours[:, None] - theirs[None]).max(2)
+    rows, columns = optimize.linear_sum_assignment(np.where(apart <= 1, apart, 1e3))
+    return [(int(i), int(j)) for i, j in zip(rows, columns) if apart[i, j] <= 1]
+
+
+def _matched_by(place: LymphNode, depth: np.ndarray) -> np.ndarray:
+    """`Specimen.matched_by` of a lymph node that is not painted yet; `depth` (z, y, x) is that of
+    `depth_in_fat`."""
+    box = inside_grid(place.box(2 * float(place.spacing.max())), depth.shape)
+    occupancy = place.occupancy(box)
+    mask = occupancy >= min(0.5, occupancy.max())
+    shell = depth[box][ndimage.binary_dilation(mask, np.ones((3, 3, 3))) & ~mask]
+    return np.array([np.log(place.long_axis), shell.mean(), (shell > 0).mean()]) / CALIPER
