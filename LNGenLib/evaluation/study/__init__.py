@@ -1,0 +1,1 @@
+"""A reader study: can people tell painted lymph nodes from real ones?"""
