@@ -13,6 +13,7 @@ from LNGenLib.benchmark.arms import Arm
 from LNGenLib.cli import options as opt
 from LNGenLib.cli.console import (
     check_figures,
+    check_picture,
     console,
     say,
     say_class,
@@ -117,8 +118,7 @@ def table2(
     sizes = from_json(ExplicitConfig, {} if config is None else read_json(config), name="explicit")
     figures = output / "table2.json"
     check_figures(figures, (config,), overwrite)
-    if picture is not None:
-        check_output(picture.parent, [picture.name], (config,), overwrite)
+    check_picture(picture, (config,), overwrite)
     model = StructureModel(structure_weights)
     with shown_progress() as progress:
         explicit = bench.trained_explicit(data, output, sizes, seed, progress)

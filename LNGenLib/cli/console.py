@@ -115,6 +115,16 @@ def check_figures(
         check_output(output.parent, [output.name], inputs, overwrite)
 
 
+def check_picture(
+    picture: Path | None, inputs: Iterable[Path | None] = (), overwrite: bool | None = None
+) -> None:
+    """As `check_figures`, for a picture."""
+    if picture is not None:
+        if picture.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+            raise InputError(f"{picture} is no name of a picture: give one in .png or .jpg")
+        check_output(picture.parent, [picture.name], inputs, overwrite)
+
+
 def write_figures(figures: dict[str, Any], output: Path | None) -> None:
     """Write an evaluation's figures as JSON where they are wanted, and say so."""
     if output is not None:

@@ -20,6 +20,7 @@ from LNGenLib.cli import (
     segmentation,
     service,
     structures,
+    study,
     synthesis,
     training,
 )
@@ -60,6 +61,7 @@ GROUPS = {
     "evaluate": evaluation.evaluate,
     "dicom": dicom.dicom,
     "benchmark": benchmark.benchmark,
+    "study": study.study,
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)

@@ -256,6 +256,17 @@ ExplicitConfigFile = Annotated[
     Path | None, Option(help="JSON with sizes to change of the explicit variant.")
 ]
 
+# Reader studies
+StudyFolder = Annotated[
+    Path, Argument(metavar="STUDY", help="Folder that `lngen study make` wrote.")
+]
+Answers = Annotated[
+    list[Path], Argument(metavar="ANSWERS...", help="JSON files that the readers sent back.")
+]
+ScorePicture = Annotated[
+    Path | None, Option("--picture", help="Write ROC curves and ratings here (.png or .jpg).")
+]
+
 # Service
 ServerData = Annotated[Path, Option(help="Folder of uploads, jobs and results.")]
 Host = Annotated[str, Option(help="Address to listen at.")]

@@ -56,7 +56,7 @@ def drawn_cells(rows: int, columns: int, resamples: int, seed: int) -> np.ndarra
     return cells.reshape(len(cells), rows * columns)
 
 
-def drawn_counts(count: int, resamples: int, seed: int) -> np.ndarray:
+def drawn_counts(count: int, resamples: int, seed: int | np.random.Generator) -> np.ndarray:
     """The same (m, count) as how often each unit is drawn, by another stream of the seed."""
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), resamples)
     return np.vstack([np.ones(count, int), drawn])
