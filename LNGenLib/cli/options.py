@@ -257,6 +257,9 @@ ExplicitConfigFile = Annotated[
 ]
 
 # Reader studies
+StudyCases = Annotated[
+    int, Option("--count", "-n", help="Number of cases: an even one, half are painted.")
+]
 StudyFolder = Annotated[
     Path, Argument(metavar="STUDY", help="Folder that `lngen study make` wrote.")
 ]

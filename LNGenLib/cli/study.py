@@ -1,4 +1,4 @@
-"""`lngen study`: score."""
+"""`lngen study`: make and score."""
 
 from __future__ import annotations
 
@@ -6,13 +6,51 @@ import dataclasses
 
 import typer
 
+import LNGenLib
 from LNGenLib.cli import options as opt
-from LNGenLib.cli.console import check_figures, check_picture, console, say, write_figures
+from LNGenLib.cli.console import (
+    cases_of,
+    check_figures,
+    check_picture,
+    console,
+    print_left_out,
+    say,
+    shown_progress,
+    write_figures,
+)
+from LNGenLib.files import check_output
+from LNGenLib.loading import load_monai
 
 study = typer.Typer(
     help="A reader study: can people tell painted lymph nodes from real ones?",
     no_args_is_help=True,
 )
+
+
+@study.command()
+def make(
+    cases: opt.Cases,
+    output: opt.Output,
+    count: opt.StudyCases = 40,
+    seed: opt.Seed = 0,
+    classes: opt.Classes = None,
+    device: opt.Device = "auto",
+    structure_weights: opt.ResolvedWeights = None,
+    texture_weights: opt.ResolvedWeights = None,
+) -> None:
+    """Write a blinded study, half of its cases painted: a page for readers and the key to it."""
+    check_output(output, (), (cases,))
+    found = cases_of(cases, classes)
+    load_monai()
+
+    from LNGenLib.evaluation.study.answers import KEY
+    from LNGenLib.evaluation.study.making import PAGE, make_study
+
+    models = LNGenLib.Models(device, structure_weights, texture_weights)
+    with shown_progress() as progress:
+        left_out = make_study(found, output, count, seed, models, progress)
+    print_left_out(left_out)
+    say(f"{count} cases: send {output / PAGE} to readers, keep {output / KEY} from them")
 
 
 @study.command()

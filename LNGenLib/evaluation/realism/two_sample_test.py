@@ -30,7 +30,6 @@ from LNGenLib.texture.patch import PATCH, SDF_TRUNCATION
 
 FOLDS = 5
 INNER_FOLDS = 3
-LEAST_SCANS = 3  # for either; of fewer the folds are of pairs
 TREES = 300
 EPOCHS = 20
 BATCH = 32
@@ -48,11 +47,17 @@ class PairScores:
 
 
 def score_pairs(
-    pairs: Sequence[Pair], noise: dict[str, float], tested: set[str], seed: int, progress: Progress
+    pairs: Sequence[Pair],
+    noise: dict[str, float],
+    tested: set[str],
+    seed: int,
+    progress: Progress,
+    by_pair: bool = False,
 ) -> PairScores:
     """Discriminate the second of each pair from the first; scores of the scans in `tested`.
 
-    `noise` is the noise of each scan in HU. Pairs of other scans help to train the classifiers.
+    `noise` is the noise of each scan in HU. Pairs of other scans help to train the classifiers; so
+    do, `by_pair`, the others of the same scan.
     """
     specimens = [specimen for pair in pairs for specimen in pair]
     truth = np.tile([0, 1], len(pairs))
@@ -60,8 +65,7 @@ def score_pairs(
     rows = [_row(specimen, noise[specimen.scan]) for specimen in specimens]
     table, named = np.array(rows, np.float32), len(rows[0]) - 2 * PATCH**3
     scores = np.zeros((3, len(specimens)))  # both, features, CNN
-    few = len(set(scans)) < LEAST_SCANS
-    groups = np.repeat(np.arange(len(pairs)), 2) if few else scans
+    groups = np.repeat(np.arange(len(pairs)), 2) if by_pair else scans
     folds = list(_folds(truth, groups, FOLDS))
     for fold, (train, test) in enumerate(folds):
         inner = list(_folds(truth[train], groups[train], INNER_FOLDS))

@@ -18,5 +18,5 @@ def read_by_machine(
     one, then the painted one. It learns from the study itself, always from other twins than those
     that it reads; `noise` is that of each scan in HU."""
     pairs = [(one.real, one.painted) for one in twins]
-    scored = score_pairs(pairs, noise, set(noise), seed, progress)
+    scored = score_pairs(pairs, noise, set(noise), seed, progress, by_pair=True)
     return 1 / (1 + np.exp(-scored.scores[0].ravel()))

@@ -14,6 +14,7 @@ from LNGenLib import __version__
 from LNGenLib.datasets.case import Case
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.realism.specimens import Specimen
+from LNGenLib.evaluation.study.answers import KEY, MACHINE, REAL, SYNTHETIC
 from LNGenLib.evaluation.study.machine import read_by_machine
 from LNGenLib.evaluation.study.page import Crop, as_gray, write_page
 from LNGenLib.evaluation.study.twins import Twins, paint_twins
@@ -29,14 +30,7 @@ from LNGenLib.texture.dataset import LabeledScan
 
 FIELD = 50.0  # mm, across a crop
 FINEST = np.array((0.8, 0.6, 0.6))  # mm (z, y, x): finer scans would make the page too large
-PAGE, KEY, MACHINE = "reader.html", "key.json", "machine.json"
-
-
-class Made(NamedTuple):
-    """How many cases a study has, and why scans were left out."""
-
-    cases: int
-    left_out: dict[str, str]
+PAGE, MACHINES = "reader.html", "machine.json"
 
 
 class _Shown(NamedTuple):
@@ -49,13 +43,16 @@ class _Shown(NamedTuple):
 
 def make_study(
     cases: Sequence[Case], output: Path, count: int, seed: int, models: Models, progress: Progress
-) -> Made:
+) -> dict[str, str]:
     """Write a study of `count` cases, half of them painted, to the folder `output`: the page for
     readers, the key, which readers must not see, and the answers of a machine.
 
-    Scans take turns, each gives as many as the others as far as it has them. One that can't be used
-    is left out. Raises InputError for an odd count, and where the scans have too few nodes.
+    Scans take turns, each gives as many as the others as far as it has them. Returns why scans are
+    left out that can't be used. Raises InputError for an odd count, where the scans have too few
+    nodes, and where the folder holds a study.
     """
+    if (output / KEY).exists():
+        raise InputError(f"{output} holds a study, which readers may have: give a new folder")
     if count < 2 or count % 2:
         raise InputError(f"{count} cases: give an even number, half of them are painted")
     wanted, left_out = count // 2, dict[str, str]()
@@ -87,7 +84,7 @@ def make_study(
     belief = read_by_machine(found, noise, seed, progress)
     with output_folder(output) as folder:
         _write(folder, shown, belief, seed)
-    return Made(count, left_out)
+    return left_out
 
 
 def _show(
@@ -128,10 +125,6 @@ def _write(folder: Path, shown: Sequence[_Shown], belief: np.ndarray, seed: int)
     software = f"LNGen {__version__}"
     key = {"study": study, "synthetic": True, "software": software, "seed": seed, "cases": about}
     write_json(key, folder / KEY)
-    answers = [
-        {"case": name, "rating": round(1 + 4 * float(belief[k]), 4), "comment": "", "seconds": 0.0}
-        for name, k in zip(names, order)
-    ]
-    count = len(answers)
-    machine = {"study": study, "reader": "machine", "experience_years": None, "answers": answers}
-    write_json(machine | {"answered": count, "of": count, "saved": ""}, folder / MACHINE)
+    ratings = REAL + (SYNTHETIC - REAL) * belief[order]
+    answers = [{"case": name, "rating": round(r, 4)} for name, r in zip(names, ratings.tolist())]
+    write_json({"study": study, "reader": MACHINE, "answers": answers}, folder / MACHINES)

@@ -13,12 +13,12 @@ from scipy import ndimage, optimize
 
 from LNGenLib.datasets.case import Case
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.realism.matched_controls import depth_in_fat
-from LNGenLib.evaluation.realism.specimens import CALIPER, Specimen, find_specimens, specimen_of
+from LNGenLib.evaluation.realism.specimens import Specimen, find_specimens, specimen_of
 from LNGenLib.evaluation.segmentation.lesions import long_axis
 from LNGenLib.image.components import instances
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.grid import Box, inside_grid
+from LNGenLib.image.hu import FAT, SOFT_TISSUE
 from LNGenLib.image.io import like, to_array
 from LNGenLib.placement.candidate_region import NoPlace, deep
 from LNGenLib.progress import Progress
@@ -35,7 +35,8 @@ from LNGenLib.texture.dataset import Body, LabeledScan
 
 SMALLEST = 3.0  # mm: smaller ones can hardly be seen, real or painted
 LEAST_FAT = 0.5  # share of fat round bodies that look like lymph nodes
-CANDIDATES = 4  # painted ones for each twin, of which the most alike are taken
+CANDIDATES = 6  # painted ones for each twin, of which the most alike are taken
+RINGS = ((2.0, 6.0), (6.0, 14.0))  # mm round a node
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +88,10 @@ def paint_twins(case: Case, count: int, models: Models, seed: int, progress: Pro
     except NoPlace as error:
         raise InputError("no painted lymph node fits into it") from error
     places = lymph_nodes(drawn, draw_structures(drawn, models.structure, progress).structures, ct)
-    pairs = _match(real, places, depth_in_fat(scan))
-    order = np.random.default_rng(request.seed).permutation(len(pairs))[:count]
-    if not len(order):
+    pairs = _match(real, [_shown_at(place, case.id, scan) for place in places])[:count]
+    if not pairs:
         raise InputError("no place for a painted lymph node is like that of a real one")
-    chosen = sorted((pairs[k][1], pairs[k][0]) for k in order)  # as the plan lists them
+    chosen = sorted((place, body) for body, place in pairs)  # as the plan lists them
     kept = dataclasses.replace(drawn, nodes=tuple(drawn.nodes[k] for k, _ in chosen))
     result = paint(own, kept, models=models, progress=progress)
     finished = LabeledScan(to_array(result.ct), scan.spacing, None)
@@ -128,23 +128,36 @@ def _body_of(one: Specimen) -> Body:
     return _body(one.mask[inner], (z, y, x), one.spacing)
 
 
-def _match(
-    real: list[Specimen], places: list[LymphNode], depth: np.ndarray
-) -> list[tuple[int, int]]:
-    """Pairs of a real node and a place, by their numbers, that differ by no more than a caliper in
-    size, in depth in fat and in the share of fat round them; each is used once."""
-    ours = np.stack([one.matched_by() for one in real])
-    theirs = np.stack([_matched_by(place, depth) for place in places])
-    apart = np.abs(ours[:, None] - theirs[None]).max(2)
-    rows, columns = optimize.linear_sum_assignment(np.where(apart <= 1, apart, 1e3))
-    return [(int(i), int(j)) for i, j in zip(rows, columns) if apart[i, j] <= 1]
-
-
-def _matched_by(place: LymphNode, depth: np.ndarray) -> np.ndarray:
-    """`Specimen.matched_by` of a lymph node that is not painted yet; `depth` (z, y, x) is that of
-    `depth_in_fat`."""
-    box = inside_grid(place.box(2 * float(place.spacing.max())), depth.shape)
+def _shown_at(place: LymphNode, name: str, scan: LabeledScan) -> Specimen:
+    """What lies round a lymph node that is not painted yet."""
+    box = inside_grid(place.box(0), scan.hu.shape)
     occupancy = place.occupancy(box)
     mask = occupancy >= min(0.5, occupancy.max())
-    shell = depth[box][ndimage.binary_dilation(mask, np.ones((3, 3, 3))) & ~mask]
-    return np.array([np.log(place.long_axis), shell.mean(), (shell > 0).mean()]) / CALIPER
+    return specimen_of(name, scan, Body(mask, box, place.long_axis))
+
+
+def _match(real: list[Specimen], places: list[Specimen]) -> list[tuple[int, int]]:
+    """Pairs of a real node and a place, by their numbers, each used once, the most alike first.
+
+    In size, in depth in fat and in the fat just round them they differ by no more than a caliper;
+    of those with the same surroundings as far as these go, so that these tell nothing.
+    """
+    ours, theirs = (np.stack([one.matched_by() for one in group]) for group in (real, places))
+    allowed = np.abs(ours[:, None] - theirs[None]).max(2) <= 1
+    ours, theirs = (np.stack([_surroundings(one) for one in group]) for group in (real, places))
+    spread = np.vstack([ours, theirs]).std(0) + 1e-6
+    apart = np.sqrt((((ours[:, None] - theirs[None]) / spread) ** 2).mean(2))
+    rows, columns = optimize.linear_sum_assignment(np.where(allowed, apart, 1e3))
+    pairs = [(int(i), int(j)) for i, j in zip(rows, columns) if allowed[i, j]]
+    return sorted(pairs, key=lambda pair: apart[pair])
+
+
+def _surroundings(one: Specimen) -> np.ndarray:
+    """What rings round a node show: shares of fat and of what is denser than fat, mean HU."""
+    hu = ndimage.gaussian_filter(one.hu, (0, 1, 1))
+    far = ndimage.distance_transform_edt(~one.mask, sampling=one.spacing)
+    found = [one.depth]
+    for inner, outer in RINGS:
+        ring = hu[(far > inner) & (far <= outer)]
+        found += [(ring < FAT[1]).mean(), (ring > SOFT_TISSUE[0]).mean(), ring.mean().clip(-200)]
+    return np.array(found)

@@ -1,0 +1,173 @@
+"""`lngen study make`: real lymph nodes and their painted twins, blinded."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold
+
+from LNGenLib import Scan, Sizes, SynthesisRequest, synthesize
+from LNGenLib.datasets.cases import read_cases
+from LNGenLib.errors import InputError
+from LNGenLib.evaluation.realism.specimens import CALIPER
+from LNGenLib.evaluation.study import making
+from LNGenLib.evaluation.study.page import BLACK_HU, STEP_HU, Crop
+from LNGenLib.image.io import write_image
+from LNGenLib.phantom import pelvic_phantom
+from LNGenLib.progress import SILENT
+from LNGenLib.synthesis.models import Models
+
+SPACING, SIZE = (1.5, 1.5, 3.0), (130, 110, 44)
+
+
+@pytest.fixture(scope="module")
+def models():
+    return Models("cpu")
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory, models):
+    """A scan with labeled lymph nodes, which are painted ones here, and one without labels."""
+    folder = tmp_path_factory.mktemp("cases")
+    labeled, bare = (pelvic_phantom(seed, SPACING, SIZE) for seed in (1, 2))
+    request = SynthesisRequest(10, Sizes("uniform", 6.0, 14.0), 3, allow_fewer=True)
+    result = synthesize(Scan(labeled.ct, labeled.labels), request, models)
+    write_image(result.ct, folder / "labeled.nii.gz")
+    write_image(result.nodes, folder / "nodes.nii.gz")
+    write_image(bare.ct, folder / "bare.nii.gz")
+    with (folder / "cases.csv").open("w", newline="") as file:
+        rows = [("labeled.nii.gz", "nodes.nii.gz", "labeled"), ("bare.nii.gz", "", "bare")]
+        csv.writer(file).writerows([("image", "label", "id"), *rows])
+    return folder / "cases.csv"
+
+
+@pytest.fixture(scope="module")
+def study(cases, models, tmp_path_factory):
+    """Crops and key of a study of 20."""
+    crops: list[Crop] = []
+    write = making.write_page
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(making, "write_page", lambda s, c, p: (crops.extend(c), write(s, c, p)))
+        folder = tmp_path_factory.mktemp("study") / "made"
+        assert making.make_study(read_cases(cases), folder, 20, 0, models, SILENT) == {}
+    return crops, json.loads((folder / "key.json").read_text()), folder
+
+
+def test_half_are_painted_each_a_twin_of_a_real_one(study):
+    crops, key, _ = study
+    cases = key["cases"]
+    assert [crop.name for crop in crops] == [f"{k:02d}" for k in range(1, 21)] == list(cases)
+    pairs = {}
+    for case in cases.values():
+        pairs.setdefault(case["pair"], {})[case["synthetic"]] = case
+    assert len(pairs) == 10 and {case["scan"] for case in cases.values()} == {"labeled", "bare"}
+    for pair in pairs.values():
+        real, painted = pair[False], pair[True]
+        assert real["scan"] == painted["scan"]
+        apart = [
+            np.log(painted["long_axis_mm"] / real["long_axis_mm"]),
+            painted["depth_mm"] - real["depth_mm"],
+            painted["fat"] - real["fat"],
+        ]
+        # matched within a caliper before painting; what is painted beside may change depth
+        assert (np.abs(apart) <= CALIPER * (1.2, 2, 1.5)).all(), pair
+        assert painted["appearance"] in ("benign", "suspicious") and real["record"] is None
+        assert {"seed", "center_ras_mm", "station"} <= set(painted["record"])
+
+
+def test_real_ones_are_the_labeled_nodes(study, cases):
+    _, key, _ = study
+    labels = sitk.GetArrayFromImage(sitk.ReadImage(str(cases.parent / "nodes.nii.gz")))
+    own = [case for case in key["cases"].values() if case["scan"] == "labeled"]
+    assert sum(not case["synthetic"] for case in own) <= len(np.unique(labels)) - 1
+
+
+def test_each_crop_shows_its_node_in_the_middle(study):
+    crops, key, _ = study
+    for crop in crops:
+        hu = crop.voxels * STEP_HU + BLACK_HU
+        middle = np.array(hu.shape) // 2
+        near = hu[tuple(slice(m - 1, m + 2) for m in middle)]
+        assert near.max() > -40, (crop.name, key["cases"][crop.name])
+        assert (np.array(hu.shape) % 2 == 1).all()
+        assert np.array(hu.shape)[1:] @ np.ones(2) * 1.5 == pytest.approx(100, abs=6)
+
+
+def test_nothing_but_the_node_tells_which_is_painted(study):
+    """A classifier of all but the node, and of what files and order show, guesses."""
+    crops, key, _ = study
+    rows, truth, pairs = [], [], []
+    for number, crop in enumerate(crops):
+        case = key["cases"][crop.name]
+        hu = crop.voxels * STEP_HU + BLACK_HU
+        offset = np.indices(hu.shape) - (np.array(hu.shape) // 2)[:, None, None, None]
+        far = np.sqrt(((offset * crop.spacing[:, None, None, None]) ** 2).sum(0))
+        edge = case["long_axis_mm"] / 2 + 3.0
+        rings = [hu[(far > edge + a) & (far <= edge + b)] for a, b in ((0, 6), (6, 14), (0, 99))]
+        rows.append(
+            [number, hu.size, *np.concatenate([[r.mean(), r.std(), (r > 0).mean()] for r in rings])]
+        )
+        truth.append(case["synthetic"])
+        pairs.append(case["pair"])
+    table, truth = np.array(rows), np.array(truth)
+    found = []
+    for seed in range(5):
+        belief = np.zeros(len(truth))
+        for train, test in GroupKFold(5, shuffle=True, random_state=seed).split(table, truth, pairs):
+            forest = RandomForestClassifier(100, min_samples_leaf=3, random_state=seed)
+            forest.fit(table[train], truth[train])
+            belief[test] = forest.predict_proba(table[test])[:, 1]
+        found.append(roc_auc_score(truth, belief))
+    assert 0.4 <= np.mean(found) <= 0.6, found
+
+
+def test_the_same_seed_gives_the_same_study(cases, models, study, tmp_path):
+    _, key, folder = study
+    making.make_study(read_cases(cases), tmp_path / "again", 20, 0, models, SILENT)
+    for name in ("reader.html", "key.json", "machine.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_the_page_does_not_hold_the_key(study):
+    _, key, folder = study
+    page = (folder / "reader.html").read_text()
+    assert key["study"] in page
+    for word in ('"synthetic"', "pair", "long_axis_mm", "labeled", "bare"):
+        assert f'"{word}"' not in page
+
+
+def test_a_study_that_readers_may_have_is_not_replaced(study, cases, models):
+    _, _, folder = study
+    with pytest.raises(InputError, match="holds a study"):
+        making.make_study(read_cases(cases), folder, 4, 1, models, SILENT)
+
+
+@pytest.mark.parametrize("count", [0, 7])
+def test_an_odd_count_is_refused(count, cases, models, tmp_path):
+    with pytest.raises(InputError, match="even number"):
+        making.make_study(read_cases(cases), tmp_path / "new", count, 0, models, SILENT)
+
+
+def test_too_few_nodes_are_told(cases, models, tmp_path):
+    table = tmp_path / "cases.csv"
+    rows = cases.read_text().splitlines()
+    kept = [rows[0], f"{cases.parent}/labeled.nii.gz,{cases.parent}/nodes.nii.gz,labeled"]
+    table.write_text("\n".join(kept) + "\n")
+    with pytest.raises(InputError, match="only .* or ask for -n"):
+        making.make_study(read_cases(table), tmp_path / "new", 200, 0, models, SILENT)
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_command_makes_what_score_reads(run_lngen, cases, tmp_path):
+    code, out, err = run_lngen(
+        f"study make --cases {cases} -n 4 --seed 5 -o {tmp_path}/study --device cpu".split()
+    )
+    assert code == 0 and "keep" in out, err
+    code, out, err = run_lngen(f"study score {tmp_path}/study {tmp_path}/study/machine.json".split())
+    assert code == 0 and "machine" in out, err
