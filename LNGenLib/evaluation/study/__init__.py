@@ -1,0 +1,1 @@
+"""Whether radiologists tell painted lymph nodes from real ones."""
