@@ -117,10 +117,14 @@ def test_s4ext_has_every_key_of_slicers_template():
 def test_the_package_data_of_pip_are_the_resources_of_cmake():
     """Both ways of installing ship the same files."""
     text = (ROOT / "pyproject.toml").read_text()
-    patterns = re.search(r'"LNGenLib.models" = (\[.*\])', text)[1]
     _, resources = metadata.module_files(ROOT / "LNGenLib")
-    shipped = sum((sorted((ROOT / "LNGenLib/models").glob(p)) for p in json.loads(patterns)), [])
-    assert sorted(f"models/{path.name}" for path in shipped) == sorted(resources)
+    shipped = [
+        path.relative_to(ROOT / "LNGenLib").as_posix()
+        for package, patterns in re.findall(r'^"(LNGenLib[\w.]*)" = (\[.*\])$', text, re.M)
+        for pattern in json.loads(patterns)
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    ]
+    assert sorted(shipped) == sorted(resources)
 
 
 def test_what_ctest_runs_in_slicer_passes_on_slicer_core(scene, monkeypatch):
