@@ -12,7 +12,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import ras_to_index
 from LNGenLib.image.io import like, to_array, write_image
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis import engine
+from LNGenLib.synthesis import engine, region
 from LNGenLib.synthesis.plan import Plan, count_by_size
 from LNGenLib.synthesis.planning import _long_axes
 from LNGenLib.synthesis.request import SynthesisRequest
@@ -147,6 +147,15 @@ def test_numpys_numbers_in_a_plan_are_pythons(plan):
     )
     assert Plan.from_json(json.loads(json.dumps(dataclasses.asdict(plan)))) == plan
     assert json.dumps(dataclasses.asdict(dataclasses.replace(plan, nodes=(node,))))
+
+
+def test_what_fits_where_it_was_drawn_is_painted(scan, models, plan, monkeypatch):
+    """At points, which are the user's own, fat is judged otherwise than at stations."""
+    monkeypatch.setattr(region, "misfit", lambda node, where: "x" if where.one_each else None)
+    assert len(painted(scan, models, plan).records) == len(plan.nodes)
+    monkeypatch.setattr(region, "misfit", lambda node, where: "x")
+    with pytest.raises(InputError, match="LN 1 x: move it"):
+        painted(scan, models, plan)
 
 
 def test_overlapping_nodes_are_refused(scan, models, plan):

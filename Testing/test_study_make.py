@@ -119,7 +119,9 @@ def test_nothing_but_the_node_tells_which_is_painted(study):
     found = []
     for seed in range(5):
         belief = np.zeros(len(truth))
-        for train, test in GroupKFold(5, shuffle=True, random_state=seed).split(table, truth, pairs):
+        for train, test in GroupKFold(5, shuffle=True, random_state=seed).split(
+            table, truth, pairs
+        ):
             forest = RandomForestClassifier(100, min_samples_leaf=3, random_state=seed)
             forest.fit(table[train], truth[train])
             belief[test] = forest.predict_proba(table[test])[:, 1]
@@ -160,14 +162,16 @@ def test_too_few_nodes_are_told(cases, models, tmp_path):
     kept = [rows[0], f"{cases.parent}/labeled.nii.gz,{cases.parent}/nodes.nii.gz,labeled"]
     table.write_text("\n".join(kept) + "\n")
     with pytest.raises(InputError, match="only .* or ask for -n"):
-        making.make_study(read_cases(table), tmp_path / "new", 200, 0, models, SILENT)
+        making.make_study(read_cases(table), tmp_path / "new", 60, 0, models, SILENT)
     assert not (tmp_path / "new").exists()
 
 
 def test_the_command_makes_what_score_reads(run_lngen, cases, tmp_path):
     code, out, err = run_lngen(
-        f"study make --cases {cases} -n 4 --seed 5 -o {tmp_path}/study --device cpu".split()
+        f"study make --cases {cases} -n 6 --seed 5 -o {tmp_path}/study --device cpu".split()
     )
     assert code == 0 and "keep" in out, err
-    code, out, err = run_lngen(f"study score {tmp_path}/study {tmp_path}/study/machine.json".split())
+    code, out, err = run_lngen(
+        f"study score {tmp_path}/study {tmp_path}/study/machine.json".split()
+    )
     assert code == 0 and "machine" in out, err

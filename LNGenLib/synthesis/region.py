@@ -65,7 +65,7 @@ def checked(plan: Plan, nodes: Sequence[LymphNode], scan: Scan) -> Plan:
     region = _kept_off(scan, find_region(scan.hu, scan.anatomy, points=centers))
     for planned, node in zip(plan.nodes, nodes, strict=True):
         problem = misfit(node, region)
-        if problem is not None:
+        if problem is not None and not _fits_as_drawn(node, plan, scan):
             raise InputError(f"LN {planned.number} {problem}: move it, or make it smaller")
     if all(node.station is None for node in plan.nodes):
         return plan
@@ -77,6 +77,16 @@ def checked(plan: Plan, nodes: Sequence[LymphNode], scan: Scan) -> Plan:
     return replace(
         plan, nodes=tuple(replace(node, station=name) for node, name in zip(plan.nodes, stations))
     )
+
+
+def _fits_as_drawn(node: LymphNode, plan: Plan, scan: Scan) -> bool:
+    """Whether a node fits where the plan's request may have drawn it: what fat is known there is
+    judged otherwise than at points, which are the user's own."""
+    try:
+        region = region_of(scan, plan.request)
+    except InputError:  # a plan of another scan's region, say
+        return False
+    return misfit(node, region) is None
 
 
 def _kept_off(scan: Scan, region: CandidateRegion) -> CandidateRegion:

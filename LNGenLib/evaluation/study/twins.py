@@ -9,18 +9,24 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-from scipy import ndimage, optimize
+from scipy import ndimage
 
 from LNGenLib.datasets.case import Case
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.realism.specimens import Specimen, find_specimens, specimen_of
+from LNGenLib.evaluation.realism.matched_controls import depth_in_fat
+from LNGenLib.evaluation.realism.specimens import (
+    SURROUNDINGS,
+    Specimen,
+    find_specimens,
+    specimen_of,
+)
 from LNGenLib.evaluation.segmentation.lesions import long_axis
 from LNGenLib.image.components import instances
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.grid import Box, inside_grid
 from LNGenLib.image.hu import FAT, SOFT_TISSUE
 from LNGenLib.image.io import like, to_array
-from LNGenLib.placement.candidate_region import NoPlace, deep
+from LNGenLib.placement.candidate_region import NoPlace, deep, find_region
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import case_seed
 from LNGenLib.scan import Scan
@@ -30,12 +36,14 @@ from LNGenLib.synthesis.engine import paint, plan
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import enhancement_like
 from LNGenLib.synthesis.realizing import draw_structures, lymph_nodes
-from LNGenLib.synthesis.request import MOST_NODES, SynthesisRequest
+from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.texture.dataset import Body, LabeledScan
 
 SMALLEST = 3.0  # mm: smaller ones can hardly be seen, real or painted
-LEAST_FAT = 0.5  # share of fat round bodies that look like lymph nodes
+LEAST_FAT = 0.7  # share of fat just round bodies that look like lymph nodes
+NEAR, LEAST_KNOWN = (4.0, 7.0), 0.2  # mm, and the share there that is known to be fat of the body
 CANDIDATES = 6  # painted ones for each twin, of which the most alike are taken
+CANDIDATES_IN_ALL = (24, 300)
 RINGS = ((2.0, 6.0), (6.0, 14.0))  # mm round a node
 
 
@@ -68,16 +76,19 @@ def paint_twins(case: Case, count: int, models: Models, seed: int, progress: Pro
     ct = sitk.DICOMOrient(loaded.ct, "LPS")
     nodes = None if loaded.nodes is None else sitk.DICOMOrient(loaded.nodes, "LPS")
     scan = LabeledScan(to_array(ct), array_spacing(ct), None)
-    real = [one for one in _real(case.id, scan, nodes) if SMALLEST <= one.long_axis <= LARGEST]
+    body = deep(ct)
+    found = _bodies(case.id, scan, ct, body) if nodes is None else _labeled(case.id, scan, nodes)
+    real = [one for one in found if SMALLEST <= one.long_axis <= LARGEST]
     if not real:
         raise InputError("it shows no lymph node, or body like one, of 3 to 30 mm")
     taken = np.zeros(scan.hu.shape, np.uint8) if nodes is None else to_array(nodes)
     for one in real:
         taken[one.box] |= one.mask
-    own = Scan(ct, region=like(deep(ct).astype(np.uint8), ct), avoid=like(taken, ct))
+    region = body & (depth_in_fat(scan) <= np.percentile([_room(one) for one in real], 90))
+    own = Scan(ct, region=like(region.astype(np.uint8), ct), avoid=like(taken, ct))
     sizes = [one.long_axis for one in real]
     request = SynthesisRequest(
-        min(CANDIDATES * count, MOST_NODES),
+        int(np.clip(CANDIDATES * min(count, len(real)), *CANDIDATES_IN_ALL)),
         Sizes("uniform", min(sizes), max(sizes)),
         case_seed(seed, case.id),
         allow_fewer=True,
@@ -98,19 +109,30 @@ def paint_twins(case: Case, count: int, models: Models, seed: int, progress: Pro
     labels = to_array(result.nodes)
     twins = []
     for (_, k), record in zip(chosen, result.records, strict=True):
-        own_box = ndimage.find_objects(labels)[record.label - 1]
-        body = _body(labels[own_box] == record.label, own_box, scan.spacing)
+        box = ndimage.find_objects(labels)[record.label - 1]
+        shown = _body(labels[box] == record.label, box, scan.spacing)
         about = {"seed": request.seed, **dataclasses.asdict(record)}
         again = specimen_of(case.id, finished, _body_of(real[k]))
-        twins.append(Twins(again, specimen_of(case.id, finished, body), about))
+        twins.append(Twins(again, specimen_of(case.id, finished, shown), about))
     return Painted(result.ct, twins)
 
 
-def _real(name: str, scan: LabeledScan, nodes: sitk.Image | None) -> list[Specimen]:
-    """The labeled lymph nodes of a scan, or what looks like some."""
-    if nodes is None:
-        bodies = [one for one in find_specimens(name, scan) if one.fat >= LEAST_FAT]
-        return [specimen_of(name, scan, _body_of(one)) for one in bodies]
+def _bodies(name: str, scan: LabeledScan, ct: sitk.Image, inside: np.ndarray) -> list[Specimen]:
+    """What looks like a lymph node: bodies with fat round them that a painted one could lie in, and
+    not stool, say."""
+    region = find_region(ct, None, inside)
+    free = np.zeros(scan.hu.shape, bool)
+    free[region.box] = region.fat.whole() & ~region.forbidden
+    found = []
+    for one in find_specimens(name, scan):
+        far = ndimage.distance_transform_edt(~one.mask, sampling=one.spacing)
+        ring = free[one.box][(far > NEAR[0]) & (far <= NEAR[1])]
+        if one.fat >= LEAST_FAT and ring.mean() >= LEAST_KNOWN:
+            found.append(specimen_of(name, scan, _body_of(one)))
+    return found
+
+
+def _labeled(name: str, scan: LabeledScan, nodes: sitk.Image) -> list[Specimen]:
     labels = instances(to_array(nodes))
     boxes = enumerate(ndimage.find_objects(labels), 1)
     masks = [(labels[box] == k, box) for k, box in boxes if box is not None]
@@ -128,35 +150,48 @@ def _body_of(one: Specimen) -> Body:
     return _body(one.mask[inner], (z, y, x), one.spacing)
 
 
+def _room(one: Specimen) -> float:
+    """mm from the middle of a node to what is neither fat nor the node."""
+    near = ndimage.binary_dilation(one.mask, np.ones((3, 3, 3)))
+    other = ~LabeledScan(one.hu, one.spacing, None).between(FAT[0], SOFT_TISSUE[0]) & ~near
+    middle = np.argwhere(one.mask).mean(0)
+    far = (np.argwhere(other) - middle) * one.spacing
+    return float(np.linalg.norm(far, axis=1).min(initial=SURROUNDINGS))
+
+
 def _shown_at(place: LymphNode, name: str, scan: LabeledScan) -> Specimen:
     """What lies round a lymph node that is not painted yet."""
     box = inside_grid(place.box(0), scan.hu.shape)
     occupancy = place.occupancy(box)
     mask = occupancy >= min(0.5, occupancy.max())
-    return specimen_of(name, scan, Body(mask, box, place.long_axis))
+    return specimen_of(name, scan, _body(mask, box, scan.spacing))
 
 
 def _match(real: list[Specimen], places: list[Specimen]) -> list[tuple[int, int]]:
     """Pairs of a real node and a place, by their numbers, each used once, the most alike first.
 
     In size, in depth in fat and in the fat just round them they differ by no more than a caliper;
-    of those with the same surroundings as far as these go, so that these tell nothing.
+    the nearest in what surrounds them come first, so that it tells nothing.
     """
     ours, theirs = (np.stack([one.matched_by() for one in group]) for group in (real, places))
     allowed = np.abs(ours[:, None] - theirs[None]).max(2) <= 1
     ours, theirs = (np.stack([_surroundings(one) for one in group]) for group in (real, places))
     spread = np.vstack([ours, theirs]).std(0) + 1e-6
     apart = np.sqrt((((ours[:, None] - theirs[None]) / spread) ** 2).mean(2))
-    rows, columns = optimize.linear_sum_assignment(np.where(allowed, apart, 1e3))
-    pairs = [(int(i), int(j)) for i, j in zip(rows, columns) if allowed[i, j]]
-    return sorted(pairs, key=lambda pair: apart[pair])
+    pairs: dict[int, int] = {}
+    for i, j in zip(
+        *(axis.tolist() for axis in np.unravel_index(apart.argsort(None), apart.shape))
+    ):
+        if allowed[i, j] and i not in pairs and j not in pairs.values():
+            pairs[i] = j
+    return list(pairs.items())
 
 
 def _surroundings(one: Specimen) -> np.ndarray:
     """What rings round a node show: shares of fat and of what is denser than fat, mean HU."""
     hu = ndimage.gaussian_filter(one.hu, (0, 1, 1))
     far = ndimage.distance_transform_edt(~one.mask, sampling=one.spacing)
-    found = [one.depth]
+    found = [one.depth, one.fat]
     for inner, outer in RINGS:
         ring = hu[(far > inner) & (far <= outer)]
         found += [(ring < FAT[1]).mean(), (ring > SOFT_TISSUE[0]).mean(), ring.mean().clip(-200)]
