@@ -41,6 +41,9 @@ from LNGenLib.texture.dataset import Body, LabeledScan
 
 SMALLEST = 3.0  # mm: smaller ones can hardly be seen, real or painted
 LEAST_FAT = 0.7  # share of fat just round bodies that look like lymph nodes
+LEAST_ROUND = (
+    0.3  # their volume over that of a ball of their long axis: vessels and sheets have less
+)
 NEAR, LEAST_KNOWN = (4.0, 7.0), 0.2  # mm, and the share there that is known to be fat of the body
 CANDIDATES = 6  # painted ones for each twin, of which the most alike are taken
 CANDIDATES_IN_ALL = (24, 300)
@@ -127,8 +130,10 @@ def _bodies(name: str, scan: LabeledScan, ct: sitk.Image, inside: np.ndarray) ->
     for one in find_specimens(name, scan):
         far = ndimage.distance_transform_edt(~one.mask, sampling=one.spacing)
         ring = free[one.box][(far > NEAR[0]) & (far <= NEAR[1])]
-        if one.fat >= LEAST_FAT and ring.mean() >= LEAST_KNOWN:
-            found.append(specimen_of(name, scan, _body_of(one)))
+        body = _body_of(one)
+        volume, ball = body.mask.sum() * one.spacing.prod(), np.pi / 6 * body.long_axis**3
+        if one.fat >= LEAST_FAT and ring.mean() >= LEAST_KNOWN and volume >= LEAST_ROUND * ball:
+            found.append(specimen_of(name, scan, body))
     return found
 
 
