@@ -24,7 +24,7 @@ LAYERS = [  # from the bottom to the top
     {"synthesis": "request, plan, result"},
     {"datasets": "cases by the number", "evaluation": "how real?", "dicom": "export"},
     {"segmentation": "networks that find them"},
-    {"training": "lngen train", "benchmark": "Tables I and II"},
+    {"training": "lngen train", "benchmark": "Tables I and II", "study": "readers judge"},
     {"service": "server, worker, client", "mrml": "the scene of Slicer"},
     {"cli": "the lngen command", "__init__": "the public face"},
 ]

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from LNGenLib.evaluation.study.page import BLACK_HU, STEP_HU, WINDOW_HU, Crop, as_gray
+from LNGenLib.study.page import BLACK_HU, STEP_HU, WINDOW_HU, Crop, as_gray
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from study_screens import crop
 
 from LNGenLib.errors import InputError, OutputError
-from LNGenLib.evaluation.study.page import (
+from LNGenLib.study.page import (
     BLACK_HU,
     STEP_HU,
     WHITE_HU,

@@ -16,11 +16,11 @@ from LNGenLib import Scan, Sizes, SynthesisRequest, synthesize
 from LNGenLib.datasets.cases import read_cases
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.realism.specimens import CALIPER
-from LNGenLib.evaluation.study import making, twins
-from LNGenLib.evaluation.study.page import BLACK_HU, STEP_HU, Crop
 from LNGenLib.image.io import write_image
 from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.progress import SILENT
+from LNGenLib.study import making, twins
+from LNGenLib.study.page import BLACK_HU, STEP_HU, Crop
 from LNGenLib.synthesis.models import Models
 
 SPACING, SIZE = (1.5, 1.5, 3.0), (130, 110, 44)
@@ -140,11 +140,11 @@ def test_the_page_does_not_hold_the_key(study):
 def test_a_study_that_readers_may_have_is_not_replaced(study, cases, models):
     _, _, folder = study
     with pytest.raises(InputError, match="holds a study"):
-        making.make_study(read_cases(cases), folder, 4, 1, models, SILENT)
+        making.make_study(read_cases(cases), folder, 6, 1, models, SILENT)
 
 
-@pytest.mark.parametrize("count", [0, 7])
-def test_an_odd_count_is_refused(count, cases, models, tmp_path):
+@pytest.mark.parametrize("count", [0, 4, 7])
+def test_an_odd_or_small_count_is_refused(count, cases, models, tmp_path):
     with pytest.raises(InputError, match="even number"):
         making.make_study(read_cases(cases), tmp_path / "new", count, 0, models, SILENT)
 
@@ -165,12 +165,12 @@ def test_too_few_nodes_are_told(cases, models, tmp_path, monkeypatch):
 
 
 def test_the_command_makes_what_score_reads_and_makes_it_again(run_lngen, cases, models, tmp_path):
-    table, folder = alone(cases, tmp_path), tmp_path / "study"
-    command = f"study make --cases {table} -n 4 --seed 5 -o {folder} --device cpu"
+    folder = tmp_path / "study"
+    command = f"study make --cases {cases} -n 6 --seed 5 -o {folder} --device cpu"
     code, out, err = run_lngen(command.split())
     assert code == 0 and "keep" in out, err
     code, out, err = run_lngen(f"study score {folder} {folder}/machine.json".split())
     assert code == 0 and "machine" in out, err
-    making.make_study(read_cases(table), tmp_path / "again", 4, 5, models, SILENT)
+    making.make_study(read_cases(cases), tmp_path / "again", 6, 5, models, SILENT)
     for name in ("reader.html", "key.json", "machine.json"):
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()

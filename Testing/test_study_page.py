@@ -25,7 +25,7 @@ from study_screens import (
     where,
 )
 
-from LNGenLib.evaluation.study.page import REACH_MM, Crop, write_page
+from LNGenLib.study.page import REACH_MM, Crop, write_page
 
 NAMES = ["a", "b", "c"]
 ODD = [

@@ -16,7 +16,7 @@ from rich.console import Console
 from sklearn.metrics import auc, cohen_kappa_score, roc_auc_score
 
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.study.answers import (
+from LNGenLib.study.answers import (
     Answer,
     Case,
     Reader,
@@ -24,8 +24,8 @@ from LNGenLib.evaluation.study.answers import (
     read_readers,
     read_study,
 )
-from LNGenLib.evaluation.study.figures import figures, mean_roc, roc, weighted_kappa
-from LNGenLib.evaluation.study.picture import (
+from LNGenLib.study.figures import figures, mean_roc, roc, weighted_kappa
+from LNGenLib.study.picture import (
     CASES_AT,
     HEIGHT,
     PAINTED_COLOR,
@@ -34,8 +34,8 @@ from LNGenLib.evaluation.study.picture import (
     WIDTH,
     render_score,
 )
-from LNGenLib.evaluation.study.scoring import Report, score
-from LNGenLib.evaluation.study.tables import score_tables
+from LNGenLib.study.scoring import Report, score
+from LNGenLib.study.tables import score_tables
 
 PAIRS = 20
 CASES = [f"{k + 1:02d}" for k in range(2 * PAIRS)]

@@ -43,8 +43,8 @@ def make(
     found = cases_of(cases, classes)
     load_monai()
 
-    from LNGenLib.evaluation.study.answers import KEY
-    from LNGenLib.evaluation.study.making import PAGE, make_study
+    from LNGenLib.study.answers import KEY
+    from LNGenLib.study.making import PAGE, make_study
 
     models = LNGenLib.Models(device, structure_weights, texture_weights)
     with shown_progress() as progress:
@@ -66,11 +66,11 @@ def score(
 
     A file of the reader `machine` takes part, and is not pooled with people.
     """
-    from LNGenLib.evaluation.study.answers import KEY, read_readers, read_study
-    from LNGenLib.evaluation.study.picture import render_score
-    from LNGenLib.evaluation.study.scoring import score
-    from LNGenLib.evaluation.study.tables import score_lines, score_tables
     from LNGenLib.image.io import write_picture
+    from LNGenLib.study.answers import KEY, read_readers, read_study
+    from LNGenLib.study.picture import render_score
+    from LNGenLib.study.scoring import score
+    from LNGenLib.study.tables import score_lines, score_tables
 
     inputs = (folder / KEY, *answers)
     check_figures(output, inputs, overwrite)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from LNGenLib.evaluation.study.answers import UNSURE
+from LNGenLib.study.answers import UNSURE
 
 NAMES = ("auc", "accuracy", "sensitivity", "specificity")
 TINY = 1e-9  # beside a step of a curve; the steps are farther apart

@@ -41,7 +41,7 @@ from LNGenLib.texture.dataset import Body, LabeledScan
 
 SMALLEST = 3.0  # mm: smaller ones can hardly be seen, real or painted
 LEAST_FAT = 0.7  # share of fat just round bodies that look like lymph nodes
-LEAST_ROUND = 0.3  # of a ball of their long axis, which vessels and sheets do not fill
+LEAST_ROUND = 0.2  # of a ball of their long axis, which vessels and sheets do not fill
 NEAR, LEAST_KNOWN = (4.0, 7.0), 0.2  # mm, and the share there that is known to be fat of the body
 CANDIDATES = 6  # painted ones for each twin, of which the most alike are taken
 CANDIDATES_IN_ALL = (24, 300)

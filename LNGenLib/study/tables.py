@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.table import Column, Table
 
 from LNGenLib.evaluation.estimate import Estimate, shown
-from LNGenLib.evaluation.study.scoring import Figures, Report
+from LNGenLib.study.scoring import Figures, Report
 
 CAUTION = (
     "Few readers or cases make wide intervals, which tell of the likes of these alone: an AUC of "

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from LNGenLib.evaluation.realism.two_sample_test import score_pairs
-from LNGenLib.evaluation.study.twins import Twins
 from LNGenLib.progress import Progress
+from LNGenLib.study.twins import Twins
 
 
 def read_by_machine(

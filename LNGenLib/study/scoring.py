@@ -16,8 +16,8 @@ import numpy as np
 
 from LNGenLib.evaluation.estimate import Estimate, drawn_counts
 from LNGenLib.evaluation.segmentation.lesions import BINS, bin_of
-from LNGenLib.evaluation.study.answers import Reader, Study
-from LNGenLib.evaluation.study.figures import NAMES, figures, mean_roc, roc, weighted_kappa
+from LNGenLib.study.answers import Reader, Study
+from LNGenLib.study.figures import NAMES, figures, mean_roc, roc, weighted_kappa
 
 RESAMPLES = 2000
 RECOGNIZED = 10  # painted nodes that are listed

@@ -14,10 +14,6 @@ from LNGenLib import __version__
 from LNGenLib.datasets.case import Case
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.realism.specimens import Specimen
-from LNGenLib.evaluation.study.answers import KEY, MACHINE, REAL, SYNTHETIC
-from LNGenLib.evaluation.study.machine import read_by_machine
-from LNGenLib.evaluation.study.page import Crop, as_gray, write_page
-from LNGenLib.evaluation.study.twins import Twins, paint_twins
 from LNGenLib.files import output_folder, write_json
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import MUSCLE
@@ -25,11 +21,16 @@ from LNGenLib.image.io import to_array
 from LNGenLib.image.noise import measure_noise
 from LNGenLib.progress import Progress
 from LNGenLib.segmentation.preparing import resampled
+from LNGenLib.study.answers import KEY, MACHINE, REAL, SYNTHETIC
+from LNGenLib.study.machine import read_by_machine
+from LNGenLib.study.page import Crop, as_gray, write_page
+from LNGenLib.study.twins import Twins, paint_twins
 from LNGenLib.synthesis.models import Models
 from LNGenLib.texture.dataset import LabeledScan
 
 FIELD = 50.0  # mm, across a crop
 FINEST = np.array((0.8, 0.6, 0.6))  # mm (z, y, x): finer scans would make the page too large
+LEAST_CASES = 6  # of fewer the machine has none to learn from
 PAGE, MACHINES = "reader.html", "machine.json"
 
 
@@ -48,13 +49,15 @@ def make_study(
     readers, the key, which readers must not see, and the answers of a machine.
 
     Scans take turns, each gives as many as the others as far as it has them. Returns why scans are
-    left out that can't be used. Raises InputError for an odd count, where the scans have too few
-    nodes, and where the folder holds a study.
+    left out that can't be used. Raises InputError for an odd or small count, where the scans have
+    too few nodes, and where the folder holds a study.
     """
     if (output / KEY).exists():
         raise InputError(f"{output} holds a study, which readers may have: give a new folder")
-    if count < 2 or count % 2:
-        raise InputError(f"{count} cases: give an even number, half of them are painted")
+    if count < LEAST_CASES or count % 2:
+        raise InputError(
+            f"{count} cases: give an even number, half are painted, of {LEAST_CASES} at least"
+        )
     wanted, left_out = count // 2, dict[str, str]()
     found: list[Twins] = []
     shown: list[_Shown] = []

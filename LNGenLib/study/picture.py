@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from LNGenLib.evaluation.estimate import shown
-from LNGenLib.evaluation.study.answers import REAL, SYNTHETIC, UNSURE
-from LNGenLib.evaluation.study.scoring import CaseScore, Report
+from LNGenLib.study.answers import REAL, SYNTHETIC, UNSURE
+from LNGenLib.study.scoring import CaseScore, Report
 
 FINE = 2  # times the size at which it is drawn, so that lines are smooth
 WIDTH, HEIGHT, SIDE = 1400, 620, 440  # pixels; of the ROC's square
