@@ -95,7 +95,8 @@ def test_the_standin_holds_what_it_says(data):
         organs = data / f"organs/{case.id}.nii.gz"
         if organs.exists():  # of a phantom: lymph nodes lie beside what is labeled
             shown = to_array(read_image(organs))
-            assert {201, 202} & set(np.unique(shown)) and not shown[to_array(labels) > 0].all()
+            assert {201, 202} & set(np.unique(shown))
+            assert (shown[to_array(labels) > 0] > 0).mean() < 0.02
         assert ct.GetSpacing() == pytest.approx(standin.SPACING)
         record = json.loads((data / f"records/{case.id}.json").read_text())
         assert len(record["nodes"]) + len(record["no_room_mm"]) == standin.NODES

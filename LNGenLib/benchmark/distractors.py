@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from LNGenLib.image.grid import Box, inside_grid
+from LNGenLib.image.grid import distance_to
 from LNGenLib.scan.totalsegmentator import OTHER, OTHER_BOWEL, OTHER_VESSEL
 
 STEP = 1.0  # mm between two points of a course
@@ -54,67 +54,64 @@ def add_distractors(
 ) -> None:
     """Paint distractors into `hu` and `organs` (z, y, x; changed) where `fat` (bool; changed) is
     free; `spacing` in mm (z, y, x)."""
+    scene = _Scene(hu, organs, fat, spacing, rng)
     for kind in KINDS:
         level = rng.uniform(*kind.hu)  # of one scan's phase
         room = ndimage.distance_transform_edt(fat, sampling=spacing)
         for _ in range(rng.integers(kind.count[0], kind.count[1] + 1)):
             radius = rng.uniform(*kind.radius)
-            course = _course(kind, np.argwhere(room > radius), fat, spacing, rng)
+            course = scene.course(kind, np.argwhere(room > radius))
             if course is not None:
-                _paint(kind, level, radius, course, hu, organs, fat, spacing, rng)
+                scene.paint(kind, level, radius, course)
 
 
-def _course(
-    kind: Kind, room: np.ndarray, fat: np.ndarray, spacing: np.ndarray, rng: np.random.Generator
-) -> np.ndarray | None:
-    """Points (n, 3) in mm of a course through fat that begins in one of the voxels `room` (n, 3),
-    or None where none is long enough."""
-    if not len(room):
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """What `add_distractors` is given."""
+
+    hu: np.ndarray
+    organs: np.ndarray
+    fat: np.ndarray
+    spacing: np.ndarray
+    rng: np.random.Generator
+
+    def course(self, kind: Kind, room: np.ndarray) -> np.ndarray | None:
+        """Points (n, 3) in mm of a course through fat that begins in one of the voxels `room`
+        (n, 3), or None where none is long enough."""
+        if not len(room):
+            return None
+        rng, fat = self.rng, self.fat
+        length = rng.uniform(*kind.length)
+        for _ in range(TRIES):
+            place = room[rng.integers(len(room))] * self.spacing
+            heading = rng.normal(size=3) * (1 + kind.upright, 1, 1)
+            points = [place]
+            while len(points) * STEP < length:
+                heading = heading / np.linalg.norm(heading) + rng.normal(0, kind.bend, 3)
+                place = place + STEP * heading / np.linalg.norm(heading)
+                voxel = np.rint(place / self.spacing).astype(int)
+                if (voxel < 0).any() or (voxel >= fat.shape).any() or not fat[tuple(voxel)]:
+                    break
+                points.append(place)
+            if len(points) * STEP >= min(kind.length[0], length) / 2:
+                return np.array(points)
         return None
-    length = rng.uniform(*kind.length)
-    for _ in range(TRIES):
-        place = room[rng.integers(len(room))] * spacing
-        heading = rng.normal(size=3) * (1 + kind.upright, 1, 1)
-        points = [place]
-        while len(points) * STEP < length:
-            heading = heading / np.linalg.norm(heading) + rng.normal(0, kind.bend, 3)
-            place = place + STEP * heading / np.linalg.norm(heading)
-            voxel = np.rint(place / spacing).astype(int)
-            if (voxel < 0).any() or (voxel >= fat.shape).any() or not fat[tuple(voxel)]:
-                break
-            points.append(place)
-        if len(points) * STEP >= min(kind.length[0], length) / 2:
-            return np.array(points)
-    return None
 
-
-def _paint(
-    kind: Kind,
-    level: float,
-    radius: float,
-    course: np.ndarray,
-    hu: np.ndarray,
-    organs: np.ndarray,
-    fat: np.ndarray,
-    spacing: np.ndarray,
-    rng: np.random.Generator,
-) -> None:
-    """A tube round a course in what is fat of its box."""
-    reach = radius * 1.5 + 2 * spacing.max()
-    low, high = (course.min(0) - reach) / spacing, (course.max(0) + reach) / spacing
-    raw: Box = tuple(slice(int(a), int(b) + 2) for a, b in zip(np.floor(low), high))
-    box = inside_grid(raw, hu.shape)
-    off = np.ones([s.stop - s.start for s in box], bool)
-    off[tuple((np.rint(course / spacing).astype(int) - [s.start for s in box]).T)] = False
-    near = np.argwhere(ndimage.distance_transform_edt(off, sampling=spacing) <= reach)
-    voxels = tuple((near + [s.start for s in box]).T)
-    distance, nearest = cKDTree(course).query(np.transpose(voxels) * spacing)
-    swell = 1 + 0.2 * ndimage.gaussian_filter1d(rng.normal(size=len(course)), 4, mode="nearest")
-    depth = radius * swell[nearest] - distance
-    width = float(spacing.mean())
-    share = np.clip(0.5 + depth / width, 0, 1) * fat[voxels]
-    inner = np.clip(0.5 + (depth - kind.wall) / width, 0, 1)
-    tissue = level + rng.normal(0, 5) + inner * (rng.uniform(*kind.content) - level)
-    hu[voxels] += share * (tissue - hu[voxels])
-    organs[tuple(axis[share >= 0.5] for axis in voxels)] = kind.label
-    fat[tuple(axis[share > 0] for axis in voxels)] = False
+    def paint(self, kind: Kind, level: float, radius: float, course: np.ndarray) -> None:
+        """A tube round a course in what is fat."""
+        rng, spacing = self.rng, self.spacing
+        reach = radius * 1.5 + 2 * spacing.max()
+        middle = np.zeros(self.fat.shape, bool)
+        middle[tuple(np.rint(course / spacing).astype(int).T)] = True
+        voxels = np.nonzero(distance_to(middle, reach, spacing) <= reach)
+        distance, nearest = cKDTree(course).query(np.transpose(voxels) * spacing)
+        noise = rng.normal(size=len(course))
+        swell = 1 + 0.2 * ndimage.gaussian_filter1d(noise, 4, mode="nearest")
+        depth = radius * swell[nearest] - distance
+        width = float(spacing.mean())
+        share = np.clip(0.5 + depth / width, 0, 1) * self.fat[voxels]
+        inner = np.clip(0.5 + (depth - kind.wall) / width, 0, 1)
+        tissue = level + rng.normal(0, 5) + inner * (rng.uniform(*kind.content) - level)
+        self.hu[voxels] += share * (tissue - self.hu[voxels])
+        self.organs[tuple(axis[share >= 0.5] for axis in voxels)] = kind.label
+        self.fat[tuple(axis[share > 0] for axis in voxels)] = False

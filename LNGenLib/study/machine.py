@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import expit
 
 from LNGenLib.evaluation.realism.two_sample_test import score_pairs
 from LNGenLib.progress import Progress
@@ -19,4 +20,4 @@ def read_by_machine(
     that it reads; `noise` is that of each scan in HU."""
     pairs = [(one.real, one.painted) for one in twins]
     scored = score_pairs(pairs, noise, set(noise), seed, progress, by_pair=True)
-    return 1 / (1 + np.exp(-scored.scores[0].ravel()))
+    return expit(scored.scores[0].ravel())
