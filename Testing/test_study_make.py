@@ -146,7 +146,7 @@ def test_nothing_but_the_node_tells_which_is_painted(study):
 
 def test_the_page_does_not_hold_the_key(study):
     _, key, folder = study
-    page = (folder / "reader.html").read_text()
+    page = (folder / "reader.html").read_text("utf-8")
     assert key["study"] in page
     for word in ('"synthetic"', "pair", "long_axis_mm", "labeled", "bare"):
         assert f'"{word}"' not in page
