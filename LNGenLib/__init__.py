@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from LNGenLib.synthesis.engine import synthesize as synthesize
     from LNGenLib.synthesis.models import Models as Models
     from LNGenLib.synthesis.request import SynthesisRequest as SynthesisRequest
+    from LNGenLib.synthesis.session import Session as Session
 
 __version__ = "0.1.0"
 
@@ -28,6 +29,7 @@ _FACE = {
     "synthesis.engine": ("paint", "plan", "synthesize"),
     "synthesis.models": ("Models",),
     "synthesis.request": ("SynthesisRequest",),
+    "synthesis.session": ("Session",),
 }
 __all__ = [name for names in _FACE.values() for name in names]
 

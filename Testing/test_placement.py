@@ -17,7 +17,10 @@ from LNGenLib.placement.fat import Fat
 from LNGenLib.placement.heuristic import PLACES, draw_subregions, most_room, place_nodes
 from LNGenLib.placement.nearby import NEAR, place_near
 from LNGenLib.placement.stations import STATIONS
+from LNGenLib.scan import Scan
 from LNGenLib.structure.shape import Structure
+from LNGenLib.synthesis.region import region_at, region_of
+from LNGenLib.synthesis.request import SynthesisRequest
 
 SACRUM = 25
 SIZES = [14.0, 4.0, 9.0, 6.5, 2.5]
@@ -252,7 +255,8 @@ def test_the_largest_node_lies_near_a_tumor(phantom):
 
 def test_a_tumor_goes_with_stations_only_and_lies_in_the_ct(phantom):
     with pytest.raises(InputError, match="give no other place"):
-        anatomy.find_region(phantom.ct, None, points=[(0, 0, 0)], tumor=(0, 0, 0))
+        request = SynthesisRequest(1, points=((0, 0, 0),), tumor_mm=(0, 0, 0))
+        region_of(Scan(phantom.ct, phantom.labels), request)
     with pytest.raises(InputError, match="outside of the CT"):
         anatomy.find_region(phantom.ct, phantom.labels, tumor=(0, 0, 900))
 
@@ -327,7 +331,7 @@ def test_region_without_anatomy_is_enough(phantom):
 def test_each_point_gets_its_node(phantom):
     fat = np.argwhere(centers(anatomy.find_region(phantom.ct, phantom.labels), phantom.ct))
     points = index_to_ras(phantom.ct, fat[[1000, 4000, 7000]])
-    region = anatomy.find_region(phantom.ct, phantom.labels, points=points.tolist(), tolerance=6.0)
+    region = region_at(Scan(phantom.ct, phantom.labels), points.tolist(), 6.0)
     found = place_nodes(STRUCTURES[:3], [2.5] * 3, region, array_spacing(phantom.ct), rngs(0, 3))
     for one, point in zip(found, points):
         off = np.linalg.norm(index_to_ras(phantom.ct, one.node.center) - point)
@@ -336,7 +340,7 @@ def test_each_point_gets_its_node(phantom):
 
 def test_a_point_outside_of_the_ct_is_an_error(phantom):
     with pytest.raises(InputError, match="outside of the CT"):
-        anatomy.find_region(phantom.ct, phantom.labels, points=[(0, 0, 900)])
+        region_at(Scan(phantom.ct, phantom.labels), [(0, 0, 900)], 5.0)
 
 
 def test_stations_are_drawn_by_weight(region):

@@ -14,6 +14,15 @@ from LNGenLib.progress import Progress
 T = TypeVar("T")
 
 
+def most_together(most: int, device: str, precision: torch.dtype) -> int:
+    """Samples a batch, of at most `most`, so that on the CPU each is what it would be alone.
+
+    oneDNN's convolutions in bfloat16 give a sample the same numbers in any batch. In single
+    precision they do not, and one at a time takes no longer.
+    """
+    return 1 if device == "cpu" and precision is torch.float32 else most
+
+
 def in_batches(
     draw: Callable[[slice, Progress], list[T]],
     count: int,

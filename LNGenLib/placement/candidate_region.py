@@ -68,9 +68,9 @@ class CandidateRegion:
 
     `forbidden` (bool) voxels hold a label or lie outside the body; `fat` is what a node should
     replace. Of the `subregions` each node takes one by weight, or, where `one_each`, node k the
-    k-th. `wall` (float32) is the distance in mm to the landmark of each voxel's station, if there
-    are stations, on a grid thinned out by `steps`. `tumor` (3,) is the voxel of a tumor that was
-    told; the largest node lies near it.
+    k-th. `wall` (float32) is the distance in mm to the landmark of each voxel's station, or at
+    points to what is no fat, on a grid thinned out by `steps`. `tumor` (3,) is the voxel of a tumor
+    that was told; the largest node lies near it.
     """
 
     box: Box
@@ -101,45 +101,37 @@ def find_region(
     anatomy: sitk.Image | None,
     region: np.ndarray | None = None,
     stations: Sequence[str] = (),
-    points: Sequence[Sequence[float]] = (),
-    tolerance: float = 5.0,
     tumor: Sequence[float] | None = None,
 ) -> CandidateRegion:
     """Where lymph nodes may lie.
 
-    With `region` (z, y, x, bool) in the fat inside it; with `points` (RAS mm) one node each within
-    `tolerance` mm; else at the `stations` named, or at all that are available. `anatomy` holds
-    TotalSegmentator's labels (0 is background): nodes keep off all of them. Round a `tumor` of the
-    rectum (RAS mm) they lie as is usual there. Raises InputError where nothing tells the place,
-    with the reasons.
+    With `region` (z, y, x, bool) in the fat inside it; else at the `stations` named, or at all that
+    are available. `anatomy` holds TotalSegmentator's labels (0 is background): nodes keep off all
+    of them. Round a `tumor` of the rectum (RAS mm) they lie as is usual there. Raises InputError
+    where nothing tells the place, with the reasons.
     """
-    if region is not None and not region.any():
-        raise InputError("the region holds no voxel of the CT: check the mask or the box (RAS mm)")
-    if tumor is not None:
-        if points or region is not None:
-            raise InputError("a tumor tells where at stations nodes lie: give no other place")
-    spacing = array_spacing(ct)
-    if points:
-        tolerance = max(tolerance, float(np.linalg.norm(spacing)) / 2)  # the nearest voxel's center
-        region = _near(ct, points, tolerance)
     if region is None:
         return at_stations(ct, read_stations(ct, anatomy, tumor), stations, tumor)
+    if not region.any():
+        raise InputError("the region holds no voxel of the CT: check the mask or the box (RAS mm)")
+    check_no_tumor(tumor)
+    spacing = array_spacing(ct)
     box = surroundings(region, MARGIN, spacing)
     steps = coarse_steps(spacing)
     outside = outside_of(to_array(thinned(ct, steps)))
-    forbidden, fat = _tissue(ct, anatomy, outside, steps, box)
-    if not points and not shows_bowel(anatomy):  # points are the user's own
+    forbidden, fat = tissue(ct, anatomy, outside, steps, box)
+    if not shows_bowel(anatomy):
         hu = sitk.GetArrayViewFromImage(ct)[box]
         forbidden |= ~known_fat(hu, spacing, refined(outside, steps, box))
     own = surroundings(region[box], 0, spacing)
-    voxels = _free(region[box][own], own, fat, forbidden)
-    if not points:
-        return CandidateRegion(box, forbidden, fat, (even(voxels),))
-    near = []
-    for point in points:
-        off = (voxels + corner(box) - ras_to_index(ct, np.array(point))) * spacing
-        near.append(even(voxels[np.linalg.norm(off, axis=1) <= tolerance]))
-    return CandidateRegion(box, forbidden, fat, tuple(near), one_each=True)
+    voxels = free_voxels(region[box][own], own, fat, forbidden)
+    return CandidateRegion(box, forbidden, fat, (even(voxels),))
+
+
+def check_no_tumor(tumor: Sequence[float] | None) -> None:
+    """Raise InputError where a tumor is told for nodes that lie at no stations."""
+    if tumor is not None:
+        raise InputError("a tumor tells where at stations nodes lie: give no other place")
 
 
 def at_stations(
@@ -156,11 +148,11 @@ def at_stations(
 
 
 def without(region: CandidateRegion, mask: np.ndarray, spacing: np.ndarray) -> CandidateRegion:
-    """The region without a mask (z, y, x, bool) of the CT's grid and the gap round it.
+    """The region without a mask (z, y, x; not 0) of the CT's grid and the gap round it.
 
     `spacing` is in mm (z, y, x).
     """
-    near = distance_to(mask[region.box], GAP, spacing) <= GAP
+    near = distance_to(mask[region.box] != 0, GAP, spacing) <= GAP
     return replace(region, forbidden=region.forbidden | near)
 
 
@@ -179,7 +171,7 @@ def read_stations(
     """Landmarks and stations of a scan, from labels where there are some, else from HU; with a
     `tumor` (RAS mm) if it is known."""
     if tumor is not None:
-        _inside(ct, tumor)
+        inside_ct(ct, tumor)
     steps = coarse_steps(array_spacing(ct))
     coarse = thinned(ct, steps)
     hu = to_array(coarse)
@@ -202,7 +194,7 @@ def read_stations(
     near = map_stations(marks, fat, pelvic)
     small = surroundings(near.station > 0, MARGIN, marks.spacing)
     box = finer(small, steps, ct.GetSize()[::-1])
-    forbidden, found = _tissue(ct, anatomy, outside, steps, box)
+    forbidden, found = tissue(ct, anatomy, outside, steps, box)
     if room is not None:
         forbidden |= ~room[box]
     return Anatomy(marks, near, steps, box, forbidden, found)
@@ -254,11 +246,11 @@ def _station_voxels(anatomy: Anatomy, number: int, stratum: int) -> tuple[np.nda
     own &= known.stratum == stratum
     part = finer(surroundings(own, spacing.min(), spacing), steps, [one.stop for one in box])
     local = shifted(part, -corner(box))
-    voxels = _free(refined(own, steps, part), local, anatomy.fat, anatomy.forbidden)
+    voxels = free_voxels(refined(own, steps, part), local, anatomy.fat, anatomy.forbidden)
     return voxels, refined_at(known.density, steps, box, voxels)
 
 
-def _free(mask: np.ndarray, part: Box, fat: Fat, forbidden: np.ndarray) -> np.ndarray:
+def free_voxels(mask: np.ndarray, part: Box, fat: Fat, forbidden: np.ndarray) -> np.ndarray:
     """Voxels (n, 3) of free fat in a mask (z, y, x, bool) of the region's `part`."""
     return voxels_of(mask & fat[part] & ~forbidden[part]) + corner(part)
 
@@ -291,20 +283,7 @@ def even(voxels: np.ndarray) -> Subregion:
     return Subregion(lambda: (voxels, np.ones(len(voxels), np.float32)))
 
 
-def _near(ct: sitk.Image, points: Sequence[Sequence[float]], tolerance: float) -> np.ndarray:
-    """Boxes (z, y, x, bool) that hold all voxels within `tolerance` mm of RAS points."""
-    shape, spacing = ct.GetSize()[::-1], array_spacing(ct)
-    region = np.zeros(shape, bool)
-    for point in points:
-        index = _inside(ct, point)
-        pad = tolerance / spacing
-        low = np.floor(index - pad).astype(int).clip(0)
-        high = np.minimum(np.ceil(index + pad).astype(int) + 1, shape)
-        region[tuple(slice(a, b) for a, b in zip(low, high))] = True
-    return region
-
-
-def _inside(ct: sitk.Image, point: Sequence[float]) -> np.ndarray:
+def inside_ct(ct: sitk.Image, point: Sequence[float]) -> np.ndarray:
     """A RAS point's index (3,); InputError where it lies outside of the CT."""
     index = ras_to_index(ct, np.array(point, float))
     if (index < -0.5).any() or (index > np.array(ct.GetSize()[::-1]) - 0.5).any():
@@ -314,7 +293,7 @@ def _inside(ct: sitk.Image, point: Sequence[float]) -> np.ndarray:
     return index
 
 
-def _tissue(
+def tissue(
     ct: sitk.Image, anatomy: sitk.Image | None, outside: np.ndarray, steps: np.ndarray, box: Box
 ) -> tuple[np.ndarray, Fat]:
     """What is forbidden, and fat, in the part `box` of the CT."""

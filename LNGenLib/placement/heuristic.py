@@ -13,7 +13,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from LNGenLib.image.geometry import array_spacing
-from LNGenLib.image.grid import coarse_steps, corner, distance_to, inside_grid
+from LNGenLib.image.grid import coarse_steps, common, corner, distance_to, inside_grid
 from LNGenLib.placement.candidate_region import GAP, CandidateRegion, Subregion
 from LNGenLib.placement.fat import Fat
 from LNGenLib.structure.lymph_node import LymphNode
@@ -165,6 +165,17 @@ def most_room(region: CandidateRegion, ct: sitk.Image) -> list[tuple[str | None,
     return list(most.items())
 
 
+def beside(region: CandidateRegion, nodes: Sequence[LymphNode]) -> CandidateRegion:
+    """The region without lymph nodes (on the CT's grid) that lie in it, and the gap round them."""
+    forbidden = region.forbidden.copy()
+    whole = tuple(slice(0, size) for size in forbidden.shape)
+    for node in nodes:
+        own = node.at(node.center - corner(region.box))
+        if common(own.box(np.maximum(GAP, own.spacing)), whole):
+            _occupy(forbidden, own)
+    return replace(region, forbidden=forbidden)
+
+
 def _occupy(forbidden: np.ndarray, node: LymphNode) -> None:
     """Forbid the node and the gap round it."""
     spacing = node.spacing
@@ -216,7 +227,8 @@ def _find_room(
             found = node.at(center + jitter)
             own = tuple(slice(a, b) for a, b in zip(at.tolist(), at + occupancy.shape))
             slant = _slant(found, _way(region, center, spacing))
-            if slant <= MOST_SLANT and not region.fat.is_cut(own, inside, rim):
+            # a point is the user's own: along the wall there is wished, not asked
+            if (region.one_each or slant <= MOST_SLANT) and not region.fat.is_cut(own, inside, rim):
                 return found
     return None
 
@@ -313,7 +325,9 @@ def _problem(
     volume = occupancy.sum()
     within = occupancy >= 0.5
     if (taken & within).any() or (occupancy * taken).sum() > MOST_FORBIDDEN * volume:
-        return "lies on what is kept off: a labeled organ, air, or a mask to avoid"
+        return (
+            "lies on what is kept off: a labeled organ, air, another lymph node or a mask to avoid"
+        )
     other = (within & ~fat[box]).sum() > MOST_OTHER * within.sum()
     if other or (occupancy * fat[box]).sum() < LEAST_FAT * volume:
         return "does not lie in fat"

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from LNGenLib.errors import InputError
-from LNGenLib.latent.batches import in_batches
+from LNGenLib.latent.batches import in_batches, most_together
 from LNGenLib.latent.convolution import in_precision, quick_alone, quickest_precision
 from LNGenLib.latent.diffusion import seeded_noise
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
@@ -110,5 +110,6 @@ class StructureModel:
                     tsdf = networks.adapter(tsdf)
             return list(tsdf.float().clamp(-1, 1).cpu().numpy()[:, 0] * TRUNCATION)
 
-        drawn = in_batches(draw_some, len(numbers), self.batch, self.device, progress)
+        most = most_together(self.batch, self.device, self.precision)
+        drawn = in_batches(draw_some, len(numbers), most, self.device, progress)
         return np.stack(drawn)

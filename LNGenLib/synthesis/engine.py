@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-import SimpleITK as sitk
-
-from LNGenLib.errors import InputError
-from LNGenLib.image.edge import edge_spread
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.scan import Scan
-from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.model import Samples
-from LNGenLib.synthesis.images import ResultImages
+from LNGenLib.synthesis.measuring import Measured, check_ct, measured
 from LNGenLib.synthesis.models import Models
-from LNGenLib.synthesis.painting import ScanTraits, paint_nodes
-from LNGenLib.synthesis.phase import measure_phase
-from LNGenLib.synthesis.plan import Phase, Plan
+from LNGenLib.synthesis.painter import Painter
+from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.planning import make_plan
-from LNGenLib.synthesis.realizing import draw_structures, lymph_nodes
-from LNGenLib.synthesis.recording import hashes_of, make_records, measures_of, provenance
-from LNGenLib.synthesis.region import checked, region_of
+from LNGenLib.synthesis.region import region_of
 from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.synthesis.result import SynthesisResult
 
@@ -50,10 +37,9 @@ def synthesize(
         True
     """
     models = models or Models()
-    with _measured(scan, request.artery_hu) as measured:
-        drawn, samples = _planned(scan, request, models, measured, progress)
-        nodes = lymph_nodes(drawn, samples.structures, scan.hu)
-        return _painted(scan, drawn, nodes, samples, measured, models, progress)
+    with measured(scan, request.artery_hu) as known:
+        drawn, samples = _planned(scan, request, models, known, progress)
+        return _painted(Painter(scan, models), drawn, known, progress, samples)
 
 
 def plan(
@@ -72,9 +58,9 @@ def plan(
         [(1, 'mesorectal'), (2, 'mesorectal')]
     """
     models = models or Models()
-    with _measured(scan, request.artery_hu, paints=False) as measured:
-        drawn, _ = _planned(scan, request, models, measured, progress)
-        phase, images = measured.traits.result().phase, measured.hashes.result()
+    with measured(scan, request.artery_hu, images=False) as known:
+        drawn, _ = _planned(scan, request, models, known, progress)
+        phase, images = known.traits.result().phase, known.hashes.result()
     progress.finish()
     return dataclasses.replace(drawn, phase=phase, images=images)
 
@@ -104,26 +90,23 @@ def paint(
     """
     models = models or Models()
     plan = plan.painted_as(request)
-    _check_ct(plan, scan)
-    with _measured(scan, plan.request.artery_hu, plan.phase) as measured:
+    check_ct(plan, scan)
+    with measured(scan, plan.request.artery_hu, plan.phase) as known:
         _load(models, progress)
-        samples = draw_structures(plan, models.structure, progress)
-        nodes = lymph_nodes(plan, samples.structures, scan.hu)
-        plan = checked(plan, nodes, scan)
-        return _painted(scan, plan, nodes, samples, measured, models, progress)
+        return _painted(Painter(scan, models), plan, known, progress)
 
 
 def _planned(
     scan: Scan,
     request: SynthesisRequest,
     models: Models,
-    measured: Measured,
+    known: Measured,
     progress: Progress,
 ) -> tuple[Plan, Samples]:
     with ThreadPoolExecutor(1) as beside:  # structures do not depend on the region
         region = beside.submit(region_of, scan, request)
         _load(models, progress)
-        traits = measured.traits.result
+        traits = known.traits.result
         return make_plan(scan.hu, request, region, models.structure, progress, traits)
 
 
@@ -135,99 +118,23 @@ def _load(models: Models, progress: Progress) -> None:
         progress.step(k, 2)
 
 
-@contextmanager
-def _measured(
-    scan: Scan, artery: float | None, phase: Phase | None = None, paints: bool = True
-) -> Iterator[Measured]:
-    """What painting needs, made beside the block, which leaves a second core mostly idle; the
-    `phase` may be known."""
-    # views made here: made beside a filter, they move an image's voxels elsewhere
-    hu, spacing, labels = _arrays(scan)
-    voxels, own = _voxels(scan), sitk.GetArrayViewFromImage(scan.ct)
-
-    def traits() -> ScanTraits:
-        spread = scan.once("edge spread", None, lambda: edge_spread(hu, spacing))
-        found = phase or scan.once(
-            "phase", artery, lambda: measure_phase(hu, spacing, labels, artery)
-        )
-        return ScanTraits(spread, found)
-
-    with ThreadPoolExecutor(1) as beside:
-        yield Measured(
-            beside,
-            beside.submit(traits),
-            beside.submit(_hashes, scan, voxels),
-            beside.submit(lambda: ResultImages.before(own, scan.ct) if paints else None),
-        )
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A scan's traits, the hashes of its images, and images for the result, as soon as they are
-    there; and who makes them, one after the other."""
-
-    beside: ThreadPoolExecutor
-    traits: Future[ScanTraits]
-    hashes: Future[dict[str, str]]
-    images: Future[ResultImages | None]
-
-
-def _voxels(scan: Scan) -> dict[str, np.ndarray]:
-    return {name: sitk.GetArrayViewFromImage(image) for name, image in scan.images.items()}
-
-
-def _hashes(scan: Scan, voxels: dict[str, np.ndarray]) -> dict[str, str]:
-    return scan.once("hashes", None, lambda: hashes_of(voxels))
-
-
-def _check_ct(plan: Plan, scan: Scan) -> None:
-    if plan.images and plan.images.get("ct") != _hashes(scan, _voxels(scan))["ct"]:
-        raise InputError(
-            f"the plan was made in another CT than {scan.name('ct')}: give that one, or make the "
-            "plan anew"
-        )
-
-
-def _arrays(scan: Scan) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """HU (z, y, x), spacing (mm) and labels, if there are any."""
-    labels = None if scan.anatomy is None else sitk.GetArrayViewFromImage(scan.anatomy)
-    return sitk.GetArrayViewFromImage(scan.hu), scan.spacing, labels
-
-
 def _painted(
-    scan: Scan,
+    painter: Painter,
     plan: Plan,
-    nodes: list[LymphNode],
-    samples: Samples,
     measured: Measured,
-    models: Models,
     progress: Progress,
+    samples: Samples | None = None,
 ) -> SynthesisResult:
-    traits = measured.traits.result()
-    plan = dataclasses.replace(plan, phase=traits.phase)
-    measures = measured.beside.map(partial(measures_of, ct=scan.hu), nodes)
-    painting = paint_nodes(
-        sitk.GetArrayViewFromImage(scan.hu),
-        nodes,
-        plan.seed,
-        models.texture,
-        plan.request.texture_steps,
-        progress,
-        numbers=[planned.index for planned in plan.nodes],
-        traits=traits,
-        enhancement=plan.request.enhancement,
-        looks=[planned.look for planned in plan.nodes],
-    )
-    records = make_records(scan, plan, nodes, samples, measures, painting, models.method)
+    painted = painter.paint(plan, measured, progress, samples)
     made = measured.images.result()
     assert made is not None
-    made.add(painting.nodes, [planned.number for planned in plan.nodes])
+    made.add(painted.pieces, [node.number for node in plan.nodes])
     progress.finish()
     return SynthesisResult(
         ct=made.ct,
         nodes=made.nodes,
         changed=made.changed,
-        records=records,
-        provenance=provenance(plan, traits.phase, models, measured.hashes.result()),
-        lymph_nodes=tuple(nodes),
+        records=painted.records,
+        provenance=painted.provenance,
+        lymph_nodes=painted.lymph_nodes,
     )

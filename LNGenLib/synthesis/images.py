@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from LNGenLib.image.grid import Box
 from LNGenLib.image.io import like, marked_synthetic
-from LNGenLib.texture.blending import BlendedNode
+from LNGenLib.image.pieces import Piece
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class ResultImages:
             image.CopyInformation(ct)
         return cls(*map(marked_synthetic, (like(voxels, ct), *blank)))
 
-    def add(self, painted: Sequence[BlendedNode], labels: Sequence[int]) -> None:
+    def add(self, painted: Sequence[Piece], labels: Sequence[int]) -> None:
         """Put the nodes in, in the order in which they were painted, each under its label."""
         for node, label in zip(painted, labels, strict=True):
             _set(self.ct, node.box, node.changed, node.hu)

@@ -57,7 +57,8 @@ class Models:
     def limit_batches(self, most: int | None) -> None:
         """Sample at most `most` lymph nodes at a time, None for as many as usual.
 
-        Smaller batches take less memory; they give equal labels, and HU within 1.
+        Smaller batches take less memory. On the CPU they give the same, on a GPU equal labels and
+        HU within 1.
         """
         from LNGenLib.structure.model import BATCH as STRUCTURES
         from LNGenLib.texture.model import BATCH as TISSUES

@@ -13,10 +13,11 @@ from scipy import ndimage
 
 from LNGenLib.image.edge import edge_spread
 from LNGenLib.image.geometry import array_spacing
-from LNGenLib.image.grid import Box, common, corner, inside_grid, shifted
+from LNGenLib.image.grid import Box, inside_grid
 from LNGenLib.image.hu import MUSCLE
 from LNGenLib.image.io import to_array
 from LNGenLib.image.noise import Noise, measure_noise
+from LNGenLib.image.pieces import with_pieces
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.randomness import node_rng, node_seed
 from LNGenLib.structure.lymph_node import LymphNode
@@ -175,26 +176,49 @@ def blend_all(
     seen: list[float] = []
     painting, spread = Painting(hu, [], means, noises, seen), traits.edge_spread
     for k, (node, tissue) in enumerate(zip(nodes, tissues, strict=True)):
-        scanner, box = Scanner(noises[k], spread), inside_grid(node.box(REACH), hu.shape)
-        share, turn = scanned(node, box, spread), node_rng(seed, numbers[k], "noise")
-        seen.append(_conspicuity(hu[box], share, means[k], noises[k]))
-        painted = tissue.blend(_so_far(painting, box), box, node, share, scanner, turn)
-        if looks and looks[k].irregular:
-            strands = node_rng(seed, numbers[k], "strands")
-            painted = with_strands(painted, node, means[k], scanner, strands)
-        painting.nodes.append(painted)
+        brush = prepare(hu, node, tissue, means[k], noises[k], spread)
+        seen.append(brush.conspicuity)
+        old = with_pieces(hu[brush.box], brush.box, painting.nodes)
+        irregular = bool(looks and looks[k].irregular)
+        painting.nodes.append(brush.blend(old, seed, numbers[k], irregular))
         progress.step(k + 1, len(nodes))
     return painting
 
 
-def _so_far(painting: Painting, box: Box) -> np.ndarray:
-    """HU of the CT's `box` (z, y, x) with those nodes that are painted already."""
-    hu = painting.before[box].copy()
-    for node in painting.nodes:
-        both = common(box, node.box)
-        if both is not None:
-            node.put_into(hu[shifted(both, -corner(box))], shifted(both, -corner(node.box)))
-    return hu
+@dataclass(frozen=True, eq=False)
+class Brush:
+    """A node ready to be painted into its `box` of a CT: its tissue, mean HU, the noise there, its
+    `share` of what the scanner shows in each voxel (z, y, x), and its conspicuity."""
+
+    node: LymphNode
+    tissue: Tissue
+    mean: float
+    noise: Noise
+    spread: float
+    box: Box
+    share: np.ndarray
+    conspicuity: float
+
+    def blend(self, old: np.ndarray, seed: int, number: int, irregular: bool) -> BlendedNode:
+        """The node painted over the HU `old` (z, y, x; not modified) of its box; noise and strands
+        are those of lymph node `number`, from 0, of a seed."""
+        scanner, turn = Scanner(self.noise, self.spread), node_rng(seed, number, "noise")
+        painted = self.tissue.blend(old, self.box, self.node, self.share, scanner, turn)
+        if irregular:
+            strands = node_rng(seed, number, "strands")
+            painted = with_strands(painted, self.node, self.mean, scanner, strands)
+        return painted
+
+
+def prepare(
+    hu: np.ndarray, node: LymphNode, tissue: Tissue, mean: float, noise: Noise, spread: float
+) -> Brush:
+    """What a node of known tissue, mean HU and noise needs to be painted into the CT `hu` (z, y,
+    x), whose edges have this `spread` (mm)."""
+    box = inside_grid(node.box(REACH), hu.shape)
+    share = scanned(node, box, spread)
+    seen = _conspicuity(hu[box], share, mean, noise)
+    return Brush(node, tissue, mean, noise, spread, box, share, seen)
 
 
 def conspicuity(hu: np.ndarray, node: LymphNode, mean: float, spread: float) -> float:

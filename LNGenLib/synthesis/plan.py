@@ -47,7 +47,8 @@ class PlannedNode:
     that the shape is drawn for, else `long_axis_mm`: a resized node keeps its shape by it. With a
     `hilum` a notch is cut into the structure. By its `appearance` its shape is drawn; where it is
     `irregular`, its border is lobulated and strands lie round it; with a `necrosis` it has a dark
-    core.
+    core. Each `variant` of it has other random draws: another shape of the same kind, and other
+    tissue.
     """
 
     number: int
@@ -61,10 +62,13 @@ class PlannedNode:
     appearance: str | None = None
     irregular: bool = False
     necrosis: bool = False
+    variant: int = 0
 
     def __post_init__(self):
         as_python(self)
         check_types(PlannedNode, vars(self))
+        if not 0 <= self.variant <= MOST_LABEL:
+            raise InputError(f"variant {self.variant}: give a whole number from 0 to {MOST_LABEL}")
         _ = self.look  # which checks it
 
     @property
@@ -73,9 +77,15 @@ class PlannedNode:
         return Appearance(self.appearance, self.irregular, self.hilum, self.necrosis)
 
     @property
+    def unnamed(self) -> PlannedNode:
+        """Apart from the name of its place, which changes nothing of how it is painted."""
+        return dataclasses.replace(self, station=None)
+
+    @property
     def index(self) -> int:
-        """That of its random draws, which count from 0."""
-        return self.number - 1
+        """That of its random draws, which no other node of a plan has: from 0 on, those of further
+        variants beyond all first ones."""
+        return self.number - 1 + self.variant * MOST_LABEL
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def make_plan(
             number=k + 1,
             center_ras_mm=as_point(index_to_ras(ct, found.node.center), 9),
             long_axis_mm=sizes[k],
-            turn=_axes(array_axes(ct) @ found.node.rotation),
+            turn=as_turn(array_axes(ct) @ found.node.rotation),
             station=found.station,
             short_axis_mm=request.short_axis_mm,
             shape_mm=sizes[k],
@@ -160,6 +160,7 @@ def _counted(long_axes: Sequence[float]) -> str:
     return ", ".join(f"{name} ({count})" for name, count in count_by_size(long_axes).items())
 
 
-def _axes(rotation: np.ndarray) -> tuple[Point, Point, Point]:
+def as_turn(rotation: np.ndarray) -> tuple[Point, Point, Point]:
+    """A rotation (3, 3) as plans hold it."""
     a, b, c = (as_point(row, 9) for row in rotation)
     return a, b, c

@@ -77,12 +77,8 @@ def draw_structures(
     plan: Plan, model: StructureModel | EllipsoidModel, progress: Progress
 ) -> Samples:
     """The structures of a plan's lymph nodes; InputError for one that is too small or large, and
-    for a plan of other weights, of which the same seeds would give other shapes."""
-    if plan.weights != model.description["sha256"]:
-        raise InputError(
-            "the plan was drawn with other structure weights, and its lymph nodes would have other "
-            "shapes now: make it anew (replan, or Preview), or give those weights"
-        )
+    for a plan of other weights."""
+    check_weights(plan, model)
     for node in plan.nodes:
         for size in (node.long_axis_mm, node.shape_mm):
             if size is not None and not SMALLEST <= size <= LARGEST:
@@ -96,6 +92,15 @@ def draw_structures(
     asked = [request.shape.with_axes(node.short_axis_mm, size) for node, size in zip(nodes, sizes)]
     looks = [node.look for node in nodes]
     return sample_structures(request, model, indices, sizes, looks, asked, progress)
+
+
+def check_weights(plan: Plan, model: StructureModel | EllipsoidModel) -> None:
+    """Raise InputError for a plan of other weights, of which the same seeds give other shapes."""
+    if plan.weights != model.description["sha256"]:
+        raise InputError(
+            "the plan was drawn with other structure weights, and its lymph nodes would have other "
+            "shapes now: make it anew (replan, or Preview), or give those weights"
+        )
 
 
 def lymph_nodes(plan: Plan, structures: Sequence[Structure], ct: sitk.Image) -> list[LymphNode]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import platform
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,12 +17,11 @@ from LNGenLib.image.grid import corner
 from LNGenLib.scan import Scan
 from LNGenLib.scan.totalsegmentator import shows_bowel
 from LNGenLib.structure.lymph_node import LymphNode
-from LNGenLib.structure.model import Samples
 from LNGenLib.synthesis.appearance import draw_unevenness
 from LNGenLib.synthesis.enhancement import offsets
 from LNGenLib.synthesis.method import Method
-from LNGenLib.synthesis.painting import Painting
-from LNGenLib.synthesis.plan import Phase, Plan
+from LNGenLib.synthesis.painting import Brush
+from LNGenLib.synthesis.plan import Phase, Plan, PlannedNode
 from LNGenLib.synthesis.request import as_point
 from LNGenLib.synthesis.result import LymphNodeRecord
 from LNGenLib.texture.blending import BlendedNode, within_reach
@@ -50,48 +48,21 @@ def measures_of(node: LymphNode, ct: sitk.Image) -> dict[str, Any]:
     }
 
 
-def make_records(
+def make_record(
     scan: Scan,
     plan: Plan,
-    nodes: Sequence[LymphNode],
-    samples: Samples,
-    measures: Iterable[dict[str, Any]],
-    painting: Painting,
-    method: Method,
-) -> tuple[LymphNodeRecord, ...]:
-    """A record of each of the plan's lymph nodes, as it was painted; `measures` are those of
-    `measures_of`."""
-    each = zip(nodes, samples.repaired, measures, strict=True)
-    estimated = not (plan.request.points or shows_bowel(scan.anatomy))
-    return tuple(
-        _record(
-            scan.hu,
-            node,
-            painting,
-            k,
-            plan,
-            method,
-            measured | {"structure_repaired": repaired, "anatomy_estimated": estimated},
-        )
-        for k, (node, repaired, measured) in enumerate(each)
-    )
-
-
-def _record(
-    ct: sitk.Image,
-    node: LymphNode,
-    painting: Painting,
-    k: int,
-    plan: Plan,
-    method: Method,
+    planned: PlannedNode,
+    brush: Brush,
+    painted: BlendedNode,
     known: dict[str, Any],
+    method: Method,
 ) -> LymphNodeRecord:
-    """The record of node `k`, of which some is `known` before it is painted."""
-    painted, planned = painting.nodes[k], plan.nodes[k]
-    hu = sitk.GetArrayViewFromImage(ct)
+    """The record of a lymph node of the plan, as it was painted; what is `known` of it before is
+    that of `measures_of`, and whether its structure was repaired."""
+    node, hu = brush.node, sitk.GetArrayViewFromImage(scan.hu)
     around = within_reach(painted.label, node.spacing) & ~painted.changed
     voxel = float(np.prod(node.spacing))
-    center = index_to_ras(ct, corner(painted.box) + _middle(painted))
+    center = index_to_ras(scan.hu, corner(painted.box) + _middle(painted))
     return LymphNodeRecord(
         label=planned.number,
         center_ras_mm=as_point(center, 3),
@@ -100,23 +71,23 @@ def _record(
         surrounding_mean_hu=round(float(hu[painted.box][around].mean()), 2)
         if around.any()
         else None,
-        noise_hu=round(painting.noise[k].level, 2),
+        noise_hu=round(brush.noise.level, 2),
         seed=plan.seed,
         station=planned.station,
         hilum=planned.hilum,
+        anatomy_estimated=not (plan.request.points or shows_bowel(scan.anatomy)),
         **known,
-        **_wanted(painting, k, plan, method),
+        **_wanted(brush, plan, planned, method),
     )
 
 
-def _wanted(painting: Painting, k: int, plan: Plan, method: Method) -> dict[str, Any]:
+def _wanted(brush: Brush, plan: Plan, planned: PlannedNode, method: Method) -> dict[str, Any]:
     """How the node was to look, and its conspicuity, for its record; unknown of DiffTumor's."""
     if method == Method.difftumor:
         return {}
-    planned = plan.nodes[k]
     wanted = {
-        "wanted_mean_hu": round(painting.means[k], 2),
-        "conspicuity": round(painting.conspicuity[k], 2),
+        "wanted_mean_hu": round(brush.mean, 2),
+        "conspicuity": round(brush.conspicuity, 2),
     }
     if planned.appearance is None:
         return wanted

@@ -11,6 +11,7 @@ from LNGenLib.image.edge import FEWEST_OF_NODES, border_profiles, fit_spread, re
 from LNGenLib.image.grid import Box
 from LNGenLib.image.hu import FAT, MUSCLE
 from LNGenLib.image.noise import Noise
+from LNGenLib.image.pieces import Piece
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.texture.patch import sampled
 
@@ -27,21 +28,11 @@ class Scanner:
     spread: float
 
 
-@dataclass(frozen=True)
-class BlendedNode:
-    """One painted node: `box` of the CT; in it new HU, the node's share of each voxel, its label
-    and the changed voxels."""
+@dataclass(frozen=True, eq=False)
+class BlendedNode(Piece):
+    """One painted node, and its share of each voxel of its box."""
 
-    box: Box
-    hu: np.ndarray
     share: np.ndarray
-    label: np.ndarray
-    changed: np.ndarray
-
-    def put_into(self, hu: np.ndarray, part: Box = (slice(None),) * 3) -> None:
-        """Set what it changed in `hu` (z, y, x) of its box, or of this `part` of it."""
-        changed = self.changed[part]
-        hu[changed] = self.hu[part][changed]
 
 
 def blur_mm(spread: float, spacing: np.ndarray, own: float = 0.0) -> float:
@@ -138,4 +129,4 @@ class Tissue:
         new = (1 - share) * hu + share * own + fresh
         changed = share > 0
         new = np.where(changed, np.clip(hu + whole(new - hu), -1024, 3071), hu).astype(old.dtype)
-        return BlendedNode(box, new, share, label_of(share), changed)
+        return BlendedNode(box, new, label_of(share), changed, share)

@@ -92,7 +92,7 @@ class DiffTumorTissue(Tissue):
         weight = sampled(blend, self.step, offset) * within_reach(label, node.spacing)
         hu = old.astype(np.float32)
         new = np.rint((1 - weight) * hu + weight * self.at(offset)).astype(old.dtype)
-        return BlendedNode(box, new, weight, label, weight > 0)
+        return BlendedNode(box, new, label, weight > 0, weight)
 
 
 class DiffTumorModel(TextureModel):

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from LNGenLib.image.geometry import extract_patch
 from LNGenLib.image.hu import denormalize, normalize
-from LNGenLib.latent.batches import in_batches
+from LNGenLib.latent.batches import in_batches, most_together
 from LNGenLib.latent.convolution import in_precision, quick_alone, quickest_precision
 from LNGenLib.latent.diffusion import seeded_noise
 from LNGenLib.models.store import SHIPPED, config_of, load_weights, read_description
@@ -59,7 +59,8 @@ class TextureModel:
         def paint_some(part: slice, own: Progress) -> list[Tissue]:
             return self._sample(hu, nodes[part], means[part], seeds[part], steps, own)
 
-        return in_batches(paint_some, len(nodes), self.batch, self.device, progress)
+        most = most_together(self.batch, self.device, self.precision)
+        return in_batches(paint_some, len(nodes), most, self.device, progress)
 
     def _sample(
         self,
