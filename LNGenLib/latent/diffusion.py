@@ -79,7 +79,7 @@ class LatentDiffusion(nn.Module):
     def velocity(
         self, z: torch.Tensor, t: torch.Tensor, condition: torch.Tensor | None
     ) -> torch.Tensor:
-        """v for z_t (n, c, s, s, s) at time steps t (n,)."""
+        """v for z_t (n, c, s, s, s) at time steps t (n,), or at one for all (1,)."""
         predicted = self._predicted(z, t, condition)
         if self.prediction == "velocity":
             return predicted
@@ -129,7 +129,8 @@ class LatentDiffusion(nn.Module):
         sigma = [math.sqrt(1 - p) for p in products]
         z0_before = None
         for k, t in enumerate(times):
-            v = self.velocity(z, torch.full((len(z),), t, device=z.device), condition)
+            # one time for all samples: by n of them the same sums would be rounded otherwise
+            v = self.velocity(z, torch.full((1,), t, device=z.device), condition)
             z0 = target = signal[k] * z - sigma[k] * v
             if 0 < k < len(times) - 1:
                 snr = [math.log(signal[j] / sigma[j]) for j in (k - 1, k, k + 1)]

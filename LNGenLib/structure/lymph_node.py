@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import special
@@ -50,9 +51,14 @@ class LymphNode:
 
     def _bounds(self, margin: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Least and largest continuous array index (3,) of the surface and `margin` mm round it."""
-        index = self.to_index(self.structure.vertices(self.long_axis))
+        low, high = self._ends
         pad = margin / self.spacing
-        return index.min(0) - pad, index.max(0) + pad
+        return low - pad, high + pad
+
+    @cached_property
+    def _ends(self) -> tuple[np.ndarray, np.ndarray]:
+        index = self.to_index(self.structure.vertices(self.long_axis))
+        return index.min(0), index.max(0)
 
     def box(self, margin: float | np.ndarray) -> Box:
         """The voxels the node covers and `margin` mm round it, one number or one an axis (z, y, x);

@@ -30,7 +30,7 @@ from LNGenLib.synthesis.painting import (
     prepare,
 )
 from LNGenLib.synthesis.plan import Plan, PlannedNode
-from LNGenLib.synthesis.realizing import check_weights, draw_structures, lymph_nodes
+from LNGenLib.synthesis.realizing import check_apart, check_weights, draw_structures, lymph_node
 from LNGenLib.synthesis.recording import make_record, measures_of, provenance
 from LNGenLib.synthesis.region import check_fits, with_stations
 from LNGenLib.synthesis.result import LymphNodeRecord
@@ -65,6 +65,7 @@ class Painter:
     def __init__(self, scan: Scan, models: Models | None = None):
         self.scan, self.models = scan, models or Models()
         self._structures = Kept[tuple[Structure, bool]]()
+        self._nodes = Kept[LymphNode]()
         self._brushes = Kept[tuple[Brush, dict[str, Any]]]()
         self._pieces = Kept[BlendedNode]()
         self._records = Kept[LymphNodeRecord]()
@@ -82,7 +83,8 @@ class Painter:
         its place (any more).
         """
         structures = self.structures(plan, progress, samples)
-        nodes = lymph_nodes(plan, [structure for structure, _ in structures], self.scan.hu)
+        nodes = self.lymph_nodes(plan, [structure for structure, _ in structures])
+        check_apart(plan, nodes)
         if samples is None:
             plan = with_stations(plan, nodes, self.scan)
         traits = measured.traits.result()
@@ -107,7 +109,8 @@ class Painter:
         with measured(self.scan, plan.request.artery_hu, plan.phase, images=False) as known:
             if fit is not None:
                 structures = [structure for structure, _ in self.structures(plan, progress)]
-                plan = fitted(plan, fit, structures, self.scan)
+                nodes = self.lymph_nodes(plan, structures)
+                plan = fitted(plan, fit, nodes, self.scan)
             painted = self.paint(plan, known, progress)
         progress.finish()
         return painted
@@ -124,6 +127,16 @@ class Painter:
             return zip(drawn.structures, drawn.repaired, strict=True)
 
         return self._structures.of([_shape(plan, node) for node in plan.nodes], make)
+
+    def lymph_nodes(self, plan: Plan, structures: Sequence[Structure]) -> list[LymphNode]:
+        """A plan's lymph nodes, of these structures, on the CT's grid; whether they overlap is not
+        looked at."""
+
+        def make(new: list[int]) -> Iterable[LymphNode]:
+            return (lymph_node(plan.nodes[k], structures[k], self.scan.hu) for k in new)
+
+        each = zip(structures, plan.nodes, strict=True)
+        return self._nodes.of([(structure, node.unnamed) for structure, node in each], make)
 
     def _prepared(
         self,
@@ -154,7 +167,7 @@ class Painter:
                 brushes = [prepare(hu, *one, traits.edge_spread) for one in each]
                 return list(zip(brushes, measures, strict=True))
 
-        keys = [(plan.request, traits, node.unnamed) for node in plan.nodes]
+        keys = [(plan.request, traits, node) for node in nodes]
         return self._brushes.of(keys, make)
 
     def _blended(

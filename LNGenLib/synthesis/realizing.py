@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.geometry import array_axes, array_spacing, ras_to_index
-from LNGenLib.image.grid import common, inside_grid
+from LNGenLib.image.grid import Box, common, inside_grid
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.structure.border import lobulated
@@ -108,28 +109,36 @@ def lymph_nodes(plan: Plan, structures: Sequence[Structure], ct: sitk.Image) -> 
 
     Raises InputError where one leaves the grid or two of them overlap.
     """
-    spacing, shape = array_spacing(ct), ct.GetSize()[::-1]
-    nodes: list[LymphNode] = []
-    for planned, structure in zip(plan.nodes, structures, strict=True):
-        turn = np.array(planned.turn, float)
-        if turn.shape != (3, 3) or not np.allclose(turn @ turn.T, np.eye(3), atol=1e-4):
-            raise InputError(f"the turn of {_named(planned)} is no rotation: make a plan anew")
-        center = ras_to_index(ct, np.array(planned.center_ras_mm, float))
-        node = LymphNode(structure, planned.long_axis_mm, array_axes(ct).T @ turn, center, spacing)
-        if inside_grid(node.box(0), shape) != node.box(0):
-            raise InputError(f"{_named(planned)} leaves the CT: move it")
-        for other, placed in zip(plan.nodes, nodes):
-            if _overlap(node, placed):
-                raise InputError(f"{_named(other)} and {_named(planned)} overlap: move one")
-        nodes.append(node)
+    each = zip(plan.nodes, structures, strict=True)
+    nodes = [lymph_node(planned, structure, ct) for planned, structure in each]
+    check_apart(plan, nodes)
     return nodes
 
 
-def _overlap(first: LymphNode, second: LymphNode) -> bool:
-    """Whether more of two nodes shares voxels than partial volume explains."""
-    box = common(first.box(0), second.box(0))
-    if box is None:
-        return False
+def lymph_node(planned: PlannedNode, structure: Structure, ct: sitk.Image) -> LymphNode:
+    """A planned lymph node on the CT's grid; InputError where it leaves that."""
+    turn = np.array(planned.turn, float)
+    if turn.shape != (3, 3) or not np.allclose(turn @ turn.T, np.eye(3), atol=1e-4):
+        raise InputError(f"the turn of {_named(planned)} is no rotation: make a plan anew")
+    center = ras_to_index(ct, np.array(planned.center_ras_mm, float))
+    own = structure, planned.long_axis_mm, array_axes(ct).T @ turn
+    node = LymphNode(*own, center, array_spacing(ct))
+    if inside_grid(node.box(0), ct.GetSize()[::-1]) != node.box(0):
+        raise InputError(f"{_named(planned)} leaves the CT: move it")
+    return node
+
+
+def check_apart(plan: Plan, nodes: Sequence[LymphNode]) -> None:
+    """Raise InputError where two of the plan's lymph nodes, which these are, overlap."""
+    boxes = [node.box(0) for node in nodes]
+    for (one, first, near), (two, second, far) in combinations(zip(plan.nodes, nodes, boxes), 2):
+        box = common(near, far)
+        if box is not None and _overlap(first, second, box):
+            raise InputError(f"{_named(one)} and {_named(two)} overlap: move one")
+
+
+def _overlap(first: LymphNode, second: LymphNode, box: Box) -> bool:
+    """Whether more of two nodes shares voxels, which lie in `box`, than partial volume explains."""
     shared = np.minimum(first.occupancy(box), second.occupancy(box)).sum()
     volumes = [node.structure.volume(node.long_axis) for node in (first, second)]
     return shared * float(np.prod(first.spacing)) > MOST_SHARED * min(volumes)
