@@ -15,15 +15,19 @@ from LNGenLib.image.io import as_ct, isotropic_image, like
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.scan import Scan
 from LNGenLib.service.client.connection import ServiceError
+from LNGenLib.service.client.encoding import packed
 from LNGenLib.service.client.job_client import JobClient
 from LNGenLib.service.protocol.boxes import apply_boxes, read_arrays
 from LNGenLib.service.protocol.messages import CheckUp, JobResult
+from LNGenLib.service.protocol.pieces import read_pieces
 from LNGenLib.service.protocol.requests import (
+    LiveRequest,
     NoRequest,
     PlanRequest,
     SegmentRequest,
     StructuresRequest,
 )
+from LNGenLib.synthesis.painted import Painted
 from LNGenLib.synthesis.plan import Plan, Surface
 from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.synthesis.result import LymphNodeRecord, SynthesisResult
@@ -59,6 +63,10 @@ class Client(JobClient):
         wanted = PlanRequest(plan.painted_as(request))
         job, result = self.run("paint", wanted, scan.images, progress)
         return self._painted(scan, job, result)
+
+    def painter(self, scan: Scan) -> LivePainter:
+        """Paints edited plans into a scan, for a `Session`."""
+        return LivePainter(self, scan)
 
     def surfaces(self, plan: Plan, progress: Progress = SILENT) -> list[Surface]:
         """What the lymph nodes of a plan look like, in its order."""
@@ -119,3 +127,23 @@ class Client(JobClient):
         with contextlib.suppress(ServiceError):
             self.remove(job)
         return content
+
+
+class LivePainter:
+    """Paints edited plans into a scan, by a server: the scan travels once, then only the pieces of
+    what an edit changed."""
+
+    def __init__(self, client: Client, scan: Scan):
+        self.client, self.scan = client, scan
+        self._images = {name: packed(image) for name, image in scan.images.items()}
+
+    def repaint(
+        self, plan: Plan, shown: Painted, fit: int | None = None, progress: Progress = SILENT
+    ) -> Painted:
+        """As `LNGenLib.synthesis.painter.Painter.repaint`, by the server."""
+        before = shown.plan if shown.plan.nodes else None
+        job, result = self.client.run(
+            "live", LiveRequest(plan, before, fit), self._images, progress
+        )
+        content = self.client._take(job, result)
+        return read_pieces(content, result.content, shown, self.scan.ct.GetSize()[::-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
@@ -16,11 +17,17 @@ from LNGenLib.service.protocol.messages import VOXEL_BYTES, UploadedImage
 PIECE = 1 << 16  # bytes at a time; each has CONNECT seconds to leave
 
 
-def packed(image: sitk.Image) -> tuple[UploadedImage, memoryview]:
-    """The image as jobs name it, and the bytes of its voxels, shape (bytes,).
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """An image as jobs name it, and the bytes of its voxels, shape (bytes,), as long as the image
+    itself is there."""
 
-    Raises InputError for what can't be uploaded.
-    """
+    described: UploadedImage
+    content: memoryview
+
+
+def packed(image: sitk.Image) -> Packed:
+    """The image, ready to travel; InputError for what can't be uploaded."""
     voxels = sitk.GetArrayViewFromImage(image)
     if voxels.dtype.name not in VOXEL_BYTES or voxels.ndim != 3:
         raise InputError("an image to upload is a 3D volume of numbers")
@@ -34,7 +41,7 @@ def packed(image: sitk.Image) -> tuple[UploadedImage, memoryview]:
         image.GetOrigin(),
         image.GetDirection(),
     )
-    return described, content
+    return Packed(described, content)
 
 
 class Pieces:

@@ -17,7 +17,7 @@ import SimpleITK as sitk
 from LNGenLib.errors import Canceled, InputError
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.service.client.connection import PAUSE, Connection, ServiceError
-from LNGenLib.service.client.encoding import Pieces, gzipped, packed
+from LNGenLib.service.client.encoding import Packed, Pieces, gzipped, packed
 from LNGenLib.service.protocol.messages import (
     Capabilities,
     JobResult,
@@ -52,12 +52,13 @@ class JobClient(Connection):
         """Bytes of an image that the server takes."""
         return self.capabilities().max_upload
 
-    def upload(self, image: sitk.Image, progress: Progress = SILENT) -> UploadedImage:
+    def upload(self, image: sitk.Image | Packed, progress: Progress = SILENT) -> UploadedImage:
         """The image as jobs name it; its voxels travel unless the server has them.
 
         `progress` may cancel it: `Canceled` is raised then.
         """
-        described, content = packed(image)
+        ready = image if isinstance(image, Packed) else packed(image)
+        described, content = ready.described, ready.content
         if len(content) > self.max_upload:
             raise InputError(
                 f"The image has {len(content)} bytes, the server takes {self.max_upload}: crop it."
@@ -81,7 +82,7 @@ class JobClient(Connection):
         self,
         kind: str,
         request: Any,
-        images: Mapping[str, sitk.Image] = {},
+        images: Mapping[str, sitk.Image | Packed] = {},
         progress: Progress = SILENT,
     ) -> JobStatus:
         """Queue a job; `request` is the dataclass of its kind. `progress` may cancel the upload of
@@ -149,7 +150,7 @@ class JobClient(Connection):
         self,
         kind: str,
         request: Any,
-        images: Mapping[str, sitk.Image] = {},
+        images: Mapping[str, sitk.Image | Packed] = {},
         progress: Progress = SILENT,
     ) -> tuple[str, JobResult]:
         """Do a job from beginning to end; its id and result.

@@ -15,7 +15,12 @@ from LNGenLib.validation import as_python, from_json, whole
 
 MOST_PREVIEWS = 100
 # What makes fields of JSON that are dataclasses
-OF_FIELDS: dict[str, Callable] = {"sizes": Sizes, "shape": ShapeRange, "plan": Plan.from_json}
+OF_FIELDS: dict[str, Callable] = {
+    "sizes": Sizes,
+    "shape": ShapeRange,
+    "plan": Plan.from_json,
+    "shown": lambda values: None if values is None else Plan.from_json(values),
+}
 
 R = TypeVar("R", bound="JobRequest")
 
@@ -82,6 +87,24 @@ class PlanRequest(JobRequest):
     """A plan, edited or not, to be painted, or whose lymph nodes are to be seen before."""
 
     plan: Plan
+
+
+@dataclass(frozen=True)
+class LiveRequest(JobRequest):
+    """An edited plan to be painted where another is `shown`, if one is; lymph node `fit` may be
+    moved and turned, so that it fits."""
+
+    plan: Plan
+    shown: Plan | None = None
+    fit: int | None = None
+
+    def __post_init__(self):
+        if self.fit is not None and whole(self.fit, "fit") not in self._numbers:
+            raise InputError(f"fit {self.fit}: give the number of a lymph node of the plan")
+
+    @property
+    def _numbers(self) -> list[int]:
+        return [node.number for node in self.plan.nodes]
 
 
 @dataclass(frozen=True)

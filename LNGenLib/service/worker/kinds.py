@@ -10,6 +10,7 @@ from typing import Any
 
 from LNGenLib.scan import IMAGES
 from LNGenLib.service.protocol.requests import (
+    LiveRequest,
     NoRequest,
     PlanRequest,
     SegmentRequest,
@@ -72,6 +73,11 @@ KINDS: Mapping[str, JobKind] = {
         PlanRequest.from_json,
         tasks.paint,
         stages={"models": 0.1, "structures": 0.3, "texture": 0.4, "painting": 0.2},
+    ),
+    "live": scan_kind(
+        LiveRequest.from_json,
+        tasks.live,
+        stages={"structures": 0.4, "texture": 0.5, "painting": 0.1},
     ),
     "surfaces": JobKind(
         PlanRequest.from_json, tasks.surfaces, stages={"models": 0.3, "structures": 0.7}

@@ -24,10 +24,21 @@ from LNGenLib.synthesis.result import SynthesisResult
 
 if TYPE_CHECKING:
     from LNGenLib.synthesis.models import Models
+    from LNGenLib.synthesis.painter import Painter
 
 
 class Images(dict[str, sitk.Image]):
-    """The images of a job by name, and the scan that they make."""
+    """The images of a job by name, the scan that they make, and who paints into it."""
+
+    _painter: Painter | None = None
+
+    def painter(self, models: Models) -> Painter:
+        """One painter for all jobs on the same images."""
+        from LNGenLib.synthesis.painter import Painter
+
+        if self._painter is None:
+            self._painter = Painter(self.scan, models)
+        return self._painter
 
     @cached_property
     def scan(self) -> Scan:
@@ -91,6 +102,19 @@ def paint(work: Work) -> dict[str, Any]:
 
     plan = work.request.plan
     return _painted(work, engine.paint(work.scan, plan, None, work.models, work.progress))
+
+
+def live(work: Work) -> dict[str, Any]:
+    """An edited plan painted: pieces.npz with those of lymph nodes that are not as they are shown."""
+    from LNGenLib.service.protocol.pieces import write_pieces
+    from LNGenLib.synthesis.painted import Painted
+
+    request, painter = work.request, work.images.painter(work.models)
+    shown = Painted(dataclasses.replace(request.plan, nodes=()))
+    if request.shown is not None:
+        shown = painter.repaint(request.shown, shown)
+    painted = painter.repaint(request.plan, shown, request.fit, work.progress)
+    return write_pieces(painted, shown, work.folder / "pieces.npz")
 
 
 def structures(work: Work) -> dict[str, Any]:
