@@ -30,7 +30,13 @@ from LNGenLib.synthesis.painting import (
     prepare,
 )
 from LNGenLib.synthesis.plan import Plan, PlannedNode
-from LNGenLib.synthesis.realizing import check_apart, check_weights, draw_structures, lymph_node
+from LNGenLib.synthesis.realizing import (
+    check_apart,
+    check_weights,
+    draw_structures,
+    lymph_node,
+    surface_of,
+)
 from LNGenLib.synthesis.recording import make_record, measures_of, provenance
 from LNGenLib.synthesis.region import check_fits, with_stations
 from LNGenLib.synthesis.result import LymphNodeRecord
@@ -95,7 +101,8 @@ class Painter:
         hashes = measured.hashes.result()
         plan = dataclasses.replace(plan, images=hashes)
         known = provenance(plan, traits.phase, self.models, hashes)
-        return Painted(plan, tuple(pieces), tuple(records), known, tuple(nodes))
+        surfaces = tuple(surface_of(structure) for structure, _ in structures)
+        return Painted(plan, tuple(pieces), tuple(records), surfaces, known, tuple(nodes))
 
     def repaint(
         self, plan: Plan, shown: Painted, fit: int | None = None, progress: Progress = SILENT

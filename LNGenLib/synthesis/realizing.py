@@ -23,7 +23,7 @@ from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.shape_range import ShapeRange
 from LNGenLib.structure.sizes import LARGEST, SMALLEST
 from LNGenLib.synthesis.appearance import AXIS_RATIO, SMOOTH, Appearance
-from LNGenLib.synthesis.plan import Plan, PlannedNode
+from LNGenLib.synthesis.plan import Plan, PlannedNode, Surface
 from LNGenLib.synthesis.request import SynthesisRequest
 
 MOST_SHARED = 0.02  # of the smaller node's volume, in voxels that two nodes cut
@@ -93,6 +93,11 @@ def draw_structures(
     asked = [request.shape.with_axes(node.short_axis_mm, size) for node, size in zip(nodes, sizes)]
     looks = [node.look for node in nodes]
     return sample_structures(request, model, indices, sizes, looks, asked, progress)
+
+
+def surface_of(structure: Structure) -> Surface:
+    """What a lymph node of this structure looks like."""
+    return Surface(structure.vertices(1.0).astype(np.float32), structure.faces().astype(np.int32))
 
 
 def check_weights(plan: Plan, model: StructureModel | EllipsoidModel) -> None:

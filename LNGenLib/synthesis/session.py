@@ -159,15 +159,15 @@ class Session:
         gone = self._node(number)
         self._show(tuple(node for node in self.plan.nodes if node is not gone), None, progress)
 
-    def show(self, plan: Plan, progress: Progress = SILENT) -> None:
-        """Paint another plan of the same request, in one step; one that is a step back or ahead
-        is not painted again."""
+    def show(self, plan: Plan, fit: int | None = None, progress: Progress = SILENT) -> None:
+        """Paint other lymph nodes, in one step; those of a step back or ahead are not painted
+        again. Lymph node `fit` may be moved and turned, so that it fits."""
         for at in (self._at - 1, self._at + 1):
             if 0 <= at < len(self._history) and _same(self._history[at].plan, plan):
                 self._at = at
                 return
         if not _same(self.plan, plan):
-            self._show(plan.nodes, None, progress)
+            self._show(plan.nodes, fit, progress)
 
     def undo(self) -> bool:
         """Take the last edit back, without painting anything; whether there was one."""

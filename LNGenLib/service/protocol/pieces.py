@@ -12,7 +12,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.image.pieces import Piece
 from LNGenLib.service.protocol.boxes import read_arrays
 from LNGenLib.synthesis.painted import Painted
-from LNGenLib.synthesis.plan import Plan
+from LNGenLib.synthesis.plan import Plan, Surface
 from LNGenLib.synthesis.result import LymphNodeRecord
 
 TYPES = {"hu": np.int16, "label": np.bool_, "changed": np.bool_}
@@ -24,15 +24,17 @@ def write_pieces(painted: Painted, shown: Painted, path: Path) -> dict[str, Any]
     """Write the pieces of `painted` that are not `shown` as .npz; the JSON that goes with them.
 
     The piece of lymph node k is the arrays hu_k (int16), label_k and changed_k (bool), and starts
-    (z, y, x) where the JSON's `starts` says.
+    (z, y, x) where the JSON's `starts` says; vertices_k and faces_k are its surface.
     """
     arrays: dict[str, Any] = {}
     starts = {}
-    for node, piece in zip(painted.plan.nodes, painted.pieces, strict=True):
+    each = zip(painted.plan.nodes, painted.pieces, painted.surfaces, strict=True)
+    for node, piece, surface in each:
         if piece not in shown.pieces:
-            starts[str(node.number)] = [part.start for part in piece.box]
-            for name, kind in TYPES.items():
-                arrays[f"{name}_{node.number}"] = getattr(piece, name).astype(kind)
+            k = node.number
+            starts[str(k)] = [part.start for part in piece.box]
+            arrays |= {f"{n}_{k}": getattr(piece, n).astype(kind) for n, kind in TYPES.items()}
+            arrays |= {f"vertices_{k}": surface.vertices, f"faces_{k}": surface.faces}
     np.savez(path, **arrays)
     return {
         "synthetic": True,
@@ -49,14 +51,22 @@ def read_pieces(
     """What `write_pieces` wrote, with the pieces that are `shown` already, for a CT of a `shape`
     (z, y, x); InputError where it fits neither."""
     arrays, plan = read_arrays(content, MOST), Plan.from_json(reply["plan"])
-    known = {node.number: piece for node, piece in zip(shown.plan.nodes, shown.pieces)}
+    numbers = [node.number for node in shown.plan.nodes]
+    known = dict(zip(numbers, zip(shown.pieces, shown.surfaces)))
     for number, start in reply["starts"].items():
-        known[int(number)] = _piece(arrays, number, start, shape)
+        known[int(number)] = _piece(arrays, number, start, shape), _surface(arrays, number)
     if not all(node.number in known for node in plan.nodes):
         raise InputError(WRONG)
-    pieces = tuple(known[node.number] for node in plan.nodes)
+    pieces, surfaces = zip(*(known[node.number] for node in plan.nodes))
     records = tuple(LymphNodeRecord.from_json(values) for values in reply["records"])
-    return Painted(plan, pieces, records, reply["provenance"])
+    return Painted(plan, pieces, records, surfaces, reply["provenance"])
+
+
+def _surface(arrays: dict[str, np.ndarray], number: str) -> Surface:
+    vertices, faces = arrays.get(f"vertices_{number}"), arrays.get(f"faces_{number}")
+    if vertices is None or faces is None:
+        raise InputError(WRONG)
+    return Surface(vertices, faces)
 
 
 def _piece(

@@ -105,7 +105,7 @@ def paint(work: Work) -> dict[str, Any]:
 
 
 def live(work: Work) -> dict[str, Any]:
-    """An edited plan painted: pieces.npz with those of lymph nodes that are not as they are shown."""
+    """An edited plan painted: pieces.npz with those of lymph nodes that are not shown yet."""
     from LNGenLib.service.protocol.pieces import write_pieces
     from LNGenLib.synthesis.painted import Painted
 
@@ -139,15 +139,15 @@ def structures(work: Work) -> dict[str, Any]:
 
 def surfaces(work: Work) -> dict[str, Any]:
     """What the lymph nodes of a plan look like: surfaces.npz, a mesh each."""
-    from LNGenLib.synthesis.realizing import draw_structures
+    from LNGenLib.synthesis.realizing import draw_structures, surface_of
 
     plan, progress = work.request.plan, work.progress
     progress.stage("models")
     model = work.models.structure
     arrays: dict[str, Any] = {}
     for k, structure in enumerate(draw_structures(plan, model, progress).structures):
-        arrays[f"vertices_{k}"] = structure.vertices(1.0).astype(np.float32)
-        arrays[f"faces_{k}"] = structure.faces().astype(np.int32)
+        surface = surface_of(structure)
+        arrays |= {f"vertices_{k}": surface.vertices, f"faces_{k}": surface.faces}
     np.savez_compressed(work.folder / "surfaces.npz", **arrays)
     return {"synthetic": True, "numbers": [node.number for node in plan.nodes]}
 
