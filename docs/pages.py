@@ -11,8 +11,10 @@ from pathlib import Path
 
 from mkdocs.structure.files import File
 
+DOORS = "slicer", "command", "python", "monai", "server", "training", "study"
 SECTIONS = {
-    "Use": ("users", "checks", "slicer", "placement", "dicom", "datasets", "previews", "speed"),
+    "Start": tuple(f"start_{door}" for door in DOORS),
+    "Use": ("gallery", "users", "checks", "slicer", "placement", "dicom", "datasets", "speed"),
     "Train": ("training", "segmentation", "table1", "evaluation", "study", "measured"),
     "Serve": ("server",),
     "Develop": ("developers", "paper"),
