@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,42 @@ def test_the_walks_lead_through_what_is_there(walk):
         path = next(root / file for root in roots if (root / file).exists())
         missing = set(names.replace("`", "").split(", ")) - defined(path)
         assert not missing, f"{file} has no {missing}"
+
+
+MOST_WORDS = 35
+FENCED = re.compile(r"^( *)(```).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
+END = re.compile(r"(?<=[.!?])[\"*_)]*\s+(?=[\"*_(\[]*[A-Z0-9])")
+
+
+def sentences(text: str) -> Iterator[str]:
+    """The sentences of a page in Markdown; a heading, an item and a cell of a table end one. Code
+    in a sentence is a word, a link its text."""
+    text = re.sub(r"`[^`]*`", "code", FENCED.sub("\n\n", text))
+    text = re.sub(r"^\[[^\]]+\]: .*$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    text = re.sub(
+        r"^ *\|(.*)\|$", lambda row: row[1].replace("|", "\n\n"), text, flags=re.MULTILINE
+    )
+    text = re.sub(r"^ *(#+|[-*+]|\d+\.|>) ", "\n\n", text, flags=re.MULTILINE)
+    text = re.sub(r"^(#.*)$", r"\1\n", text, flags=re.MULTILINE)
+    for paragraph in re.split(r"\n\s*\n", text):
+        yield from (sentence.strip() for sentence in END.split(paragraph))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_sentences_are_short(page):
+    counted = [(len(sentence.split()), sentence) for sentence in sentences(page.read_text())]
+    assert not [(count, sentence) for count, sentence in counted if count > MOST_WORDS]
+
+
+def test_sentences_are_found():
+    text = (
+        "# A head\nTwo `of the` words. One\n[here](a b c)!\n\n| a b | c |\n| d | e f |\n- an item\n"
+    )
+    assert list(filter(None, sentences(text))) == [
+        *("A head\nTwo code words.", "One\nhere!", "a b", "c", "d", "e f", "an item")
+    ]
+
+
+def test_the_front_page_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 100
