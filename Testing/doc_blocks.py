@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+CARDS = sorted(ROOT.glob("LNGenLib/models/*.md"))
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *CARDS]
 FENCE = re.compile(r"^( *)```([^\n]*)\n(.*?)^\1``` *$", re.MULTILINE | re.DOTALL)
 
 # `lngen` of such a shell hands its arguments to the process that started it, which sends the code.
