@@ -40,6 +40,7 @@ ADDRESS = "http://127.0.0.1:8471"  # of `lngen serve`
 
 NOT_RUN = {  # command lines, by a pattern of their beginning: why not
     r"python3 -m venv|pip install|\. ~/lngen": "installs from PyPI; `make` does so for these tests",
+    r"make ": "`make test` is what runs this; `lngen demo` is the rest of `make demo`",
     r"Slicer ": "opens Slicer",
     r"lngen anatomy|lngen synthesize .*--anatomy auto": "downloads 1.2 GB; test_anatomy.py",
     r"python docs/synthesize_folder": "run by test_mrml_case.py",

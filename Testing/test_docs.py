@@ -115,9 +115,7 @@ def test_sentences_are_short(page):
 
 
 def test_sentences_are_found():
-    text = (
-        "# A head\nTwo `of the` words. One\n[here](a b c)!\n\n| a b | c |\n| d | e f |\n- item"
-    )
+    text = "# A head\nTwo `of the` words. One\n[here](a b c)!\n\n| a b | c |\n| d | e f |\n- item"
     found = ["A head", "Two Code words.", "One\nhere!", "a b", "c", "d", "e f", "item"]
     assert [sentence for sentence in sentences(text) if sentence] == found
 

@@ -19,7 +19,7 @@ from LNGenLib.image.io import read_image
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.preview import gray_crop
 
-WIDE, HIGH, GAP, HEADER = 530, 310, 5, 24  # pixels of a slice, between them, of a caption
+WIDE, HIGH, GAP, HEADER = 530, 310, 5, 34  # pixels of a slice, between them, of a caption
 PIXEL, INSET, FIELD = 0.85, 140, 36.0  # mm a pixel of a slice; pixels and mm across an inset
 ARROW = (255, 214, 74)
 PELVIS = {"stations": ("mesorectal",), "sizes": Sizes("uniform", 13, 13), "seed": 2}
@@ -66,9 +66,9 @@ def panel(
 def main(output: Path, data: Path) -> None:
     """Paint one lymph node into each of three scans, and write the picture."""
     models = Models()
-    wide, high = len(SHOWN) * (WIDE + GAP) - GAP, 2 * (HIGH + GAP) + HEADER
+    wide, high = len(SHOWN) * (WIDE + GAP) - GAP, 2 * (HEADER + HIGH + GAP) - GAP
     picture = Image.new("RGB", (wide, high), (18, 18, 22))
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(15)
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(23)
     for column, (name, (caption, asked, middle)) in enumerate(SHOWN.items()):
         ct = read_image(data / name)
         scan = Scan(ct, read_image(data / LABELS[name]) if name in LABELS else None)
@@ -77,11 +77,11 @@ def main(output: Path, data: Path) -> None:
         node = np.multiply(record.center_ras_mm, (-1, -1, 1))
         left = column * (WIDE + GAP)
         size = f"{record.recist_axis_mm:.0f} x {record.recist_short_axis_mm:.0f} mm"
-        text = f"{caption}. Below: with a SYNTHETIC node, {size}"
-        draw.text((left + 4, 3), text, (225, 225, 225), font)
         for row, image in enumerate((ct, result.ct)):
-            shown = panel(image, node, middle, arrow=row == 1)
-            picture.paste(shown, (left, HEADER + row * (HIGH + GAP)))
+            top = row * (HEADER + HIGH + GAP)
+            picture.paste(panel(image, node, middle, arrow=row == 1), (left, top + HEADER))
+            text = f"with a SYNTHETIC node, {size}" if row else caption
+            draw.text((left + 4, top + 2), text, (225, 225, 225), font)
     picture.save(output, quality=85)
 
 
