@@ -21,7 +21,7 @@ FENCE = re.compile(r"^( *)```([^\n]*)\n(.*?)^\1``` *$", re.MULTILINE | re.DOTALL
 LNGEN = """
 lngen() {
     local code
-    printf '%s\\0' "$#" "$PWD" "$@" >&CALLS
+    printf '%s\\0' "$#" "$@" >&CALLS
     read -r code <&CODES
     return "$code"
 }
@@ -66,9 +66,9 @@ def words(command: str) -> list[str]:
     return found[: ends[0]] if ends else found
 
 
-def run_script(text: str, folder: Path, lngen: Callable[[list[str], Path], int]) -> str:
-    """Run a bash script in a folder, by `lngen(arguments, folder)` where it calls `lngen`; returns
-    what else it printed. Raises CalledProcessError where a line fails."""
+def run_script(text: str, lngen: Callable[[list[str]], int]) -> None:
+    """Run a bash script in the working directory, by `lngen(arguments)` where it calls `lngen`.
+    Raises CalledProcessError, with what it printed, where a line fails."""
     calls, call = os.pipe()
     code, codes = os.pipe()
     script = LNGEN.replace("CALLS", str(call)).replace("CODES", str(code)) + text
@@ -76,7 +76,6 @@ def run_script(text: str, folder: Path, lngen: Callable[[list[str], Path], int])
     with open(calls, "rb") as asked, open(codes, "w") as answers:
         process = subprocess.Popen(
             ["bash", "-euo", "pipefail", "-c", script],
-            cwd=folder,
             pass_fds=(call, code),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -86,12 +85,11 @@ def run_script(text: str, folder: Path, lngen: Callable[[list[str], Path], int])
         os.close(call)
         os.close(code)
         while count := _next(asked):
-            here, *arguments = (_next(asked) for _ in range(int(count) + 1))
-            print(lngen(arguments, Path(here)), file=answers, flush=True)
+            arguments = [_next(asked) for _ in range(int(count))]
+            print(lngen(arguments), file=answers, flush=True)
         printed, _ = process.communicate()
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, text, printed)
-    return printed
 
 
 def _next(stream: BinaryIO) -> str:

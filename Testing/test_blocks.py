@@ -3,7 +3,6 @@ on small stand-ins. What is not run is listed here with the reason, and its opti
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import os
@@ -115,52 +114,50 @@ def quick(monkeypatch):
 
 
 class Reader:
-    """Follows a page in a folder: types its commands, runs its Python."""
+    """Follows a page in the working directory: types its commands, runs its Python."""
 
-    def __init__(self, folder: Path, run_lngen: Callable[..., tuple[int, str, str]]) -> None:
-        self.folder, self.address, self.server = folder, ADDRESS, None
+    def __init__(self, run_lngen: Callable[[list[str]], tuple[int, str, str]]) -> None:
+        self.address = ADDRESS
+        self.server: subprocess.Popen | None = None
+        self.names: dict[str, Any] = {"transforms": [None] * 3, "epoch": 0}
         self.said: list[str] = []
         self._run_lngen = run_lngen
-        self.names: dict[str, Any] = {"transforms": [None] * 3, "epoch": 0}
 
     def bash(self, text: str) -> None:
         """Run a script but for the lines that are not run."""
         try:
-            run_script(without(text, lambda line: not is_run(line)), self.folder, self.lngen)
+            run_script(without(text, lambda line: not is_run(line)), self.lngen)
         except subprocess.CalledProcessError as error:
             pytest.fail(f"{text}\n{error.output}\n{''.join(self.said)}")
 
     def python(self, text: str) -> None:
         """Run it with the names of what stood above it on the page."""
-        with contextlib.chdir(self.folder):
-            exec(text.replace(ADDRESS, self.address), self.names)
+        exec(text.replace(ADDRESS, self.address), self.names)
 
-    def lngen(self, arguments: list[str], folder: Path) -> int:
-        """`lngen` in this process; a server in one of its own."""
+    def lngen(self, arguments: list[str]) -> int:
+        """`lngen` in this process, but for a server."""
         if arguments[0] == "serve":
-            return self._serve(arguments, folder)
+            self._serve(arguments)
+            return 0
         if arguments[0] == "train" and "--config" not in arguments:
-            (folder / "trial.json").write_text(json.dumps(TRIAL))
+            Path("trial.json").write_text(json.dumps(TRIAL))
             arguments += ["--config", "trial.json"]
-        with contextlib.chdir(folder):
-            code, *said = self._run_lngen([a.replace(ADDRESS, self.address) for a in arguments])
+        code, *said = self._run_lngen([a.replace(ADDRESS, self.address) for a in arguments])
         self.said += said
         if arguments[:2] == ["study", "make"]:  # and somebody has read it
-            answer(folder / "study", folder / "answers")
+            answer(Path("study"), Path("answers"))
         return code
 
-    def _serve(self, arguments: list[str], folder: Path) -> int:
+    def _serve(self, arguments: list[str]) -> None:
         lngen = Path(sys.executable).with_name("lngen")
         self.server = subprocess.Popen(
             [lngen, *arguments, "--port", "0"],
-            cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
         )
         self.address = self.server.stdout.readline().split()[-1]
-        return 0
 
     def leave(self) -> None:
         """End the server, if there is one."""
@@ -171,11 +168,12 @@ class Reader:
 
 
 @pytest.fixture
-def reader(standins, tmp_path, run_lngen, quick) -> Iterator[Reader]:
-    """One who has the stand-ins in a folder."""
+def reader(standins, tmp_path, monkeypatch, run_lngen, quick) -> Iterator[Reader]:
+    """One who sits in a folder of the stand-ins."""
     for thing in standins.iterdir():
         (tmp_path / thing.name).symlink_to(thing)
-    reader = Reader(tmp_path, run_lngen)
+    monkeypatch.chdir(tmp_path)
+    reader = Reader(run_lngen)
     yield reader
     reader.leave()
 
@@ -212,7 +210,7 @@ def test_the_blocks_of_a_page_run_one_after_the_other(page, reader, request):
     """A page is one shell, and one Python, in one folder."""
     name = str(page.relative_to(ROOT))
     if "slicer" in page.name:
-        reader.names["slicer"] = scene_with(request, reader)
+        reader.names["slicer"] = scene_with(request.getfixturevalue("scene"))
     reader.bash(BEFORE.get(name, ""))
     for block in blocks(page):
         if block.language == "bash":
@@ -228,14 +226,13 @@ def test_configurations_are_those_of_segmentation():
         from_json(SegmentationConfig, json.loads(block.text))
 
 
-def scene_with(request: pytest.FixtureRequest, reader: Reader) -> SimpleNamespace:
+def scene_with(scene: Any) -> SimpleNamespace:
     """`slicer` as far as the docs use it: a scene of CT and labels as nodes."""
-    scene = request.getfixturevalue("scene")
     from LNGenLib.image.io import read_image
     from LNGenLib.mrml.volumes import LABELS, to_volume
 
-    to_volume(scene, read_image(reader.folder / "CT.nii.gz"), "CT")
-    to_volume(scene, read_image(reader.folder / "LABELS.nii.gz"), "Segmentation", LABELS)
+    to_volume(scene, read_image("CT.nii.gz"), "CT")
+    to_volume(scene, read_image("LABELS.nii.gz"), "Segmentation", LABELS)
     return SimpleNamespace(util=SimpleNamespace(getNode=scene.GetFirstNodeByName))
 
 
