@@ -17,16 +17,18 @@ def write_slices(
     series: str = "1.2.3",
     positions: Sequence[Sequence[float]] | None = None,
     tags: dict[str, str] | None = None,
+    spacing: tuple[float, float, float] = (0.8, 0.8, 3.0),
 ) -> list[Path]:
-    """The files SERIES.K.dcm of an array (z, y, x), at positions in LPS mm (3 mm apart), with tags
-    over those of a plain axial CT; names are not in the order of the slices from ten on."""
+    """The files SERIES.K.dcm of an array (z, y, x) of a spacing (x, y, z) in mm, at positions in
+    LPS mm (3 mm apart), with tags over those of a plain axial CT; names are not in the order of the
+    slices from ten on."""
     folder.mkdir(exist_ok=True)
     writer = sitk.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
     files = []
     for k, part in enumerate(array):
         image = sitk.GetImageFromArray(part[None])
-        image.SetSpacing((0.8, 0.8, 3.0))
+        image.SetSpacing(spacing)
         position = (-10, -20, 3 * k) if positions is None else positions[k]
         for tag, value in {
             "0008|0008": "ORIGINAL\\PRIMARY\\AXIAL",

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,43 @@ def test_the_walks_lead_through_what_is_there(walk):
         path = next(root / file for root in roots if (root / file).exists())
         missing = set(names.replace("`", "").split(", ")) - defined(path)
         assert not missing, f"{file} has no {missing}"
+
+
+MOST_WORDS = 35
+READ = [page for page in PAGES if page.name != "CHANGELOG.md"]
+FENCED = re.compile(r"^( *)(```).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
+END = re.compile(r"(?<=[.!?])[\"*_)]*\s+(?=[\"*_(\[]*[A-Z0-9])")
+
+
+def sentences(text: str) -> Iterator[str]:
+    """The sentences of a page in Markdown; a heading, an item and a cell of a table end one. Code
+    in a sentence is a word, a link its text."""
+    for part, instead in (
+        (FENCED, "\n\n"),
+        (re.compile(r"`[^`]*`"), "Code"),
+        (re.compile(r"^\[[^\]]+\]: .*$", re.MULTILINE), ""),  # addresses of links
+        (re.compile(r"!?\[([^\]]*)\]\([^)]*\)"), r"\1"),
+        (re.compile(r"^#+ (.*)$", re.MULTILINE), r"\n\n\1\n\n"),
+        (re.compile(r"^ *\|(.*)\|$", re.MULTILINE), r"\n\n\1\n\n"),
+        (re.compile(r"^ *([-*+]|\d+\.|>) ", re.MULTILINE), r"\n\n"),
+        (re.compile(r" \| "), r"\n\n"),
+    ):
+        text = part.sub(instead, text)
+    for paragraph in re.split(r"\n\s*\n", text):
+        yield from (sentence.strip() for sentence in END.split(paragraph))
+
+
+@pytest.mark.parametrize("page", READ, ids=lambda path: str(path.relative_to(ROOT)))
+def test_sentences_are_short(page):
+    counted = [(len(sentence.split()), sentence) for sentence in sentences(page.read_text())]
+    assert not [(count, sentence) for count, sentence in counted if count > MOST_WORDS]
+
+
+def test_sentences_are_found():
+    text = "# A head\nTwo `of the` words. One\n[here](a b c)!\n\n| a b | c |\n| d | e f |\n- item"
+    found = ["A head", "Two Code words.", "One\nhere!", "a b", "c", "d", "e f", "item"]
+    assert [sentence for sentence in sentences(text) if sentence] == found
+
+
+def test_the_front_page_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 100

@@ -162,7 +162,7 @@ SNIPPET = re.compile(r"```python\n([^`]*SynthesizeLymphNodesd[^`]*)```")
 
 
 @pytest.mark.filterwarnings("error:the pool")
-@pytest.mark.parametrize("page", ["README.md", "docs/datasets.md"])
+@pytest.mark.parametrize("page", ["docs/start_monai.md", "docs/datasets.md"])
 def test_the_snippet_paints_at_the_pools_places(page, run_lngen, crops, tmp_path, monkeypatch):
     """As it stands, between loading and scaling, on nnU-Net's files of a case."""
     from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, ScaleIntensityRanged

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from mkdocs.structure.files import File
 
+DOORS = "slicer", "command", "python", "monai", "server", "training", "study"
 SECTIONS = {
-    "Use": ("users", "checks", "slicer", "placement", "dicom", "datasets", "previews", "speed"),
+    "Start": tuple(f"start_{door}" for door in DOORS),
+    "Use": ("gallery", "users", "checks", "slicer", "placement", "dicom", "datasets", "speed"),
     "Train": ("training", "segmentation", "table1", "evaluation", "study", "measured"),
     "Serve": ("server",),
     "Develop": ("developers", "paper"),
@@ -42,7 +44,8 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Lead links out of docs/ to model cards and to the forge."""
-    up = "../" * page.file.src_uri.count("/")
-    markdown = re.sub(r"\]\(\.\./LNGenLib/models/(\w+\.md)", rf"]({up}models/\1", markdown)
+    """Lead links out of docs/ to model cards and to the forge, and those of the cards to docs/."""
+    if page.file.src_uri.startswith("models/"):
+        return markdown.replace("](../../docs/", "](../")
+    markdown = re.sub(r"\]\(\.\./LNGenLib/models/(\w+\.md)", r"](models/\1", markdown)
     return re.sub(r"\]\(\.\./([^)]+)\)", rf"]({config.repo_url}/blob/main/\1)", markdown)
