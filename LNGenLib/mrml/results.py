@@ -46,10 +46,7 @@ def add_result(
     labels = to_array(result.nodes)
     name = unique_name(ct.GetScene(), f"{ct.GetName()} SYNTHETIC", NODES, TABLE)
     volume = _volume_like(ct, to_array(result.ct), name)
-    rows = [
-        NewSegment(r.label, segment_id(r.label), f"LN {r.label} {r.long_axis_mm:.1f} mm", COLOR)
-        for r in result.records
-    ]
+    rows = [segment_of(record) for record in result.records]
     segmentation = add_segments(volume, labels, rows, name + NODES)
     table = _table(ct.GetScene(), result.records, name + TABLE)
     volume.SetAttribute(RECORDS, json.dumps(result.to_json()["records"]))
@@ -146,21 +143,34 @@ def _volume_like(
     return volume
 
 
+def segment_of(record: LymphNodeRecord) -> NewSegment:
+    """The segment of a lymph node."""
+    name = f"LN {record.label} {record.long_axis_mm:.1f} mm"
+    return NewSegment(record.label, segment_id(record.label), name, COLOR)
+
+
 def _table(
     scene: slicer.vtkMRMLScene, records: Sequence[LymphNodeRecord], name: str
 ) -> slicer.vtkMRMLTableNode:
+    table = add_node(scene, "vtkMRMLTableNode", name)
+    fill_table(table, records)
+    return table
+
+
+def fill_table(table: slicer.vtkMRMLTableNode, records: Sequence[LymphNodeRecord]) -> None:
+    """Let a table have a row for each lymph node, and no other."""
     rows = [
         (r.label, r.station or "", *r.center_ras_mm, r.long_axis_mm, r.short_axis_mm)
         + (r.recist_axis_mm, r.recist_short_axis_mm, r.volume_mm3)
         + (r.mean_hu, r.surrounding_mean_hu)
         for r in records
     ]
-    table = add_node(scene, "vtkMRMLTableNode", name)
     kinds = {"label": vtk.vtkIntArray, "station": vtk.vtkStringArray}
-    for column, values in zip(COLUMNS.split(","), zip(*rows), strict=True):
-        array = kinds.get(column, vtk.vtkDoubleArray)()
-        array.SetName(column)
-        for value in values:
-            array.InsertNextValue(np.nan if value is None else value)
-        table.AddColumn(array)
-    return table
+    with slicer.util.NodeModify(table):
+        table.RemoveAllColumns()
+        for k, column in enumerate(COLUMNS.split(",")):
+            array = kinds.get(column, vtk.vtkDoubleArray)()
+            array.SetName(column)
+            for row in rows:
+                array.InsertNextValue(np.nan if row[k] is None else row[k])
+            table.AddColumn(array)

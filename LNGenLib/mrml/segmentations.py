@@ -155,6 +155,32 @@ def add_segments(
     return node
 
 
+def put_segment(
+    node: slicer.vtkMRMLSegmentationNode,
+    ct: slicer.vtkMRMLScalarVolumeNode,
+    row: NewSegment,
+    labels: np.ndarray,
+    box: Box,
+) -> None:
+    """Let a segment be what `labels` (z, y, x) have of it in a box of the grid of the volume `ct`:
+    that of the row's id, which keeps its color, or a new one."""
+    segmentation = node.GetSegmentation()
+    segment = segmentation.GetSegment(row.id)
+    new = segment is None
+    if new:
+        segment = slicer.vtkSegment()
+        segment.SetColor(row.color)
+        segment.SetTag(segment.GetTerminologyEntryTagName(), LYMPH_NODE)
+    segment.SetName(row.name)
+    segment.SetLabelValue(row.label)
+    whole = tuple(slice(0, size) for size in labels.shape)
+    segment.RemoveAllRepresentations()
+    segment.AddRepresentation(BINARY, _layer(ct, labels, whole, box))
+    if new:
+        segmentation.AddSegment(segment, row.id)
+    _make_surfaces(segmentation, int(components(labels > 0)[1][1:].min()))
+
+
 def segment_id(label: int) -> str:
     """The id of a lymph node's segment, which stays when the user renames it."""
     return f"LN_{label}"
@@ -170,11 +196,11 @@ def _make_surfaces(segmentation: slicer.vtkSegmentation, fewest: int) -> None:
 
 
 def _layer(
-    ct: slicer.vtkMRMLScalarVolumeNode, labels: np.ndarray, box: Box
+    ct: slicer.vtkMRMLScalarVolumeNode, labels: np.ndarray, box: Box, there: Box | None = None
 ) -> slicer.vtkOrientedImageData:
-    """A piece of the labels, where it lies on the volume's grid."""
+    """A piece of the labels, where it lies on the volume's grid, or `there`."""
     layer = slicer.vtkOrientedImageData()
-    layer.SetExtent([end for part in box[::-1] for end in (part.start, part.stop - 1)])
+    layer.SetExtent([end for part in (there or box)[::-1] for end in (part.start, part.stop - 1)])
     layer.GetPointData().SetScalars(numpy_support.numpy_to_vtk(labels[box].ravel(), deep=True))
     ijk_to_ras = vtk.vtkMatrix4x4()
     ct.GetIJKToRASMatrix(ijk_to_ras)

@@ -214,20 +214,32 @@ def _same(plan: Plan, other: Plan) -> bool:
 
 
 def changes(hu: np.ndarray, before: Painted, after: Painted) -> list[Piece]:
-    """What differs between two paintings of one CT `hu` (z, y, x): pieces with the HU there
-    `after`, and as labels the lymph nodes' numbers (uint16)."""
+    """What differs between two paintings of one CT `hu` (z, y, x): pieces with the HU, labels and
+    changed voxels of all lymph nodes there `after`."""
     once = [piece for piece in after.pieces if piece not in before.pieces]
     once += [piece for piece in before.pieces if piece not in after.pieces]
     return [_whole(hu, piece.box, after) for piece in once]
 
 
-def _whole(hu: np.ndarray, box: Box, painted: Painted) -> Piece:
-    shape = [part.stop - part.start for part in box]
-    labels, changed = np.zeros(shape, np.uint16), np.zeros(shape, bool)
+def labels_in(box: Box, painted: Painted) -> np.ndarray:
+    """The numbers of the lymph nodes (z, y, x; uint16) in a box of the CT; where two share a voxel,
+    that of the later one."""
+    labels = np.zeros([part.stop - part.start for part in box], np.uint16)
     for planned, piece in zip(painted.plan.nodes, painted.pieces, strict=True):
         both = common(box, piece.box)
         if both is not None:
+            own = piece.label[shifted(both, -corner(piece.box))]
+            labels[shifted(both, -corner(box))][own] = planned.number
+    return labels
+
+
+def _whole(hu: np.ndarray, box: Box, painted: Painted) -> Piece:
+    changed = np.zeros([part.stop - part.start for part in box], bool)
+    for piece in painted.pieces:
+        both = common(box, piece.box)
+        if both is not None:
             here, there = shifted(both, -corner(box)), shifted(both, -corner(piece.box))
-            labels[here][piece.label[there]] = planned.number
             changed[here] |= piece.changed[there]
-    return Piece(box, with_pieces(hu[box], box, painted.pieces), labels, changed)
+    return Piece(
+        box, with_pieces(hu[box], box, painted.pieces), labels_in(box, painted) > 0, changed
+    )
