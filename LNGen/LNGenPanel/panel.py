@@ -21,6 +21,7 @@ from LNGenPanel.backend import BackendSection
 from LNGenPanel.detection import DetectionSection
 from LNGenPanel.generate import GenerateSection
 from LNGenPanel.jobs import Jobs
+from LNGenPanel.live import LiveSection
 from LNGenPanel.location import LocationSection, endPlacing
 from LNGenPanel.nodes import NodesSection
 from LNGenPanel.parameters import LNGenParameterNode
@@ -65,10 +66,13 @@ class Panel(VTKObservationMixin):
         self.generate = GenerateSection(
             ui, jobs, status, self.backend, self.location, self.preview, self.results
         )
+        self.live = LiveSection(
+            ui, jobs, status, self.backend, self.location, self.preview, self.results
+        )
         self.detection = DetectionSection(ui, jobs, status, self.backend)
         self.sections = (
             *(self.backend, self.location, self.nodes, self.preview),
-            *(self.generate, self.results, self.detection),
+            *(self.generate, self.results, self.live, self.detection),
         )
         ui.anatomyButton.visible = hasattr(slicer.modules, "totalsegmentator")
         ui.anatomyButton.connect("clicked(bool)", self._onAnatomy)
@@ -175,6 +179,7 @@ class Panel(VTKObservationMixin):
 
     def _previewChanged(self) -> None:
         self.generate.update()
+        self.live.follow()
 
     def awaitFilled(self, added: slicer.vtkMRMLNode) -> None:
         """See whether a node that was added is the CT or its organs, once its reader has filled
@@ -220,6 +225,7 @@ class Panel(VTKObservationMixin):
         self.backend.ended(message)
         self.update()
         self.preview.complete()
+        self.live.ended(message)
 
     def _onAnatomy(self, *_clicked) -> None:
         """Segment the organs of the CT with the extension TotalSegmentator."""

@@ -14,18 +14,32 @@ from slicer.util import VTKObservationMixin
 
 from LNGenLib.errors import InputError
 from LNGenLib.mrml.camera import look_at
-from LNGenLib.mrml.markups import describe_added, planned, planned_at, resize, to_plan, to_preview
+from LNGenLib.mrml.markups import (
+    change,
+    describe_added,
+    plan_of,
+    planned,
+    planned_at,
+    resize,
+    set_plan,
+    to_plan,
+    to_preview,
+)
 from LNGenLib.mrml.results import TO_CT
 from LNGenLib.mrml.surfaces import (
     TO_SURFACES,
     add_surfaces,
     follow,
+    forget_surface,
     remove_preview,
     without_surface,
 )
-from LNGenLib.synthesis.plan import Plan
+from LNGenLib.structure.sizes import LARGEST, SMALLEST
+from LNGenLib.synthesis.plan import Plan, Surface
+from LNGenLib.synthesis.session import looking
 from LNGenPanel.asking import confirmed
 from LNGenPanel.backend import BackendSection
+from LNGenPanel.choices import Look
 from LNGenPanel.jobs import Jobs
 from LNGenPanel.location import LocationSection, endPlacing, onlyPlace
 from LNGenPanel.parameters import LNGenParameterNode
@@ -57,14 +71,20 @@ class PreviewSection(Section, VTKObservationMixin):
         VTKObservationMixin.__init__(self)
         self.ui, self.jobs, self.status = ui, jobs, status
         self.backend, self.location, self.changed = backend, location, changed
-        self._observed: slicer.vtkMRMLMarkupsFiducialNode | None = None
+        self.observed: slicer.vtkMRMLMarkupsFiducialNode | None = None
         self._filling = False
         self._asked: set[int] = set()  # numbers of added points whose shapes were asked for
+        self.dragging = False  # a point, by the mouse
+        self.live = False  # whether shapes come with what is painted
+        for look in (Look.benign, Look.suspicious):
+            ui.nodeLookBox.addItem(look.label(), look.name)
         nameColumns(ui.previewTable, [_("Lymph node"), _("Station"), _("Long axis (mm)")])
         onlyPlace(ui.previewPlaceWidget)
         ui.previewTable.connect("itemSelectionChanged()", self._onSelection)
         ui.previewButton.connect("clicked(bool)", self._onPreview)
         ui.sizeSpinBox.connect("valueChanged(double)", self._onSize)
+        ui.nodeLookBox.connect("activated(int)", self._onLook)
+        ui.varyButton.connect("clicked(bool)", self._onVary)
         ui.deleteButton.connect("clicked(bool)", self._onDelete)
         ui.clearButton.connect("clicked(bool)", self._onClear)
 
@@ -77,7 +97,7 @@ class PreviewSection(Section, VTKObservationMixin):
     def update(self) -> None:
         """Follow the preview of the choices."""
         preview = self.parameters.preview
-        if preview is not self._observed:
+        if preview is not self.observed:
             self._observe(preview)
         self.ui.previewPlaceWidget.setCurrentNode(preview)
         self.ui.previewButton.enabled = self.jobs.idle and self.parameters.ct is not None
@@ -110,14 +130,14 @@ class PreviewSection(Section, VTKObservationMixin):
 
     def show(self, visible: bool) -> None:
         """Show or hide the points and the shapes."""
-        shapes = self._observed and self._observed.GetNodeReference(TO_SURFACES)
-        for node in filter(None, (self._observed, shapes)):
+        shapes = self.observed and self.observed.GetNodeReference(TO_SURFACES)
+        for node in filter(None, (self.observed, shapes)):
             node.GetDisplayNode().SetVisibility(visible)
 
     def complete(self) -> None:
         """Ask for the shapes of added points, once, as soon as no job runs."""
-        preview = self._observed
-        if preview is None or not self.jobs.idle:
+        preview = self.observed
+        if preview is None or self.live or not self.jobs.idle:
             return
         self._describe()
         unknown = [each for each in without_surface(preview) if each.number not in self._asked]
@@ -137,15 +157,45 @@ class PreviewSection(Section, VTKObservationMixin):
             choice = self.backend.choice(sends=False)
             self.jobs.start(work, done)
 
+    def adopt(self, preview: slicer.vtkMRMLMarkupsFiducialNode) -> None:
+        """Let a new preview, of what is chosen now, be that of the choices."""
+        preview.SetAttribute(REQUEST, _text(self.parameters))
+        self.parameters.preview = preview
+
+    def showPlan(self, plan: Plan, surfaces: dict[int, Surface]) -> None:
+        """Let the preview be a plan of the same request, of these surfaces by number."""
+        self._filling = True
+        try:
+            set_plan(self.observed, plan)
+        finally:
+            self._filling = False
+        add_surfaces(self.observed, surfaces)
+        self._fill()
+        self.changed()
+
+    def resize(self, point: int, size: float) -> None:
+        """Give the lymph node of a control point another long axis in mm."""
+        self._keep()
+        resize(self.observed, point, round(min(max(size, SMALLEST), LARGEST), 1))
+        follow(self.observed)
+        self._fill()
+        self.changed()
+
+    def _keep(self) -> None:
+        """Let Slicer's own undo, where it is on, come back to what is now."""
+        if slicer.mrmlScene.GetUndoFlag():
+            slicer.mrmlScene.SaveStateForUndo()
+
     def _observe(self, preview: slicer.vtkMRMLMarkupsFiducialNode | None) -> None:
         """Listen to the points of this preview, and to those of no other."""
         self.removeObservers()
-        self._observed, self._asked = preview, set()
+        self.observed, self._asked, self.dragging = preview, set(), False
         if preview is not None:
             for event in MOVED:
                 self.addObserver(preview, event, self._onMoved)
             for event in ADDED:
                 self.addObserver(preview, event, self._onAdded)
+            self.addObserver(preview, MARKUPS.PointStartInteractionEvent, self._onDrag)
 
     def _onPreview(self, *_clicked) -> None:
         """Plan anew, and show the plan's shapes at their places."""
@@ -180,7 +230,7 @@ class PreviewSection(Section, VTKObservationMixin):
         """Bring a new preview before the user's eyes."""
         self.update()
         self.ui.previewTable.selectRow(0)
-        look_at(self._observed.GetNodeReference(TO_SURFACES))
+        look_at(self.observed.GetNodeReference(TO_SURFACES))
         qt.QTimer.singleShot(0, self._reach)  # once the table has its height
 
     def _reach(self) -> None:
@@ -194,8 +244,12 @@ class PreviewSection(Section, VTKObservationMixin):
             self._fill()
             self.changed()
 
+    def _onDrag(self, _preview, _event) -> None:
+        self.dragging = True
+
     def _onAdded(self, _preview, _event) -> None:
         """Make lymph nodes of new points; what may ask the user waits until the mouse is done."""
+        self.dragging = False
         self._describe()
         self._fill()
         self.changed()
@@ -206,13 +260,13 @@ class PreviewSection(Section, VTKObservationMixin):
         sizes = sizesOf(self.parameters.nodes)
         self._filling = True
         try:
-            describe_added(self._observed, round(sizes.quantile(0.5), 1))
+            describe_added(self.observed, round(sizes.quantile(0.5), 1))
         finally:
             self._filling = False
 
     def _fill(self) -> None:
         """Fill the table, and keep the selected row."""
-        nodes = [] if self._observed is None else planned(self._observed)
+        nodes = [] if self.observed is None else planned(self.observed)
         table = self.ui.previewTable
         selected = table.currentRow()
         was = table.blockSignals(True)
@@ -230,29 +284,31 @@ class PreviewSection(Section, VTKObservationMixin):
         point = self._point()
         if point is not None:
             self.show(True)
-            jump(self._observed.GetNthControlPointPositionWorld(point))
+            jump(self.observed.GetNthControlPointPositionWorld(point))
         self._onRow()
 
     def _onRow(self) -> None:
         """Offer the size of the selected lymph node."""
         point = self._point()
-        for widget in (self.ui.sizeSpinBox, self.ui.deleteButton):
+        ui = self.ui
+        for widget in (ui.sizeSpinBox, ui.nodeLookBox, ui.varyButton, ui.deleteButton):
             widget.enabled = point is not None
         for widget in (self.ui.clearButton, self.ui.previewPlaceWidget):
-            widget.enabled = self._observed is not None
+            widget.enabled = self.observed is not None
         if point is not None:
-            was = self.ui.sizeSpinBox.blockSignals(True)
-            self.ui.sizeSpinBox.value = planned_at(self._observed, point).long_axis_mm
-            self.ui.sizeSpinBox.blockSignals(was)
+            node, was = planned_at(self.observed, point), ui.sizeSpinBox.blockSignals(True)
+            ui.sizeSpinBox.value = node.long_axis_mm
+            ui.sizeSpinBox.blockSignals(was)
+            ui.nodeLookBox.setCurrentIndex(ui.nodeLookBox.findData(node.appearance or ""))
 
     def _point(self) -> int | None:
         """The control point of the selected row."""
         row = self.ui.previewTable.currentRow()
-        if self._observed is None or not 0 <= row < self.ui.previewTable.rowCount:
+        if self.observed is None or not 0 <= row < self.ui.previewTable.rowCount:
             return None
-        number = planned(self._observed)[row].number
-        for k in range(self._observed.GetNumberOfControlPoints()):
-            node = planned_at(self._observed, k)
+        number = planned(self.observed)[row].number
+        for k in range(self.observed.GetNumberOfControlPoints()):
+            node = planned_at(self.observed, k)
             if node is not None and node.number == number:
                 return k
         return None
@@ -260,17 +316,43 @@ class PreviewSection(Section, VTKObservationMixin):
     def _onSize(self, size: float) -> None:
         point = self._point()
         if point is not None:
-            resize(self._observed, point, round(size, 1))
-            follow(self._observed)
-            self._fill()
+            self.resize(point, size)
+
+    def _onLook(self, row: int) -> None:
+        point = self._point()
+        if point is None:
+            return
+        node = planned_at(self.observed, point)
+        request = plan_of(self.observed).request
+        new = looking(node, request, self.ui.nodeLookBox.itemData(row))
+        self._reshape(point, **vars(new.look))
+
+    def _onVary(self, *_clicked) -> None:
+        point = self._point()
+        if point is not None:
+            node = planned_at(self.observed, point)
+            self._reshape(point, variant=node.variant + 1)
+
+    def _reshape(self, point: int, **fields) -> None:
+        """Give the lymph node of a control point other fields, by which it looks otherwise."""
+        self._keep()
+        number = planned_at(self.observed, point).number
+        change(self.observed, point, **fields)
+        if not self.live:
+            forget_surface(self.observed, number)
+            self._asked.discard(number)
+        self._fill()
+        self.changed()
+        self.complete()
 
     def _onDelete(self, *_clicked) -> None:
         point = self._point()
         if point is not None:
-            self._observed.RemoveNthControlPoint(point)
+            self._keep()
+            self.observed.RemoveNthControlPoint(point)
 
     def _onClear(self, *_clicked) -> None:
-        preview = self._observed
+        preview = self.observed
         if preview is None:
             return
         count, text = self.count(), _("Remove the preview with its {count} lymph nodes?")

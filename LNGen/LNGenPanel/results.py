@@ -39,6 +39,7 @@ class ResultsSection(Section):
 
     def __init__(self, ui: Any, jobs: Jobs, status: Status):
         self.ui, self.jobs, self.status = ui, jobs, status
+        self.live = False  # whether the result follows the preview
         self._rows: tuple[LymphNodeRecord, ...] = ()
         self._result: slicer.vtkMRMLScalarVolumeNode | None = None
         ui.resultSelector.addAttribute("vtkMRMLScalarVolumeNode", RECORDS)
@@ -78,8 +79,7 @@ class ResultsSection(Section):
         self.ui.opacitySlider.enabled = there and result.GetNodeReference(TO_CT) is not None
         for button in (self.ui.exportButton, self.ui.trainingButton):
             button.enabled = there and idle
-        self.ui.undoAllButton.enabled = bool(self._rows)
-        self.ui.undoButton.enabled = self._selected() is not None
+        self._offerUndo()
 
     def reveal(self) -> None:
         """Bring a new result before the user's eyes: its table, its first lymph node, its CT."""
@@ -122,9 +122,14 @@ class ResultsSection(Section):
         row = self.ui.resultsTable.currentRow()
         return self._rows[row] if 0 <= row < len(self._rows) else None
 
+    def _offerUndo(self) -> None:
+        """Let lymph nodes be removed here, unless they are in the preview."""
+        self.ui.undoAllButton.enabled = bool(self._rows) and not self.live
+        self.ui.undoButton.enabled = self._selected() is not None and not self.live
+
     def _onSelection(self) -> None:
         record = self._selected()
-        self.ui.undoButton.enabled = record is not None
+        self._offerUndo()
         if record is not None:
             jump(record.center_ras_mm)
 

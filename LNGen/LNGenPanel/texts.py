@@ -5,6 +5,7 @@ from __future__ import annotations
 from slicer.i18n import tr as _
 
 from LNGenLib.service.client.background import Background
+from LNGenLib.synthesis.painted import Painted
 from LNGenLib.synthesis.plan import Plan, PlannedNode
 from LNGenLib.synthesis.result import LymphNodeRecord, SynthesisResult, warning_of_unseen
 from LNGenPanel.choices import Look
@@ -81,6 +82,19 @@ def previewed(plan: Plan) -> str:
         text = _("Left out, since they found no room: {count}.")
         parts.append(text.format(count=len(plan.refused_mm)))
     return " ".join(parts)
+
+
+def edited(before: Painted, after: Painted) -> str:
+    """What the user reads once an edit is painted, undone or redone."""
+    was = {record.label: record for record in before.records}
+    now = {record.label: record for record in after.records}
+    parts = [_("LN {number} removed.").format(number=number) for number in was if number not in now]
+    for number, record in now.items():
+        if record != was.get(number):
+            text = _("LN {number}: {size} mm, {hu:.0f} HU.")
+            parts.append(text.format(number=number, size=rowOf(record)[2], hu=record.mean_hu))
+    unseen = warning_of_unseen([now[n] for n in now if now[n] != was.get(n)])
+    return " ".join([*parts, *([f"{unseen}."] if unseen else [])])
 
 
 def painted(result: SynthesisResult, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import slicer
@@ -77,7 +78,35 @@ def to_preview(
     display.SetGlyphScale(2)
     display.SetTextScale(1.5)  # half of Slicer's, for many lie side by side
     preview.SetAttribute(PLAN, json.dumps(asdict(replace(plan, nodes=()))))
+    preview.SetUndoEnabled(True)  # by Slicer's own undo, where the scene has it on
     return preview
+
+
+def plan_of(preview: slicer.vtkMRMLMarkupsFiducialNode) -> Plan:
+    """The plan of a preview, which may have no lymph node left; InputError as `to_plan`."""
+    content = preview.GetAttribute(PLAN)
+    if content is None:
+        raise InputError(f"{preview.GetName()} is no preview of a plan: make one first")
+    nodes = sorted(planned(preview), key=lambda node: node.number)
+    values = json.loads(content) | {"nodes": [asdict(node) for node in nodes]}
+    return Plan.from_json(values, may_be_empty=True)
+
+
+def set_plan(preview: slicer.vtkMRMLMarkupsFiducialNode, plan: Plan) -> None:
+    """Let the points of a preview be the lymph nodes of a plan of the same request."""
+    wanted = {node.number: node for node in plan.nodes}
+    for k in reversed(range(preview.GetNumberOfControlPoints())):
+        old = planned_at(preview, k)
+        new = None if old is None else wanted.pop(old.number, None)
+        if new is None:
+            preview.RemoveNthControlPoint(k)
+        elif preview.GetNthControlPointPositionStatus(k) != preview.PositionUndefined:
+            preview.SetNthControlPointPositionWorld(k, *new.center_ras_mm)
+            _describe(preview, k, new)
+    for node in wanted.values():
+        k = preview.AddControlPointWorld(vtk.vtkVector3d(*node.center_ras_mm))
+        _describe(preview, k, node)
+    preview.SetAttribute(PLAN, json.dumps(asdict(replace(plan, nodes=()))))
 
 
 def to_plan(preview: slicer.vtkMRMLMarkupsFiducialNode) -> Plan:
@@ -85,11 +114,7 @@ def to_plan(preview: slicer.vtkMRMLMarkupsFiducialNode) -> Plan:
 
     Raises InputError for a point list that is no preview, and where no point is left.
     """
-    content = preview.GetAttribute(PLAN)
-    if content is None:
-        raise InputError(f"{preview.GetName()} is no preview of a plan: make one first")
-    nodes = [asdict(node) for node in planned(preview)]
-    return Plan.from_json(json.loads(content) | {"nodes": nodes})
+    return Plan.from_json(asdict(plan_of(preview)))
 
 
 def planned(preview: slicer.vtkMRMLMarkupsFiducialNode) -> list[PlannedNode]:
@@ -124,7 +149,12 @@ def describe_added(preview: slicer.vtkMRMLMarkupsFiducialNode, long_axis_mm: flo
 
 def resize(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, long_axis_mm: float) -> None:
     """Give the lymph node of control point `k` another long axis."""
-    _describe(preview, k, replace(_described(preview, k), long_axis_mm=long_axis_mm))
+    change(preview, k, long_axis_mm=long_axis_mm)
+
+
+def change(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, **fields: Any) -> None:
+    """Give the lymph node of control point `k` other values of these fields."""
+    _describe(preview, k, replace(_described(preview, k), **fields))
 
 
 def _described(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int) -> PlannedNode:

@@ -144,6 +144,8 @@ def add_segments(
         segment.SetLabelValue(row.label)
         segment.AddRepresentation(BINARY, _layer(ct, labels, boxes[row.label - 1]))
         segmentation.AddSegment(segment, row.id)
+    if not rows:
+        return node
     if in_3d:
         masks = (labels[boxes[row.label - 1]] == row.label for row in rows)
         _make_surfaces(segmentation, min(int(components(mask)[1][1:].min()) for mask in masks))

@@ -44,6 +44,15 @@ def follow(preview: slicer.vtkMRMLMarkupsFiducialNode) -> None:
         _lay(preview, model, _shown(model))
 
 
+def forget_surface(preview: slicer.vtkMRMLMarkupsFiducialNode, number: int) -> None:
+    """Show no surface of a lymph node, which has another one now."""
+    model = preview.GetNodeReference(TO_SURFACES)
+    if model is not None:
+        known = _shown(model)
+        known.pop(number, None)
+        _lay(preview, model, known)
+
+
 def without_surface(preview: slicer.vtkMRMLMarkupsFiducialNode) -> tuple[PlannedNode, ...]:
     """The planned nodes of a preview whose surfaces are not known yet."""
     model = preview.GetNodeReference(TO_SURFACES)

@@ -143,8 +143,9 @@ class Plan:
             raise InputError(f"{path}: {error}") from error
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Plan:
-        """The plan of `dataclasses.asdict`'s JSON; InputError for fields that do not fit."""
+    def from_json(cls, values: dict[str, Any], may_be_empty: bool = False) -> Plan:
+        """The plan of `dataclasses.asdict`'s JSON; InputError for fields that do not fit, and where
+        there is no lymph node, unless it `may_be_empty`."""
         if isinstance(values, dict):
             if "seed" in values and "request" not in values:
                 raise InputError(
@@ -159,7 +160,7 @@ class Plan:
             if isinstance(values.get("nodes"), list):
                 values["nodes"] = tuple(from_json(PlannedNode, one) for one in values["nodes"])
         plan = from_json(cls, values)
-        if not plan.nodes:
+        if not (plan.nodes or may_be_empty):
             raise InputError("the plan holds no lymph node: make another")
         return plan
 

@@ -166,8 +166,22 @@ class Session:
             if 0 <= at < len(self._history) and _same(self._history[at].plan, plan):
                 self._at = at
                 return
-        if not _same(self.plan, plan):
+        if not self.shows(plan):
             self._show(plan.nodes, fit, progress)
+
+    def shows(self, plan: Plan) -> bool:
+        """Whether a plan's lymph nodes are those that are painted now."""
+        return _same(self.plan, plan)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an edit to take back."""
+        return self._at > 0
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is an edit that was taken back."""
+        return self._at < len(self._history) - 1
 
     def undo(self) -> bool:
         """Take the last edit back, without painting anything; whether there was one."""

@@ -88,6 +88,12 @@ class LayoutManager:
     def views(self) -> list[QtWidgets.QWidget]:
         return [*self.slices.values(), self.three_d]
 
+    def sliceViewNames(self) -> tuple[str, ...]:
+        return tuple(self.slices)
+
+    def sliceWidget(self, name: str) -> types.SimpleNamespace:
+        return types.SimpleNamespace(sliceView=lambda: self.slices[name])
+
     def mrmlSliceLogics(self) -> vtk.vtkCollection:
         return self._logics
 

@@ -76,6 +76,9 @@ class View(QtWidgets.QWidget):
         self._managers.AddObserver(vtk.vtkCommand.UpdateEvent, self.schedule)
         self._interactor.Initialize()
 
+    def interactor(self) -> vtk.vtkRenderWindowInteractor:
+        return self._interactor
+
     def close_view(self) -> None:
         self._closed = True
         self._style = self._managers = self._interactor = None
@@ -115,6 +118,9 @@ class View(QtWidgets.QWidget):
     @guarded
     def event(self, event: QtCore.QEvent) -> bool:
         name = EVENTS.get(event.type())
+        if event.type() == QtCore.QEvent.Wheel:
+            up = event.angleDelta().y() > 0
+            name = "MouseWheelForwardEvent" if up else "MouseWheelBackwardEvent"
         if name is None or self._closed:
             return super().event(event)
         place = event.position().toPoint()
@@ -177,6 +183,16 @@ class SliceView(View):
         place = self.to_pixel(ras)
         QTest.mouseMove(self, place)
         QTest.mouseClick(self, Qt.LeftButton, Qt.NoModifier, place)
+
+    def wheel(self, ras: tuple[float, float, float], notches: int) -> None:
+        """Turn the wheel over a point of the slice, away from the user where it is positive."""
+        place = QtCore.QPointF(self.to_pixel(ras))
+        QTest.mouseMove(self, place.toPoint())
+        for _ in range(abs(notches)):
+            turn = QtCore.QPoint(0, 120 if notches > 0 else -120)
+            given = self.mapToGlobal(place), QtCore.QPoint(), turn, Qt.NoButton, Qt.NoModifier
+            event = QtGui.QWheelEvent(place, *given, Qt.NoScrollPhase, False)
+            QtWidgets.QApplication.sendEvent(self, event)
 
     def drag(self, ras: tuple[float, float, float], to_ras: tuple[float, float, float]) -> None:
         """Press at a point, move to another in steps, release."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.progress import SILENT, Progress
-from LNGenLib.service.client.client import Client
+from LNGenLib.scan import Scan
+from LNGenLib.service.client.client import Client, LivePainter
 from LNGenLib.service.client.local import LocalService
 from LNGenLib.service.protocol.tokens import SHORTEST
 
@@ -35,6 +37,7 @@ class Backend:
         self.python = python
         self._local: LocalService | None = None
         self._cpu = False
+        self._server: tuple[Choice, Client] | None = None
         self._lock = threading.Lock()
 
     def client(self, choice: Choice) -> Client:
@@ -46,8 +49,15 @@ class Backend:
             self.close()  # which also frees its memory
             if len(choice.token) < SHORTEST:
                 raise InputError(f"Give the token that the admin of {choice.url} has for you.")
-            return Client(choice.url, choice.token, choice.ca)
+            if self._server is None or self._server[0] != choice:
+                self._server = choice, Client(choice.url, choice.token, choice.ca)
+            return self._server[1]
         return self._worker(choice).client
+
+    def painter(self, choice: Choice, scan: Scan) -> LivePainter:
+        """Paints edited plans into a scan where it was chosen, for a `Session`; by a new worker
+        where the one on this machine has died."""
+        return LivePainter(partial(self.client, choice), scan)
 
     def segment(
         self, choice: Choice, ct: sitk.Image, model: str, progress: Progress = SILENT

@@ -7,6 +7,7 @@ Nothing is sent to any machine but the server that was named.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import SimpleITK as sitk
@@ -66,7 +67,7 @@ class Client(JobClient):
 
     def painter(self, scan: Scan) -> LivePainter:
         """Paints edited plans into a scan, for a `Session`."""
-        return LivePainter(self, scan)
+        return LivePainter(lambda: self, scan)
 
     def surfaces(self, plan: Plan, progress: Progress = SILENT) -> list[Surface]:
         """What the lymph nodes of a plan look like, in its order."""
@@ -130,20 +131,18 @@ class Client(JobClient):
 
 
 class LivePainter:
-    """Paints edited plans into a scan, by a server: the scan travels once, then only the pieces of
-    what an edit changed."""
+    """Paints edited plans into a scan by a server, which `client` gives for each: the scan travels
+    once, then only the pieces of what an edit changed."""
 
-    def __init__(self, client: Client, scan: Scan):
-        self.client, self.scan = client, scan
+    def __init__(self, client: Callable[[], Client], scan: Scan):
+        self._client, self.scan = client, scan
         self._images = {name: packed(image) for name, image in scan.images.items()}
 
     def repaint(
         self, plan: Plan, shown: Painted, fit: int | None = None, progress: Progress = SILENT
     ) -> Painted:
         """As `LNGenLib.synthesis.painter.Painter.repaint`, by the server."""
-        before = shown.plan if shown.plan.nodes else None
-        job, result = self.client.run(
-            "live", LiveRequest(plan, before, fit), self._images, progress
-        )
-        content = self.client._take(job, result)
+        client, before = self._client(), shown.plan if shown.plan.nodes else None
+        job, result = client.run("live", LiveRequest(plan, before, fit), self._images, progress)
+        content = client._take(job, result)
         return read_pieces(content, result.content, shown, self.scan.ct.GetSize()[::-1])

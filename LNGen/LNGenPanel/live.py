@@ -1,0 +1,187 @@
+"""Live: each change of the preview is painted at once, and can be undone."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from LNGenLib.errors import InputError
+from LNGenLib.mrml.live import Change
+from LNGenLib.mrml.markups import plan_of, to_preview
+from LNGenLib.mrml.results import TO_CT, add_result
+from LNGenLib.synthesis.plan import Plan
+from LNGenLib.synthesis.session import Session
+from LNGenPanel.backend import BackendSection
+from LNGenPanel.jobs import Jobs
+from LNGenPanel.location import LocationSection
+from LNGenPanel.parameters import LNGenParameterNode
+from LNGenPanel.preview import PreviewSection
+from LNGenPanel.request import checkThere, chosen, requestOf
+from LNGenPanel.results import ResultsSection
+from LNGenPanel.section import Section
+from LNGenPanel.status import Status
+from LNGenPanel.texts import edited, sentence
+from LNGenPanel.wheel import Wheel
+
+
+class LiveSection(Section):
+    """Binds *Live* and its undo. While it is on, `follow` paints what the preview has become since,
+    one edit at a time, into one volume; what is refused goes back to where it was."""
+
+    def __init__(
+        self,
+        ui: Any,
+        jobs: Jobs,
+        status: Status,
+        backend: BackendSection,
+        location: LocationSection,
+        preview: PreviewSection,
+        results: ResultsSection,
+    ):
+        self.ui, self.jobs, self.status, self.backend = ui, jobs, status, backend
+        self.location, self.preview, self.results = location, preview, results
+        self.session: Session | None = None
+        self._of: tuple[slicer.vtkMRMLNode, ...] = ()  # CT, preview and volume of the session
+        self._painting = False  # whether the job that runs paints an edit
+        self._wheel = Wheel(preview)
+        ui.liveCheckBox.connect("clicked(bool)", self._onLive)
+        ui.undoEditButton.connect("clicked(bool)", lambda *_clicked: self._step("undo"))
+        ui.redoEditButton.connect("clicked(bool)", lambda *_clicked: self._step("redo"))
+
+    def bind(self, parameters: LNGenParameterNode | None) -> None:
+        """Follow these choices; *Live* is off at first."""
+        super().bind(parameters)
+        self.stop()
+
+    def update(self) -> None:
+        """Offer what can be done; end where CT, preview or volume is no longer chosen."""
+        parameters, on = self.parameters, self.session is not None
+        if on and self._of != (parameters.ct, parameters.preview, parameters.result):
+            self.stop()
+            on = False
+        self.ui.liveCheckBox.checked = on
+        self.ui.liveCheckBox.enabled = on or (self.jobs.idle and parameters.ct is not None)
+        for button, name in ((self.ui.undoEditButton, "undo"), (self.ui.redoEditButton, "redo")):
+            button.visible = on
+            button.enabled = on and self.jobs.idle and getattr(self.session, f"can_{name}")
+
+    def stop(self) -> None:
+        """Paint no changes any more; what is painted stays."""
+        self.session, self._of, self._painting = None, (), False
+        self.preview.live = self.results.live = False
+        self._wheel.stop()
+
+    def ended(self, message: str | None) -> None:
+        """A job is over, `message` says how, as `Jobs` has it. An edit that failed or was canceled
+        is taken back; what was changed meanwhile follows."""
+        failed = self._painting and message is not None
+        self._painting = False
+        if failed and self.session is not None:
+            self._present(self.session.painted)
+        self.follow()
+
+    def follow(self) -> None:
+        """Paint what the preview has become, as soon as nothing else is done."""
+        if self.session is not None:
+            qt.QTimer.singleShot(0, self._follow)
+
+    def _follow(self) -> None:
+        session = self.session
+        if session is None or self.preview.dragging or not self.jobs.idle:
+            return
+        plan = plan_of(self.parameters.preview)
+        known = {node.number for node in session.plan.nodes}
+        new = [node.number for node in plan.nodes if node.number not in known]
+        fit = new[0] if new else None
+        kept = tuple(node for node in plan.nodes if node.number not in new[1:])
+        plan = dataclasses.replace(plan, nodes=kept)
+        if session.shows(plan):
+            return
+
+        def work(progress):
+            before = session.painted
+            try:
+                session.show(plan, fit, progress)
+            except InputError as error:
+                return error  # said at the cursor, too
+            return Change.between(session.scan, before, session.painted)
+
+        def done(outcome):
+            if isinstance(outcome, InputError):
+                qt.QToolTip.showText(qt.QCursor.pos(), sentence(str(outcome)))
+                raise outcome
+            self._show(outcome)
+
+        with self.status.saying():
+            self.jobs.start(work, done)
+            self._painting = True
+
+    def _show(self, change: Change) -> None:
+        """Show a change in the volume, and the preview as it was painted."""
+        self._present(self.session.painted)
+        change.show(self._of[-1])
+        self.results.update()
+        self.status.say(edited(change.before, change.after))
+
+    def _present(self, painted) -> None:
+        numbers = [node.number for node in painted.plan.nodes]
+        self.preview.showPlan(painted.plan, dict(zip(numbers, painted.surfaces)))
+
+    def _step(self, name: str) -> None:
+        """Undo or redo an edit: by Slicer's own where that is on, else by the session's."""
+        session, scene = self.session, slicer.mrmlScene
+        if scene.GetUndoFlag():
+            getattr(scene, name.capitalize())()
+            self.follow()
+            return
+        before = session.painted
+        getattr(session, name)()
+        with self.status.saying():
+            self._show(Change.between(session.scan, before, session.painted))
+        self.update()
+
+    def _onLive(self, on: bool) -> None:
+        if not on:
+            self.stop()
+            self.update()
+            return
+        parameters = self.parameters
+
+        def work(progress):
+            painter = self.jobs.backend.painter(choice, inputs.scan())
+            session = Session(painter.scan, plan, None, painter, progress)
+            blank = dataclasses.replace(session.painted, pieces=(), records=(), plan=plan)
+            originals = Change.between(session.scan, blank, session.painted).originals
+            return session, session.result(), originals
+
+        def done(outcome):
+            session, result, originals = outcome
+            checkThere(ct)
+            checkThere(preview)
+            parameters.result = add_result(ct, result, originals)
+            self.session, self._of = session, (ct, preview, parameters.result)
+            self.preview.live = self.results.live = True
+            self._present(session.painted)
+            self._wheel.start(session)
+            self.results.update()
+            self.status.say(_("Live: drag, resize or add lymph nodes; each is painted at once."))
+
+        with self.status.saying():
+            ct = chosen(parameters.ct, _("Select a CT volume."))
+            preview = parameters.preview or self._blank(ct)
+            plan, inputs, choice = plan_of(preview), self.location.inputs(), self.backend.choice()
+            self.jobs.start(work, done)
+        self.update()
+
+    def _blank(self, ct: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLMarkupsFiducialNode:
+        """A preview without lymph nodes, to which some can be added."""
+        request = dataclasses.replace(requestOf(self.parameters), points=(), count=1)
+        name = _("{ct} lymph node preview").format(ct=ct.GetName())
+        preview = to_preview(slicer.mrmlScene, Plan(request, (), None), name)
+        preview.SetNodeReferenceID(TO_CT, ct.GetID())
+        self.preview.adopt(preview)
+        return preview
