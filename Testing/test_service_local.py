@@ -21,11 +21,14 @@ from LNGenLib.progress import Progress
 from LNGenLib.randomness import node_rng
 from LNGenLib.scan import Scan
 from LNGenLib.service.client.client import Client
+from LNGenLib.service.client.encoding import Packed
+from LNGenLib.service.client.job_client import JobClient
 from LNGenLib.service.client.local import LocalService
 from LNGenLib.service.protocol.requests import StructuresRequest
 from LNGenLib.structure.sizes import Sizes
 from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.synthesis.result import SynthesisResult
+from LNGenLib.synthesis.session import Session
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +69,44 @@ def test_a_synthesis_is_the_same_as_in_process(local, phantom, models):
     }
     assert "texture" in stages
     assert local.client.jobs() == [], "a result that was fetched is kept"
+
+
+def test_a_live_session_is_the_same_as_in_process(local, phantom, models, monkeypatch):
+    """And of each edit only the pieces of what it changed come back."""
+    from LNGenLib.synthesis.painter import Painter
+
+    scan, replies, sent = Scan(phantom.ct, phantom.labels), [], []
+    request = SynthesisRequest(3, Sizes("uniform", 4.0, 6.0), 2)
+    places = [node.center_ras_mm for node in local.client.plan(scan, request).nodes]
+    client, upload = local.client, JobClient.upload
+    take = client._take
+    monkeypatch.setattr(client, "_take", lambda *job: replies.append(job[1].content) or take(*job))
+    monkeypatch.setattr(JobClient, "upload", lambda *to: sent.append(type(to[1])) or upload(*to))
+    sessions = [
+        Session(scan, None, request, painter)
+        for painter in (local.client.painter(scan), Painter(scan, models))
+    ]
+    edits = [("add", place, 5.0) for place in places]
+    edits += [("resize", 1, 4.5), ("vary", 2), ("remove", 3), ("undo",)]
+    for name, *given in edits:
+        there, here = (getattr(session, name)(*given) for session in sessions)
+        assert there == here
+        there, here = (session.result() for session in sessions)
+        for image in SynthesisResult.IMAGES:
+            assert np.array_equal(to_array(getattr(there, image)), to_array(getattr(here, image)))
+        assert there.records == here.records
+        painted = [session.painted for session in sessions]
+        for one, other in zip(*(each.surfaces for each in painted), strict=True):
+            assert np.array_equal(one.vertices, other.vertices)
+    assert [sorted(reply["starts"]) for reply in replies] == [["1"], ["2"], ["3"], ["1"], ["2"], []]
+    assert set(sent) == {Packed}, "a CT that is large takes long to be hashed"
+
+
+def test_a_live_session_says_why_an_edit_is_refused(local, phantom):
+    session = Session(scan := Scan(phantom.ct, phantom.labels), painter=local.client.painter(scan))
+    with pytest.raises(InputError, match="no room for a lymph node of 6.0 mm within 5 mm of there"):
+        session.add((0.0, -78.0, 0.0), 6.0)
+    assert not session.plan.nodes
 
 
 def test_a_plan_is_made_edited_and_painted(local, scan, models):

@@ -147,6 +147,7 @@ class LiveSection(Section):
     def _onLive(self, on: bool) -> None:
         if not on:
             self.stop()
+            self.results.update()
             self.update()
             return
         parameters = self.parameters

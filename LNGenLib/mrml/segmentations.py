@@ -166,21 +166,24 @@ def put_segment(
 ) -> None:
     """Let a segment be what `labels` (z, y, x) have of it in a box of the grid of the volume `ct`:
     that of the row's id, which keeps its color, or a new one."""
-    segmentation = node.GetSegmentation()
-    segment = segmentation.GetSegment(row.id)
-    new = segment is None
-    if new:
-        segment = slicer.vtkSegment()
-        segment.SetColor(row.color)
-        segment.SetTag(segment.GetTerminologyEntryTagName(), LYMPH_NODE)
+    made, apart = slicer.vtkSegment(), slicer.vtkSegmentation()
+    made.SetName(row.name)
+    made.SetColor(row.color)
+    made.SetTag(made.GetTerminologyEntryTagName(), LYMPH_NODE)
+    made.SetLabelValue(row.label)
+    whole = tuple(slice(0, size) for size in labels.shape)
+    made.AddRepresentation(BINARY, _layer(ct, labels, whole, box))
+    apart.SetSourceRepresentationName(BINARY)
+    apart.AddSegment(made, row.id)
+    _make_surfaces(apart, int(components(labels > 0)[1][1:].min()))
+    segment = node.GetSegmentation().GetSegment(row.id)
+    if segment is None:
+        node.GetSegmentation().AddSegment(made, row.id)
+        return
     segment.SetName(row.name)
     segment.SetLabelValue(row.label)
-    whole = tuple(slice(0, size) for size in labels.shape)
-    segment.RemoveAllRepresentations()
-    segment.AddRepresentation(BINARY, _layer(ct, labels, whole, box))
-    if new:
-        segmentation.AddSegment(segment, row.id)
-    _make_surfaces(segmentation, int(components(labels > 0)[1][1:].min()))
+    for kind in (BINARY, CLOSED_SURFACE):
+        segment.AddRepresentation(kind, made.GetRepresentation(kind))
 
 
 def segment_id(label: int) -> str:

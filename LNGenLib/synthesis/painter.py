@@ -32,7 +32,7 @@ from LNGenLib.synthesis.painting import (
 from LNGenLib.synthesis.plan import Plan, PlannedNode
 from LNGenLib.synthesis.realizing import (
     check_apart,
-    check_weights,
+    check_drawable,
     draw_structures,
     lymph_node,
     surface_of,
@@ -126,7 +126,7 @@ class Painter:
         self, plan: Plan, progress: Progress = SILENT, samples: Samples | None = None
     ) -> list[tuple[Structure, bool]]:
         """The structures of a plan's lymph nodes, and whether each was repaired."""
-        check_weights(plan, self.models.structure)
+        check_drawable(plan, self.models.structure)
 
         def make(new: list[int]) -> Iterable[tuple[Structure, bool]]:
             some = dataclasses.replace(plan, nodes=tuple(plan.nodes[k] for k in new))

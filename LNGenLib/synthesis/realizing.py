@@ -77,15 +77,8 @@ def shaped(structure: Structure, number: int, look: Appearance, seed: int) -> St
 def draw_structures(
     plan: Plan, model: StructureModel | EllipsoidModel, progress: Progress
 ) -> Samples:
-    """The structures of a plan's lymph nodes; InputError for one that is too small or large, and
-    for a plan of other weights."""
-    check_weights(plan, model)
-    for node in plan.nodes:
-        for size in (node.long_axis_mm, node.shape_mm):
-            if size is not None and not SMALLEST <= size <= LARGEST:
-                raise InputError(
-                    f"{_named(node)} is {size:g} mm long: give {SMALLEST:g} to {LARGEST:g} mm"
-                )
+    """The structures of a plan's lymph nodes; InputError as `check_drawable`."""
+    check_drawable(plan, model)
     request, nodes = plan.request, plan.nodes
     progress.stage("structures", request.structure_steps)
     indices = [node.index for node in nodes]
@@ -100,13 +93,20 @@ def surface_of(structure: Structure) -> Surface:
     return Surface(structure.vertices(1.0).astype(np.float32), structure.faces().astype(np.int32))
 
 
-def check_weights(plan: Plan, model: StructureModel | EllipsoidModel) -> None:
-    """Raise InputError for a plan of other weights, of which the same seeds give other shapes."""
+def check_drawable(plan: Plan, model: StructureModel | EllipsoidModel) -> None:
+    """Raise InputError for a plan of other weights, of which the same seeds give other shapes, and
+    for a lymph node that is too small or large."""
     if plan.weights != model.description["sha256"]:
         raise InputError(
             "the plan was drawn with other structure weights, and its lymph nodes would have other "
             "shapes now: make it anew (replan, or Preview), or give those weights"
         )
+    for node in plan.nodes:
+        for size in (node.long_axis_mm, node.shape_mm):
+            if size is not None and not SMALLEST <= size <= LARGEST:
+                raise InputError(
+                    f"{_named(node)} is {size:g} mm long: give {SMALLEST:g} to {LARGEST:g} mm"
+                )
 
 
 def lymph_nodes(plan: Plan, structures: Sequence[Structure], ct: sitk.Image) -> list[LymphNode]:

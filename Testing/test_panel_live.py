@@ -1,0 +1,203 @@
+"""Live in the panel host, by mouse and keys: what is dragged is what is seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
+pytest.importorskip("PySide6")
+
+from panel_story import PATIENCE, ask_for_one, finish  # noqa: E402  isort: skip
+from PySide6 import QtWidgets  # noqa: E402
+
+from LNGenLib.mrml.markups import plan_of, planned, set_plan  # noqa: E402
+from LNGenLib.mrml.results import TO_CT, TO_SEGMENTATION, records  # noqa: E402
+from LNGenLib.mrml.segmentations import segment_id  # noqa: E402
+
+IN_BONE = (0.0, -78.0, 0.0)  # RAS mm
+
+
+@pytest.fixture
+def live(host):
+    """The panel, live, with a preview of three lymph nodes."""
+    panel = ask_for_one(host)
+    host.type(panel.ui.countSpinBox, "3")
+    host.click(panel.ui.previewButton)
+    finish(host, panel)
+    host.click(panel.ui.liveCheckBox)
+    finish(host, panel)
+    assert panel.ui.liveCheckBox.checked and panel.parameters.result is not None
+    return panel
+
+
+def settle(host, panel) -> None:
+    """Wait until nothing is left to be painted."""
+    host.turn()
+    host.wait(lambda: panel.jobs.running is None, PATIENCE, "the edit")
+    host.turn()
+
+
+def voxels(panel) -> np.ndarray:
+    return slicer.util.arrayFromVolume(panel.parameters.result).copy()
+
+
+def assert_consistent(panel) -> None:
+    """Preview, session, volume, segments and table are of one plan."""
+    session, result = panel.live.session, panel.parameters.result
+    assert session.shows(plan_of(panel.parameters.preview))
+    assert records(result) == session.records
+    numbers = [node.number for node in session.plan.nodes]
+    segments = result.GetNodeReference(TO_SEGMENTATION).GetSegmentation()
+    assert sorted(segments.GetSegmentIDs()) == sorted(map(segment_id, numbers))
+    assert panel.ui.resultsTable.rowCount == panel.ui.previewTable.rowCount == len(numbers)
+    drawn = result.GetNodeReference(TO_CT)
+    wanted = slicer.util.arrayFromVolume(drawn).copy()
+    for piece in session.painted.pieces:
+        piece.put_into(wanted[piece.box])
+    assert np.array_equal(voxels(panel), wanted)
+
+
+@pytest.mark.slow
+def test_drag_resize_look_vary_remove_undo_redo(host, live, pictures):
+    panel, ui = live, live.ui
+    preview, red, states = panel.parameters.preview, host.views["Red"], [voxels(live)]
+    host.click_cell(ui.previewTable, 0, 0)
+    before = np.array(preview.GetNthControlPointPositionWorld(0))
+    red.drag(tuple(before), tuple(before + (0, -2, 0)))
+    settle(host, panel)
+    assert not panel.status.failed, ui.messageLabel.text
+    moved = np.array(planned(preview)[0].center_ras_mm)
+    assert np.allclose(moved, before + (0, -2, 0), atol=1.5)
+    states.append(voxels(panel))
+
+    size = planned(preview)[0].long_axis_mm
+    red.wheel(tuple(moved), -2)
+    assert planned(preview)[0].long_axis_mm == pytest.approx(size - 1.0, abs=0.06)
+    assert QtWidgets.QToolTip.text().startswith(f"LN 1: {size - 1:.1f} x ")
+    settle(host, panel)
+    states.append(voxels(panel))
+    slice_shown = red.mrmlSliceNode().GetSliceOffset()
+    assert slice_shown == pytest.approx(before[2], abs=1.6), "the wheel was the node's"
+
+    ui.nodeLookBox.setCurrentIndex(1)
+    ui.nodeLookBox.activated.emit(1)
+    settle(host, panel)
+    assert records(panel.parameters.result)[0].appearance == "suspicious"
+    host.click(ui.varyButton)
+    settle(host, panel)
+    assert planned(preview)[0].variant == 1
+    host.screenshot(pictures / "live_400.png", 400)
+    host.click(ui.deleteButton)
+    settle(host, panel)
+    assert [node.number for node in planned(preview)] == [2, 3]
+    assert_consistent(panel)
+    assert ui.messageLabel.text == "LN 1 removed."
+
+    assert not ui.redoEditButton.enabled
+    for _ in range(3):
+        host.click(ui.undoEditButton)
+    assert np.array_equal(voxels(panel), states[2])
+    host.click(ui.undoEditButton)
+    assert np.array_equal(voxels(panel), states[1])
+    host.click(ui.undoEditButton)
+    assert np.array_equal(voxels(panel), states[0]) and not ui.undoEditButton.enabled
+    assert_consistent(panel)
+    host.click(ui.redoEditButton)
+    assert np.array_equal(voxels(panel), states[1])
+    assert_consistent(panel)
+
+
+@pytest.mark.slow
+def test_a_click_adds_a_node_or_says_why_not(host, live, pictures):
+    panel, ui, red = live, live.ui, host.views["Red"]
+    preview, before = panel.parameters.preview, voxels(live)
+    there = planned(preview)[1].center_ras_mm
+    host.click_cell(ui.previewTable, 1, 0)
+    host.click(ui.deleteButton)
+    settle(host, panel)
+    host.choose(ui.lawBox, "One size")
+    ui.previewPlaceWidget.placeModeEnabled = True
+    host.turn()
+    red.go_to(there)
+    host.turn()
+    red.click(there)
+    settle(host, panel)
+    assert not panel.status.failed, ui.messageLabel.text
+    new = planned(preview)[-1]
+    assert new.number == 4 and np.linalg.norm(np.array(new.center_ras_mm) - there) < 5 + 3 * 3**0.5
+    assert_consistent(panel)
+    host.screenshot(pictures / "live_added_700.png", 700)
+
+    after = voxels(panel)
+    ui.previewPlaceWidget.placeModeEnabled = True
+    red.go_to(IN_BONE)
+    host.turn()
+    red.click(IN_BONE)
+    settle(host, panel)
+    assert panel.status.failed and "no room for a lymph node" in ui.messageLabel.text.lower()
+    assert QtWidgets.QToolTip.text() == ui.messageLabel.text
+    assert np.array_equal(voxels(panel), after) and not np.array_equal(after, before)
+    assert_consistent(panel)
+
+
+@pytest.mark.slow
+def test_what_is_refused_goes_back(host, live):
+    panel, preview, before = live, live.parameters.preview, voxels(live)
+    host.click_cell(panel.ui.previewTable, 0, 0)
+    was = planned(preview)
+    preview.SetNthControlPointPositionWorld(0, *IN_BONE)
+    settle(host, panel)
+    assert panel.status.failed and "LN 1" in panel.ui.messageLabel.text
+    assert planned(preview) == was and np.array_equal(voxels(panel), before)
+    assert_consistent(panel)
+
+
+@pytest.mark.slow
+def test_slicers_own_undo_is_used_where_it_is_on(host, live):
+    panel, scene, before = live, slicer.mrmlScene, voxels(live)
+    scene.SetUndoOn()
+    try:
+        host.click_cell(panel.ui.previewTable, 0, 0)
+        host.click(panel.ui.varyButton)
+        settle(host, panel)
+        varied = voxels(panel)
+        assert not np.array_equal(varied, before)
+        scene.Undo()
+        settle(host, panel)
+        assert np.array_equal(voxels(panel), before)
+        assert_consistent(panel)
+        host.click(panel.ui.redoEditButton)
+        settle(host, panel)
+        assert np.array_equal(voxels(panel), varied)
+    finally:
+        scene.SetUndoOff()
+        scene.ClearUndoStack()
+
+
+@pytest.mark.slow
+def test_it_begins_with_an_empty_ct_and_ends_where_another_is_chosen(host, live):
+    panel, ui = live, live.ui
+    there = planned(panel.parameters.preview)[0].center_ras_mm
+    host.click(ui.liveCheckBox)
+    assert panel.live.session is None and ui.undoAllButton.enabled
+    host.answers.append(True)
+    host.click(ui.clearButton)
+    host.click(ui.liveCheckBox)
+    finish(host, panel)
+    assert panel.live.session.plan.nodes == () and ui.resultsTable.rowCount == 0
+    ui.previewPlaceWidget.placeModeEnabled = True
+    host.views["Red"].go_to(there)
+    host.turn()
+    host.views["Red"].click(there)
+    settle(host, panel)
+    ui.previewPlaceWidget.placeModeEnabled = False
+    assert not panel.status.failed, ui.messageLabel.text
+    assert ui.resultsTable.rowCount == 1
+    assert_consistent(panel)
+    assert not ui.undoAllButton.enabled, "lymph nodes are removed in the preview"
+    set_plan(panel.parameters.preview, plan_of(panel.parameters.preview))
+    settle(host, panel)
+    panel.parameters.result = None
+    host.turn()
+    assert panel.live.session is None and not ui.liveCheckBox.checked
