@@ -14,6 +14,7 @@ from PySide6 import QtWidgets  # noqa: E402
 from LNGenLib.mrml.markups import plan_of, planned, set_plan  # noqa: E402
 from LNGenLib.mrml.results import TO_CT, TO_SEGMENTATION, records  # noqa: E402
 from LNGenLib.mrml.segmentations import segment_id  # noqa: E402
+from LNGenLib.mrml.surfaces import TO_SURFACES  # noqa: E402
 
 IN_BONE = (0.0, -78.0, 0.0)  # RAS mm
 
@@ -70,6 +71,8 @@ def test_drag_resize_look_vary_remove_undo_redo(host, live, pictures):
     moved = np.array(planned(preview)[0].center_ras_mm)
     assert np.allclose(moved, before + (0, -2, 0), atol=1.5)
     states.append(voxels(panel))
+    shapes = preview.GetNodeReference(TO_SURFACES).GetDisplayNode()
+    assert not shapes.GetVisibility2D(), "what is painted would be covered"
 
     size = planned(preview)[0].long_axis_mm
     red.wheel(tuple(moved), -2)

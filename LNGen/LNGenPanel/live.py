@@ -72,6 +72,7 @@ class LiveSection(Section):
     def stop(self) -> None:
         """Paint no changes any more; what is painted stays."""
         self.session, self._of, self._painting = None, (), False
+        self.preview.showShapes(True)
         self.preview.live = self.results.live = False
         self._wheel.stop()
 
@@ -130,6 +131,7 @@ class LiveSection(Section):
     def _present(self, painted) -> None:
         numbers = [node.number for node in painted.plan.nodes]
         self.preview.showPlan(painted.plan, dict(zip(numbers, painted.surfaces)))
+        self.preview.showShapes(False)
 
     def _step(self, name: str) -> None:
         """Undo or redo an edit: by Slicer's own where that is on, else by the session's."""

@@ -134,6 +134,12 @@ class PreviewSection(Section, VTKObservationMixin):
         for node in filter(None, (self.observed, shapes)):
             node.GetDisplayNode().SetVisibility(visible)
 
+    def showShapes(self, visible: bool) -> None:
+        """Show or hide the shapes' outlines in the slices, which cover what is painted."""
+        shapes = self.observed and self.observed.GetNodeReference(TO_SURFACES)
+        if shapes:
+            shapes.GetDisplayNode().SetVisibility2D(visible)
+
     def complete(self) -> None:
         """Ask for the shapes of added points, once, as soon as no job runs."""
         preview = self.observed
@@ -246,6 +252,7 @@ class PreviewSection(Section, VTKObservationMixin):
 
     def _onDrag(self, _preview, _event) -> None:
         self.dragging = True
+        self.showShapes(True)
 
     def _onAdded(self, _preview, _event) -> None:
         """Make lymph nodes of new points; what may ask the user waits until the mouse is done."""

@@ -42,12 +42,12 @@ class Wheel:
 
     def _onWheel(self, interactor, event: str) -> None:
         point = self._point()
-        if point is None:
+        node = None if point is None else planned_at(self.preview.observed, point)
+        if node is None:  # as a point is that follows the mouse to be placed
             return
         for observed, tag in self._observed:  # no view gets it
             if observed is interactor:
                 interactor.GetCommand(tag).SetAbortFlag(1)
-        node = planned_at(self.preview.observed, point)
         self.preview.resize(point, node.long_axis_mm + EVENTS[event])
         node = planned_at(self.preview.observed, point)
         ratios = {record.label: record.axis_ratio for record in self._session.records}

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ["OMP_NUM_THREADS"] = "1"  # of the worker, which inherits it
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the worker, which inherits it
 
 import numpy as np
 import typer

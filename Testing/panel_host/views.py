@@ -196,12 +196,20 @@ class SliceView(View):
 
     def drag(self, ras: tuple[float, float, float], to_ras: tuple[float, float, float]) -> None:
         """Press at a point, move to another in steps, release."""
+        self.drag_to(ras, to_ras)
+        self.release(to_ras)
+
+    def drag_to(self, ras: tuple[float, float, float], to_ras: tuple[float, float, float]) -> None:
+        """Press at a point, move to another in steps."""
         start, end = self.to_pixel(ras), self.to_pixel(to_ras)
         QTest.mouseMove(self, start)
         QTest.mousePress(self, Qt.LeftButton, Qt.NoModifier, start)
         for step in range(1, 11):
             QTest.mouseMove(self, start + (end - start) * step / 10)
-        QTest.mouseRelease(self, Qt.LeftButton, Qt.NoModifier, end)
+
+    def release(self, ras: tuple[float, float, float]) -> None:
+        """Release the button over a point."""
+        QTest.mouseRelease(self, Qt.LeftButton, Qt.NoModifier, self.to_pixel(ras))
 
     def mrmlSliceNode(self) -> slicer.vtkMRMLSliceNode:
         return self.node
