@@ -14,7 +14,17 @@ from mkdocs.structure.files import File
 DOORS = "slicer", "command", "python", "monai", "server", "training", "study"
 SECTIONS = {
     "Start": tuple(f"start_{door}" for door in DOORS),
-    "Use": ("gallery", "users", "checks", "slicer", "placement", "dicom", "datasets", "speed"),
+    "Use": (
+        "gallery",
+        "users",
+        "checks",
+        "slicer",
+        "live",
+        "placement",
+        "dicom",
+        "datasets",
+        "speed",
+    ),
     "Train": ("training", "segmentation", "table1", "evaluation", "study", "measured"),
     "Serve": ("server",),
     "Develop": ("developers", "paper"),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import SimpleITK as sitk
@@ -94,32 +93,20 @@ def paint_nodes(
     seed: int,
     model: TextureModel,
     steps: int = STEPS,
-    progress: Progress = SILENT,
     means: Sequence[float] | None = None,
-    numbers: Sequence[int] | None = None,
     traits: ScanTraits | None = None,
-    enhancement: Enhancement | None = None,
-    looks: Sequence[Appearance] | None = None,
 ) -> Painting:
     """Paint `nodes` into the CT `hu` (z, y, x; not modified); each depends on the seed and its
-    number, from 0, which is its place in `nodes` where there are no `numbers`.
+    place in `nodes`. Their tissue is as even as it is made, and no strands lie round them.
 
-    `means` are the wanted mean HU of the nodes; without them they are drawn by the scan's phase,
-    or by `enhancement` where it is given. Without `looks` their tissue is as even as it is
-    made, and no strands lie round them.
+    `means` are the wanted mean HU of the nodes; without them they are drawn by the scan's phase.
     `traits` are those of `measure_scan`, where they are known already.
     """
-    traits = traits or measure_scan(hu, nodes[0].spacing)
-    progress.stage("texture", steps)
-    numbers = range(len(nodes)) if numbers is None else numbers
+    traits, numbers = traits or measure_scan(hu, nodes[0].spacing), range(len(nodes))
     if means is None:
-        kinds = [look.appearance for look in looks] if looks else None
-        means = draw_means(traits.phase, numbers, seed, enhancement, kinds)
-    with ThreadPoolExecutor(1) as beside:  # while networks leave a CPU idle
-        noises = beside.map(partial(noise_near, hu), nodes)
-        tissues = make_tissues(hu, nodes, means, seed, model, numbers, looks, steps, progress)
-        noise = list(noises)
-    return blend_all(hu, nodes, tissues, means, seed, traits, numbers, looks, progress, noise)
+        means = draw_means(traits.phase, numbers, seed)
+    tissues = make_tissues(hu, nodes, means, seed, model, numbers, None, steps)
+    return blend_all(hu, nodes, tissues, means, seed, traits, numbers)
 
 
 def make_tissues(
@@ -166,13 +153,10 @@ def blend_all(
     traits: ScanTraits,
     numbers: Sequence[int],
     looks: Sequence[Appearance] | None = None,
-    progress: Progress = SILENT,
-    noises: Sequence[Noise] | None = None,
 ) -> Painting:
     """Paint `nodes` of known tissue, of these mean HU, into `hu` (z, y, x; not modified); with
-    strands round those that look irregular. `noises` are those of `noise_near`, where known."""
-    progress.stage("painting", len(nodes))
-    noises = noises or [noise_near(hu, node) for node in nodes]
+    strands round those that look irregular."""
+    noises = [noise_near(hu, node) for node in nodes]
     seen: list[float] = []
     painting, spread = Painting(hu, [], means, noises, seen), traits.edge_spread
     for k, (node, tissue) in enumerate(zip(nodes, tissues, strict=True)):
@@ -181,7 +165,6 @@ def blend_all(
         old = with_pieces(hu[brush.box], brush.box, painting.nodes)
         irregular = bool(looks and looks[k].irregular)
         painting.nodes.append(brush.blend(old, seed, numbers[k], irregular))
-        progress.step(k + 1, len(nodes))
     return painting
 
 
