@@ -157,6 +157,43 @@ def test_what_is_refused_goes_back(host, live):
 
 
 @pytest.mark.slow
+def test_what_is_changed_while_another_edit_is_painted_follows(host, live):
+    panel, preview = live, live.parameters.preview
+    first, second, third = planned(preview)
+    host.click_cell(panel.ui.previewTable, 0, 0)
+    host.click(panel.ui.varyButton)
+    host.wait(lambda: panel.jobs.running is not None, 5, "the first")
+    moved = np.array(third.center_ras_mm) + (0.0, 0.4, 0.0)
+    preview.SetNthControlPointPositionWorld(2, *moved)
+    host.click_cell(panel.ui.previewTable, 1, 0)
+    host.click(panel.ui.deleteButton)
+    assert panel.jobs.running is not None, "all of this is to come while the first is painted"
+    settle(host, panel)
+    host.wait(lambda: panel.live.session.shows(plan_of(preview)), PATIENCE, "the others")
+    settle(host, panel)
+    assert [node.number for node in planned(preview)] == [1, 3]
+    assert planned(preview)[0].variant == first.variant + 1
+    assert np.allclose(planned(preview)[1].center_ras_mm, moved)
+    assert_consistent(panel)
+
+
+@pytest.mark.slow
+def test_an_edit_that_is_canceled_is_taken_back(host, live):
+    panel, preview, before = live, live.parameters.preview, voxels(live)
+    was = planned(preview)
+    host.click_cell(panel.ui.previewTable, 0, 0)
+    host.click(panel.ui.varyButton)
+    host.wait(lambda: panel.jobs.running is not None, 5, "the edit")
+    host.click(panel.ui.generateButton)  # which is Cancel now
+    settle(host, panel)
+    assert planned(preview) == was and np.array_equal(voxels(panel), before)
+    host.click(panel.ui.varyButton)
+    settle(host, panel)
+    assert planned(preview)[0].variant == 1 and not np.array_equal(voxels(panel), before)
+    assert_consistent(panel)
+
+
+@pytest.mark.slow
 def test_slicers_own_undo_is_used_where_it_is_on(host, live):
     panel, scene, before = live, slicer.mrmlScene, voxels(live)
     scene.SetUndoOn()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from typing import Any
 
 import qt
@@ -10,10 +11,12 @@ import slicer
 from slicer.i18n import tr as _
 
 from LNGenLib.errors import InputError
-from LNGenLib.mrml.live import Change
+from LNGenLib.mrml.live import Change, originals_under
 from LNGenLib.mrml.markups import plan_of, to_preview
 from LNGenLib.mrml.results import TO_CT, add_result
+from LNGenLib.synthesis.painted import Painted
 from LNGenLib.synthesis.plan import Plan
+from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.synthesis.session import Session
 from LNGenPanel.backend import BackendSection
 from LNGenPanel.jobs import Jobs
@@ -46,7 +49,9 @@ class LiveSection(Section):
         self.location, self.preview, self.results = location, preview, results
         self.session: Session | None = None
         self._of: tuple[slicer.vtkMRMLNode, ...] = ()  # CT, preview and volume of the session
-        self._painting = False  # whether the job that runs paints an edit
+        self._shown = Painted(Plan(SynthesisRequest(), (), None))  # what the volume shows
+        self._sent: Plan | None = None  # what the job that runs paints
+        self._lock = threading.Lock()
         self._wheel = Wheel(preview)
         ui.liveCheckBox.connect("clicked(bool)", self._onLive)
         ui.undoEditButton.connect("clicked(bool)", lambda *_clicked: self._step("undo"))
@@ -71,7 +76,7 @@ class LiveSection(Section):
 
     def stop(self) -> None:
         """Paint no changes any more; what is painted stays."""
-        self.session, self._of, self._painting = None, (), False
+        self.session, self._of, self._sent = None, (), None
         self.preview.showShapes(True)
         self.preview.live = self.results.live = False
         self._wheel.stop()
@@ -79,10 +84,9 @@ class LiveSection(Section):
     def ended(self, message: str | None) -> None:
         """A job is over, `message` says how, as `Jobs` has it. An edit that failed or was canceled
         is taken back; what was changed meanwhile follows."""
-        failed = self._painting and message is not None
-        self._painting = False
-        if failed and self.session is not None:
-            self._present(self.session.painted)
+        sent, self._sent = self._sent, None
+        if sent is not None and message is not None and self.session is not None:
+            self._present(self._shown, sent)
         self.follow()
 
     def follow(self) -> None:
@@ -103,34 +107,47 @@ class LiveSection(Section):
         if session.shows(plan):
             return
 
+        shown = self._shown
+
         def work(progress):
-            before = session.painted
-            try:
-                session.show(plan, fit, progress)
-            except InputError as error:
-                return error  # said at the cursor, too
-            return Change.between(session.scan, before, session.painted)
+            with self._lock:  # one that was canceled may not have ended yet
+                try:
+                    session.show(plan, fit, progress)
+                except InputError as error:
+                    return error  # said at the cursor, too
+                return Change.between(session.scan, shown, session.painted)
 
         def done(outcome):
             if isinstance(outcome, InputError):
                 qt.QToolTip.showText(qt.QCursor.pos(), sentence(str(outcome)))
                 raise outcome
-            self._show(outcome)
+            self._show(outcome, plan)
 
         with self.status.saying():
             self.jobs.start(work, done)
-            self._painting = True
+            self._sent = plan
 
-    def _show(self, change: Change) -> None:
-        """Show a change in the volume, and the preview as it was painted."""
-        self._present(self.session.painted)
+    def _show(self, change: Change, sent: Plan) -> None:
+        """Show a change in the volume, and the preview as it was painted of what was `sent`."""
+        self._shown = change.after
+        self._present(change.after, sent)
         change.show(self._of[-1])
         self.results.update()
         self.status.say(edited(change.before, change.after))
 
-    def _present(self, painted) -> None:
-        numbers = [node.number for node in painted.plan.nodes]
-        self.preview.showPlan(painted.plan, dict(zip(numbers, painted.surfaces)))
+    def _present(self, painted: Painted, sent: Plan) -> None:
+        """Let the preview be what is painted, but for what was changed since it was `sent`."""
+        now = {node.number: node for node in painted.plan.nodes}
+        asked = {node.number: node.unnamed for node in sent.nodes}
+        kept = []
+        for node in plan_of(self.parameters.preview).nodes:
+            changed = asked.get(node.number) != node.unnamed
+            new = node if changed else now.get(node.number)
+            kept += [] if new is None else [new]
+        there = {node.number for node in kept}
+        kept += [now[number] for number in now if number not in there | asked.keys()]
+        surfaces = dict(zip(now, painted.surfaces))
+        self.preview.showPlan(dataclasses.replace(painted.plan, nodes=tuple(kept)), surfaces)
         self.preview.showShapes(False)
 
     def _step(self, name: str) -> None:
@@ -140,10 +157,10 @@ class LiveSection(Section):
             getattr(scene, name.capitalize())()
             self.follow()
             return
-        before = session.painted
         getattr(session, name)()
         with self.status.saying():
-            self._show(Change.between(session.scan, before, session.painted))
+            plan = plan_of(self.parameters.preview)
+            self._show(Change.between(session.scan, self._shown, session.painted), plan)
         self.update()
 
     def _onLive(self, on: bool) -> None:
@@ -157,9 +174,7 @@ class LiveSection(Section):
         def work(progress):
             painter = self.jobs.backend.painter(choice, inputs.scan())
             session = Session(painter.scan, plan, None, painter, progress)
-            blank = dataclasses.replace(session.painted, pieces=(), records=(), plan=plan)
-            originals = Change.between(session.scan, blank, session.painted).originals
-            return session, session.result(), originals
+            return session, session.result(), originals_under(session.scan, session.painted)
 
         def done(outcome):
             session, result, originals = outcome
@@ -167,8 +182,9 @@ class LiveSection(Section):
             checkThere(preview)
             parameters.result = add_result(ct, result, originals)
             self.session, self._of = session, (ct, preview, parameters.result)
+            self._shown = session.painted
             self.preview.live = self.results.live = True
-            self._present(session.painted)
+            self._present(session.painted, plan)
             self._wheel.start(session)
             self.results.update()
             self.status.say(_("Live: drag, resize or add lymph nodes; each is painted at once."))

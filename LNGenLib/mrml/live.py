@@ -11,7 +11,6 @@ import slicer
 from scipy.spatial import KDTree
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.grid import common
 from LNGenLib.image.pieces import Piece
 from LNGenLib.mrml.originals import Originals, keep
@@ -43,9 +42,8 @@ class Change:
     @classmethod
     def between(cls, scan: Scan, before: Painted, after: Painted) -> Change:
         """What is to be shown where `before` is."""
-        hu, own = (sitk.GetArrayViewFromImage(image) for image in (scan.hu, scan.ct))
-        pieces = changes(hu, before, after)
-        return cls(pieces, before, after, _originals(own, after, array_spacing(scan.ct)))
+        pieces = changes(sitk.GetArrayViewFromImage(scan.hu), before, after)
+        return cls(pieces, before, after, originals_under(scan, after))
 
     def show(self, volume: slicer.vtkMRMLScalarVolumeNode) -> None:
         """Change a result's volume, segments, table and records; lymph nodes that are the same in
@@ -85,8 +83,9 @@ class Change:
                 put_segment(segmentation, volume, segment_of(record), own, piece.box)
 
 
-def _originals(hu: np.ndarray, painted: Painted, spacing: np.ndarray) -> Originals:
-    """The `hu` (z, y, x; spacing in mm) under a painting's lymph nodes."""
+def originals_under(scan: Scan, painted: Painted) -> Originals:
+    """The HU of a scan under a painting's lymph nodes."""
+    hu, spacing = sitk.GetArrayViewFromImage(scan.ct), scan.spacing
     places, labels = [np.zeros(0, int)], [np.zeros(0, np.uint16)]
     for piece in painted.pieces:
         own = labels_in(piece.box, painted)
