@@ -314,6 +314,13 @@ def test_unusable_data_sets_are_refused_by_name(layout, tmp_path):
         read_cases(pairs if pairs.exists() else folder)
 
 
+def test_one_ct_is_refused_by_what_would_do(tmp_path):
+    write(tmp_path / "ct.nii.gz", HU)
+    with pytest.raises(InputError, match="ct.nii.gz is one file: give the folder"):
+        read_cases(tmp_path / "ct.nii.gz")
+    assert [case.id for case in read_cases(tmp_path)] == [tmp_path.name]
+
+
 def test_unusable_voxels_are_refused_by_name(tmp_path):
     lnq(tmp_path)
     write(tmp_path / "lnq2023-train-0001-seg.nrrd", LABELS[:2])

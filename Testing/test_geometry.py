@@ -13,6 +13,7 @@ from LNGenLib.image.geometry import (
     box_mask,
     extract_patch,
     index_to_ras,
+    ras_bounds,
     ras_to_index,
 )
 
@@ -65,6 +66,15 @@ def test_ras_of_an_oblique_direction():
         spacing=(2, 1, 1), direction=Rotation.from_euler("z", 30, degrees=True).as_matrix()
     )
     assert index_to_ras(oblique, np.array([0, 0, 1])) == pytest.approx([-np.sqrt(3), -1, 0])
+
+
+def test_bounds_are_those_of_all_corners():
+    upside_down = image((3, 4, 5), (1, 1, 2), (0, 0, 100), np.diag([1, -1, -1]))
+    assert ras_bounds(upside_down) == pytest.approx(np.array([[-2, 0], [0, 3], [92, 100]]))
+    turned = Rotation.from_euler("z", 45, degrees=True).as_matrix()
+    half = np.sqrt(0.5)
+    bounds = np.array([[-half, half], [-2 * half, 0], [0, 0]])
+    assert ras_bounds(image((2, 2, 1), direction=turned)) == pytest.approx(bounds)
 
 
 def test_permuted_axes_are_not_confused_with_their_transpose():

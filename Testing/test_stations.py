@@ -136,7 +136,7 @@ def test_missing_labels_make_stations_unavailable_with_the_reason(phantom):
     vessels = [name for name in NUMBERS if name.startswith("iliac")]
     known = read_stations(phantom.ct, without_labels(phantom, *vessels, "aorta"))
     for name in ("internal iliac", "external iliac", "common iliac", "inguinal"):
-        assert "iliac vessels (65-68)" in known.stations.unavailable[name]
+        assert "iliac vessels (labels 65-68)" in known.stations.unavailable[name]
     with pytest.raises(InputError, match="external iliac: no iliac vessels .* give the anatomy"):
         find_region(phantom.ct, without_labels(phantom, *vessels), stations=["external iliac"])
 

@@ -29,6 +29,11 @@ def read_cases(path: str | Path, classes: Sequence[str] = ()) -> list[Case]:
     if not path.exists():
         raise InputError(f"{path} does not exist: check the path")
     found = next(filter(None, (reader(path) for reader in READERS)), None)
+    if found is None and path.is_file():
+        raise InputError(
+            f"{path} is one file: give the folder of your CTs, or a CSV with the columns image and "
+            "label"
+        )
     if found is None:
         raise InputError(
             f"{path} holds no cases: give an nnU-Net, MSD, MEPLYv2, LNQ2023, ULS23 or "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -50,6 +51,13 @@ def ras_coordinate(image: sitk.Image, axis: int) -> np.ndarray:
         if abs(step) * size > 1e-6:
             total = total + np.moveaxis((step * np.arange(size)).reshape(-1, 1, 1), 0, k)
     return total
+
+
+def ras_bounds(image: sitk.Image) -> np.ndarray:
+    """The lowest and the highest R, A and S (3, 2) in mm of voxels' centers."""
+    ends = ((0, size - 1) for size in image.GetSize()[::-1])
+    corners = index_to_ras(image, np.array(list(itertools.product(*ends))))
+    return np.stack([corners.min(0), corners.max(0)], 1)
 
 
 def box_mask(image: sitk.Image, box: Sequence[float]) -> np.ndarray:

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.body import inner_part, outside_of
-from LNGenLib.image.geometry import array_spacing, ras_to_index
+from LNGenLib.image.geometry import array_spacing, ras_bounds, ras_to_index
 from LNGenLib.image.grid import (
     Box,
     coarse_steps,
@@ -113,7 +113,9 @@ def find_region(
     if region is None:
         return at_stations(ct, read_stations(ct, anatomy, tumor), stations, tumor)
     if not region.any():
-        raise InputError("the region holds no voxel of the CT: check the mask or the box (RAS mm)")
+        raise InputError(
+            f"the region holds no voxel of the CT, {_ras_range(ct)}: check the mask or the box"
+        )
     check_no_tumor(tumor)
     spacing = array_spacing(ct)
     box = surroundings(region, MARGIN, spacing)
@@ -272,8 +274,9 @@ def _wanted_stations(anatomy: Anatomy, wanted: Sequence[str]) -> CandidateRegion
         names = (station.name for station in STATIONS if station.name in missing)
         why = "; ".join(f"{name}: {reasons[name]}" for name in names)
         raise NoPlace(
-            f"no place for lymph nodes at {kind} stations ({why}): give the anatomy "
-            "(`lngen anatomy` makes it), other stations, or a box, a mask or points"
+            f"no place for lymph nodes at {kind} stations ({why}): if the CT shows them, give the "
+            "anatomy (`lngen anatomy` makes it); if not, other stations, or a box, a mask or "
+            "points (--region-box, --region-mask, --points)"
         )
     return region
 
@@ -288,9 +291,16 @@ def inside_ct(ct: sitk.Image, point: Sequence[float]) -> np.ndarray:
     index = ras_to_index(ct, np.array(point, float))
     if (index < -0.5).any() or (index > np.array(ct.GetSize()[::-1]) - 0.5).any():
         raise InputError(
-            f"point {tuple(point)} (RAS mm) lies outside of the CT: is it in LPS, or of another CT?"
+            f"point {tuple(point)} lies outside of the CT, {_ras_range(ct)}: is it in LPS, or of "
+            "another CT?"
         )
     return index
+
+
+def _ras_range(ct: sitk.Image) -> str:
+    """Where the CT lies, for messages."""
+    sides = zip("RAS", ras_bounds(ct))
+    return ", ".join(f"{side} {low:.0f} to {high:.0f}" for side, (low, high) in sides) + " mm"
 
 
 def tissue(

@@ -86,17 +86,17 @@ def _key(name: str) -> str:
     return name.lower().replace("-", " ").replace("_", " ")
 
 
-NO_ILIAC = "no iliac vessels (65-68) with a bifurcation are known"
+NO_ILIAC = "no iliac vessels (labels 65-68) with a bifurcation are known"
 MISSING = {
-    "rectum": "no rectum is known: it takes the colon (20) before the sacrum (25)",
+    "rectum": "no rectum is known: it takes the colon (label 20) before the sacrum (label 25)",
     "superior rectal artery": "no rectum is known that it could lead to",
     "internal iliac vessels": NO_ILIAC,
     "external iliac vessels": NO_ILIAC,
     "common iliac vessels": NO_ILIAC,
-    "hips": "no hip bones (77, 78) are known",
-    "sacrum": "no sacrum (25) is known",
-    "great vessels": "neither aorta (52) nor vena cava (63) is known",
-    "femoral vessels": "no iliac vessels (65-68) below the femoral heads are known",
+    "hips": "no hip bones (labels 77, 78) are known",
+    "sacrum": "no sacrum (label 25) is known",
+    "great vessels": "neither aorta (label 52) nor vena cava (label 63) is known",
+    "femoral vessels": "no iliac vessels (labels 65-68) below the femoral heads are known",
 }
 
 
@@ -135,7 +135,7 @@ def map_stations(marks: Landmarks, fat: np.ndarray, pelvic: np.ndarray | None = 
             unavailable[each.name] = MISSING[each.landmark]
             continue
         if each.facing == "inside" and TOPS not in marks.heights:
-            unavailable[each.name] = "no femoral heads (75, 76) are known"
+            unavailable[each.name] = "no femoral heads (labels 75, 76) are known"
             continue
         box, off = _reached(marks, each)
         nearer = off / each.reach < best[box]
