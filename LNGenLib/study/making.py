@@ -21,17 +21,18 @@ from LNGenLib.image.io import to_array
 from LNGenLib.image.noise import measure_noise
 from LNGenLib.progress import Progress
 from LNGenLib.segmentation.preparing import resampled
-from LNGenLib.study.answers import KEY, MACHINE, REAL, SYNTHETIC
-from LNGenLib.study.machine import read_by_machine
+from LNGenLib.study.answers import KEY, MACHINE, REAL, SURROUNDINGS, SYNTHETIC
+from LNGenLib.study.machine import read_by_machine, read_surroundings
 from LNGenLib.study.page import Crop, as_gray, write_page
-from LNGenLib.study.twins import Twins, paint_twins
+from LNGenLib.study.twins import Painted, Twins, paint_twins
 from LNGenLib.synthesis.models import Models
 from LNGenLib.texture.dataset import LabeledScan
 
 FIELD = 50.0  # mm, across a crop
 FINEST = np.array((0.8, 0.6, 0.6))  # mm (z, y, x): finer scans would make the page too large
 LEAST_CASES = 6  # of fewer the machine has none to learn from
-PAGE, MACHINES = "reader.html", "machine.json"
+PAGE, BLIND = "reader.html", "surroundings.json"
+MACHINES = {MACHINE: "machine.json", SURROUNDINGS: BLIND}
 
 
 class _Shown(NamedTuple):
@@ -46,9 +47,9 @@ def make_study(
     cases: Sequence[Case], output: Path, count: int, seed: int, models: Models, progress: Progress
 ) -> dict[str, str]:
     """Write a study of `count` cases, half of them painted, to the folder `output`: the page for
-    readers, the key, which readers must not see, and the answers of a machine.
+    readers, the key, which readers must not see, and the answers of two machines.
 
-    Scans take turns, each gives as many as the others as far as it has them. Returns why scans are
+    Each scan gives as many as the others, as far as they have them. Returns why scans are
     left out that can't be used. Raises InputError for an odd or small count, where the scans have
     too few nodes, and where the folder holds a study.
     """
@@ -58,36 +59,59 @@ def make_study(
         raise InputError(
             f"{count} cases: give an even number, half are painted, of {LEAST_CASES} at least"
         )
-    wanted, left_out = count // 2, dict[str, str]()
+    painted, left_out = _paint_all(cases, count // 2, seed, models, progress)
     found: list[Twins] = []
     shown: list[_Shown] = []
     noise: dict[str, float] = {}
+    for case, one in painted:
+        scan = LabeledScan(to_array(one.ct), array_spacing(one.ct), None)
+        noise[case.id] = measure_noise(scan.hu, scan.between(*MUSCLE)).level
+        for pair, twin in enumerate(one.twins, len(found)):
+            each = (twin.real, None), (twin.painted, twin.record)
+            shown += [_show(one.ct, case, node, pair, record) for node, record in each]
+        found += one.twins
+    if 2 * len(found) < count:
+        raise InputError(
+            f"only {2 * len(found)} real lymph nodes, or bodies like some, have one alike in their "
+            f"scan and could be painted over: give more scans, or ask for -n {2 * len(found)}"
+        )
+    progress.stage("machines read")
+    seen = [one.voxels for one in shown], [one.spacing for one in shown]
+    axes = [one.about["long_axis_mm"] for one in shown]
+    beliefs = {
+        MACHINE: read_by_machine(found, noise, seed, progress),
+        SURROUNDINGS: read_surroundings(*seen, axes, seed),
+    }
+    with output_folder(output) as folder:
+        _write(folder, shown, beliefs, seed)
+    return left_out
+
+
+def _paint_all(
+    cases: Sequence[Case], wanted: int, seed: int, models: Models, progress: Progress
+) -> tuple[list[tuple[Case, Painted]], dict[str, str]]:
+    """Cases with the pairs of each, `wanted` in all where there are as many, and why others are
+    left out. What some lack, those give that may have more than their share."""
+    painted, left_out = dict[int, Painted](), dict[str, str]()
     order = np.random.default_rng(seed).permutation(len(cases)).tolist()
+    shares = dict.fromkeys(order, 0)
+
+    def missing() -> int:
+        return wanted - sum(len(one.twins) for one in painted.values())
+
     for turn, number in enumerate(order):
-        case = cases[number]
-        share = -(-(wanted - len(found)) // (len(order) - turn))
+        case, shares[number] = cases[number], -(-missing() // (len(order) - turn))
         progress.stage(case.id)
         try:
-            painted = paint_twins(case, share, models, seed, progress)
+            painted[number] = paint_twins(case, shares[number], models, seed, progress)
         except InputError as error:
             left_out[case.id] = str(error)
-            continue
-        scan = LabeledScan(to_array(painted.ct), array_spacing(painted.ct), None)
-        noise[case.id] = measure_noise(scan.hu, scan.between(*MUSCLE)).level
-        for pair, twin in enumerate(painted.twins, len(found)):
-            each = (twin.real, None), (twin.painted, twin.record)
-            shown += [_show(painted.ct, case, one, pair, record) for one, record in each]
-        found += painted.twins
-    if len(found) < wanted:
-        raise InputError(
-            f"only {len(found)} real lymph nodes, or bodies like some, have a place alike in their "
-            f"scan for a painted one: give more scans, or ask for -n {2 * len(found)}"
-        )
-    progress.stage("a machine reads")
-    belief = read_by_machine(found, noise, seed, progress)
-    with output_folder(output) as folder:
-        _write(folder, shown, belief, seed)
-    return left_out
+    for number in painted:
+        if missing() and len(painted[number].twins) == shares[number]:
+            progress.stage(cases[number].id)
+            more = shares[number] + missing()
+            painted[number] = paint_twins(cases[number], more, models, seed, progress)
+    return [(cases[number], one) for number, one in painted.items()], left_out
 
 
 def _show(
@@ -117,7 +141,9 @@ def _show(
     return _Shown(as_gray(to_array(crop)), array_spacing(crop), about)
 
 
-def _write(folder: Path, shown: Sequence[_Shown], belief: np.ndarray, seed: int) -> None:
+def _write(
+    folder: Path, shown: Sequence[_Shown], beliefs: dict[str, np.ndarray], seed: int
+) -> None:
     order = np.random.default_rng([seed, 1]).permutation(len(shown)).tolist()
     names = [f"{k:0{len(str(len(shown)))}d}" for k in range(1, len(shown) + 1)]
     crops = [Crop(name, shown[k].voxels, shown[k].spacing) for name, k in zip(names, order)]
@@ -128,6 +154,7 @@ def _write(folder: Path, shown: Sequence[_Shown], belief: np.ndarray, seed: int)
     software = f"LNGen {__version__}"
     key = {"study": study, "synthetic": True, "software": software, "seed": seed, "cases": about}
     write_json(key, folder / KEY)
-    ratings = REAL + (SYNTHETIC - REAL) * belief[order]
-    answers = [{"case": name, "rating": round(r, 4)} for name, r in zip(names, ratings.tolist())]
-    write_json({"study": study, "reader": MACHINE, "answers": answers}, folder / MACHINES)
+    for reader, belief in beliefs.items():
+        ratings = REAL + (SYNTHETIC - REAL) * belief[order]
+        each = [{"case": name, "rating": round(r, 4)} for name, r in zip(names, ratings.tolist())]
+        write_json({"study": study, "reader": reader, "answers": each}, folder / MACHINES[reader])
