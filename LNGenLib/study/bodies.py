@@ -21,6 +21,7 @@ from LNGenLib.texture.blending import Scanner, within_reach
 from LNGenLib.texture.dataset import Body, LabeledScan
 
 SMALLEST = 3.0  # mm: smaller ones can hardly be seen, real or painted
+LEAST_FAT = 0.7  # share of fat just round bodies that look like lymph nodes
 LEAST_ROUND = 0.2  # of a ball of their long axis, which vessels and sheets do not fill
 NEAR, LEAST_KNOWN = (4.0, 7.0), 0.2  # mm, and the share there that is known to be fat of the body
 
@@ -63,9 +64,8 @@ def claim(claims: np.ndarray, box: Box, mask: np.ndarray, number: int, spacing: 
 def erased(one: Specimen, scanner: Scanner, rng: np.random.Generator) -> np.ndarray:
     """HU (z, y, x, float) of a specimen's box with fat in the place of the body, as the scanner
     shows it; other soft tissue stays."""
-    touching = ndimage.binary_dilation(one.mask, np.ones((3, 3, 3)))
     surroundings = LabeledScan(one.hu, one.spacing, None)
-    other = surroundings.between(SOFT_TISSUE[0], np.inf) & ~touching
+    other = surroundings.between(SOFT_TISSUE[0], np.inf) & ~one.mask
     gone = within_reach(one.mask, one.spacing) & ~other
     fat = surroundings.between(*FAT) & ~gone
     level = np.median(one.hu[fat]) if fat.any() else np.mean(FAT)
@@ -93,7 +93,7 @@ def _bodies(name: str, scan: LabeledScan, ct: sitk.Image) -> list[Specimen]:
         ring = free[one.box][(far > NEAR[0]) & (far <= NEAR[1])]
         body = body_of(one)
         volume, ball = body.mask.sum() * one.spacing.prod(), np.pi / 6 * body.long_axis**3
-        if ring.mean() >= LEAST_KNOWN and volume >= LEAST_ROUND * ball:
+        if one.fat >= LEAST_FAT and ring.mean() >= LEAST_KNOWN and volume >= LEAST_ROUND * ball:
             found.append(specimen_of(name, scan, body))
     return found
 
