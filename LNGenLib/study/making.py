@@ -67,13 +67,13 @@ def make_study(
         scan = LabeledScan(to_array(one.ct), array_spacing(one.ct), None)
         noise[case.id] = measure_noise(scan.hu, scan.between(*MUSCLE)).level
         for pair, twin in enumerate(one.twins, len(found)):
-            each = (twin.real, None), (twin.painted, twin.record)
-            shown += [_show(one.ct, case, node, pair, record) for node, record in each]
+            shown.append(_show(one.ct, case, twin.real, pair, None))
+            shown.append(_show(twin.painted_ct, case, twin.painted, pair, twin.record))
         found += one.twins
     if 2 * len(found) < count:
         raise InputError(
-            f"only {2 * len(found)} real lymph nodes, or bodies like some, have one alike in their "
-            f"scan and could be painted over: give more scans, or ask for -n {2 * len(found)}"
+            f"only {len(found)} real lymph nodes, or bodies like some, could be painted over: give "
+            f"more scans, or ask for -n {2 * len(found)}"
         )
     progress.stage("machines read")
     seen = [one.voxels for one in shown], [one.spacing for one in shown]
@@ -141,10 +141,18 @@ def _show(
     return _Shown(as_gray(to_array(crop)), array_spacing(crop), about)
 
 
+def _order(count: int, seed: int) -> list[int]:
+    """A random order of cases of which pairs are neighbors: first one of each pair, by a coin, then
+    the others, so that a reader who has seen a place has seen many since."""
+    rng = np.random.default_rng([seed, 1])
+    first = np.arange(0, count, 2) + rng.integers(0, 2, count // 2)
+    return [*rng.permutation(first).tolist(), *rng.permutation(first ^ 1).tolist()]
+
+
 def _write(
     folder: Path, shown: Sequence[_Shown], beliefs: dict[str, np.ndarray], seed: int
 ) -> None:
-    order = np.random.default_rng([seed, 1]).permutation(len(shown)).tolist()
+    order = _order(len(shown), seed)
     names = [f"{k:0{len(str(len(shown)))}d}" for k in range(1, len(shown) + 1)]
     crops = [Crop(name, shown[k].voxels, shown[k].spacing) for name, k in zip(names, order)]
     content = b"".join(crop.voxels.tobytes() for crop in crops)
