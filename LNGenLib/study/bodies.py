@@ -15,14 +15,15 @@ from LNGenLib.image.grid import Box
 from LNGenLib.image.hu import FAT, SOFT_TISSUE
 from LNGenLib.image.io import to_array
 from LNGenLib.image.noise import measure_noise
-from LNGenLib.placement.candidate_region import deep
+from LNGenLib.placement.candidate_region import deep, find_region
 from LNGenLib.structure.sizes import LARGEST
 from LNGenLib.texture.blending import Scanner, within_reach
 from LNGenLib.texture.dataset import Body, LabeledScan
 
 SMALLEST = 3.0  # mm: smaller ones can hardly be seen, real or painted
-LEAST_FAT = 0.7  # share of fat just round bodies that look like lymph nodes
+LEAST_FAT = 0.6  # share of fat just round bodies that look like lymph nodes
 LEAST_ROUND = 0.2  # of a ball of their long axis, which vessels and sheets do not fill
+NEAR, LEAST_KNOWN = (4.0, 7.0), 0.2  # mm, and the share there that is known to be fat of the body
 
 
 def find_real(
@@ -82,12 +83,18 @@ def fat_of(scan: LabeledScan) -> Scanner:
 
 
 def _bodies(name: str, scan: LabeledScan, ct: sitk.Image) -> list[Specimen]:
-    """What looks like a lymph node: round bodies with fat round them, beneath the skin's fat."""
-    inside, found = deep(ct), []
-    for one in find_specimens(name, scan, off=~inside):
+    """What looks like a lymph node: round bodies with fat round them, and not stool, say."""
+    region = find_region(ct, None, deep(ct))
+    free = np.zeros(scan.hu.shape, bool)
+    free[region.box] = region.fat.whole() & ~region.forbidden
+    found = []
+    for one in find_specimens(name, scan):
+        far = ndimage.distance_transform_edt(~one.mask, sampling=one.spacing)
+        ring = free[one.box][(far > NEAR[0]) & (far <= NEAR[1])]
         body = _body_of(one)
         volume, ball = body.mask.sum() * one.spacing.prod(), np.pi / 6 * body.long_axis**3
-        if one.fat >= LEAST_FAT and volume >= LEAST_ROUND * ball:
+        known = one.fat >= LEAST_FAT and ring.mean() >= LEAST_KNOWN
+        if known and volume >= LEAST_ROUND * ball:
             found.append(specimen_of(name, scan, body))
     return found
 
