@@ -33,12 +33,12 @@ def read_by_machine(
 def read_surroundings(
     crops: Sequence[np.ndarray],
     spacings: Sequence[np.ndarray],
-    long_axes: Sequence[float],
+    radii: Sequence[float],
     seed: int,
 ) -> np.ndarray:
-    """As `read_by_machine`, by one that does not see the nodes, (2 n,): `crops` (z, y, x) with a
-    node in the middle of each, of these spacings (z, y, x) and long axes in mm."""
-    each = zip(crops, spacings, long_axes, strict=True)
+    """As `read_by_machine`, by one that does not see the nodes, (2 n,): `crops` (z, y, x) of
+    these spacings (z, y, x) in mm, with the node within a radius of mm from the middle of each."""
+    each = zip(crops, spacings, radii, strict=True)
     table = np.array([_surroundings(*one) for one in each])
     truth, pairs = np.arange(len(table)) % 2, np.arange(len(table)) // 2
     forest = RandomForestClassifier(TREES, min_samples_leaf=3, random_state=seed)
@@ -47,11 +47,11 @@ def read_surroundings(
     return belief[:, 1]
 
 
-def _surroundings(crop: np.ndarray, spacing: np.ndarray, long_axis: float) -> np.ndarray:
+def _surroundings(crop: np.ndarray, spacing: np.ndarray, radius: float) -> np.ndarray:
     """What shells round the ball that holds a node show, as gray values and how far they vary."""
     axes = [(np.arange(n) - n // 2) * s for n, s in zip(crop.shape, spacing.tolist())]
     far = np.sqrt(sum(axis**2 for axis in np.meshgrid(*axes, indexing="ij", sparse=True)))
-    off = far - (long_axis / 2 + REACH)
+    off = far - (radius + REACH)
     found = []
     for inner, outer in zip(SHELLS, SHELLS[1:]):
         shell = crop[(off > inner) & (off <= outer)]

@@ -13,7 +13,6 @@ import SimpleITK as sitk
 from LNGenLib import __version__
 from LNGenLib.datasets.case import Case
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.realism.specimens import Specimen
 from LNGenLib.files import output_folder, write_json
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import MUSCLE
@@ -67,8 +66,8 @@ def make_study(
         scan = LabeledScan(to_array(one.ct), array_spacing(one.ct), None)
         noise[case.id] = measure_noise(scan.hu, scan.between(*MUSCLE)).level
         for pair, twin in enumerate(one.twins, len(found)):
-            shown.append(_show(one.ct, case, twin.real, pair, None))
-            shown.append(_show(twin.painted_ct, case, twin.painted, pair, twin.record))
+            shown.append(_show(one.ct, case, twin, pair))
+            shown.append(_show(twin.painted_ct, case, twin, pair, twin.record))
         found += one.twins
     if 2 * len(found) < count:
         raise InputError(
@@ -77,10 +76,10 @@ def make_study(
         )
     progress.stage("machines read")
     seen = [one.voxels for one in shown], [one.spacing for one in shown]
-    axes = [one.about["long_axis_mm"] for one in shown]
+    radii = np.repeat([twin.radius for twin in found], 2).tolist()
     beliefs = {
         MACHINE: read_by_machine(found, noise, seed, progress),
-        SURROUNDINGS: read_surroundings(*seen, axes, seed),
+        SURROUNDINGS: read_surroundings(*seen, radii, seed),
     }
     with output_folder(output) as folder:
         _write(folder, shown, beliefs, seed)
@@ -115,10 +114,11 @@ def _paint_all(
 
 
 def _show(
-    ct: sitk.Image, case: Case, one: Specimen, pair: int, record: dict[str, Any] | None
+    ct: sitk.Image, case: Case, twin: Twins, pair: int, record: dict[str, Any] | None = None
 ) -> _Shown:
-    """The crop with a specimen in its middle, air beyond the scan, and its line of the key."""
-    middle = np.rint(np.argwhere(one.mask).mean(0) + one.start).astype(int)
+    """The crop of `ct` with one of a twin in its middle, the painted one if there is a `record`,
+    air beyond the scan; and its line of the key."""
+    one, middle = twin.real if record is None else twin.painted, twin.middle
     own, shape = array_spacing(ct), np.array(ct.GetSize()[::-1])
     radius = np.ceil(FIELD / 2 / own).astype(int)
     low, high = middle - radius, middle + radius + 1

@@ -58,6 +58,19 @@ class Twins:
     painted_ct: sitk.Image
     record: dict[str, Any]
 
+    @property
+    def middle(self) -> np.ndarray:
+        """The voxel (3,) of the scan in which the real one has its middle, and about the painted
+        one."""
+        return np.rint(np.argwhere(self.real.mask).mean(0) + self.real.start).astype(int)
+
+    @property
+    def radius(self) -> float:
+        """mm from the middle to the farthest voxel of either."""
+        both = [np.argwhere(one.mask) + one.start for one in (self.real, self.painted)]
+        off = (np.concatenate(both) - self.middle) * self.real.spacing
+        return float(np.linalg.norm(off, axis=1).max())
+
 
 @dataclass(frozen=True, eq=False)
 class Painted:
