@@ -15,7 +15,7 @@ from LNGenLib.progress import Progress
 from LNGenLib.study.twins import Twins
 from LNGenLib.texture.blending import REACH
 
-SHELLS = (0.0, 2.0, 5.0, 9.0, 14.0, 20.0)  # mm beyond what painting a node may change
+SHELLS = (0.0, 2.0, 5.0, 9.0, np.inf)  # mm, beyond 3 mm round the nodes
 PERCENTILES = (10, 25, 50, 75, 90)
 
 

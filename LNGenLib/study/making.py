@@ -67,7 +67,7 @@ def make_study(
         noise[case.id] = measure_noise(scan.hu, scan.between(*MUSCLE)).level
         for pair, twin in enumerate(one.twins, len(found)):
             shown.append(_show(one.ct, case, twin, pair))
-            shown.append(_show(twin.painted_ct, case, twin, pair, twin.record))
+            shown.append(_show(twin.painted_into(one.ct), case, twin, pair, twin.record))
         found += one.twins
     if 2 * len(found) < count:
         raise InputError(

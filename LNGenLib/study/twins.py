@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
 from LNGenLib.datasets.case import Case
 from LNGenLib.errors import InputError
 from LNGenLib.evaluation.realism.specimens import Specimen, specimen_of
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras
-from LNGenLib.image.grid import inside_grid
+from LNGenLib.image.grid import Box, inside_grid
 from LNGenLib.image.io import like, to_array
 from LNGenLib.placement.candidate_region import find_region
 from LNGenLib.placement.heuristic import misfit
@@ -38,7 +39,7 @@ from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import enhancement_like
 from LNGenLib.synthesis.plan import Plan, PlannedNode
 from LNGenLib.synthesis.realizing import draw_structures
-from LNGenLib.synthesis.request import SynthesisRequest, as_point
+from LNGenLib.synthesis.request import MOST_NODES, SynthesisRequest, as_point
 from LNGenLib.texture.blending import REACH
 from LNGenLib.texture.dataset import LabeledScan
 
@@ -50,13 +51,20 @@ ORIGIN, UNTURNED = (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0
 
 @dataclass(frozen=True, eq=False)
 class Twins:
-    """A real lymph node, and the painted one in its place in `painted_ct` (axes LPS), which is the
-    scan but for them; the painted one's record and the seed of its draws, as JSON takes them."""
+    """A real lymph node, and the painted one in its place, as `hu` (z, y, x) show it in the `box`
+    of the scan; the painted one's record and the seed of its draws, as JSON takes them."""
 
     real: Specimen
     painted: Specimen
-    painted_ct: sitk.Image
+    box: Box
+    hu: np.ndarray
     record: dict[str, Any]
+
+    def painted_into(self, ct: sitk.Image) -> sitk.Image:
+        """The scan `ct` with the painted one in the place of the real one."""
+        hu = to_array(ct).copy()
+        hu[self.box] = self.hu
+        return like(hu, ct)
 
     @property
     def middle(self) -> np.ndarray:
@@ -95,7 +103,7 @@ def paint_twins(case: Case, count: int, models: Models, seed: int, progress: Pro
     real = find_real(case.id, scan, ct, nodes)
     if not real:
         raise InputError("it shows no lymph node, or body like one, of 3 to 30 mm")
-    most = max(LOOKED_AT * count, LEAST_LOOKED_AT)
+    most = min(max(LOOKED_AT * count, LEAST_LOOKED_AT), MOST_NODES // TRIES)
     claims = np.zeros(scan.hu.shape, np.int32)
     real = _apart([real[k] for k in rng.permutation(len(real))], claims)[:most]
     hu, scanner = scan.hu.copy(), fat_of(scan)
@@ -116,13 +124,17 @@ def paint_twins(case: Case, count: int, models: Models, seed: int, progress: Pro
         raise InputError("none of its lymph nodes, or bodies like some, could be painted over")
     result = paint(Scan(bare), plan, models=models, progress=progress)
     new, labels, twins = to_array(result.ct), to_array(result.nodes), []
+    boxes = ndimage.find_objects(claims)
     for record in result.records:
         k = (record.label - 1) % len(real)
-        alone = LabeledScan(np.where(claims == k + 1, new, scan.hu), scan.spacing, None)
+        box = boxes[k]
+        alone = scan.hu.copy()
+        alone[box] = np.where(claims[box] == k + 1, new[box], scan.hu[box])
         body = labeled_body(labels, record.label, scan.spacing)
-        painted = specimen_of(case.id, alone, body)
-        about = {"seed": number, **asdict(record)}
-        twins.append(Twins(real[k], painted, like(alone.hu, ct), about))
+        shown = specimen_of(case.id, LabeledScan(alone, scan.spacing, None), body)
+        twins.append(
+            Twins(real[k], shown, box, alone[box].copy(), {"seed": number, **asdict(record)})
+        )
     return Painted(ct, twins)
 
 
@@ -180,5 +192,5 @@ def _in_place(real: Specimen, structure: Structure, size: float) -> LymphNode:
 
 def _axes(points: np.ndarray) -> np.ndarray:
     """The axes of inertia of points (n, 3) as columns of a rotation (3, 3)."""
-    axes = np.linalg.eigh(np.cov(points.T))[1]
+    axes = np.linalg.eigh(np.cov(points.T, ddof=0))[1]
     return axes * np.sign(np.linalg.det(axes))
