@@ -53,6 +53,10 @@ NOT_RUN = {  # command lines, by a pattern of their beginning: why not
     r"lngen train (structure|texture|difftumor) --data DATA -o runs/": "takes hours; the trial of "
     "training.md is run, and test_training.py",
     r"lngen synthesize .* runs/(structure|difftumor)": "needs the weights of that",
+    r"printf |lngen study make --cases cases.csv|lngen study score study answers-engineer": "needs "
+    "two scans of TotalSegmentator's tests; start_study.md is run",
+    r"lngen demo --count 40|lngen study make --cases demo.csv|lngen study score control": "takes "
+    "minutes; start_study.md is run",
     r"lngen doctor$": "test_service_commands.py; start_server.md asks a server",
 }
 NOT_RUN_PYTHON = {r"from LNGen import": "needs Slicer; test_panel_module.py"}

@@ -21,7 +21,7 @@ from LNGenLib.evaluation.segmentation.lesions import long_axis
 from LNGenLib.image.io import write_image
 from LNGenLib.phantom import pelvic_phantom
 from LNGenLib.progress import SILENT
-from LNGenLib.study import making, twins
+from LNGenLib.study import making
 from LNGenLib.study.page import BLACK_HU, STEP_HU, Crop
 from LNGenLib.synthesis.models import Models
 
@@ -47,7 +47,7 @@ def cases(tmp_path_factory, models):
     """A scan with labeled lymph nodes, which are painted ones here, and one without labels."""
     folder = tmp_path_factory.mktemp("cases")
     labeled, bare = (pelvic_phantom(seed, SPACING, SIZE) for seed in (1, 2))
-    request = SynthesisRequest(10, Sizes("uniform", 6.0, 14.0), 3, allow_fewer=True)
+    request = SynthesisRequest(12, Sizes("uniform", 6.0, 14.0), 3, allow_fewer=True)
     result = synthesize(Scan(labeled.ct, labeled.labels), request, models)
     write_image(result.ct, folder / "labeled.nii.gz")
     write_image(result.nodes, folder / "nodes.nii.gz")
@@ -86,10 +86,40 @@ def test_half_are_painted_each_a_twin_of_a_real_one(study):
             painted["depth_mm"] - real["depth_mm"],
             painted["fat"] - real["fat"],
         ]
-        # matched within a caliper before painting; what is painted beside may change depth
         assert (np.abs(apart) <= CALIPER * (1.2, 2, 1.5)).all(), pair
         assert painted["appearance"] in ("benign", "suspicious") and real["record"] is None
         assert {"seed", "center_ras_mm", "station"} <= set(painted["record"])
+
+
+def paired(study):
+    """The crops of each pair: the real one, the painted one, and the long axis of the larger."""
+    crops, key, _ = study
+    found = {}
+    for crop in crops:
+        about = key["cases"][crop.name]
+        found.setdefault(about["pair"], {})[about["synthetic"]] = crop, about["long_axis_mm"]
+    for pair in found.values():
+        yield pair[False][0], pair[True][0], max(axis for _, axis in pair.values())
+
+
+def test_a_pair_differs_in_its_middle_alone(study):
+    for real, painted, axis in paired(study):
+        assert real.voxels.shape == painted.voxels.shape
+        assert (real.spacing == painted.spacing).all()
+        changed = np.argwhere(real.voxels != painted.voxels)
+        off = (changed - np.array(real.voxels.shape) // 2) * real.spacing
+        # what lies nearer: both nodes, 3 mm or a voxel round them, once more round what that meets
+        assert len(off) and np.linalg.norm(off, axis=1).max() < axis / 2 + 12
+
+
+def test_a_place_is_seen_again_in_the_second_half_alone(study):
+    _, key, _ = study
+    cases = list(key["cases"].values())
+    halves = cases[:10], cases[10:]
+    for half in halves:
+        assert sorted(case["pair"] for case in half) == list(range(10))
+    first = sum(case["synthetic"] for case in halves[0])
+    assert 0 < first < 10  # by a coin
 
 
 def test_real_ones_are_the_labeled_nodes(study, cases):
@@ -171,8 +201,7 @@ def alone(cases, folder):
     return table
 
 
-def test_too_few_nodes_are_told(cases, models, tmp_path, monkeypatch):
-    monkeypatch.setattr(twins, "CANDIDATES_IN_ALL", (4, 4))
+def test_too_few_nodes_are_told(cases, models, tmp_path):
     found = read_cases(alone(cases, tmp_path))
     with pytest.raises(InputError, match="only .* or ask for -n"):
         making.make_study(found, tmp_path / "new", 60, 0, models, SILENT)
@@ -183,9 +212,10 @@ def test_the_command_makes_what_score_reads_and_makes_it_again(run_lngen, cases,
     folder = tmp_path / "study"
     command = f"study make --cases {cases} -n 6 --seed 5 -o {folder} --device cpu"
     code, out, err = run_lngen(command.split())
-    assert code == 0 and "keep" in out, err
-    code, out, err = run_lngen(f"study score {folder} {folder}/machine.json".split())
-    assert code == 0 and "machine" in out, err
+    assert code == 0 and "keep" in out and "sees all but the nodes: AUC" in out, err
+    machines = f"{folder}/machine.json {folder}/surroundings.json"
+    code, out, err = run_lngen(f"study score {folder} {machines}".split())
+    assert code == 0 and "machine" in out and "surroundings" in out, err
     making.make_study(read_cases(cases), tmp_path / "again", 6, 5, models, SILENT)
-    for name in ("reader.html", "key.json", "machine.json"):
+    for name in ("reader.html", "key.json", "machine.json", "surroundings.json"):
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()

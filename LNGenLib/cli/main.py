@@ -6,6 +6,7 @@ import io
 import signal
 import sys
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
@@ -30,7 +31,6 @@ from LNGenLib.errors import InputError
 from LNGenLib.threads import share_cpus
 
 app = typer.Typer(
-    help="Synthetic lymph nodes in CT (LN-Gen). Not a medical device.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -40,6 +40,24 @@ app = typer.Typer(
 def version() -> None:
     """Print the version."""
     console.print(__version__)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit()
+
+
+@app.callback()
+def lngen(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Synthetic lymph nodes in CT (LN-Gen). Not a medical device."""
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -43,13 +43,17 @@ def make(
     found = cases_of(cases, classes)
     load_monai()
 
-    from LNGenLib.study.answers import KEY
-    from LNGenLib.study.making import PAGE, make_study
+    from LNGenLib.study.answers import KEY, read_readers, read_study
+    from LNGenLib.study.making import BLIND, PAGE, make_study
+    from LNGenLib.study.scoring import score
 
     models = LNGenLib.Models(device, structure_weights, texture_weights)
     with shown_progress() as progress:
         left_out = make_study(found, output, count, seed, models, progress)
     print_left_out(left_out)
+    made = read_study(output)
+    [blind] = score(made, read_readers([output / BLIND], made)).readers
+    say(f"a machine that sees all but the nodes: AUC {blind.figures.auc}; 0.5 is guessing")
     say(f"{count} cases: send {output / PAGE} to readers, keep {output / KEY} from them")
 
 
@@ -64,7 +68,7 @@ def score(
 ) -> None:
     """Score the readers of a study: AUC and accuracy, agreement, and which nodes they recognized.
 
-    A file of the reader `machine` takes part, and is not pooled with people.
+    Files of the readers `machine` and `surroundings` take part, and are not pooled with people.
     """
     from LNGenLib.image.io import write_picture
     from LNGenLib.study.answers import KEY, read_readers, read_study

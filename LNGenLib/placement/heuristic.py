@@ -16,6 +16,7 @@ from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.grid import coarse_steps, common, corner, distance_to, inside_grid
 from LNGenLib.placement.candidate_region import GAP, CandidateRegion, Subregion
 from LNGenLib.placement.fat import Fat
+from LNGenLib.progress import SILENT, Progress
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 
@@ -53,6 +54,7 @@ def place_nodes(
     spacing: np.ndarray,
     rngs: Sequence[np.random.Generator],
     suits: Callable[[int, LymphNode], bool] | None = None,
+    progress: Progress = SILENT,
 ) -> list[PlacedNode | None]:
     """A lymph node of each structure at its long axis (mm), or None where it finds no room.
 
@@ -68,7 +70,8 @@ def place_nodes(
     for _ in range(ROUNDS):
         placed: list[PlacedNode | None] = [None] * len(structures)
         forbidden = region.forbidden.copy()
-        for number in order:
+        for done, number in enumerate(order):
+            progress.step(done, len(order))
             own = structures[number], long_axes[number], rngs[number]
             found = _places(*own, number, number in largest, region, forbidden, spacing)
             for node, station in islice(found, PLACES):

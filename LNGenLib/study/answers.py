@@ -15,7 +15,8 @@ from LNGenLib.files import json_field, read_json
 from LNGenLib.validation import from_json
 
 KEY = "key.json"
-MACHINE = "machine"  # how the reader is named that is none of the people
+# readers that are none of the people, by name: one that sees all, one that does not see the nodes
+MACHINE, SURROUNDINGS = "machine", "surroundings"
 REAL, UNSURE, SYNTHETIC = 1.0, 3.0, 5.0  # ratings: certainly real, cannot tell, certainly synthetic
 
 
@@ -53,7 +54,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Reader:
-    """A person, or the machine; the answers by case."""
+    """A person, or a machine; the answers by case."""
 
     name: str
     answers: dict[str, Answer]
@@ -62,7 +63,7 @@ class Reader:
     @property
     def machine(self) -> bool:
         """Whether it is none of the people."""
-        return self.name == MACHINE
+        return self.name in (MACHINE, SURROUNDINGS)
 
     def rating(self, case: str) -> float:
         """The rating of a case, NaN where it was not answered."""
@@ -82,7 +83,7 @@ def read_study(folder: Path) -> Study:
 
 
 def read_readers(files: Sequence[Path], study: Study) -> list[Reader]:
-    """The readers of a study by their names, the machine last.
+    """The readers of a study by their names, machines last.
 
     Raises InputError for a file that is no reader's of this study, and where two have one name.
     """

@@ -13,7 +13,6 @@ import SimpleITK as sitk
 from LNGenLib import __version__
 from LNGenLib.datasets.case import Case
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.realism.specimens import Specimen
 from LNGenLib.files import output_folder, write_json
 from LNGenLib.image.geometry import array_spacing
 from LNGenLib.image.hu import MUSCLE
@@ -21,17 +20,18 @@ from LNGenLib.image.io import to_array
 from LNGenLib.image.noise import measure_noise
 from LNGenLib.progress import Progress
 from LNGenLib.segmentation.preparing import resampled
-from LNGenLib.study.answers import KEY, MACHINE, REAL, SYNTHETIC
-from LNGenLib.study.machine import read_by_machine
+from LNGenLib.study.answers import KEY, MACHINE, REAL, SURROUNDINGS, SYNTHETIC
+from LNGenLib.study.machine import read_by_machine, read_surroundings
 from LNGenLib.study.page import Crop, as_gray, write_page
-from LNGenLib.study.twins import Twins, paint_twins
+from LNGenLib.study.twins import Painted, Twins, paint_twins
 from LNGenLib.synthesis.models import Models
 from LNGenLib.texture.dataset import LabeledScan
 
 FIELD = 50.0  # mm, across a crop
 FINEST = np.array((0.8, 0.6, 0.6))  # mm (z, y, x): finer scans would make the page too large
 LEAST_CASES = 6  # of fewer the machine has none to learn from
-PAGE, MACHINES = "reader.html", "machine.json"
+PAGE, BLIND = "reader.html", "surroundings.json"
+MACHINES = {MACHINE: "machine.json", SURROUNDINGS: BLIND}
 
 
 class _Shown(NamedTuple):
@@ -46,9 +46,9 @@ def make_study(
     cases: Sequence[Case], output: Path, count: int, seed: int, models: Models, progress: Progress
 ) -> dict[str, str]:
     """Write a study of `count` cases, half of them painted, to the folder `output`: the page for
-    readers, the key, which readers must not see, and the answers of a machine.
+    readers, the key, which readers must not see, and the answers of two machines.
 
-    Scans take turns, each gives as many as the others as far as it has them. Returns why scans are
+    Each scan gives as many as the others, as far as they have them. Returns why scans are
     left out that can't be used. Raises InputError for an odd or small count, where the scans have
     too few nodes, and where the folder holds a study.
     """
@@ -58,43 +58,67 @@ def make_study(
         raise InputError(
             f"{count} cases: give an even number, half are painted, of {LEAST_CASES} at least"
         )
-    wanted, left_out = count // 2, dict[str, str]()
+    painted, left_out = _paint_all(cases, count // 2, seed, models, progress)
     found: list[Twins] = []
     shown: list[_Shown] = []
     noise: dict[str, float] = {}
-    order = np.random.default_rng(seed).permutation(len(cases)).tolist()
-    for turn, number in enumerate(order):
-        case = cases[number]
-        share = -(-(wanted - len(found)) // (len(order) - turn))
-        progress.stage(case.id)
-        try:
-            painted = paint_twins(case, share, models, seed, progress)
-        except InputError as error:
-            left_out[case.id] = str(error)
-            continue
-        scan = LabeledScan(to_array(painted.ct), array_spacing(painted.ct), None)
+    for case, one in painted:
+        scan = LabeledScan(to_array(one.ct), array_spacing(one.ct), None)
         noise[case.id] = measure_noise(scan.hu, scan.between(*MUSCLE)).level
-        for pair, twin in enumerate(painted.twins, len(found)):
-            each = (twin.real, None), (twin.painted, twin.record)
-            shown += [_show(painted.ct, case, one, pair, record) for one, record in each]
-        found += painted.twins
-    if len(found) < wanted:
+        for pair, twin in enumerate(one.twins, len(found)):
+            shown.append(_show(one.ct, case, twin, pair))
+            shown.append(_show(twin.painted_into(one.ct), case, twin, pair, twin.record))
+        found += one.twins
+    if 2 * len(found) < count:
         raise InputError(
-            f"only {len(found)} real lymph nodes, or bodies like some, have a place alike in their "
-            f"scan for a painted one: give more scans, or ask for -n {2 * len(found)}"
+            f"only {len(found)} real lymph nodes, or bodies like some, could be painted over: give "
+            f"more scans, or ask for -n {2 * len(found)}"
         )
-    progress.stage("a machine reads")
-    belief = read_by_machine(found, noise, seed, progress)
+    progress.stage("machines read")
+    seen = [one.voxels for one in shown], [one.spacing for one in shown]
+    radii = np.repeat([twin.radius for twin in found], 2).tolist()
+    beliefs = {
+        MACHINE: read_by_machine(found, noise, seed, progress),
+        SURROUNDINGS: read_surroundings(*seen, radii, seed),
+    }
     with output_folder(output) as folder:
-        _write(folder, shown, belief, seed)
+        _write(folder, shown, beliefs, seed)
     return left_out
 
 
+def _paint_all(
+    cases: Sequence[Case], wanted: int, seed: int, models: Models, progress: Progress
+) -> tuple[list[tuple[Case, Painted]], dict[str, str]]:
+    """Cases with the pairs of each, `wanted` in all where there are as many, and why others are
+    left out. What some lack, those give that may have more than their share."""
+    painted, left_out = dict[int, Painted](), dict[str, str]()
+    order = np.random.default_rng(seed).permutation(len(cases)).tolist()
+    shares = dict.fromkeys(order, 0)
+
+    def missing() -> int:
+        return wanted - sum(len(one.twins) for one in painted.values())
+
+    for turn, number in enumerate(order):
+        case, shares[number] = cases[number], -(-missing() // (len(order) - turn))
+        progress.stage(case.id)
+        try:
+            painted[number] = paint_twins(case, shares[number], models, seed, progress)
+        except InputError as error:
+            left_out[case.id] = str(error)
+    for number in painted:
+        if missing() and len(painted[number].twins) == shares[number]:
+            progress.stage(cases[number].id)
+            more = shares[number] + missing()
+            painted[number] = paint_twins(cases[number], more, models, seed, progress)
+    return [(cases[number], one) for number, one in painted.items()], left_out
+
+
 def _show(
-    ct: sitk.Image, case: Case, one: Specimen, pair: int, record: dict[str, Any] | None
+    ct: sitk.Image, case: Case, twin: Twins, pair: int, record: dict[str, Any] | None = None
 ) -> _Shown:
-    """The crop with a specimen in its middle, air beyond the scan, and its line of the key."""
-    middle = np.rint(np.argwhere(one.mask).mean(0) + one.start).astype(int)
+    """The crop of `ct` with one of a twin in its middle, the painted one if there is a `record`,
+    air beyond the scan; and its line of the key."""
+    one, middle = twin.real if record is None else twin.painted, twin.middle
     own, shape = array_spacing(ct), np.array(ct.GetSize()[::-1])
     radius = np.ceil(FIELD / 2 / own).astype(int)
     low, high = middle - radius, middle + radius + 1
@@ -117,8 +141,18 @@ def _show(
     return _Shown(as_gray(to_array(crop)), array_spacing(crop), about)
 
 
-def _write(folder: Path, shown: Sequence[_Shown], belief: np.ndarray, seed: int) -> None:
-    order = np.random.default_rng([seed, 1]).permutation(len(shown)).tolist()
+def _order(count: int, seed: int) -> list[int]:
+    """A random order of cases of which pairs are neighbors: first one of each pair, by a coin, then
+    the others, so that a reader who has seen a place has seen many since."""
+    rng = np.random.default_rng([seed, 1])
+    first = np.arange(0, count, 2) + rng.integers(0, 2, count // 2)
+    return [*rng.permutation(first).tolist(), *rng.permutation(first ^ 1).tolist()]
+
+
+def _write(
+    folder: Path, shown: Sequence[_Shown], beliefs: dict[str, np.ndarray], seed: int
+) -> None:
+    order = _order(len(shown), seed)
     names = [f"{k:0{len(str(len(shown)))}d}" for k in range(1, len(shown) + 1)]
     crops = [Crop(name, shown[k].voxels, shown[k].spacing) for name, k in zip(names, order)]
     content = b"".join(crop.voxels.tobytes() for crop in crops)
@@ -128,6 +162,7 @@ def _write(folder: Path, shown: Sequence[_Shown], belief: np.ndarray, seed: int)
     software = f"LNGen {__version__}"
     key = {"study": study, "synthetic": True, "software": software, "seed": seed, "cases": about}
     write_json(key, folder / KEY)
-    ratings = REAL + (SYNTHETIC - REAL) * belief[order]
-    answers = [{"case": name, "rating": round(r, 4)} for name, r in zip(names, ratings.tolist())]
-    write_json({"study": study, "reader": MACHINE, "answers": answers}, folder / MACHINES)
+    for reader, belief in beliefs.items():
+        ratings = REAL + (SYNTHETIC - REAL) * belief[order]
+        each = [{"case": name, "rating": round(r, 4)} for name, r in zip(names, ratings.tolist())]
+        write_json({"study": study, "reader": reader, "answers": each}, folder / MACHINES[reader])

@@ -16,7 +16,7 @@ import numpy as np
 
 from LNGenLib.evaluation.estimate import Estimate, drawn_counts
 from LNGenLib.evaluation.segmentation.lesions import BINS, bin_of
-from LNGenLib.study.answers import Reader, Study
+from LNGenLib.study.answers import MACHINE, Reader, Study
 from LNGenLib.study.figures import NAMES, figures, mean_roc, roc, weighted_kappa
 
 RESAMPLES = 2000
@@ -54,7 +54,7 @@ class ReaderScore:
 
 @dataclass(frozen=True)
 class Pooled:
-    """The mean over `readers`: the people, or the machine where there are none. Each counts over
+    """The mean over `readers`: the people, or the machines where there are none. Each counts over
     the cases that reader answered, `answered` in all; `kappa` is quadratically weighted, the mean
     over pairs of readers."""
 
@@ -160,7 +160,7 @@ class _Sheet:
         )
 
     def _less_machine(self, row: int) -> Estimate | None:
-        others = [k for k, reader in enumerate(self.readers) if reader.machine and k != row]
+        others = [k for k, reader in enumerate(self.readers) if reader.name == MACHINE and k != row]
         if not others:
             return None
         pair = self.ratings[[row, *others]]

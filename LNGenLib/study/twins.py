@@ -1,10 +1,10 @@
-"""Real lymph nodes of a scan, or bodies that look like some, and for each a painted twin: about its
-size and as deep in fat, elsewhere in the same scan."""
+"""Real lymph nodes of a scan, or bodies that look like some, and for each a painted one in its
+place: what lies round them is the same, and tells nothing."""
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,189 +13,184 @@ from scipy import ndimage
 
 from LNGenLib.datasets.case import Case
 from LNGenLib.errors import InputError
-from LNGenLib.evaluation.realism.matched_controls import depth_in_fat
-from LNGenLib.evaluation.realism.specimens import (
-    SURROUNDINGS,
-    Specimen,
-    find_specimens,
-    specimen_of,
-)
-from LNGenLib.evaluation.segmentation.lesions import long_axis
-from LNGenLib.image.components import instances
-from LNGenLib.image.geometry import array_spacing
+from LNGenLib.evaluation.realism.specimens import Specimen, specimen_of
+from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras
 from LNGenLib.image.grid import Box, inside_grid
-from LNGenLib.image.hu import FAT, SOFT_TISSUE
 from LNGenLib.image.io import like, to_array
-from LNGenLib.placement.candidate_region import NoPlace, deep, find_region
+from LNGenLib.placement.candidate_region import find_region
+from LNGenLib.placement.heuristic import misfit
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import case_seed
 from LNGenLib.scan import Scan
+from LNGenLib.structure.frame import GRID
 from LNGenLib.structure.lymph_node import LymphNode
-from LNGenLib.structure.sizes import LARGEST, Sizes
-from LNGenLib.synthesis.engine import paint, plan
+from LNGenLib.structure.shape import Structure
+from LNGenLib.structure.sizes import Sizes
+from LNGenLib.study.bodies import (
+    claim,
+    erased,
+    fat_of,
+    find_real,
+    labeled_body,
+)
+from LNGenLib.synthesis.appearance import draw_appearance
+from LNGenLib.synthesis.engine import paint
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import enhancement_like
-from LNGenLib.synthesis.realizing import draw_structures, lymph_nodes
-from LNGenLib.synthesis.request import SynthesisRequest
-from LNGenLib.texture.dataset import Body, LabeledScan
+from LNGenLib.synthesis.plan import Plan, PlannedNode
+from LNGenLib.synthesis.realizing import draw_structures
+from LNGenLib.synthesis.request import MOST_NODES, SynthesisRequest, as_point
+from LNGenLib.texture.blending import REACH
+from LNGenLib.texture.dataset import LabeledScan
 
-SMALLEST = 3.0  # mm: smaller ones can hardly be seen, real or painted
-LEAST_FAT = 0.7  # share of fat just round bodies that look like lymph nodes
-LEAST_ROUND = 0.2  # of a ball of their long axis, which vessels and sheets do not fill
-NEAR, LEAST_KNOWN = (4.0, 7.0), 0.2  # mm, and the share there that is known to be fat of the body
-CANDIDATES = 6  # painted ones for each twin, of which the most alike are taken
-CANDIDATES_IN_ALL = (24, 300)
-RINGS = ((2.0, 6.0), (6.0, 14.0))  # mm round a node
+LOOKED_AT = 3  # bodies for each pair wanted: some leave no room for a painted one
+LEAST_LOOKED_AT = 24
+TRIES = 4  # structures that are tried in a place
+ORIGIN, UNTURNED = (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 @dataclass(frozen=True, eq=False)
 class Twins:
-    """A real lymph node and its painted twin, as the CT with all that was painted shows them; the
-    twin's record and the seed of its draws, as JSON takes them."""
+    """A real lymph node, and the painted one in its place, as `hu` (z, y, x) show it in the `box`
+    of the scan; the painted one's record and the seed of its draws, as JSON takes them."""
 
     real: Specimen
     painted: Specimen
+    box: Box
+    hu: np.ndarray
     record: dict[str, Any]
+
+    def painted_into(self, ct: sitk.Image) -> sitk.Image:
+        """The scan `ct` with the painted one in the place of the real one."""
+        hu = to_array(ct).copy()
+        hu[self.box] = self.hu
+        return like(hu, ct)
+
+    @property
+    def middle(self) -> np.ndarray:
+        """The voxel (3,) of the scan in which the real one has its middle, and about the painted
+        one."""
+        return np.rint(np.argwhere(self.real.mask).mean(0) + self.real.start).astype(int)
+
+    @property
+    def radius(self) -> float:
+        """mm from the middle to the farthest voxel of either."""
+        both = [np.argwhere(one.mask) + one.start for one in (self.real, self.painted)]
+        off = (np.concatenate(both) - self.middle) * self.real.spacing
+        return float(np.linalg.norm(off, axis=1).max())
 
 
 @dataclass(frozen=True, eq=False)
 class Painted:
-    """A scan with all of its twins painted into one CT (axes LPS), so that no crop of it shows what
-    another one lacks."""
+    """A scan (axes LPS) as it was, and its twins."""
 
     ct: sitk.Image
     twins: list[Twins]
 
 
 def paint_twins(case: Case, count: int, models: Models, seed: int, progress: Progress) -> Painted:
-    """Up to `count` real nodes of a case and their twins.
+    """Up to `count` real nodes of a case, and for each a painted one in its place.
 
     Real ones are the labeled lymph nodes, or where there are no labels bodies that look like some.
-    Raises InputError for a case that can't be used, and where none has a twin.
+    Raises InputError for a case that can't be used, and where painted ones fit in no place.
     """
     loaded = case.load()
     ct = sitk.DICOMOrient(loaded.ct, "LPS")
     nodes = None if loaded.nodes is None else sitk.DICOMOrient(loaded.nodes, "LPS")
     scan = LabeledScan(to_array(ct), array_spacing(ct), None)
-    body = deep(ct)
-    found = _bodies(case.id, scan, ct, body) if nodes is None else _labeled(case.id, scan, nodes)
-    real = [one for one in found if SMALLEST <= one.long_axis <= LARGEST]
+    number = case_seed(seed, case.id)
+    rng = np.random.default_rng(number)
+    real = find_real(case.id, scan, ct, nodes)
     if not real:
         raise InputError("it shows no lymph node, or body like one, of 3 to 30 mm")
-    taken = np.zeros(scan.hu.shape, np.uint8) if nodes is None else to_array(nodes)
-    for one in real:
-        taken[one.box] |= one.mask
-    region = body & (depth_in_fat(scan) <= np.percentile([_room(one) for one in real], 90))
-    own = Scan(ct, region=like(region.astype(np.uint8), ct), avoid=like(taken, ct))
+    most = min(max(LOOKED_AT * count, LEAST_LOOKED_AT), MOST_NODES // TRIES)
+    claims = np.zeros(scan.hu.shape, np.int32)
+    real = _apart([real[k] for k in rng.permutation(len(real))], claims)[:most]
+    hu, scanner = scan.hu.copy(), fat_of(scan)
+    for k, one in enumerate(real, 1):
+        own = claims[one.box] == k
+        hu[one.box][own] = np.rint(erased(one, scanner, rng))[own]
+    bare = like(hu, ct)
     sizes = [one.long_axis for one in real]
     request = SynthesisRequest(
-        int(np.clip(CANDIDATES * min(count, len(real)), *CANDIDATES_IN_ALL)),
+        TRIES * len(real),
         Sizes("uniform", min(sizes), max(sizes)),
-        case_seed(seed, case.id),
-        allow_fewer=True,
+        number,
         enhancement=None if nodes is None else enhancement_like(ct, nodes),
     )
-    try:
-        drawn = plan(own, request, models, progress)
-    except NoPlace as error:
-        raise InputError("no painted lymph node fits into it") from error
-    places = lymph_nodes(drawn, draw_structures(drawn, models.structure, progress).structures, ct)
-    pairs = _match(real, [_shown_at(place, case.id, scan) for place in places])[:count]
-    if not pairs:
-        raise InputError("no place for a painted lymph node is like that of a real one")
-    chosen = sorted((place, body) for body, place in pairs)  # as the plan lists them
-    kept = dataclasses.replace(drawn, nodes=tuple(drawn.nodes[k] for k, _ in chosen))
-    result = paint(own, kept, models=models, progress=progress)
-    finished = LabeledScan(to_array(result.ct), scan.spacing, None)
-    labels = to_array(result.nodes)
-    twins = []
-    for (_, k), record in zip(chosen, result.records, strict=True):
-        box = ndimage.find_objects(labels)[record.label - 1]
-        shown = _body(labels[box] == record.label, box, scan.spacing)
-        about = {"seed": request.seed, **dataclasses.asdict(record)}
-        again = specimen_of(case.id, finished, _body_of(real[k]))
-        twins.append(Twins(again, specimen_of(case.id, finished, shown), about))
-    return Painted(result.ct, twins)
+    plan = _plan(real, claims, request, bare, models, progress)
+    plan = replace(plan, nodes=plan.nodes[:count])
+    if not plan.nodes:
+        raise InputError("none of its lymph nodes, or bodies like some, could be painted over")
+    result = paint(Scan(bare), plan, models=models, progress=progress)
+    new, labels, twins = to_array(result.ct), to_array(result.nodes), []
+    boxes = ndimage.find_objects(claims)
+    for record in result.records:
+        k = (record.label - 1) % len(real)
+        box = boxes[k]
+        alone = scan.hu.copy()
+        alone[box] = np.where(claims[box] == k + 1, new[box], scan.hu[box])
+        body = labeled_body(labels, record.label, scan.spacing)
+        shown = specimen_of(case.id, LabeledScan(alone, scan.spacing, None), body)
+        twins.append(
+            Twins(real[k], shown, box, alone[box].copy(), {"seed": number, **asdict(record)})
+        )
+    return Painted(ct, twins)
 
 
-def _bodies(name: str, scan: LabeledScan, ct: sitk.Image, inside: np.ndarray) -> list[Specimen]:
-    """What looks like a lymph node: bodies with fat round them that a painted one could lie in, and
-    not stool, say."""
-    region = find_region(ct, None, inside)
-    free = np.zeros(scan.hu.shape, bool)
-    free[region.box] = region.fat.whole() & ~region.forbidden
-    found = []
-    for one in find_specimens(name, scan):
-        far = ndimage.distance_transform_edt(~one.mask, sampling=one.spacing)
-        ring = free[one.box][(far > NEAR[0]) & (far <= NEAR[1])]
-        body = _body_of(one)
-        volume, ball = body.mask.sum() * one.spacing.prod(), np.pi / 6 * body.long_axis**3
-        if one.fat >= LEAST_FAT and ring.mean() >= LEAST_KNOWN and volume >= LEAST_ROUND * ball:
-            found.append(specimen_of(name, scan, body))
-    return found
+def _apart(bodies: Sequence[Specimen], claims: np.ndarray) -> list[Specimen]:
+    """Those of the bodies that have room of their own, each with its claim by its number from 1."""
+    kept = list[Specimen]()
+    for one in bodies:
+        if claim(claims, one.box, one.mask, len(kept) + 1, one.spacing):
+            kept.append(one)
+    return kept
 
 
-def _labeled(name: str, scan: LabeledScan, nodes: sitk.Image) -> list[Specimen]:
-    labels = instances(to_array(nodes))
-    boxes = enumerate(ndimage.find_objects(labels), 1)
-    masks = [(labels[box] == k, box) for k, box in boxes if box is not None]
-    return [specimen_of(name, scan, _body(*each, scan.spacing)) for each in masks]
+def _plan(
+    real: Sequence[Specimen],
+    claims: np.ndarray,
+    request: SynthesisRequest,
+    bare: sitk.Image,
+    models: Models,
+    progress: Progress,
+) -> Plan:
+    """Lymph nodes in the place of the real ones, as long and turned like them, of those that fit
+    into the CT without these, `bare`, and have room of their own, which they claim."""
+    model, count = models.structure, len(real)
+    sizes = [round(one.long_axis, 6) for one in real] * TRIES
+    looks = [draw_appearance(request, k, size, model.looks) for k, size in enumerate(sizes)]
+    draft = [
+        PlannedNode(k + 1, ORIGIN, sizes[k], UNTURNED, shape_mm=sizes[k], **vars(look))
+        for k, look in enumerate(looks)
+    ]
+    plan = Plan(request, tuple(draft), model.description["sha256"])
+    structures = draw_structures(plan, model, progress).structures
+    each = zip([*real] * TRIES, structures, sizes, strict=True)
+    nodes = [_in_place(*one) for one in each]
+    centers = [as_point(index_to_ras(bare, node.center), 9) for node in nodes]
+    region, kept = find_region(bare, None, points=centers), dict[int, PlannedNode]()
+    for k, node in enumerate(nodes):
+        place = k % count
+        if place in kept or misfit(node, region) is not None:
+            continue
+        box = inside_grid(node.box(2 * REACH), claims.shape)
+        if claim(claims, box, node.occupancy(box) > 0, place + 1, node.spacing):
+            a, b, c = (as_point(row, 9) for row in array_axes(bare) @ node.rotation)
+            kept[place] = replace(draft[k], center_ras_mm=centers[k], turn=(a, b, c))
+    return replace(plan, nodes=tuple(kept.values()))
 
 
-def _body(mask: np.ndarray, box: Box, spacing: np.ndarray) -> Body:
-    """A body of a mask, with the long axis of its surface."""
-    return Body(mask, box, long_axis(mask, spacing))
+def _in_place(real: Specimen, structure: Structure, size: float) -> LymphNode:
+    """A lymph node with its middle and its axes of inertia where the real one has them."""
+    body, shape = np.argwhere(real.mask), np.argwhere(structure.tsdf < 0)
+    rotation = _axes(body * real.spacing) @ _axes(shape).T
+    off = rotation @ (shape.mean(0) - (GRID - 1) / 2) * structure.sample_mm(size)
+    center = body.mean(0) + real.start - off / real.spacing
+    return LymphNode(structure, size, rotation, center, real.spacing)
 
 
-def _body_of(one: Specimen) -> Body:
-    (inner,) = ndimage.find_objects(one.mask.astype(np.uint8))
-    z, y, x = (slice(b.start + s, b.stop + s) for b, s in zip(inner, one.start.tolist()))
-    return _body(one.mask[inner], (z, y, x), one.spacing)
-
-
-def _room(one: Specimen) -> float:
-    """mm from the middle of a node to what is neither fat nor the node."""
-    near = ndimage.binary_dilation(one.mask, np.ones((3, 3, 3)))
-    other = ~LabeledScan(one.hu, one.spacing, None).between(FAT[0], SOFT_TISSUE[0]) & ~near
-    middle = np.argwhere(one.mask).mean(0)
-    far = (np.argwhere(other) - middle) * one.spacing
-    return float(np.linalg.norm(far, axis=1).min(initial=SURROUNDINGS))
-
-
-def _shown_at(place: LymphNode, name: str, scan: LabeledScan) -> Specimen:
-    """What lies round a lymph node that is not painted yet."""
-    box = inside_grid(place.box(0), scan.hu.shape)
-    occupancy = place.occupancy(box)
-    mask = occupancy >= min(0.5, occupancy.max())
-    return specimen_of(name, scan, _body(mask, box, scan.spacing))
-
-
-def _match(real: list[Specimen], places: list[Specimen]) -> list[tuple[int, int]]:
-    """Pairs of a real node and a place, by their numbers, each used once, the most alike first.
-
-    In size, in depth in fat and in the fat just round them they differ by no more than a caliper;
-    the nearest in what surrounds them come first, so that it tells nothing.
-    """
-    ours, theirs = (np.stack([one.matched_by() for one in group]) for group in (real, places))
-    allowed = np.abs(ours[:, None] - theirs[None]).max(2) <= 1
-    ours, theirs = (np.stack([_surroundings(one) for one in group]) for group in (real, places))
-    spread = np.vstack([ours, theirs]).std(0) + 1e-6
-    apart = np.sqrt((((ours[:, None] - theirs[None]) / spread) ** 2).mean(2))
-    pairs: dict[int, int] = {}
-    for i, j in zip(
-        *(axis.tolist() for axis in np.unravel_index(apart.argsort(None), apart.shape))
-    ):
-        if allowed[i, j] and i not in pairs and j not in pairs.values():
-            pairs[i] = j
-    return list(pairs.items())
-
-
-def _surroundings(one: Specimen) -> np.ndarray:
-    """What rings round a node show: shares of fat and of what is denser than fat, mean HU."""
-    hu = ndimage.gaussian_filter(one.hu, (0, 1, 1))
-    far = ndimage.distance_transform_edt(~one.mask, sampling=one.spacing)
-    found = [one.depth, one.fat]
-    for inner, outer in RINGS:
-        ring = hu[(far > inner) & (far <= outer)]
-        found += [(ring < FAT[1]).mean(), (ring > SOFT_TISSUE[0]).mean(), ring.mean().clip(-200)]
-    return np.array(found)
+def _axes(points: np.ndarray) -> np.ndarray:
+    """The axes of inertia of points (n, 3) as columns of a rotation (3, 3)."""
+    axes = np.linalg.eigh(np.cov(points.T, ddof=0))[1]
+    return axes * np.sign(np.linalg.det(axes))

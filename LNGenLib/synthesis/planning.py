@@ -63,10 +63,11 @@ def make_plan(
         samples = sample_structures(request, model, numbers, sizes, looks, asked, own)
     progress.stage("anatomy")
     region = finding.result()
-    progress.stage("placement")
+    progress.stage("placement", len(sizes))
     rngs = [node_rng(request.seed, k, "place") for k in numbers]
     seen = partial(_is_seen, ct, request, looks, traits) if request.least_conspicuity else None
-    placed = place_nodes(samples.structures, sizes, region, array_spacing(ct), rngs, seen)
+    given = samples.structures, sizes, region, array_spacing(ct), rngs
+    placed = place_nodes(*given, seen, progress)
     kept = [(k, found) for k, found in enumerate(placed) if found is not None and found.suits]
     refused = tuple(sizes[k] for k, found in enumerate(placed) if found is None)
     unseen = tuple(sizes[k] for k, found in enumerate(placed) if found and not found.suits)
@@ -102,9 +103,10 @@ def _while_found(finding: Future[CandidateRegion], progress: Progress) -> Iterat
     try:
         yield own
     except Canceled:
-        if is_lost():
-            finding.result()
-        raise
+        lost = finding.exception() if is_lost() else None
+        if lost is None:
+            raise
+        raise lost from None  # of which nobody canceled anything
 
 
 def _complain(
