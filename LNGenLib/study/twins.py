@@ -17,7 +17,6 @@ from LNGenLib.evaluation.realism.specimens import Specimen, specimen_of
 from LNGenLib.image.geometry import array_axes, array_spacing, index_to_ras
 from LNGenLib.image.grid import Box, inside_grid
 from LNGenLib.image.io import like, to_array
-from LNGenLib.placement.candidate_region import find_region
 from LNGenLib.placement.heuristic import misfit
 from LNGenLib.progress import Progress
 from LNGenLib.randomness import case_seed
@@ -39,6 +38,7 @@ from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import enhancement_like
 from LNGenLib.synthesis.plan import Plan, PlannedNode
 from LNGenLib.synthesis.realizing import draw_structures
+from LNGenLib.synthesis.region import region_at
 from LNGenLib.synthesis.request import MOST_NODES, SynthesisRequest, as_point
 from LNGenLib.texture.blending import REACH
 from LNGenLib.texture.dataset import LabeledScan
@@ -169,7 +169,7 @@ def _plan(
     each = zip([*real] * TRIES, structures, sizes, strict=True)
     nodes = [_in_place(*one) for one in each]
     centers = [as_point(index_to_ras(bare, node.center), 9) for node in nodes]
-    region, kept = find_region(bare, None, points=centers), dict[int, PlannedNode]()
+    region, kept = region_at(Scan(bare), centers, 0), dict[int, PlannedNode]()
     for k, node in enumerate(nodes):
         place = k % count
         if place in kept or misfit(node, region) is not None:
