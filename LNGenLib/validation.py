@@ -8,6 +8,7 @@ import math
 import operator
 import types
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from LNGenLib.errors import InputError
@@ -40,11 +41,17 @@ def _plain(value: Any) -> Any:
 def check_types(kind: type, values: dict[str, Any]) -> None:
     """InputError for a value that is not of its field's type in the dataclass `kind`, which takes
     any by itself."""
-    for name, wanted in get_type_hints(kind).items():
+    for name, wanted in _hints(kind).items():
         if name in values and not _fits(values[name], wanted):
             given = json.dumps(values[name], default=str)[:99]
             called = wanted.__name__ if isinstance(wanted, type) else wanted
             raise InputError(f"{kind.__name__}: {name} {given} is no {called}: correct it")
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """Of each field, found once: it takes longer than all else that is checked."""
+    return get_type_hints(kind)
 
 
 def _fits(value: Any, kind: Any) -> bool:

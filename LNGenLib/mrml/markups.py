@@ -94,13 +94,13 @@ def plan_of(preview: slicer.vtkMRMLMarkupsFiducialNode) -> Plan:
 
 def set_plan(preview: slicer.vtkMRMLMarkupsFiducialNode, plan: Plan) -> None:
     """Let the points of a preview be the lymph nodes of a plan of the same request."""
-    wanted = {node.number: node for node in plan.nodes}
+    wanted, now = ({n.number: n for n in nodes} for nodes in (plan.nodes, planned(preview)))
     for k in reversed(range(preview.GetNumberOfControlPoints())):
         old = planned_at(preview, k)
         new = None if old is None else wanted.pop(old.number, None)
         if new is None:
             preview.RemoveNthControlPoint(k)
-        elif preview.GetNthControlPointPositionStatus(k) != preview.PositionUndefined:
+        elif now.get(new.number) != new:  # each change is an event
             preview.SetNthControlPointPositionWorld(k, *new.center_ras_mm)
             _describe(preview, k, new)
     for node in wanted.values():

@@ -90,7 +90,7 @@ class Editor:
     def seconds(self, kind: str) -> tuple[float | None, float]:
         """From letting go to the new voxels, None where it is refused; and the longest gap."""
         act, seen, panel = self.prepared(kind), [], self.panel
-        voxels = panel.parameters.result.GetImageData()
+        voxels = panel.parameters.result.GetImageData().GetPointData().GetScalars()
         tag = voxels.AddObserver("ModifiedEvent", lambda *_: seen.append(time.perf_counter()))
         begun = time.perf_counter()
 
