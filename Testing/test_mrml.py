@@ -20,8 +20,8 @@ import vtk  # noqa: E402
 from rois import to_roi  # noqa: E402
 
 from LNGenLib.mrml.markups import (  # noqa: E402
+    change,
     describe_added,
-    resize,
     to_box,
     to_plan,
     to_point_list,
@@ -292,7 +292,7 @@ def test_a_preview_is_edited(scene):
     preview = to_preview(scene, PLAN, "preview")
     preview.RemoveNthControlPoint(0)
     preview.SetNthControlPointPositionWorld(0, -5.0, 2.0, 5.0)
-    resize(preview, 0, 9.0)
+    change(preview, 0, long_axis_mm=9.0)
     for place in ((0.0, 0.0, 0.0), (30.0, 0.0, 0.0)):
         preview.AddControlPointWorld(vtk.vtkVector3d(*place))
     describe_added(preview, 7.0)

@@ -20,7 +20,7 @@ from vtk.util import numpy_support  # noqa: E402
 
 from LNGenLib.mrml.export import write_result, write_training_case  # noqa: E402
 from LNGenLib.mrml.inputs import Inputs  # noqa: E402
-from LNGenLib.mrml.markups import describe_added, planned, resize, to_preview  # noqa: E402
+from LNGenLib.mrml.markups import change, describe_added, planned, to_preview  # noqa: E402
 from LNGenLib.mrml.regions import add_region  # noqa: E402
 from LNGenLib.mrml.scene import CLOSED_SURFACE  # noqa: E402
 from LNGenLib.mrml.segmentations import copied  # noqa: E402
@@ -69,7 +69,7 @@ def test_surfaces_lie_where_the_plan_has_them(preview):
 def test_surfaces_follow_points_that_are_dragged_resized_deleted_and_added(preview):
     before = shown(preview).copy()
     preview.SetNthControlPointPosition(0, 20.0, 20.0, 30.0)
-    resize(preview, 1, 12.0)
+    change(preview, 1, long_axis_mm=12.0)
     follow(preview)
     after = shown(preview)
     assert np.allclose(after[:4], before[:4] + (10, 0, 0))
@@ -84,7 +84,7 @@ def test_surfaces_follow_points_that_are_dragged_resized_deleted_and_added(previ
     assert len(shown(preview)) == len(CORNERS)
     (added,) = without_surface(preview)
     assert (added.number, added.long_axis_mm) == (5, 9.0)
-    resize(preview, 1, 7.0)
+    change(preview, 1, long_axis_mm=7.0)
     (resized,) = without_surface(preview)
     assert (resized.long_axis_mm, resized.shape_mm) == (7.0, 9.0), "a resized node keeps its shape"
     add_surfaces(preview, {5: SURFACE})

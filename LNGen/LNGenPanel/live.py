@@ -130,13 +130,16 @@ class LiveSection(Section):
     def _show(self, change: Change, sent: Plan) -> None:
         """Show a change in the volume, and the preview as it was painted of what was `sent`."""
         self._shown = change.after
-        self._present(change.after, sent)
         change.show(self._of[-1])
+        # next, so that views show the volume before
+        qt.QTimer.singleShot(0, lambda: self._present(change.after, sent))
         self.results.update()
         self.status.say(edited(change.before, change.after))
 
     def _present(self, painted: Painted, sent: Plan) -> None:
         """Let the preview be what is painted, but for what was changed since it was `sent`."""
+        if self.session is None:  # meanwhile
+            return
         now = {node.number: node for node in painted.plan.nodes}
         asked = {node.number: node.unnamed for node in sent.nodes}
         kept = []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import qt
@@ -20,7 +21,6 @@ from LNGenLib.mrml.markups import (
     plan_of,
     planned,
     planned_at,
-    resize,
     set_plan,
     to_plan,
     to_preview,
@@ -170,22 +170,33 @@ class PreviewSection(Section, VTKObservationMixin):
 
     def showPlan(self, plan: Plan, surfaces: dict[int, Surface]) -> None:
         """Let the preview be a plan of the same request, of these surfaces by number."""
-        self._filling = True
-        try:
+        with self._quiet():
             set_plan(self.observed, plan)
-        finally:
-            self._filling = False
         add_surfaces(self.observed, surfaces)
         self._fill()
         self.changed()
 
     def resize(self, point: int, size: float) -> None:
         """Give the lymph node of a control point another long axis in mm."""
+        self._change(point, long_axis_mm=round(min(max(size, SMALLEST), LARGEST), 1))
+
+    def _change(self, point: int, **fields: Any) -> None:
+        """Give the lymph node of a control point other values of these fields."""
         self._keep()
-        resize(self.observed, point, round(min(max(size, SMALLEST), LARGEST), 1))
+        with self._quiet():
+            change(self.observed, point, **fields)
         follow(self.observed)
         self._fill()
         self.changed()
+
+    @contextlib.contextmanager
+    def _quiet(self) -> Iterator[None]:
+        """Hear no events of points, of which each would be followed."""
+        was, self._filling = self._filling, True
+        try:
+            yield
+        finally:
+            self._filling = was
 
     def _keep(self) -> None:
         """Let Slicer's own undo, where it is on, come back to what is now."""
@@ -265,11 +276,8 @@ class PreviewSection(Section, VTKObservationMixin):
     def _describe(self) -> None:
         """Give the points that the user added the median of the chosen sizes."""
         sizes = sizesOf(self.parameters.nodes)
-        self._filling = True
-        try:
+        with self._quiet():
             describe_added(self.observed, round(sizes.quantile(0.5), 1))
-        finally:
-            self._filling = False
 
     def _fill(self) -> None:
         """Fill the table, and keep the selected row."""
@@ -340,17 +348,14 @@ class PreviewSection(Section, VTKObservationMixin):
             node = planned_at(self.observed, point)
             self._reshape(point, variant=node.variant + 1)
 
-    def _reshape(self, point: int, **fields) -> None:
+    def _reshape(self, point: int, **fields: Any) -> None:
         """Give the lymph node of a control point other fields, by which it looks otherwise."""
-        self._keep()
         number = planned_at(self.observed, point).number
-        change(self.observed, point, **fields)
+        self._change(point, **fields)
         if not self.live:
             forget_surface(self.observed, number)
             self._asked.discard(number)
-        self._fill()
-        self.changed()
-        self.complete()
+            self.complete()
 
     def _onDelete(self, *_clicked) -> None:
         point = self._point()

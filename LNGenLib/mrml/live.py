@@ -13,7 +13,7 @@ from scipy.spatial import KDTree
 from LNGenLib.errors import InputError
 from LNGenLib.image.grid import common
 from LNGenLib.image.pieces import Piece
-from LNGenLib.mrml.originals import Originals, keep
+from LNGenLib.mrml.originals import Originals, keep_text
 from LNGenLib.mrml.results import (
     PROVENANCE,
     RECORDS,
@@ -37,13 +37,13 @@ class Change:
     pieces: list[Piece]
     before: Painted
     after: Painted
-    originals: Originals
+    originals: str
 
     @classmethod
     def between(cls, scan: Scan, before: Painted, after: Painted) -> Change:
         """What is to be shown where `before` is."""
         pieces = changes(sitk.GetArrayViewFromImage(scan.hu), before, after)
-        return cls(pieces, before, after, originals_under(scan, after))
+        return cls(pieces, before, after, originals_under(scan, after).to_text())
 
     def show(self, volume: slicer.vtkMRMLScalarVolumeNode) -> None:
         """Change a result's volume, segments, table and records; lymph nodes that are the same in
@@ -56,7 +56,7 @@ class Change:
             hu[piece.box] = np.where(piece.changed, piece.hu, own[piece.box])
         volume.SetAttribute(RECORDS, json.dumps([asdict(record) for record in self.after.records]))
         volume.SetAttribute(PROVENANCE, json.dumps(self.after.provenance))
-        keep(volume, self.originals)
+        keep_text(volume, self.originals)
         segmentation = volume.GetNodeReference(TO_SEGMENTATION)
         table = volume.GetNodeReference(TO_TABLE)
         if segmentation is not None:

@@ -83,13 +83,17 @@ def to_preview(
 
 
 def plan_of(preview: slicer.vtkMRMLMarkupsFiducialNode) -> Plan:
-    """The plan of a preview, which may have no lymph node left; InputError as `to_plan`."""
+    """As `to_plan`, of a preview that may have no lymph node left."""
+    return Plan.from_json(_values(preview), may_be_empty=True)
+
+
+def _values(preview: slicer.vtkMRMLMarkupsFiducialNode) -> dict[str, Any]:
+    """A preview's plan as JSON has it."""
     content = preview.GetAttribute(PLAN)
     if content is None:
         raise InputError(f"{preview.GetName()} is no preview of a plan: make one first")
     nodes = sorted(planned(preview), key=lambda node: node.number)
-    values = json.loads(content) | {"nodes": [asdict(node) for node in nodes]}
-    return Plan.from_json(values, may_be_empty=True)
+    return json.loads(content) | {"nodes": [asdict(node) for node in nodes]}
 
 
 def set_plan(preview: slicer.vtkMRMLMarkupsFiducialNode, plan: Plan) -> None:
@@ -114,7 +118,7 @@ def to_plan(preview: slicer.vtkMRMLMarkupsFiducialNode) -> Plan:
 
     Raises InputError for a point list that is no preview, and where no point is left.
     """
-    return Plan.from_json(asdict(plan_of(preview)))
+    return Plan.from_json(_values(preview))
 
 
 def planned(preview: slicer.vtkMRMLMarkupsFiducialNode) -> list[PlannedNode]:
@@ -145,11 +149,6 @@ def describe_added(preview: slicer.vtkMRMLMarkupsFiducialNode, long_axis_mm: flo
             node = PlannedNode(number, point, long_axis_mm, UPRIGHT, shape_mm=long_axis_mm)
             look = draw_appearance(request, node.index, long_axis_mm)
             _describe(preview, k, replace(node, **vars(look)))
-
-
-def resize(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, long_axis_mm: float) -> None:
-    """Give the lymph node of control point `k` another long axis."""
-    change(preview, k, long_axis_mm=long_axis_mm)
 
 
 def change(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, **fields: Any) -> None:

@@ -64,13 +64,18 @@ class Originals:
 def keep(volume: slicer.vtkMRMLScalarVolumeNode, originals: Originals) -> None:
     """Keep the originals of a result's volume, in a hidden text that is saved in the scene file
     itself."""
+    keep_text(volume, originals.to_text())
+
+
+def keep_text(volume: slicer.vtkMRMLScalarVolumeNode, originals: str) -> None:
+    """The same of what `Originals.to_text` made, which takes a while."""
     text = volume.GetNodeReference(TO_ORIGINALS)
     if text is None:
         text = add_node(volume.GetScene(), "vtkMRMLTextNode", f"{volume.GetName()} originals")
         text.SetForceCreateStorageNode(slicer.vtkMRMLTextNode.CreateStorageNodeNever)
         text.HideFromEditorsOn()
         volume.SetNodeReferenceID(TO_ORIGINALS, text.GetID())
-    text.SetText(originals.to_text())
+    text.SetText(originals)
 
 
 def kept(volume: slicer.vtkMRMLScalarVolumeNode) -> Originals:
