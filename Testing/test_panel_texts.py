@@ -116,7 +116,8 @@ def test_what_is_installed_into_slicer_replaces_nothing_of_it():
 
 
 def test_the_check_boxes_are_the_stations():
-    boxes = [w for w in UI.iter("widget") if w.get("class") == "QCheckBox"]
+    (group,) = (w for w in UI.iter("widget") if w.get("name") == "stationsWidget")
+    boxes = [w for w in group.iter("widget") if w.get("class") == "QCheckBox"]
     assert [text(box, "text").lower() for box in boxes] == [station.name for station in STATIONS]
     fields = [box.findtext("property[@name='SlicerParameterName']/string") for box in boxes]
     for field, station in zip(fields, STATIONS, strict=True):

@@ -20,7 +20,7 @@ from LNGenLib.image.hu import window_of
 from LNGenLib.image.io import like, read_image, to_array, write_image
 from LNGenLib.scan import Scan
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.synthesis import engine
+from LNGenLib.synthesis import engine, measuring
 from LNGenLib.synthesis.request import SynthesisRequest
 
 TWO = SynthesisRequest(2, Sizes("uniform", 6.0, 9.0), 3, texture_steps=2, structure_steps=4)
@@ -340,8 +340,8 @@ def test_what_is_found_in_a_scan_is_found_once(phantom, models, monkeypatch):
         monkeypatch.setattr(module, name, lambda *given: looked.append(name) or find(*given))
 
     for module, name in (
-        *((candidate_region, "read_stations"), (engine, "edge_spread")),
-        *((engine, "measure_phase"), (engine, "hashes_of")),
+        *((candidate_region, "read_stations"), (measuring, "edge_spread")),
+        *((measuring, "measure_phase"), (measuring, "hashes_of")),
     ):
         counted(module, name)
     first = SynthesisRequest(count=1, seed=4, texture_steps=2, structure_steps=4)

@@ -275,8 +275,8 @@ def _wanted_stations(anatomy: Anatomy, wanted: Sequence[str]) -> CandidateRegion
         why = "; ".join(f"{name}: {reasons[name]}" for name in names)
         raise NoPlace(
             f"no place for lymph nodes at {kind} stations ({why}): if the CT shows them, give the "
-            "anatomy (`lngen anatomy` makes it); if not, other stations, or a box, a mask or "
-            "points (--region-box, --region-mask, --points)"
+            "anatomy (`lngen anatomy` makes it); if not, other stations, or a box (RAS mm), a mask "
+            "or points"
         )
     return region
 
@@ -306,7 +306,11 @@ def _ras_range(ct: sitk.Image) -> str:
 def tissue(
     ct: sitk.Image, anatomy: sitk.Image | None, outside: np.ndarray, steps: np.ndarray, box: Box
 ) -> tuple[np.ndarray, Fat]:
-    """What is forbidden, and fat, in the part `box` of the CT."""
+    """What is forbidden (z, y, x, bool), and fat, in the part `box` of the CT.
+
+    `anatomy` holds TotalSegmentator's labels (0 is background); `outside` (z, y, x, bool) is what
+    lies outside the body, on the grid thinned out by `steps`.
+    """
     hu = sitk.GetArrayViewFromImage(ct)[box].copy()  # the image may be gone when fat is looked at
     forbidden = refined(outside, steps, box)
     forbidden |= hu < OUTSIDE
