@@ -8,7 +8,8 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="slicer-core has no wheel for this Python")
 pytest.importorskip("PySide6")
 
-from panel_story import PATIENCE, ask_for_one, finish  # noqa: E402  isort: skip
+from panel_story import PATIENCE, ask_for_one, finish, load_phantom  # noqa: E402  isort: skip
+import vtk  # noqa: E402
 from PySide6 import QtWidgets  # noqa: E402
 
 from LNGenLib.mrml.markups import plan_of, planned, set_plan  # noqa: E402
@@ -191,6 +192,64 @@ def test_an_edit_that_is_canceled_is_taken_back(host, live):
     settle(host, panel)
     assert planned(preview)[0].variant == 1 and not np.array_equal(voxels(panel), before)
     assert_consistent(panel)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gone", ["switch", "ct", "preview", "result"])
+def test_live_may_end_while_an_edit_is_painted(host, live, gone):
+    panel, before = live, voxels(live)
+    volume = panel.parameters.result
+    host.click_cell(panel.ui.previewTable, 0, 0)
+    host.click(panel.ui.varyButton)
+    host.wait(lambda: panel.jobs.running is not None, 5, "the edit")
+    if gone == "switch":
+        host.click(panel.ui.liveCheckBox)
+    else:
+        slicer.mrmlScene.RemoveNode(getattr(panel.parameters, gone))
+    settle(host, panel)
+    assert not panel.status.failed and panel.live.session is None
+    if gone == "switch":
+        assert np.array_equal(slicer.util.arrayFromVolume(volume), before)
+
+
+@pytest.mark.slow
+def test_undo_under_a_transform_and_an_end_where_the_ct_moves(host, live):
+    panel, preview, before = live, live.parameters.preview, voxels(live)
+    turned = vtk.vtkTransform()
+    turned.RotateWXYZ(17, 1, 2, 3)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    node.SetMatrixTransformToParent(turned.GetMatrix())
+    plan = plan_of(preview)
+    preview.SetAndObserveTransformNodeID(node.GetID())
+    set_plan(preview, plan)
+    settle(host, panel)
+    host.click_cell(panel.ui.previewTable, 0, 0)
+    host.click(panel.ui.varyButton)
+    settle(host, panel)
+    for _ in range(9):
+        if panel.ui.undoEditButton.enabled:
+            host.click(panel.ui.undoEditButton)
+            settle(host, panel)
+    assert np.array_equal(voxels(panel), before) and panel.ui.redoEditButton.enabled
+    panel.parameters.ct.SetAndObserveTransformNodeID(node.GetID())
+    host.click(panel.ui.varyButton)
+    settle(host, panel)
+    assert panel.status.failed and "another geometry" in panel.ui.messageLabel.text
+    assert panel.live.session is None
+
+
+@pytest.mark.slow
+def test_a_preview_of_another_ct_is_refused(host, panel):
+    host.click(panel.ui.previewButton)
+    finish(host, panel)
+    first, kind = panel.parameters.ct, "vtkMRMLScalarVolumeNode"
+    load_phantom(host)
+    volumes = slicer.util.getNodesByClass(kind)
+    panel.parameters.ct = next(v for v in volumes if v.GetClassName() == kind and v is not first)
+    host.turn()
+    host.click(panel.ui.liveCheckBox)
+    assert panel.status.failed and "another CT" in panel.ui.messageLabel.text
+    assert not panel.ui.liveCheckBox.checked
 
 
 @pytest.mark.slow

@@ -158,8 +158,15 @@ def test_a_plan_a_step_away_is_not_painted_again(session, monkeypatch):
         (lambda s: s.move(1, IN_BONE), "LN 1"),
         (lambda s: s.move(1, s.plan.nodes[1].center_ras_mm), "LN 1 and LN 2 overlap"),
         (lambda s: s.resize(1, 31.0), "31 mm long"),
-        (lambda s: s.look(1, "odd"), "appearance odd"),
+        (lambda s: s.look(1, "odd"), "appearance odd: give benign or suspicious"),
         (lambda s: s.remove(3), "no lymph node 3"),
+        (lambda s: s.look(1, "mixed"), "give benign or suspicious"),
+        (lambda s: s.add((1, 2), 6.0), "give three numbers"),
+        (lambda s: s.move(1, None), "give three numbers"),
+        (lambda s: s.move(1, "abc"), "give three numbers"),
+        (lambda s: s.resize(1, None), "give a number"),
+        (lambda s: s.change(1, color="red"), "color: give some of"),
+        (lambda s: s.change(1, turn=((1.0, 0.0, 0.0),) * 3), "no rotation"),
     ],
 )
 def test_what_is_refused_changes_nothing(session, edit, why):

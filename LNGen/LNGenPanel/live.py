@@ -14,6 +14,7 @@ from LNGenLib.errors import InputError
 from LNGenLib.mrml.live import Change, originals_under
 from LNGenLib.mrml.markups import plan_of, to_preview
 from LNGenLib.mrml.results import TO_CT, add_result
+from LNGenLib.mrml.volumes import check_same_place
 from LNGenLib.synthesis.painted import Painted
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.request import SynthesisRequest
@@ -98,7 +99,21 @@ class LiveSection(Section):
         session = self.session
         if session is None or self.preview.dragging or not self.jobs.idle:
             return
-        plan = plan_of(self.parameters.preview)
+        ct, preview, _result = self._of
+        parameters = self.parameters
+        if self._of != (parameters.ct, parameters.preview, parameters.result):
+            self.update()  # which could not hear of it while another module was shown
+            return
+        try:
+            check_same_place(ct, session.scan.ct, _("what Live began with"))
+            self._paint(session, plan_of(preview))
+        except InputError as error:
+            self.stop()
+            self.update()
+            self.status.say(sentence(str(error)), error=True)
+
+    def _paint(self, session: Session, plan: Plan) -> None:
+        """Paint what the preview's `plan` has that the session has not, one new node at a time."""
         known = {node.number for node in session.plan.nodes}
         new = [node.number for node in plan.nodes if node.number not in known]
         fit = new[0] if new else None
@@ -118,14 +133,15 @@ class LiveSection(Section):
                 return Change.between(session.scan, shown, session.painted)
 
         def done(outcome):
+            if self.session is not session:  # Live has ended meanwhile
+                return
             if isinstance(outcome, InputError):
                 qt.QToolTip.showText(qt.QCursor.pos(), sentence(str(outcome)))
                 raise outcome
             self._show(outcome, plan)
 
-        with self.status.saying():
-            self.jobs.start(work, done)
-            self._sent = plan
+        self.jobs.start(work, done)
+        self._sent = plan
 
     def _show(self, change: Change, sent: Plan) -> None:
         """Show a change in the volume, and the preview as it was painted of what was `sent`."""
@@ -195,6 +211,8 @@ class LiveSection(Section):
         with self.status.saying():
             ct = chosen(parameters.ct, _("Select a CT volume."))
             preview = parameters.preview or self._blank(ct)
+            if preview.GetNodeReference(TO_CT) not in (None, ct):
+                raise InputError(_("The preview is of another CT: preview again, or clear it."))
             plan, inputs, choice = plan_of(preview), self.location.inputs(), self.backend.choice()
             self.jobs.start(work, done)
         self.update()

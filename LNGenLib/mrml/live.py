@@ -23,7 +23,7 @@ from LNGenLib.mrml.results import (
     fill_table,
     segment_of,
 )
-from LNGenLib.mrml.segmentations import put_segment, segment_id
+from LNGenLib.mrml.segmentations import put_segment, remove_segment
 from LNGenLib.scan import Scan
 from LNGenLib.synthesis.painted import Painted
 from LNGenLib.synthesis.session import changes, labels_in
@@ -75,7 +75,7 @@ class Change:
             {node.number for node in painted.plan.nodes} for painted in (self.before, self.after)
         )
         for number in was - now:
-            segmentation.GetSegmentation().RemoveSegment(segment_id(number))
+            remove_segment(segmentation, number)
         for record, piece in zip(self.after.records, self.after.pieces, strict=True):
             if any(common(piece.box, other.box) for other in self.pieces):
                 labels = labels_in(piece.box, self.after)

@@ -186,6 +186,12 @@ def put_segment(
         segment.AddRepresentation(kind, made.GetRepresentation(kind))
 
 
+def remove_segment(node: slicer.vtkMRMLSegmentationNode, label: int) -> None:
+    """Take a lymph node's segment out, unless the user did."""
+    if node.GetSegmentation().GetSegment(segment_id(label)) is not None:
+        node.GetSegmentation().RemoveSegment(segment_id(label))
+
+
 def segment_id(label: int) -> str:
     """The id of a lymph node's segment, which stays when the user renames it."""
     return f"LN_{label}"

@@ -10,7 +10,7 @@ import slicer
 from LNGenLib.errors import InputError
 from LNGenLib.mrml.originals import keep, kept
 from LNGenLib.mrml.results import PROVENANCE, RECORDS, TO_SEGMENTATION, TO_TABLE, records
-from LNGenLib.mrml.segmentations import segment_id
+from LNGenLib.mrml.segmentations import remove_segment
 
 
 def undo(volume: slicer.vtkMRMLScalarVolumeNode, label: int) -> None:
@@ -32,7 +32,7 @@ def undo(volume: slicer.vtkMRMLScalarVolumeNode, label: int) -> None:
     volume.SetAttribute(PROVENANCE, json.dumps(provenance))
     segmentation, table = (volume.GetNodeReference(role) for role in (TO_SEGMENTATION, TO_TABLE))
     if segmentation is not None:
-        segmentation.GetSegmentation().RemoveSegment(segment_id(label))
+        remove_segment(segmentation, label)
     if table is not None:
         for row in reversed(range(table.GetNumberOfRows())):
             if table.GetCellText(row, 0) == str(label):

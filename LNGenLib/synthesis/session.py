@@ -18,7 +18,7 @@ from LNGenLib.synthesis.appearance import draw_appearance
 from LNGenLib.synthesis.images import ResultImages
 from LNGenLib.synthesis.painted import Painted
 from LNGenLib.synthesis.plan import Plan, PlannedNode
-from LNGenLib.synthesis.request import SynthesisRequest, as_point
+from LNGenLib.synthesis.request import BENIGN, SUSPICIOUS, Point, SynthesisRequest, as_point
 from LNGenLib.synthesis.result import LymphNodeRecord, SynthesisResult
 
 UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
@@ -122,9 +122,9 @@ class Session:
         """Put a new lymph node at a point, or as near as it fits within the request's tolerance,
         along what lies beside it; its number. `appearance` is "benign" or "suspicious", by default
         as the request has it. NoPlace where it does not fit."""
-        nodes, size = self.plan.nodes, round(float(long_axis_mm), 6)
+        nodes, size = self.plan.nodes, _mm(long_axis_mm)
         number = max((node.number for node in nodes), default=0) + 1
-        new = PlannedNode(number, as_point(center_ras_mm, 9), size, UPRIGHT, shape_mm=size)
+        new = PlannedNode(number, _point(center_ras_mm), size, UPRIGHT, shape_mm=size)
         new = looking(new, self.plan.request, appearance)
         self._show((*nodes, new), number, progress)
         return number
@@ -133,11 +133,11 @@ class Session:
         self, number: int, center_ras_mm: Sequence[float], progress: Progress = SILENT
     ) -> None:
         """Put a lymph node at another point, exactly there."""
-        self.change(number, progress, center_ras_mm=as_point(center_ras_mm, 9))
+        self.change(number, progress, center_ras_mm=_point(center_ras_mm))
 
     def resize(self, number: int, long_axis_mm: float, progress: Progress = SILENT) -> None:
         """Give a lymph node another long axis; it keeps its shape."""
-        self.change(number, progress, long_axis_mm=round(float(long_axis_mm), 6))
+        self.change(number, progress, long_axis_mm=_mm(long_axis_mm))
 
     def look(self, number: int, appearance: str, progress: Progress = SILENT) -> None:
         """Make a lymph node "benign" or "suspicious", with what belongs to it."""
@@ -150,6 +150,9 @@ class Session:
 
     def change(self, number: int, progress: Progress = SILENT, **fields: Any) -> None:
         """Give a lymph node other values of these fields of `PlannedNode`."""
+        known = {part.name for part in dataclasses.fields(PlannedNode)} - {"number"}
+        if not fields.keys() <= known:
+            raise InputError(f"{', '.join(fields)}: give some of {', '.join(sorted(known))}")
         changed = dataclasses.replace(self._node(number), **fields)
         nodes = (changed if node.number == number else node for node in self.plan.nodes)
         self._show(tuple(nodes), None, progress)
@@ -211,20 +214,43 @@ class Session:
         self._at += 1
 
 
+def _point(values: Any) -> Point:
+    """A point (RAS mm) that a user gives; InputError for what is none."""
+    try:
+        return as_point(values, 9)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"point {values!r}: give three numbers, R A S in mm") from error
+
+
+def _mm(value: Any) -> float:
+    """A size that a user gives; InputError for what is none."""
+    try:
+        return round(float(value), 6)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"long axis {value!r}: give a number, in mm") from error
+
+
 def looking(
     node: PlannedNode, request: SynthesisRequest, appearance: str | None = None
 ) -> PlannedNode:
     """A node with the appearance, and what belongs to it, that a request draws for it; of another
     `appearance` where one is given."""
     if appearance is not None:
+        if appearance not in (BENIGN, SUSPICIOUS):
+            raise InputError(f"appearance {appearance}: give {BENIGN} or {SUSPICIOUS}")
         request = dataclasses.replace(request, appearance=appearance)
     drawn = draw_appearance(request, node.index, node.shape_mm or node.long_axis_mm)
     return dataclasses.replace(node, **vars(drawn))
 
 
 def _same(plan: Plan, other: Plan) -> bool:
-    """Whether two plans are painted the same, whatever their places are called."""
-    return [node.unnamed for node in plan.nodes] == [node.unnamed for node in other.nodes]
+    """Whether two plans are painted the same, whatever their places are called, and but for what
+    transforms there and back do to these."""
+    first, second = (
+        [dataclasses.replace(n.unnamed, center_ras_mm=as_point(n.center_ras_mm, 6)) for n in nodes]
+        for nodes in (plan.nodes, other.nodes)
+    )
+    return first == second
 
 
 def changes(hu: np.ndarray, before: Painted, after: Painted) -> list[Piece]:
