@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,19 @@ def settle(host, panel) -> None:
     host.turn()
     host.wait(lambda: panel.jobs.running is None, PATIENCE, "the edit")
     host.turn()
+
+
+class Slow:
+    """Paints as a session's painter does, but not before `go`, unless it is canceled."""
+
+    def __init__(self, session):
+        self.painter, self.go = session._painter, threading.Event()
+        session._painter = self
+
+    def repaint(self, plan, shown, fit, progress):
+        while not self.go.wait(0.01):
+            progress.check()
+        return self.painter.repaint(plan, shown, fit, progress)
 
 
 def voxels(panel) -> np.ndarray:
@@ -161,6 +176,7 @@ def test_what_is_refused_goes_back(host, live):
 def test_what_is_changed_while_another_edit_is_painted_follows(host, live):
     panel, preview = live, live.parameters.preview
     first, second, third = planned(preview)
+    slow = Slow(panel.live.session)
     host.click_cell(panel.ui.previewTable, 0, 0)
     host.click(panel.ui.varyButton)
     host.wait(lambda: panel.jobs.running is not None, 5, "the first")
@@ -168,7 +184,8 @@ def test_what_is_changed_while_another_edit_is_painted_follows(host, live):
     preview.SetNthControlPointPositionWorld(2, *moved)
     host.click_cell(panel.ui.previewTable, 1, 0)
     host.click(panel.ui.deleteButton)
-    assert panel.jobs.running is not None, "all of this is to come while the first is painted"
+    assert panel.jobs.running is not None
+    slow.go.set()
     settle(host, panel)
     host.wait(lambda: panel.live.session.shows(plan_of(preview)), PATIENCE, "the others")
     settle(host, panel)
@@ -181,11 +198,12 @@ def test_what_is_changed_while_another_edit_is_painted_follows(host, live):
 @pytest.mark.slow
 def test_an_edit_that_is_canceled_is_taken_back(host, live):
     panel, preview, before = live, live.parameters.preview, voxels(live)
-    was = planned(preview)
+    was, slow = planned(preview), Slow(panel.live.session)
     host.click_cell(panel.ui.previewTable, 0, 0)
     host.click(panel.ui.varyButton)
     host.wait(lambda: panel.jobs.running is not None, 5, "the edit")
     host.click(panel.ui.generateButton)  # which is Cancel now
+    slow.go.set()
     settle(host, panel)
     assert planned(preview) == was and np.array_equal(voxels(panel), before)
     host.click(panel.ui.varyButton)
@@ -198,7 +216,7 @@ def test_an_edit_that_is_canceled_is_taken_back(host, live):
 @pytest.mark.parametrize("gone", ["switch", "ct", "preview", "result"])
 def test_live_may_end_while_an_edit_is_painted(host, live, gone):
     panel, before = live, voxels(live)
-    volume = panel.parameters.result
+    volume, slow = panel.parameters.result, Slow(live.live.session)
     host.click_cell(panel.ui.previewTable, 0, 0)
     host.click(panel.ui.varyButton)
     host.wait(lambda: panel.jobs.running is not None, 5, "the edit")
@@ -206,6 +224,7 @@ def test_live_may_end_while_an_edit_is_painted(host, live, gone):
         host.click(panel.ui.liveCheckBox)
     else:
         slicer.mrmlScene.RemoveNode(getattr(panel.parameters, gone))
+    slow.go.set()
     settle(host, panel)
     assert not panel.status.failed and panel.live.session is None
     if gone == "switch":
