@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from typing import Any
 
 import qt
 import slicer
@@ -19,15 +18,11 @@ from LNGenLib.synthesis.painted import Painted
 from LNGenLib.synthesis.plan import Plan
 from LNGenLib.synthesis.request import SynthesisRequest
 from LNGenLib.synthesis.session import Session
-from LNGenPanel.backend import BackendSection
-from LNGenPanel.jobs import Jobs
-from LNGenPanel.location import LocationSection
 from LNGenPanel.parameters import LNGenParameterNode
 from LNGenPanel.preview import PreviewSection
 from LNGenPanel.request import checkThere, chosen, requestOf
 from LNGenPanel.results import ResultsSection
 from LNGenPanel.section import Section
-from LNGenPanel.status import Status
 from LNGenPanel.texts import edited, sentence
 from LNGenPanel.wheel import Wheel
 
@@ -36,18 +31,10 @@ class LiveSection(Section):
     """Binds *Live* and its undo. While it is on, `follow` paints what the preview has become since,
     one edit at a time, into one volume; what is refused goes back to where it was."""
 
-    def __init__(
-        self,
-        ui: Any,
-        jobs: Jobs,
-        status: Status,
-        backend: BackendSection,
-        location: LocationSection,
-        preview: PreviewSection,
-        results: ResultsSection,
-    ):
-        self.ui, self.jobs, self.status, self.backend = ui, jobs, status, backend
-        self.location, self.preview, self.results = location, preview, results
+    def __init__(self, preview: PreviewSection, results: ResultsSection):
+        self.preview, self.results, ui = preview, results, preview.ui
+        self.ui, self.jobs, self.status = ui, preview.jobs, preview.status
+        self.backend, self.location = preview.backend, preview.location
         self.session: Session | None = None
         self._of: tuple[slicer.vtkMRMLNode, ...] = ()  # CT, preview and volume of the session
         self._shown = Painted(Plan(SynthesisRequest(), (), None))  # what the volume shows

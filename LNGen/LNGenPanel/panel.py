@@ -66,9 +66,7 @@ class Panel(VTKObservationMixin):
         self.generate = GenerateSection(
             ui, jobs, status, self.backend, self.location, self.preview, self.results
         )
-        self.live = LiveSection(
-            ui, jobs, status, self.backend, self.location, self.preview, self.results
-        )
+        self.live = LiveSection(self.preview, self.results)
         self.detection = DetectionSection(ui, jobs, status, self.backend)
         self.sections = (
             *(self.backend, self.location, self.nodes, self.preview),

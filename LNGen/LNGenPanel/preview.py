@@ -303,12 +303,11 @@ class PreviewSection(Section, VTKObservationMixin):
         self._onRow()
 
     def _onRow(self) -> None:
-        """Offer the size of the selected lymph node."""
-        point = self._point()
-        ui = self.ui
+        """Offer what can be changed of the selected lymph node."""
+        ui, point = self.ui, self._point()
         for widget in (ui.sizeSpinBox, ui.nodeLookBox, ui.varyButton, ui.deleteButton):
             widget.enabled = point is not None
-        for widget in (self.ui.clearButton, self.ui.previewPlaceWidget):
+        for widget in (ui.clearButton, ui.previewPlaceWidget):
             widget.enabled = self.observed is not None
         if point is not None:
             node, was = planned_at(self.observed, point), ui.sizeSpinBox.blockSignals(True)

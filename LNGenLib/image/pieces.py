@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,12 +26,19 @@ class Piece:
         hu[changed] = self.hu[part][changed]
 
 
+def overlapping(box: Box, pieces: Sequence[Piece]) -> Iterator[tuple[int, Box, Box]]:
+    """Which of the pieces have a part in a `box` (z, y, x; voxels of the CT), and where that is in
+    the box and in the piece."""
+    for k, piece in enumerate(pieces):
+        both = common(box, piece.box)
+        if both is not None:
+            yield k, shifted(both, -corner(box)), shifted(both, -corner(piece.box))
+
+
 def with_pieces(hu: np.ndarray, box: Box, pieces: Sequence[Piece]) -> np.ndarray:
     """The HU of a CT's `box` (z, y, x; not modified) with what painted nodes changed of it, one
     after the other."""
     hu = hu.copy()
-    for piece in pieces:
-        both = common(box, piece.box)
-        if both is not None:
-            piece.put_into(hu[shifted(both, -corner(box))], shifted(both, -corner(piece.box)))
+    for k, here, there in overlapping(box, pieces):
+        pieces[k].put_into(hu[here], there)
     return hu

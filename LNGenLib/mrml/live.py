@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import SimpleITK as sitk
 import slicer
-from scipy.spatial import KDTree
 
 from LNGenLib.errors import InputError
 from LNGenLib.image.grid import common
@@ -85,7 +84,7 @@ class Change:
 
 def originals_under(scan: Scan, painted: Painted) -> Originals:
     """The HU of a scan under a painting's lymph nodes."""
-    hu, spacing = sitk.GetArrayViewFromImage(scan.ct), scan.spacing
+    hu = sitk.GetArrayViewFromImage(scan.ct)
     places, labels = [np.zeros(0, int)], [np.zeros(0, np.uint16)]
     for piece in painted.pieces:
         own = labels_in(piece.box, painted)
@@ -94,9 +93,4 @@ def originals_under(scan: Scan, painted: Painted) -> Originals:
         places.append(np.ravel_multi_index(at, hu.shape))
         labels.append(own[where])
     index, first = np.unique(np.concatenate(places), return_index=True)
-    owner = np.concatenate(labels)[first]
-    inside = owner > 0
-    if index.size:
-        points = np.stack(np.unravel_index(index, hu.shape), 1) * spacing
-        owner[~inside] = owner[inside][KDTree(points[inside]).query(points[~inside])[1]]
-    return Originals(index, hu.reshape(-1)[index], owner)
+    return Originals.owned(hu, index, np.concatenate(labels)[first], scan.spacing)

@@ -13,15 +13,14 @@ import vtk
 from LNGenLib.errors import InputError
 from LNGenLib.mrml.scene import add_node, unique_name
 from LNGenLib.mrml.volumes import to_world
-from LNGenLib.synthesis.appearance import draw_appearance
 from LNGenLib.synthesis.plan import Plan, PlannedNode
-from LNGenLib.synthesis.request import Point, SynthesisRequest
+from LNGenLib.synthesis.request import Point
+from LNGenLib.synthesis.session import added
 from LNGenLib.validation import from_json
 
 POINTS = "vtkMRMLMarkupsFiducialNode"
 ROI = "vtkMRMLMarkupsROINode"
 PLAN = "LNGen.plan"
-UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 RegionBox = tuple[float, float, float, float, float, float]
 
@@ -101,7 +100,9 @@ def set_plan(preview: slicer.vtkMRMLMarkupsFiducialNode, plan: Plan) -> None:
     wanted, now = ({n.number: n for n in nodes} for nodes in (plan.nodes, planned(preview)))
     for k in reversed(range(preview.GetNumberOfControlPoints())):
         old = planned_at(preview, k)
-        new = None if old is None else wanted.pop(old.number, None)
+        if old is None:  # just added, or about to be
+            continue
+        new = wanted.pop(old.number, None)
         if new is None:
             preview.RemoveNthControlPoint(k)
         elif now.get(new.number) != new:  # each change is an event
@@ -139,16 +140,11 @@ def planned_at(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int) -> PlannedNod
 def describe_added(preview: slicer.vtkMRMLMarkupsFiducialNode, long_axis_mm: float) -> None:
     """Make lymph nodes of the points that the user added: of the next numbers, upright, and looking
     as the plan's request says."""
-    placed = _placed(preview)
-    texts = [preview.GetNthControlPointDescription(k) for k in placed]
-    request = SynthesisRequest.from_json(json.loads(preview.GetAttribute(PLAN)).get("request", {}))
-    number = max((json.loads(text)["number"] for text in texts if text), default=0)
-    for k, point in zip(placed, to_points(preview), strict=True):
+    there, request = planned(preview), plan_of(preview).request
+    for k, point in zip(_placed(preview), to_points(preview), strict=True):
         if not preview.GetNthControlPointDescription(k):
-            number += 1
-            node = PlannedNode(number, point, long_axis_mm, UPRIGHT, shape_mm=long_axis_mm)
-            look = draw_appearance(request, node.index, long_axis_mm)
-            _describe(preview, k, replace(node, **vars(look)))
+            there.append(added(there, point, long_axis_mm, request))
+            _describe(preview, k, there[-1])
 
 
 def change(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, **fields: Any) -> None:

@@ -36,13 +36,21 @@ class Originals:
     ) -> Originals:
         """Of the original `hu`, the instance `labels` and `changed` (nonzero), all (z, y, x);
         `spacing` in mm."""
-        owner = labels.copy()
-        inside, band = labels > 0, (changed > 0) & (labels == 0)
-        tree = KDTree(np.argwhere(inside) * spacing)
-        _, nearest = tree.query(np.argwhere(band) * spacing)
-        owner[band] = labels[inside][nearest]
-        index = np.flatnonzero(owner)
-        return cls(index, hu.ravel()[index], owner.ravel()[index])
+        index = np.flatnonzero((changed > 0) | (labels > 0))
+        return cls.owned(hu, index, labels.ravel()[index], spacing)
+
+    @classmethod
+    def owned(
+        cls, hu: np.ndarray, index: np.ndarray, label: np.ndarray, spacing: np.ndarray
+    ) -> Originals:
+        """Of the original `hu` (z, y, x), `spacing` in mm, at the places `index` (n,), which are in
+        the lymph node of `label` (n,), or, where that is 0, near some."""
+        owner, inside = label.copy(), label > 0
+        points = np.stack(np.unravel_index(index, hu.shape), 1) * spacing
+        if not inside.all():
+            _, nearest = KDTree(points[inside]).query(points[~inside])
+            owner[~inside] = label[inside][nearest]
+        return cls(index, hu.reshape(-1)[index], owner)
 
     def where(self, which: np.ndarray) -> Originals:
         """Those at which a mask (n,) is true."""

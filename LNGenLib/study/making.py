@@ -23,7 +23,7 @@ from LNGenLib.segmentation.preparing import resampled
 from LNGenLib.study.answers import KEY, MACHINE, REAL, SURROUNDINGS, SYNTHETIC
 from LNGenLib.study.machine import read_by_machine, read_surroundings
 from LNGenLib.study.page import Crop, as_gray, write_page
-from LNGenLib.study.twins import Painted, Twins, paint_twins
+from LNGenLib.study.twins import PaintedScan, Twins, paint_twins
 from LNGenLib.synthesis.models import Models
 from LNGenLib.texture.dataset import LabeledScan
 
@@ -88,10 +88,10 @@ def make_study(
 
 def _paint_all(
     cases: Sequence[Case], wanted: int, seed: int, models: Models, progress: Progress
-) -> tuple[list[tuple[Case, Painted]], dict[str, str]]:
+) -> tuple[list[tuple[Case, PaintedScan]], dict[str, str]]:
     """Cases with the pairs of each, `wanted` in all where there are as many, and why others are
     left out. What some lack, those give that may have more than their share."""
-    painted, left_out = dict[int, Painted](), dict[str, str]()
+    painted, left_out = dict[int, PaintedScan](), dict[str, str]()
     order = np.random.default_rng(seed).permutation(len(cases)).tolist()
     shares = dict.fromkeys(order, 0)
 

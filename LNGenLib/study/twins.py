@@ -25,18 +25,13 @@ from LNGenLib.structure.frame import GRID
 from LNGenLib.structure.lymph_node import LymphNode
 from LNGenLib.structure.shape import Structure
 from LNGenLib.structure.sizes import Sizes
-from LNGenLib.study.bodies import (
-    claim,
-    erased,
-    fat_of,
-    find_real,
-    labeled_body,
-)
+from LNGenLib.study.bodies import claim, erased, fat_of, find_real, labeled_body
 from LNGenLib.synthesis.appearance import draw_appearance
 from LNGenLib.synthesis.engine import paint
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painting import enhancement_like
-from LNGenLib.synthesis.plan import Plan, PlannedNode
+from LNGenLib.synthesis.plan import UPRIGHT, Plan, PlannedNode
+from LNGenLib.synthesis.planning import as_turn
 from LNGenLib.synthesis.realizing import draw_structures
 from LNGenLib.synthesis.region import region_at
 from LNGenLib.synthesis.request import MOST_NODES, SynthesisRequest, as_point
@@ -46,7 +41,7 @@ from LNGenLib.texture.dataset import LabeledScan
 LOOKED_AT = 3  # bodies for each pair wanted: some leave no room for a painted one
 LEAST_LOOKED_AT = 24
 TRIES = 4  # structures that are tried in a place
-ORIGIN, UNTURNED = (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+ORIGIN = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,14 +76,16 @@ class Twins:
 
 
 @dataclass(frozen=True, eq=False)
-class Painted:
+class PaintedScan:
     """A scan (axes LPS) as it was, and its twins."""
 
     ct: sitk.Image
     twins: list[Twins]
 
 
-def paint_twins(case: Case, count: int, models: Models, seed: int, progress: Progress) -> Painted:
+def paint_twins(
+    case: Case, count: int, models: Models, seed: int, progress: Progress
+) -> PaintedScan:
     """Up to `count` real nodes of a case, and for each a painted one in its place.
 
     Real ones are the labeled lymph nodes, or where there are no labels bodies that look like some.
@@ -135,7 +132,7 @@ def paint_twins(case: Case, count: int, models: Models, seed: int, progress: Pro
         twins.append(
             Twins(real[k], shown, box, alone[box].copy(), {"seed": number, **asdict(record)})
         )
-    return Painted(ct, twins)
+    return PaintedScan(ct, twins)
 
 
 def _apart(bodies: Sequence[Specimen], claims: np.ndarray) -> list[Specimen]:
@@ -161,7 +158,7 @@ def _plan(
     sizes = [round(one.long_axis, 6) for one in real] * TRIES
     looks = [draw_appearance(request, k, size, model.looks) for k, size in enumerate(sizes)]
     draft = [
-        PlannedNode(k + 1, ORIGIN, sizes[k], UNTURNED, shape_mm=sizes[k], **vars(look))
+        PlannedNode(k + 1, ORIGIN, sizes[k], UPRIGHT, shape_mm=sizes[k], **vars(look))
         for k, look in enumerate(looks)
     ]
     plan = Plan(request, tuple(draft), model.description["sha256"])
@@ -176,8 +173,8 @@ def _plan(
             continue
         box = inside_grid(node.box(2 * REACH), claims.shape)
         if claim(claims, box, node.occupancy(box) > 0, place + 1, node.spacing):
-            a, b, c = (as_point(row, 9) for row in array_axes(bare) @ node.rotation)
-            kept[place] = replace(draft[k], center_ras_mm=centers[k], turn=(a, b, c))
+            turn = as_turn(array_axes(bare) @ node.rotation)
+            kept[place] = replace(draft[k], center_ras_mm=centers[k], turn=turn)
     return replace(plan, nodes=tuple(kept.values()))
 
 

@@ -121,12 +121,12 @@ def _load(models: Models, progress: Progress) -> None:
 def _painted(
     painter: Painter,
     plan: Plan,
-    measured: Measured,
+    known: Measured,
     progress: Progress,
     samples: Samples | None = None,
 ) -> SynthesisResult:
-    painted = painter.paint(plan, measured, progress, samples)
-    made = measured.images.result()
+    painted = painter.paint(plan, known, progress, samples)
+    made = known.images.result()
     assert made is not None
     made.add(painted.pieces, [node.number for node in plan.nodes])
     progress.finish()

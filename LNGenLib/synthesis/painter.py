@@ -22,13 +22,7 @@ from LNGenLib.synthesis.fitting import fitted
 from LNGenLib.synthesis.measuring import Measured, check_ct, measured
 from LNGenLib.synthesis.models import Models
 from LNGenLib.synthesis.painted import Painted
-from LNGenLib.synthesis.painting import (
-    Brush,
-    ScanTraits,
-    make_tissues,
-    noise_near,
-    prepare,
-)
+from LNGenLib.synthesis.painting import Brush, ScanTraits, make_tissues, noise_near, prepare
 from LNGenLib.synthesis.plan import Plan, PlannedNode
 from LNGenLib.synthesis.realizing import (
     check_apart,
@@ -57,7 +51,8 @@ class Kept(Generic[T]):
         """What belongs to each of the `keys`; `make` is given the places of those that are new."""
         new = [k for k, key in enumerate(keys) if key not in self._made]
         made = dict(zip((keys[k] for k in new), make(new))) if new else {}
-        found = {key: made[key] if key in made else self._made.pop(key) for key in keys}
+        each = dict.fromkeys(keys)
+        found = {key: made[key] if key in made else self._made.pop(key) for key in each}
         self._made |= found  # last, as the newest
         for key in list(self._made)[: max(len(self._made) - max(MOST, len(keys)), 0)]:
             del self._made[key]
@@ -79,11 +74,12 @@ class Painter:
     def paint(
         self,
         plan: Plan,
-        measured: Measured,
+        known: Measured,
         progress: Progress = SILENT,
         samples: Samples | None = None,
     ) -> Painted:
-        """Paint a plan; `samples` are its structures, where it has just been drawn in this scan.
+        """Paint a plan, with what is `known` of the scan; `samples` are its structures, where it
+        has just been drawn in this scan.
 
         Raises InputError where it was drawn by other weights and where a lymph node does not fit at
         its place (any more).
@@ -93,16 +89,16 @@ class Painter:
         check_apart(plan, nodes)
         if samples is None:
             plan = with_stations(plan, nodes, self.scan)
-        traits = measured.traits.result()
+        traits = known.traits.result()
         plan = dataclasses.replace(plan, phase=traits.phase)
         prepared = self._prepared(plan, nodes, traits, progress, checks=samples is None)
         pieces = self._blended(plan, [brush for brush, _ in prepared], progress)
         records = self._recorded(plan, structures, prepared, pieces)
-        hashes = measured.hashes.result()
+        hashes = known.hashes.result()
         plan = dataclasses.replace(plan, images=hashes)
-        known = provenance(plan, traits.phase, self.models, hashes)
+        made = provenance(plan, traits.phase, self.models, hashes)
         surfaces = tuple(surface_of(structure) for structure, _ in structures)
-        return Painted(plan, tuple(pieces), tuple(records), surfaces, known, tuple(nodes))
+        return Painted(plan, tuple(pieces), tuple(records), surfaces, made, tuple(nodes))
 
     def repaint(
         self, plan: Plan, shown: Painted, fit: int | None = None, progress: Progress = SILENT

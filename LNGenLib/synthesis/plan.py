@@ -17,6 +17,7 @@ from LNGenLib.synthesis.appearance import Appearance
 from LNGenLib.synthesis.request import Point, SynthesisRequest
 from LNGenLib.validation import as_python, check_types, from_json
 
+UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))  # a turn that is none
 BINS = (1.7, 5.0, 10.0, 20.0, 30.0)  # mm, in which refusals are counted
 
 

@@ -10,18 +10,16 @@ import numpy as np
 import SimpleITK as sitk
 
 from LNGenLib.errors import InputError
-from LNGenLib.image.grid import Box, common, corner, shifted
-from LNGenLib.image.pieces import Piece, with_pieces
+from LNGenLib.image.grid import Box
+from LNGenLib.image.pieces import Piece, overlapping, with_pieces
 from LNGenLib.progress import SILENT, Progress
 from LNGenLib.scan import Scan
 from LNGenLib.synthesis.appearance import draw_appearance
 from LNGenLib.synthesis.images import ResultImages
 from LNGenLib.synthesis.painted import Painted
-from LNGenLib.synthesis.plan import Plan, PlannedNode
+from LNGenLib.synthesis.plan import UPRIGHT, Plan, PlannedNode
 from LNGenLib.synthesis.request import BENIGN, SUSPICIOUS, Point, SynthesisRequest, as_point
 from LNGenLib.synthesis.result import LymphNodeRecord, SynthesisResult
-
-UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 class Paints(Protocol):
@@ -122,12 +120,10 @@ class Session:
         """Put a new lymph node at a point, or as near as it fits within the request's tolerance,
         along what lies beside it; its number. `appearance` is "benign" or "suspicious", by default
         as the request has it. NoPlace where it does not fit."""
-        nodes, size = self.plan.nodes, _mm(long_axis_mm)
-        number = max((node.number for node in nodes), default=0) + 1
-        new = PlannedNode(number, _point(center_ras_mm), size, UPRIGHT, shape_mm=size)
-        new = looking(new, self.plan.request, appearance)
-        self._show((*nodes, new), number, progress)
-        return number
+        plan, size = self.plan, _mm(long_axis_mm)
+        new = added(plan.nodes, _point(center_ras_mm), size, plan.request, appearance)
+        self._show((*plan.nodes, new), new.number, progress)
+        return new.number
 
     def move(
         self, number: int, center_ras_mm: Sequence[float], progress: Progress = SILENT
@@ -230,6 +226,19 @@ def _mm(value: Any) -> float:
         raise InputError(f"long axis {value!r}: give a number, in mm") from error
 
 
+def added(
+    nodes: Sequence[PlannedNode],
+    center_ras_mm: Point,
+    long_axis_mm: float,
+    request: SynthesisRequest,
+    appearance: str | None = None,
+) -> PlannedNode:
+    """A node to be added to others: of the next number, upright, and looking as `looking` says."""
+    number = max((node.number for node in nodes), default=0) + 1
+    new = PlannedNode(number, center_ras_mm, long_axis_mm, UPRIGHT, shape_mm=long_axis_mm)
+    return looking(new, request, appearance)
+
+
 def looking(
     node: PlannedNode, request: SynthesisRequest, appearance: str | None = None
 ) -> PlannedNode:
@@ -254,8 +263,8 @@ def _same(plan: Plan, other: Plan) -> bool:
 
 
 def changes(hu: np.ndarray, before: Painted, after: Painted) -> list[Piece]:
-    """What differs between two paintings of one CT `hu` (z, y, x): pieces with the HU, labels and
-    changed voxels of all lymph nodes there `after`."""
+    """What differs between two paintings of one CT `hu` (z, y, x): pieces with the HU, the label
+    and the changed voxels of all lymph nodes there `after`."""
     once = [piece for piece in after.pieces if piece not in before.pieces]
     once += [piece for piece in before.pieces if piece not in after.pieces]
     return [_whole(hu, piece.box, after) for piece in once]
@@ -265,21 +274,14 @@ def labels_in(box: Box, painted: Painted) -> np.ndarray:
     """The numbers of the lymph nodes (z, y, x; uint16) in a box of the CT; where two share a voxel,
     that of the later one."""
     labels = np.zeros([part.stop - part.start for part in box], np.uint16)
-    for planned, piece in zip(painted.plan.nodes, painted.pieces, strict=True):
-        both = common(box, piece.box)
-        if both is not None:
-            own = piece.label[shifted(both, -corner(piece.box))]
-            labels[shifted(both, -corner(box))][own] = planned.number
+    for k, here, there in overlapping(box, painted.pieces):
+        labels[here][painted.pieces[k].label[there]] = painted.plan.nodes[k].number
     return labels
 
 
 def _whole(hu: np.ndarray, box: Box, painted: Painted) -> Piece:
     changed = np.zeros([part.stop - part.start for part in box], bool)
-    for piece in painted.pieces:
-        both = common(box, piece.box)
-        if both is not None:
-            here, there = shifted(both, -corner(box)), shifted(both, -corner(piece.box))
-            changed[here] |= piece.changed[there]
-    return Piece(
-        box, with_pieces(hu[box], box, painted.pieces), labels_in(box, painted) > 0, changed
-    )
+    for k, here, there in overlapping(box, painted.pieces):
+        changed[here] |= painted.pieces[k].changed[there]
+    new = with_pieces(hu[box], box, painted.pieces)
+    return Piece(box, new, labels_in(box, painted) > 0, changed)
