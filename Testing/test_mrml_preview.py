@@ -91,6 +91,14 @@ def test_surfaces_follow_points_that_are_dragged_resized_deleted_and_added(previ
     assert np.allclose(shown(preview)[4], (1, 2, 3)) and not without_surface(preview)
 
 
+def test_a_point_whose_description_the_user_overwrites_is_a_new_node(preview):
+    preview.SetNthControlPointDescription(0, "ask the surgeon")
+    assert [node.number for node in planned(preview)] == [4]
+    describe_added(preview, 9.0)
+    assert [(n.number, n.long_axis_mm) for n in planned(preview)] == [(5, 9.0), (4, 6.0)]
+    assert planned(preview)[0].center_ras_mm == pytest.approx((10.0, 20.0, 30.0))
+
+
 def test_a_preview_goes_with_its_surfaces(scene, preview):
     remove_preview(preview)
     assert not scene.GetNumberOfNodesByClass("vtkMRMLModelNode")

@@ -131,6 +131,10 @@ def test_the_results_tell_how_well_each_lymph_node_is_seen(host, panel):
     tips = [line[SEEN].toolTip().splitlines()[:-1] for line in items]
     assert [tip[:1] for tip in tips[:2]] == [["Suspicious, necrotic core"], ["Benign, fatty hilum"]]
     assert ["Can hardly be seen" in tip for tip in tips] == [True, False, False]
+    told[0]["conspicuity"] = 3.0
+    panel.parameters.result.SetAttribute(RECORDS, json.dumps(told))
+    panel.update()
+    assert ui.resultsTable.item(0, SEEN).icon().isNull()
 
 
 def test_lymph_nodes_that_can_hardly_be_seen_are_named(host, panel):

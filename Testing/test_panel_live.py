@@ -91,6 +91,7 @@ def test_drag_resize_look_vary_remove_undo_redo(host, live, pictures):
     assert not shapes.GetVisibility2D(), "what is painted would be covered"
 
     size = planned(preview)[0].long_axis_mm
+    red.hover(tuple(moved))
     red.wheel(tuple(moved), -2)
     assert planned(preview)[0].long_axis_mm == pytest.approx(size - 1.0, abs=0.06)
     assert QtWidgets.QToolTip.text().startswith(f"LN 1: {size - 1:.1f} x ")
@@ -255,6 +256,15 @@ def test_undo_under_a_transform_and_an_end_where_the_ct_moves(host, live):
     settle(host, panel)
     assert panel.status.failed and "another geometry" in panel.ui.messageLabel.text
     assert panel.live.session is None
+
+
+def test_a_point_whose_description_is_overwritten_is_painted_as_a_new_node(host, live):
+    panel, preview = live, live.parameters.preview
+    preview.SetNthControlPointDescription(0, "ask the surgeon")
+    settle(host, panel)
+    assert not panel.status.failed
+    assert sorted(node.number for node in planned(preview)) == [2, 3, 4]
+    assert_consistent(panel)
 
 
 @pytest.mark.slow

@@ -257,6 +257,7 @@ class PreviewSection(Section, VTKObservationMixin):
 
     def _onMoved(self, preview, _event) -> None:
         if not self._filling:
+            self._describe()  # a point may have lost what was written of it
             follow(preview)
             self._fill()
             self.changed()

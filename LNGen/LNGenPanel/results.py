@@ -104,8 +104,7 @@ class ResultsSection(Section):
         table.setRowCount(len(self._rows))
         for row, record in enumerate(self._rows):
             fillRow(table, row, rowOf(record), NUMBERS, tipOf(record))
-            if record.hardly_seen:
-                table.item(row, SEEN).setIcon(warning)
+            table.item(row, SEEN).setIcon(warning if record.hardly_seen else qt.QIcon())
         table.blockSignals(was)
 
     def _show(self) -> None:

@@ -22,11 +22,14 @@ def fillRow(
     """Set the texts of a row, those of the columns `numbers` at the right, all with one tool
     tip."""
     for column, text in enumerate(texts):
-        item = qt.QTableWidgetItem(text)
+        item = table.item(row, column)
+        if item is None:
+            item = qt.QTableWidgetItem()
+            table.setItem(row, column, item)
+        item.setText(text)
         item.setToolTip(tip)
         if column in numbers:
             item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
-        table.setItem(row, column, item)
 
 
 def jump(ras: Sequence[float]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -133,27 +134,40 @@ def planned(preview: slicer.vtkMRMLMarkupsFiducialNode) -> list[PlannedNode]:
 
 
 def planned_at(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int) -> PlannedNode | None:
-    """The lymph node of control point `k`, where it was planned; None for a point just added."""
-    return _described(preview, k) if preview.GetNthControlPointDescription(k) else None
+    """The lymph node of control point `k`, where it was planned; None for a point just added, and
+    for one whose description says something else."""
+    return _described(preview.GetNthControlPointDescription(k))
 
 
 def describe_added(preview: slicer.vtkMRMLMarkupsFiducialNode, long_axis_mm: float) -> None:
     """Make lymph nodes of the points that the user added: of the next numbers, upright, and looking
     as the plan's request says."""
+    new = [k for k in _placed(preview) if planned_at(preview, k) is None]
+    if not new:
+        return
     there, request = planned(preview), plan_of(preview).request
-    for k, point in zip(_placed(preview), to_points(preview), strict=True):
-        if not preview.GetNthControlPointDescription(k):
-            there.append(added(there, point, long_axis_mm, request))
-            _describe(preview, k, there[-1])
+    for k in new:
+        point = tuple(preview.GetNthControlPointPositionWorld(k))
+        there.append(added(there, point, long_axis_mm, request))
+        _describe(preview, k, there[-1])
 
 
 def change(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, **fields: Any) -> None:
-    """Give the lymph node of control point `k` other values of these fields."""
-    _describe(preview, k, replace(_described(preview, k), **fields))
+    """Give the lymph node of control point `k` other values of these fields; InputError where the
+    point has none."""
+    node = planned_at(preview, k)
+    if node is None:
+        raise InputError(f"point {k} of {preview.GetName()} is no lymph node: preview again")
+    _describe(preview, k, replace(node, **fields))
 
 
-def _described(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int) -> PlannedNode:
-    return from_json(PlannedNode, json.loads(preview.GetNthControlPointDescription(k)))
+@lru_cache(maxsize=4096)  # read many times an edit, which checks all their fields
+def _described(text: str) -> PlannedNode | None:
+    try:
+        values = json.loads(text)
+    except ValueError:  # the user may write there, too
+        return None
+    return from_json(PlannedNode, values)
 
 
 def _describe(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, node: PlannedNode) -> None:

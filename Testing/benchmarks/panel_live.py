@@ -83,6 +83,8 @@ class Editor:
             ui.nodeLookBox.setCurrentIndex(look)
             return lambda: ui.nodeLookBox.activated.emit(look)
         if kind == "wheel":
+            self.view.hover(point)
+            self.host.turn()
             return lambda: self.view.wheel(point, int(self.rng.choice([-1, 1])))
         button = {"another": ui.varyButton, "remove": ui.deleteButton, "undo": ui.undoEditButton}
         return lambda: self.host.click(button[kind])

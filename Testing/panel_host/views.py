@@ -178,7 +178,7 @@ class SliceView(View):
         """Go to the slice of a point, with the point in the middle."""
         self.node.JumpSliceByCentering(*ras)
 
-    def _hover(self, ras: tuple[float, float, float]) -> QtCore.QPoint:
+    def hover(self, ras: tuple[float, float, float]) -> QtCore.QPoint:
         """Come with the mouse from nearby; Qt tells of no move to where the mouse is already."""
         place = self.to_pixel(ras)
         for off in (3, 0):
@@ -187,12 +187,13 @@ class SliceView(View):
 
     def click(self, ras: tuple[float, float, float]) -> None:
         """Click at a point of the slice."""
-        place = self._hover(ras)
+        place = self.hover(ras)
         QTest.mouseClick(self, Qt.LeftButton, Qt.NoModifier, place)
 
     def wheel(self, ras: tuple[float, float, float], notches: int) -> None:
-        """Turn the wheel over a point of the slice, away from the user where it is positive."""
-        place = QtCore.QPointF(self._hover(ras))
+        """Turn the wheel over a point of the slice, where the mouse is already; away from the user
+        where `notches` is positive."""
+        place = QtCore.QPointF(self.to_pixel(ras))
         for _ in range(abs(notches)):
             turn = QtCore.QPoint(0, 120 if notches > 0 else -120)
             given = self.mapToGlobal(place), QtCore.QPoint(), turn, Qt.NoButton, Qt.NoModifier
@@ -206,7 +207,7 @@ class SliceView(View):
 
     def drag_to(self, ras: tuple[float, float, float], to_ras: tuple[float, float, float]) -> None:
         """Press at a point, move to another in steps."""
-        start, end = self._hover(ras), self.to_pixel(to_ras)
+        start, end = self.hover(ras), self.to_pixel(to_ras)
         QTest.mousePress(self, Qt.LeftButton, Qt.NoModifier, start)
         for step in range(1, 11):
             QTest.mouseMove(self, start + (end - start) * step / 10)
