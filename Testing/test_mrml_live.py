@@ -22,8 +22,10 @@ from LNGenLib.mrml.results import (  # noqa: E402
     add_result,
     read_result,
     records,
+    segment_of,
 )
 from LNGenLib.mrml.scene import CLOSED_SURFACE  # noqa: E402
+from LNGenLib.mrml.segmentations import segment_id  # noqa: E402
 from LNGenLib.mrml.undo import undo_all  # noqa: E402
 from LNGenLib.mrml.volumes import to_volume  # noqa: E402
 
@@ -78,3 +80,16 @@ def test_a_result_follows_every_edit(edits, phantom, scene):
     assert set(np.unique(kept(volume).label)) == {1, 2, 3}
     undo_all(volume)
     assert np.array_equal(slicer.util.arrayFromVolume(volume), original)
+
+
+def test_a_segment_that_the_user_renames_keeps_its_name(edits, phantom, scene):
+    scan, shown, _ = edits
+    before, after = shown[2:4]  # the second lymph node becomes another one
+    volume = add_result(to_volume(scene, phantom.ct, "CT"), Session(scan, before.plan).result())
+    segmentation = volume.GetNodeReference(TO_SEGMENTATION).GetSegmentation()
+    segments = [segmentation.GetSegment(segment_id(number)) for number in (1, 2)]
+    segments[1].SetName("left, enlarged")
+    Change.between(scan, before, after).show(volume)
+    assert segments[1].GetName() == "left, enlarged"
+    Change.between(scan, after, shown[0]).show(volume)
+    assert segments[0].GetName() == segment_of(shown[0].records[0]).name

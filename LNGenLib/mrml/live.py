@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -69,7 +69,9 @@ class Change:
         segmentation: slicer.vtkMRMLSegmentationNode,
         volume: slicer.vtkMRMLScalarVolumeNode,
     ) -> None:
-        """Segments of new lymph nodes, and of those whose voxels others took or left."""
+        """Segments of new lymph nodes, and of those whose voxels others took or left; a name that
+        the user gave stays."""
+        named = {record.label: segment_of(record).name for record in self.before.records}
         was, now = (
             {node.number for node in painted.plan.nodes} for painted in (self.before, self.after)
         )
@@ -79,7 +81,11 @@ class Change:
             if any(common(piece.box, other.box) for other in self.pieces):
                 labels = labels_in(piece.box, self.after)
                 own = np.where(labels == record.label, labels, 0)
-                put_segment(segmentation, volume, segment_of(record), own, piece.box)
+                row = segment_of(record)
+                there = segmentation.GetSegmentation().GetSegment(row.id)
+                if there is not None and there.GetName() != named.get(record.label):
+                    row = replace(row, name=there.GetName())
+                put_segment(segmentation, volume, row, own, piece.box)
 
 
 def originals_under(scan: Scan, painted: Painted) -> Originals:
