@@ -129,6 +129,31 @@ def test_drag_resize_look_vary_remove_undo_redo(host, live, pictures):
 
 
 @pytest.mark.slow
+def test_the_wheel_is_the_nodes_in_a_view_that_a_layout_brings_until_live_ends(host, live):
+    layout, preview, notches = slicer.app.layoutManager(), live.parameters.preview, []
+
+    def size_after_wheel(view) -> float:
+        before = planned(preview)[0]
+        view.go_to(before.center_ras_mm)
+        host.turn()
+        view.hover(before.center_ras_mm)
+        view.wheel(before.center_ras_mm, -1)
+        settle(host, live)
+        return planned(preview)[0].long_axis_mm - before.long_axis_mm
+
+    layout.add_slice("Red+", "Axial")
+    host.turn()
+    for name in ("Red+", "Red"):
+        notches.append(size_after_wheel(host.views[name]))
+    assert notches == pytest.approx([-0.5, -0.5])
+    assert_consistent(live)
+    host.click(live.ui.liveCheckBox)
+    layout.add_slice("Red++", "Axial")
+    host.turn()
+    assert [size_after_wheel(host.views[name]) for name in ("Red", "Red+", "Red++")] == [0, 0, 0]
+
+
+@pytest.mark.slow
 def test_a_click_adds_a_node_or_says_why_not(host, live, pictures):
     panel, ui, red = live, live.ui, host.views["Red"]
     preview, before = panel.parameters.preview, voxels(live)

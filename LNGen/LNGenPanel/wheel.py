@@ -27,6 +27,22 @@ class Wheel:
         """Resize lymph nodes of a session under the mouse."""
         self.stop()
         self._session = session
+        self._observe()
+        slicer.app.layoutManager().connect("layoutChanged(int)", self._observe)
+
+    def stop(self) -> None:
+        """Leave the wheel to the views."""
+        if self._session is None:
+            return
+        layout = slicer.app.layoutManager()
+        if layout:  # there is none any more where Slicer ends
+            layout.disconnect("layoutChanged(int)", self._observe)
+        self._forget()
+        self._session = None
+
+    def _observe(self, _layout: int | None = None) -> None:
+        """Listen to all slice views; a layout may have brought new ones."""
+        self._forget()
         layout = slicer.app.layoutManager()
         for name in layout.sliceViewNames():
             interactor = layout.sliceWidget(name).sliceView().interactor()
@@ -34,11 +50,10 @@ class Wheel:
                 tag = interactor.AddObserver(event, self._onWheel, BEFORE)
                 self._observed.append((interactor, tag))
 
-    def stop(self) -> None:
-        """Leave the wheel to the views."""
+    def _forget(self) -> None:
         for interactor, tag in self._observed:
             interactor.RemoveObserver(tag)
-        self._observed, self._session = [], None
+        self._observed = []
 
     def _onWheel(self, interactor, event: str) -> None:
         point = self._point()

@@ -64,26 +64,39 @@ def core_module(name: str, logic: slicer.vtkMRMLAbstractLogic | None) -> None:
     setattr(slicer.modules, name.lower(), module)
 
 
-class LayoutManager:
-    """Three slice views and a 3D view, four-up."""
+class LayoutManager(QObject):
+    """Three slice views and a 3D view, four-up; `add_slice` brings another, as a layout may."""
+
+    layoutChanged = Signal(int)
 
     def __init__(self, logic: slicer.vtkMRMLApplicationLogic) -> None:
-        self._logics = vtk.vtkCollection()
+        super().__init__()
+        self._logic, self._logics = logic, vtk.vtkCollection()
         self.widget = QtWidgets.QWidget()
-        grid = QtWidgets.QGridLayout(self.widget)
-        grid.setSpacing(2)
-        grid.setContentsMargins(0, 0, 0, 0)
+        self._grid = QtWidgets.QGridLayout(self.widget)
+        self._grid.setSpacing(2)
+        self._grid.setContentsMargins(0, 0, 0, 0)
         self.slices = {}
         for name, orientation in (("Red", "Axial"), ("Yellow", "Sagittal"), ("Green", "Coronal")):
-            slice_logic = slicer.vtkMRMLSliceLogic()
-            slice_logic.SetMRMLApplicationLogic(logic)
-            slice_logic.SetMRMLScene(slicer.mrmlScene)
-            self._logics.AddItem(slice_logic)
-            self.slices[name] = SliceView(name, orientation, slice_logic)
+            self._make_slice(name, orientation)
         logic.SetSliceLogics(self._logics)
         self.three_d = ThreeDView()
         for k, view in enumerate(self.views()):
-            grid.addWidget(view, *divmod((0, 3, 2, 1)[k], 2))
+            self._grid.addWidget(view, *divmod((0, 3, 2, 1)[k], 2))
+
+    def _make_slice(self, name: str, orientation: str) -> SliceView:
+        logic = slicer.vtkMRMLSliceLogic()
+        logic.SetMRMLApplicationLogic(self._logic)
+        logic.SetMRMLScene(slicer.mrmlScene)
+        self._logics.AddItem(logic)
+        self.slices[name] = SliceView(name, orientation, logic)
+        return self.slices[name]
+
+    def add_slice(self, name: str, orientation: str) -> None:
+        """Another slice view, in a row of its own."""
+        view = self._make_slice(name, orientation)
+        self._grid.addWidget(view, self._grid.rowCount(), 0)
+        self.layoutChanged.emit(slicer.vtkMRMLLayoutNode.SlicerLayoutUserView)
 
     def views(self) -> list[QtWidgets.QWidget]:
         return [*self.slices.values(), self.three_d]
