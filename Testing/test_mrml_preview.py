@@ -91,8 +91,9 @@ def test_surfaces_follow_points_that_are_dragged_resized_deleted_and_added(previ
     assert np.allclose(shown(preview)[4], (1, 2, 3)) and not without_surface(preview)
 
 
-def test_a_point_whose_description_the_user_overwrites_is_a_new_node(preview):
-    preview.SetNthControlPointDescription(0, "ask the surgeon")
+@pytest.mark.parametrize("text", ["ask the surgeon", "12", ""])
+def test_a_point_whose_description_the_user_overwrites_is_a_new_node(preview, text):
+    preview.SetNthControlPointDescription(0, text)
     assert [node.number for node in planned(preview)] == [4]
     describe_added(preview, 9.0)
     assert [(n.number, n.long_axis_mm) for n in planned(preview)] == [(5, 9.0), (4, 6.0)]

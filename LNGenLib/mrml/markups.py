@@ -165,7 +165,9 @@ def change(preview: slicer.vtkMRMLMarkupsFiducialNode, k: int, **fields: Any) ->
 def _described(text: str) -> PlannedNode | None:
     try:
         values = json.loads(text)
-    except ValueError:  # the user may write there, too
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):  # the user may write there, too
         return None
     return from_json(PlannedNode, values)
 
