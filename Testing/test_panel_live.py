@@ -154,6 +154,21 @@ def test_the_wheel_is_the_nodes_in_a_view_that_a_layout_brings_until_live_ends(h
 
 
 @pytest.mark.slow
+def test_live_ends_with_slicer_whose_views_are_gone(host, live, monkeypatch):
+    monkeypatch.setattr(type(slicer.app), "layoutManager", lambda _: None)
+    live.live.stop()
+    monkeypatch.undo()
+    assert live.live.session is None
+    node = planned(live.parameters.preview)[0]
+    host.views["Red"].go_to(node.center_ras_mm)
+    host.turn()
+    host.views["Red"].hover(node.center_ras_mm)
+    host.views["Red"].wheel(node.center_ras_mm, -1)
+    host.turn()
+    assert planned(live.parameters.preview)[0] == node
+
+
+@pytest.mark.slow
 def test_a_click_adds_a_node_or_says_why_not(host, live, pictures):
     panel, ui, red = live, live.ui, host.views["Red"]
     preview, before = panel.parameters.preview, voxels(live)
